@@ -1,0 +1,119 @@
+"""What a compute target is: the place that runs the replicas of an experiment.
+
+The service decides *what* should be (a ``Launch``), a target makes it so and reports what it sees (an
+``Observation``). Every order is idempotent and may be repeated after a crash; there are three outcomes: done, refused
+(``TargetRefused``) and not known (``TargetUnavailable``), the last resolved by giving the same order again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from submarine_jupyter.models import ExperimentSpec, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Everything a target needs to make one attempt of an experiment real, secrets included."""
+
+    experiment_id: str
+    uid: str
+    owner: str
+    name: str
+    spec: ExperimentSpec
+    attempt: int
+    generation: int
+    accepted_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaState:
+    """How one replica is: ``name`` is ``worker-0``, ``status`` Waiting, Running, Succeeded, Failed or Stopped."""
+
+    name: str
+    role: str
+    index: int
+    status: str
+    exit_code: int | None = None
+    signal: str | None = None
+    reason: str | None = None
+    message: str | None = None
+    node: str | None = None
+    pid: int | None = None
+    restarts: int = 0
+    started_ms: int | None = None
+    finished_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a target saw at ``at_ms`` (Unix time in milliseconds); it counts only for this uid and attempt.
+
+    ``reason`` is one CamelCase word, ``message`` a sentence for a person; ``notes`` are facts worth telling that do not
+    change the status.
+    """
+
+    experiment_id: str
+    uid: str
+    attempt: int
+    generation: int
+    status: Status
+    at_ms: int
+    reason: str | None = None
+    message: str | None = None
+    replicas: tuple[ReplicaState, ...] = ()
+    notes: tuple[str, ...] = ()
+    created_ms: int | None = None
+    running_ms: int | None = None
+    finished_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One experiment that exists on a target, with all that is needed to write its lost database row again."""
+
+    launch: Launch
+    deleted: bool
+    observation: Observation
+
+
+Sink = Callable[[Observation], Awaitable[None]]
+
+
+class ComputeTarget(Protocol):
+    """A place that runs experiments."""
+
+    name: str
+    kind: str
+
+    def check(self, spec: ExperimentSpec) -> None:
+        """Refuse what this target can never run; does no I/O. Raises InvalidSpec."""
+
+    def render(self, launch: Launch) -> list[dict[str, object]]:
+        """Return what would be made for this launch: Kubernetes objects, or the local plan."""
+
+    async def start(self, sink: Sink) -> None:
+        """Begin to observe, adopting all that runs already; each observation is given to ``sink``."""
+
+    async def ensure(self, launch: Launch) -> None:
+        """Make it so: create it, scale it, or replace an older attempt. Raises TargetRefused, TargetUnavailable."""
+
+    async def stop(self, launch: Launch) -> None:
+        """End the replicas and keep the record: the experiment ends as Failed, reason Stopped."""
+
+    async def delete(self, experiment_id: str, uid: str) -> None:
+        """End the replicas and mark them deleted, so that no rebuild brings them back; logs stay until purged."""
+
+    async def purge(self, experiment_id: str, uid: str) -> None:
+        """Remove every trace, logs included."""
+
+    async def inventory(self) -> list[Found]:
+        """Return everything of ours that exists, deleted or not."""
+
+    async def capacity(self) -> dict[str, object]:
+        """Return what the target has and what is free, for people."""
+
+    async def close(self) -> None:
+        """Stop observing; what runs goes on."""

@@ -1,0 +1,387 @@
+"""The wire format of the Experiment REST API.
+
+Fields stand in the order of the answers, in snake_case here and camelCase on the wire. Input is strict: what is not
+known is refused with its path; what only the server sets (ids, times, ``resourceMap``) may be sent back and is ignored,
+so that the spec of a GET is a valid body for PATCH and POST.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    computed_field,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from submarine_jupyter.errors import InvalidSpec
+from submarine_jupyter.resources import parse_resources
+
+INLINE_CODE_BYTES = 512 * 1024
+MAX_REPLICAS = 1000
+FRAMEWORKS: dict[str, tuple[str, ...]] = {
+    "TensorFlow": ("Ps", "Worker", "Chief", "Master", "Evaluator"),
+    "PyTorch": ("Master", "Worker"),
+    "XGBoost": ("Master", "Worker"),
+    "Standalone": ("Worker",),
+}
+LEADERS = ("Chief", "Master")
+_READ_ONLY = ("experimentId", "uid", "status", "acceptedTime", "createdTime", "runningTime", "finishedTime")
+
+
+class Status(StrEnum):
+    """The six states of an experiment; the last three are final."""
+
+    ACCEPTED = "Accepted"
+    CREATED = "Created"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    DELETED = "Deleted"
+
+    @property
+    def final(self) -> bool:
+        """Tell whether nothing can follow (but Deleted)."""
+        return self in (Status.SUCCEEDED, Status.FAILED, Status.DELETED)
+
+
+def _no_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain a NUL character")
+    return text
+
+
+def _text(value: object) -> object:
+    # YAML writers leave `DEBUG: true` unquoted; the process gets what they wrote.
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _variable_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,255}", text):
+        raise ValueError(f"'{text[:80]}' is not a variable name")
+    return text
+
+
+def _repository(text: str) -> str:
+    if not re.fullmatch(r"(https?://|ssh://|git://|[A-Za-z0-9_.]+@[A-Za-z0-9.-]+:)\S+", text):
+        raise ValueError("is not a repository address (https://, ssh://, git:// or user@host:path)")
+    return text
+
+
+Text = Annotated[str, BeforeValidator(_text), AfterValidator(_no_nul)]
+EnvName = Annotated[str, AfterValidator(_variable_name)]
+EnvVars = dict[EnvName, Text]
+
+
+class WireModel(BaseModel):
+    """Base of all: camelCase on the wire, unknown fields refused, numbers taken for strings."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        coerce_numbers_to_str=True,
+        hide_input_in_errors=True,
+    )
+    ignored: ClassVar[tuple[str, ...]] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ignore_read_only(cls, data: Any) -> Any:
+        if cls.ignored and isinstance(data, Mapping):
+            return {key: value for key, value in data.items() if key not in cls.ignored}
+        return data
+
+
+class ExperimentMeta(WireModel):
+    """Name, framework and what to run."""
+
+    experiment_id: str | None = None
+    name: Annotated[Text, Field(min_length=1, max_length=255)]
+    namespace: Annotated[Text, Field(min_length=1, max_length=63)] | None = None
+    framework: Text
+    cmd: Text | None = None
+    env_vars: EnvVars = Field(default_factory=dict)
+    tags: list[Annotated[Text, Field(min_length=1, max_length=255)]] = Field(default_factory=list, max_length=100)
+
+    @field_validator("env_vars", "tags", mode="before")
+    @classmethod
+    def _null_is_empty(cls, value: object, info: Any) -> object:
+        return ({} if info.field_name == "env_vars" else []) if value is None else value
+
+    @field_validator("name")
+    @classmethod
+    def _printable(cls, value: str) -> str:
+        if not value.strip() or not value.isprintable():
+            raise ValueError("must be printable text")
+        return value
+
+    @field_validator("framework")
+    @classmethod
+    def _known_framework(cls, value: str) -> str:
+        for name in FRAMEWORKS:
+            if name.lower() == value.lower():
+                return name
+        raise ValueError(f"Unsupported framework name: {value[:80]}. Supported frameworks are: {', '.join(FRAMEWORKS)}")
+
+
+class KernelSpec(WireModel):
+    """The software a named environment installs."""
+
+    name: Text | None = None
+    channels: list[Text] | None = None
+    conda_dependencies: list[Text] | None = None
+    pip_dependencies: list[Text] | None = None
+
+
+class EnvironmentSpec(WireModel):
+    """Where the replicas run: a container image, or a named environment."""
+
+    name: Text | None = None
+    docker_image: Text | None = None
+    kernel_spec: KernelSpec | None = None
+    description: Text | None = None
+    image: Text | None = None
+
+
+class TaskSpec(WireModel):
+    """One role: how many replicas, what each may use, and what differs from the whole experiment."""
+
+    ignored = ("resourceMap", "resource_map")
+
+    replicas: Annotated[int, Field(ge=1, le=MAX_REPLICAS)] = 1
+    resources: Text | None = None
+    name: Text | None = None
+    image: Text | None = None
+    cmd: Text | None = None
+    env_vars: EnvVars | None = None
+
+    @field_validator("resources")
+    @classmethod
+    def _readable(cls, value: str | None) -> str | None:
+        parse_resources(value or "")
+        return value
+
+    @computed_field
+    def resource_map(self) -> dict[str, str]:
+        """Resource name -> quantity, derived from ``resources``."""
+        return parse_resources(self.resources or "")
+
+
+class GitCode(WireModel):
+    """A repository to clone."""
+
+    url: Annotated[Text, AfterValidator(_repository)]
+    branch: Text | None = None
+    username: Text | None = None
+    password: Text | None = None
+    trust_certs: bool | None = None
+
+
+class CodeSpec(WireModel):
+    """The code that travels with the experiment: a git repository, or files (name -> text, 512 KiB in all)."""
+
+    sync_mode: Literal["git", "inline"] = "git"
+    git: GitCode | None = None
+    files: dict[str, Text] | None = None
+
+    @field_validator("files")
+    @classmethod
+    def _safe_files(cls, files: dict[str, str] | None) -> dict[str, str] | None:
+        for name in files or ():
+            parts = name.split("/")
+            if not name.isprintable() or "\\" in name or any(p in ("", ".", "..") or len(p) > 255 for p in parts):
+                raise ValueError(f"'{name[:80]}' is not a relative file name")
+        if sum(len(text.encode(errors="replace")) for text in (files or {}).values()) > INLINE_CODE_BYTES:
+            raise ValueError(f"more than {INLINE_CODE_BYTES // 1024} KiB in all")
+        return files
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.sync_mode == "inline" and (not self.files or self.git):
+            raise ValueError("syncMode inline needs 'files' and nothing else")
+        if self.sync_mode == "git" and (self.git is None or self.files):
+            raise ValueError("syncMode git needs 'git' and nothing else")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_files(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in handler(self).items() if k != "files" or v is not None}
+
+
+class Volume(WireModel):
+    """A volume of exactly one kind, mounted into every replica."""
+
+    name: Text
+    mount_path: Text
+    sub_path: Text | None = None
+    read_only: bool = False
+    persistent_volume_claim: Text | None = None
+    config_map: Text | None = None
+    secret: Text | None = None
+    empty_dir: dict[str, Text] | None = None
+
+
+class Toleration(WireModel):
+    """A Kubernetes toleration."""
+
+    key: Text | None = None
+    operator: Literal["Exists", "Equal"] | None = None
+    value: Text | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    toleration_seconds: int | None = None
+
+
+class RuntimeSpec(WireModel):
+    """What the document does not know: where and how to run. Left out of answers when unset; times in seconds."""
+
+    target: Text | None = None
+    max_run_time: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    retries: Annotated[int, Field(ge=0, le=100)] | None = None
+    ttl_after_finished: Annotated[int, Field(ge=0, le=10**9)] | None = None
+    queue: Text | None = None
+    priority: Text | None = None
+    node_selector: dict[str, Text] | None = None
+    tolerations: list[Toleration] | None = None
+    volumes: list[Volume] | None = None
+    secrets: EnvVars | None = None
+    service_account: Text | None = None
+    success_policy: Literal["AllWorkers"] | None = None
+    working_dir: Text | None = None
+    metrics: list[Text] | None = None
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if value is not None}
+
+
+class ExperimentSpec(WireModel):
+    """An experiment as a person describes it."""
+
+    ignored = _READ_ONLY
+
+    meta: ExperimentMeta
+    environment: EnvironmentSpec = Field(default_factory=EnvironmentSpec)
+    spec: Annotated[dict[str, TaskSpec], Field(min_length=1)]
+    code: CodeSpec | None = None
+    runtime: RuntimeSpec | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_handler_spec(cls, data: Any) -> Any:
+        # Submarine 0.8 emits `experimentHandlerSpec: null`; its clients may send that back.
+        if isinstance(data, Mapping) and data.get("experimentHandlerSpec", 0) is None:
+            return {key: value for key, value in data.items() if key != "experimentHandlerSpec"}
+        return data
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        self.spec = _normal_roles(self.meta.framework, self.spec)
+        for role, task in self.spec.items():
+            if not (task.cmd or self.meta.cmd or "").strip():
+                raise ValueError(f"meta.cmd: nothing to run for {role}: give meta.cmd or spec.{role}.cmd")
+            if role in LEADERS and task.replicas != 1:
+                raise ValueError(f"spec.{role}.replicas: there can be only one {role}")
+        if all(role in self.spec for role in LEADERS):
+            raise ValueError("spec: give a Chief or a Master, not both")
+        if not any(role in self.spec for role in (*LEADERS, "Worker")):
+            raise ValueError("spec: a Worker, Chief or Master is needed: the others never end by themselves")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_runtime(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in handler(self).items() if k != "runtime" or v}
+
+    @classmethod
+    def parse(cls, body: object) -> Self:
+        """Return the spec in ``body`` (decoded JSON or YAML). Raises InvalidSpec naming each path."""
+        try:
+            return cls.model_validate(body)
+        except ValidationError as error:
+            raise InvalidSpec(_problems(error)) from None
+
+    def wire(self) -> dict[str, Any]:
+        """Return the spec as it is answered: key set, key order and nulls of the document."""
+        return self.model_dump(by_alias=True, mode="json")
+
+    def command(self, role: str) -> str:
+        """Return the command line of a role."""
+        return self.spec[role].cmd or self.meta.cmd or ""
+
+    def image(self, role: str) -> str | None:
+        """Return the container image of a role."""
+        return self.spec[role].image or self.environment.image
+
+    def env(self, role: str) -> dict[str, str]:
+        """Return the user's variables of a role: meta, then the role's own, then runtime.secrets."""
+        secrets = self.runtime.secrets if self.runtime else None
+        return {**self.meta.env_vars, **(self.spec[role].env_vars or {}), **(secrets or {})}
+
+
+class Experiment(WireModel):
+    """An experiment as the server answers it; times like ``2022-03-14T16:03:10.000+08:00``, or null."""
+
+    experiment_id: str
+    uid: str
+    status: Status
+    accepted_time: str | None
+    created_time: str | None
+    running_time: str | None
+    finished_time: str | None
+    spec: ExperimentSpec
+
+
+class PodLog(WireModel):
+    """The log of one replica; ``pod_name`` is the experiment's id, the role and the index."""
+
+    pod_name: str
+    pod_log: list[str]
+
+
+class ExperimentLog(WireModel):
+    """The logs of one experiment: chief or master first, then ps, then workers."""
+
+    experiment_id: str
+    log_content: list[PodLog]
+
+
+def _normal_roles(framework: str, tasks: dict[str, TaskSpec]) -> dict[str, TaskSpec]:
+    """Return the tasks under the role names of the framework; names are accepted in any case."""
+    known = {role.lower(): role for role in FRAMEWORKS[framework]}
+    result: dict[str, TaskSpec] = {}
+    for name, task in tasks.items():
+        role = known.get(name.lower())
+        if role is None:
+            raise ValueError(
+                f"spec: Unrecognized replica type name: {name[:80]}, it should be "
+                f"{','.join(FRAMEWORKS[framework])} for {framework} experiment."
+            )
+        if role in result:
+            raise ValueError(f"spec: {role} is given twice")
+        result[role] = task
+    return result
+
+
+def _problems(error: ValidationError) -> list[str]:
+    """Return ``path: what is wrong`` for each error, in the words of the wire format."""
+    problems = []
+    for item in error.errors(include_url=False, include_input=False):
+        path = ".".join(str(part) for part in item["loc"] if part != "[key]")
+        text = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            text = "unknown field"
+        problems.append(f"{path}: {text}" if path else text)
+    return problems
