@@ -1,26 +1,26 @@
 """The one tree of errors, the same in the kernel and in the server.
 
-    SubmarineError                  500  anything of ours that went wrong
-    ├── InvalidRequest              400  the request itself: query, header, body syntax
-    │   └── InvalidSpec             400  the experiment: each problem names its path
-    ├── TargetRefused               400  the compute target said no; nothing was kept
-    ├── Forbidden                   403  known, but not allowed
-    ├── NotFound                    404
-    ├── Conflict                    409  not possible in the state it is in
-    ├── TooLarge                    413
-    ├── UnsupportedMedia            415
-    ├── RangeNotSatisfiable         416
-    ├── IdempotencyMismatch         422  the key was used with another body
-    ├── TooManyRequests             429
-    ├── Unavailable                 503  try again later
-    │   ├── ReadOnly                503  the database must not be written
-    │   └── TargetUnavailable       503  the outcome on the target is not known yet
-    ├── StorageFull                 507
-    └── KernelError                      only ever raised in a notebook or script
-        ├── ServerNotFound               no Submarine server to talk to
-        ├── ServerError                  the server answered with an error of no kind above
-        ├── WaitTimeout                  the experiment goes on, the waiting ended
-        └── ExperimentFailed             the experiment ended as Failed
+SubmarineError                  500  anything of ours that went wrong
+├── InvalidRequest              400  the request itself: query, header, body syntax
+│   └── InvalidSpec             400  the experiment: each problem names its path
+├── TargetRefused               400  the compute target said no; nothing was kept
+├── Forbidden                   403  known, but not allowed
+├── NotFound                    404
+├── Conflict                    409  not possible in the state it is in
+├── TooLarge                    413
+├── UnsupportedMedia            415
+├── RangeNotSatisfiable         416
+├── IdempotencyMismatch         422  the key was used with another body
+├── TooManyRequests             429
+├── Unavailable                 503  try again later
+│   ├── ReadOnly                503  the database must not be written
+│   └── TargetUnavailable       503  the outcome on the target is not known yet
+├── StorageFull                 507
+└── KernelError                      only ever raised in a notebook or script
+    ├── ServerNotFound               no Submarine server to talk to
+    ├── ServerError                  the server answered with an error of no kind above
+    ├── WaitTimeout                  the experiment goes on, the waiting ended
+    └── ExperimentFailed             the experiment ended as Failed
 """
 
 from __future__ import annotations

@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 from submarine_jupyter.errors import InvalidSpec
 
 MASK = "******"
-_SECRET = re.compile(r"(?i)token|secret|passw|credential|(api|access|private|auth|account|encryption)_?key|(^|_)(key|auth)$")
+_SECRET = re.compile(
+    r"(?i)token|secret|passw|credential|(api|access|private|auth|account|encryption)_?key|(^|_)(key|auth)$"
+)
 
 Spec = dict[str, Any]
 _Place = tuple[str, ...]

@@ -44,22 +44,43 @@ def test_an_answered_spec_can_be_sent_back(name: str) -> None:
     [
         (minimal(foo=1), "foo: unknown field"),
         (minimal(spec={"Worker": {"cpu": 1}}), "spec.Worker.cpu: unknown field"),
-        (minimal(spec={"Worker": {"resources": "cpu=x"}}), "spec.Worker.resources: 'cpu=x' is not a quantity"),
-        (minimal(spec={"Worker": {"replicas": 0}}), "spec.Worker.replicas: Input should be greater than or equal to 1"),
-        (minimal(spec={"Worker": {"replicas": "two"}}), "spec.Worker.replicas: Input should be a valid integer"),
+        (
+            minimal(spec={"Worker": {"resources": "cpu=x"}}),
+            "spec.Worker.resources: 'cpu=x' is not a quantity",
+        ),
+        (
+            minimal(spec={"Worker": {"replicas": 0}}),
+            "spec.Worker.replicas: Input should be greater than or equal to 1",
+        ),
+        (
+            minimal(spec={"Worker": {"replicas": "two"}}),
+            "spec.Worker.replicas: Input should be a valid integer",
+        ),
         (minimal(spec={"worker": {}, "WORKER": {}}), "spec: Worker is given twice"),
-        (minimal(spec={"Ps": {}}), "Unrecognized replica type name: Ps, it should be Master,Worker for PyTorch"),
+        (
+            minimal(spec={"Ps": {}}),
+            "Unrecognized replica type name: Ps, it should be Master,Worker for PyTorch",
+        ),
         (minimal(spec={"Master": {"replicas": 2}}), "spec.Master.replicas: there can be only one Master"),
         (minimal(spec={}), "spec: Dictionary should have at least 1 item"),
         (minimal(meta={"name": "x", "framework": "Torch", "cmd": "a"}), "Unsupported framework name: Torch"),
         (minimal(meta={"name": "x", "framework": "PyTorch"}), "meta.cmd: nothing to run for Worker"),
         (minimal(meta={"name": " ", "framework": "PyTorch", "cmd": "a"}), "meta.name: must be printable"),
-        (minimal(meta={"name": "x", "framework": "PyTorch", "cmd": "a\0b"}), "meta.cmd: must not contain a NUL"),
-        (minimal(meta={"name": "x", "framework": "PyTorch", "cmd": "a", "envVars": {"A=B": "1"}}), "'A=B' is not a variable"),
+        (
+            minimal(meta={"name": "x", "framework": "PyTorch", "cmd": "a\0b"}),
+            "meta.cmd: must not contain a NUL",
+        ),
+        (
+            minimal(meta={"name": "x", "framework": "PyTorch", "cmd": "a", "envVars": {"A=B": "1"}}),
+            "'A=B' is not a variable",
+        ),
         (minimal(code={"syncMode": "hdfs"}), "code.syncMode"),
         (minimal(code={"syncMode": "inline", "files": {"../x": ""}}), "'../x' is not a relative file name"),
         (minimal(code={"syncMode": "inline", "files": {"a": "x" * 600_000}}), "more than 512 KiB"),
-        (minimal(code={"git": {"url": "--upload-pack=touch x"}}), "code.git.url: is not a repository address"),
+        (
+            minimal(code={"git": {"url": "--upload-pack=touch x"}}),
+            "code.git.url: is not a repository address",
+        ),
         (minimal(runtime={"gpu": 1}), "runtime.gpu: unknown field"),
         ([], "Input should be a valid dictionary"),
         (None, "Input should be a valid dictionary"),
@@ -79,7 +100,10 @@ def test_all_problems_are_told_at_once() -> None:
 
 def test_names_are_taken_in_any_case_and_answered_in_one() -> None:
     spec = ExperimentSpec.parse(
-        {"meta": {"name": "x", "framework": "tensorFLOW", "cmd": "a"}, "spec": {"PS": {}, "worker": {"replicas": "2"}}}
+        {
+            "meta": {"name": "x", "framework": "tensorFLOW", "cmd": "a"},
+            "spec": {"PS": {}, "worker": {"replicas": "2"}},
+        }
     )
     assert spec.meta.framework == "TensorFlow"
     assert list(spec.spec) == ["Ps", "Worker"]

@@ -19,7 +19,12 @@ def spec() -> dict[str, Any]:
                 "name": "x",
                 "framework": "PyTorch",
                 "cmd": "a",
-                "envVars": {"HF_TOKEN": CANARY, "AWS_SECRET_ACCESS_KEY": CANARY, "KEYBOARD": "qwerty", "ENV_1": "ENV1"},
+                "envVars": {
+                    "HF_TOKEN": CANARY,
+                    "AWS_SECRET_ACCESS_KEY": CANARY,
+                    "KEYBOARD": "qwerty",
+                    "ENV_1": "ENV1",
+                },
             },
             "spec": {"Worker": {"envVars": {"DB_PASSWORD": CANARY}}},
             "code": {"git": {"url": f"https://me:{CANARY}@host/repo.git", "password": CANARY}},
@@ -62,4 +67,7 @@ def test_a_mask_cannot_fetch_the_secret_of_another_place() -> None:
     changed["code"]["git"]["url"] = f"https://me:{MASK}@evil/repo.git"
     with pytest.raises(InvalidSpec) as caught:
         restore(changed, spec())
-    assert [problem.split(":")[0] for problem in caught.value.problems] == ["meta.envVars.ENV_2", "code.git.url"]
+    assert [problem.split(":")[0] for problem in caught.value.problems] == [
+        "meta.envVars.ENV_2",
+        "code.git.url",
+    ]

@@ -1,0 +1,171 @@
+"""The Jupyter Server extension: its configuration, and the life of what it opens.
+
+This module is imported when the server starts, so it stays light: the service and its heavy imports follow in
+the background (``opening``).
+"""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+from pathlib import Path
+from typing import cast
+
+from jupyter_core.paths import jupyter_data_dir
+from jupyter_events import EventLogger
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
+from traitlets import Bool, Float, Int, List, TraitError, Unicode, default, validate
+from traitlets.utils.bunch import Bunch
+
+from submarine_jupyter._version import __version__
+from submarine_jupyter_server.config import ServiceConfig
+from submarine_jupyter_server.handlers import ROUTES
+from submarine_jupyter_server.handlers.base import Surroundings
+from submarine_jupyter_server.opening import Opening
+
+EVENT_SCHEMA = "https://events.jupyter.org/submarine_jupyter/experiment/v1"
+
+
+class SubmarineExtension(ExtensionApp):
+    """Distributed training experiments: the Submarine Experiment REST API in a Jupyter Server."""
+
+    name = "submarine_jupyter"
+    app_name = "Submarine"
+    description = "Define, launch and follow distributed training experiments over REST, on compute targets."
+    version = __version__
+    load_other_extensions = True
+    open_browser = Bool(False)
+    handlers = ROUTES
+
+    data_dir = Unicode(
+        help="Directory of the database, the run directories and the logs; made with mode 0700. "
+        "Default: $SUBMARINE_DATA_DIR, or 'submarine' in the Jupyter data directory."
+    ).tag(config=True)
+    namespace = Unicode("default", help="Namespace of experiments that name none in meta.namespace.").tag(
+        config=True
+    )
+    namespaces = List(
+        Unicode(),
+        help="Further namespaces that experiments may name; any other is answered with 403.",
+    ).tag(config=True)
+    default_target = Unicode(
+        "local", help="Compute target of experiments that name none in runtime.target."
+    ).tag(config=True)
+    local_cpus = Float(
+        None,
+        allow_none=True,
+        help="CPU cores the local target may use in all; None: those this process may run on.",
+    ).tag(config=True)
+    local_memory = Unicode(
+        None,
+        allow_none=True,
+        help="Memory the local target may use in all, as a Kubernetes quantity ('8Gi'); None: the machine's.",
+    ).tag(config=True)
+    grace_seconds = Float(
+        10.0, help="Seconds a replica has between being asked to end (SIGTERM) and being killed (SIGKILL)."
+    ).tag(config=True)
+    log_cap_bytes = Int(
+        1 << 30,
+        help="Bytes kept of the log of one replica: the first and the newest, with a gap declared between.",
+    ).tag(config=True)
+    retention_days = Float(
+        None,
+        allow_none=True,
+        help="Days the logs and files of a deleted experiment are kept; None: for ever.",
+    ).tag(config=True)
+    reconcile_seconds = Float(
+        300.0, help="Seconds between two comparisons of the database with what runs on the targets."
+    ).tag(config=True)
+
+    @default("data_dir")
+    def _default_data_dir(self) -> str:
+        return os.environ.get("SUBMARINE_DATA_DIR") or str(Path(jupyter_data_dir()) / "submarine")
+
+    @validate("local_cpus", "grace_seconds", "log_cap_bytes", "reconcile_seconds")
+    def _positive(self, proposal: Bunch) -> float | int | None:
+        value: float | int | None = proposal["value"]
+        if value is not None and value <= 0:
+            raise TraitError(
+                f"SubmarineExtension.{proposal['trait'].name} must be greater than 0, not {value}."
+            )
+        return value
+
+    @classmethod
+    def get_extension_package(cls) -> str:
+        """Name the package that Jupyter's configuration enables, so that nothing is loaded twice."""
+        return "submarine_jupyter"
+
+    def initialize_settings(self) -> None:
+        """Prepare what the handlers share, and open the service once the server runs."""
+        server = cast(ServerApp, self.serverapp)
+        package_log = logging.getLogger("submarine_jupyter_server")
+        package_log.parent = self.log
+        package_log.setLevel(self.log.level)
+        cast(EventLogger, server.event_logger).register_event_schema(
+            Path(__file__).parent / "events" / "experiment.yaml"
+        )
+        opening = Opening()
+        insecure = _insecure(server)
+        if insecure:
+            self.log.warning("Submarine runs no experiments here: %s %s", *insecure)
+        self.settings["submarine_surroundings"] = Surroundings(opening, _owner(), insecure)
+        server.io_loop.add_callback(opening.start, self._service_config())
+
+    async def stop_extension(self) -> None:
+        """End the streams and close the service; running experiments go on."""
+        surroundings: Surroundings | None = self.settings.get("submarine_surroundings")
+        if surroundings is not None:
+            await surroundings.streams.close()
+            await surroundings.opening.close()
+
+    def _service_config(self) -> ServiceConfig:
+        return ServiceConfig(
+            data_dir=Path(self.data_dir).expanduser().absolute(),
+            namespace=self.namespace,
+            namespaces=(self.namespace, *self.namespaces),
+            default_target=self.default_target,
+            local_cpus=self.local_cpus,
+            local_memory=self.local_memory,
+            grace_seconds=self.grace_seconds,
+            log_cap_bytes=self.log_cap_bytes,
+            retention_days=self.retention_days,
+            reconcile_seconds=self.reconcile_seconds,
+            emit=self._emit,
+        )
+
+    def _emit(self, data: dict[str, object]) -> None:
+        events = cast(EventLogger, cast(ServerApp, self.serverapp).event_logger)
+        events.emit(schema_id=EVENT_SCHEMA, data=data)
+
+
+def _owner() -> str:
+    """Return the name of the user this server belongs to; it must be the same after every restart."""
+    try:
+        return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"  # a container that runs under a number without a name
+
+
+def _insecure(server: ServerApp) -> tuple[str, str] | None:
+    """Return why a stranger could run code through this server and what to do, None if he cannot.
+
+    An experiment is a command: without authentication any page in the user's browser could send one.
+    """
+    on_hub = "JUPYTERHUB_API_URL" in os.environ
+    if not server.identity_provider.auth_enabled and not on_hub:
+        return (
+            "authentication is switched off.",
+            "Remove IdentityProvider.token = '' from the configuration, or set a token or a password.",
+        )
+    pattern = server.web_app.settings.get("allow_origin_pat")
+    if server.allow_origin == "*" or (pattern is not None and pattern.fullmatch("https://any.invalid")):
+        return (
+            "pages of any origin are let in.",
+            "Set ServerApp.allow_origin to the one origin that needs it.",
+        )
+    return None
+
+
+main = SubmarineExtension.launch_instance

@@ -1,0 +1,245 @@
+"""What every handler is made of: who may call it, how answers and errors go out.
+
+Nothing here is opened by forgetting something. ``prepare`` refuses before any verb runs, because Jupyter
+Server serves an undecorated handler to anybody (``allow_unauthenticated_access`` is True by default), and its
+bare ``@authorized`` keeps the resource of the first caller for all others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from jupyter_core.utils import ensure_async
+from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, PasswordIdentityProvider
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.extension.handler import ExtensionHandlerMixin
+from tornado.concurrent import future_set_result_unless_cancelled
+from tornado.http1connection import HTTP1Connection
+from tornado.web import HTTPError, RequestHandler, authenticated, stream_request_body
+
+from submarine_jupyter.errors import Forbidden, NotFound, SubmarineError
+from submarine_jupyter_server.handlers import envelope
+from submarine_jupyter_server.handlers.body import Body
+from submarine_jupyter_server.handlers.query import Values, decode, only
+from submarine_jupyter_server.handlers.sse import Message, Streams
+
+if TYPE_CHECKING:
+    from submarine_jupyter_server.opening import Opening
+    from submarine_jupyter_server.service import Service
+    from submarine_jupyter_server.wire import Answer
+
+RESOURCE = "submarine"
+ACTIONS = {"GET": "read", "POST": "write", "PUT": "write", "PATCH": "write", "DELETE": "write"}
+ANONYMOUS = (IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider)
+BODY_SECONDS = 60.0
+DRAIN_SECONDS = 5.0
+RETRY_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the handlers share.
+
+    ``owner`` is whose experiments these are where nobody logs in by name; ``insecure`` says why nothing may
+    be run on this server, and what to do, if so.
+    """
+
+    opening: Opening
+    owner: str
+    insecure: tuple[str, str] | None = None
+    streams: Streams = field(default_factory=Streams)
+
+
+@stream_request_body
+class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
+    """Base of all our handlers: a verb runs only for a caller who was let in."""
+
+    _error_id = ""
+
+    def initialize(self, name: str, **kwargs: Any) -> None:
+        """Begin with an empty body."""
+        super().initialize(name, **kwargs)
+        self.incoming = Body()
+        self._leave: Callable[[], object] | None = None
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What all handlers of this server share."""
+        return cast(Surroundings, self.settings["submarine_surroundings"])
+
+    async def service(self) -> Service:
+        """Return the service once it is open. Raises Unavailable."""
+        return await self.surroundings.opening.service()
+
+    # Who may call
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        """Let the caller in, or raise."""
+        try:
+            await self._admit()
+        except (HTTPError, SubmarineError):
+            await self._drain()
+            raise
+
+    async def _admit(self) -> None:
+        method = self.request.method or ""
+        action = ACTIONS.get(method, "")
+        if action == "write":
+            self._refuse_unsafe_write()
+        await super().prepare()  # who is it; Host, Origin and XSRF checks
+        if method == "OPTIONS" and (self.allow_origin or self.allow_origin_pat):
+            return  # a preflight never carries credentials, and tells only what this server allows
+        if self.current_user is None:
+            raise HTTPError(403)
+        # A probe of tornado's own: which verbs a class has is not public.
+        if not action or getattr(type(self), method.lower()) is RequestHandler._unimplemented_method:
+            raise HTTPError(405)
+        allowed = await ensure_async(self.authorizer.is_authorized(self, self.current_user, action, RESOURCE))
+        if not allowed:
+            raise Forbidden(f"You are not authorized to {action} experiments on this server.")
+        self.incoming.declared(self.request.headers.get("Content-Length"))
+        cast(HTTP1Connection, self.request.connection).set_body_timeout(BODY_SECONDS)
+
+    def _refuse_unsafe_write(self) -> None:
+        if self.surroundings.insecure is not None:
+            reason, hint = self.surroundings.insecure
+            raise Forbidden(f"Experiments cannot be run or changed here: {reason}", hint=hint)
+        if "token" in self.request.query_arguments:
+            raise Forbidden(
+                "A token in the URL is good for reading only: URLs end up in logs and histories.",
+                hint="Send it in the header 'Authorization: token ...'.",
+            )
+
+    async def _drain(self) -> None:
+        """Take the rest of a refused body: closing a socket with unread bytes would lose the answer."""
+        if self._prepared_future is None or self.request.headers.get("Expect"):
+            return
+        self.incoming.close()
+        future_set_result_unless_cancelled(self._prepared_future, None)
+        await asyncio.wait({self.request._body_future}, timeout=DRAIN_SECONDS)
+
+    def data_received(self, chunk: bytes) -> None:
+        """Take a piece of the body."""
+        self.incoming.received(chunk)
+
+    def owner(self) -> str:
+        """Return the stable name of the caller; for a token alone Jupyter invents another one each time."""
+        if type(self.identity_provider) in ANONYMOUS:
+            return self.surroundings.owner
+        return str(self.current_user.username)
+
+    # What is asked for
+
+    def filters(self) -> Values:
+        """Return all parameters of the URL, for a part of the service that checks their names itself."""
+        return decode(self.request.query_arguments)
+
+    def query(self, *names: str) -> Values:
+        """Return the parameters of the URL, of which only ``names`` are known. Raises InvalidRequest."""
+        return only(self.filters(), *names)
+
+    # What is answered
+
+    def set_default_headers(self) -> None:
+        """Answer JSON that no cache keeps, and that no other site may use."""
+        super().set_default_headers()
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
+
+    def answer(self, answer: Answer) -> None:
+        """Answer with the result of the service."""
+        for name, value in answer.headers.items():
+            self.set_header(name, value)
+        self.finish(envelope.success(answer.result, answer.attributes))
+
+    async def stream(self, messages: AsyncIterator[Message | None]) -> None:
+        """Answer with server-sent events until they end."""
+        self._track_activity = False
+        await self.surroundings.streams.run(self, messages)
+
+    def finish(self, *args: Any, **kwargs: Any) -> asyncio.Future[None]:
+        """End the answer with the content type it has; the base class would say JSON."""
+        kwargs.setdefault("set_content_type", self._headers.get("Content-Type", ""))
+        return super().finish(*args, **kwargs)
+
+    def compute_etag(self) -> None:
+        """Hash no answers: an ETag here is a generation, given by the service."""
+
+    def check_etag_header(self) -> bool:
+        """Never answer 304: a status changes without a new generation."""
+        return False
+
+    @allow_unauthenticated
+    def options(self, *args: Any, **kwargs: Any) -> None:
+        """Answer a preflight, for the headers of this API too."""
+        super().options()
+        if "Access-Control-Allow-Headers" not in self.settings.get("headers", {}):
+            core = str(self._headers["Access-Control-Allow-Headers"])
+            self.set_header(
+                "Access-Control-Allow-Headers", f"{core}, idempotency-key, if-match, last-event-id, range"
+            )
+
+    def on_disconnect(self, leave: Callable[[], object]) -> None:
+        """Call ``leave`` when the client goes away before the answer is complete."""
+        self._leave = leave
+
+    def on_connection_close(self) -> None:
+        """End what only the client was waiting for."""
+        super().on_connection_close()
+        if self._leave is not None:
+            self._leave()
+
+    # What went wrong
+
+    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
+        """Log what nobody expected, under an id; never the URL's query or the headers, which carry tokens."""
+        if isinstance(value, HTTPError | SubmarineError):
+            return
+        self._error_id = secrets.token_hex(4)
+        where = (self._error_id, self.request.method, self.request.path)
+        self.log.error("Error %s in %s %s", *where, exc_info=value)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer an error: the one place where errors become the envelope."""
+        error = kwargs.get("exc_info", (None, None))[1]
+        code = error.status if isinstance(error, SubmarineError) else status_code
+        message, hint = self._words(code, error)
+        self.set_status(code)
+        if getattr(self, "_jupyter_current_user", None) is not None:
+            self.set_cors_headers()  # dropped with all others when an error began
+        if code == 405:
+            self.set_header("Allow", ", ".join(self._verbs()))
+        if code in (429, 503):
+            self.set_header("Retry-After", str(RETRY_SECONDS))
+        self.finish(envelope.failure(code, message, hint))
+
+    def _words(self, code: int, error: BaseException | None) -> tuple[str, str | None]:
+        if isinstance(error, SubmarineError):
+            return error.message, error.hint
+        if isinstance(error, HTTPError):
+            known = getattr(self, "_jupyter_current_user", None) is not None
+            return envelope.http_words(code, (error.log_message or "") % error.args, known=known)
+        return (
+            "The server failed.",
+            f"Error {self._error_id} in the log of the Jupyter Server has the details.",
+        )
+
+    def _verbs(self) -> list[str]:
+        missing = RequestHandler._unimplemented_method
+        return [verb for verb in ACTIONS if getattr(type(self), verb.lower()) is not missing]
+
+
+class UnknownHandler(SubmarineHandler):
+    """Whatever else is below ``api/v1``: an answer in the envelope, not a page."""
+
+    @authenticated
+    def _not_found(self) -> None:
+        raise NotFound(f"There is no {self.request.method} {self.request.path[:200]} here.")
+
+    get = post = put = patch = delete = _not_found

@@ -1,0 +1,54 @@
+"""The envelope around every answer: ``status, code, success, message, result, attributes``, in this order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+
+# The names are those of JAX-RS, which Submarine answers with; Python 3.13 renamed some of its own.
+_NAMES = {
+    413: "REQUEST_ENTITY_TOO_LARGE",
+    416: "REQUESTED_RANGE_NOT_SATISFIABLE",
+    422: "UNPROCESSABLE_ENTITY",
+}
+
+
+def success(result: str, attributes: Mapping[str, object]) -> str:
+    """Return the answer around ``result``, which is JSON text already."""
+    return (
+        f'{{"status":"OK","code":200,"success":true,"message":null,"result":{result},'
+        f'"attributes":{json.dumps(dict(attributes))}}}'
+    )
+
+
+def failure(code: int, message: str, hint: str | None) -> str:
+    """Return the answer for an error with the HTTP status ``code``; the hint is an attribute."""
+    return (
+        f'{{"status":"{name(code)}","code":{code},"success":false,"message":{json.dumps(message)},'
+        f'"result":null,"attributes":{json.dumps({"hint": hint} if hint else {})}}}'
+    )
+
+
+def name(code: int) -> str:
+    """Return the name of an HTTP status, such as ``NOT_FOUND``."""
+    return _NAMES.get(code) or HTTPStatus(code).name
+
+
+def http_words(code: int, text: str, *, known: bool) -> tuple[str, str | None]:
+    """Return message and hint for an error of the web server; ``known`` tells whether the caller is."""
+    if "xsrf" in text.lower():
+        return (
+            text,
+            "Send the value of the cookie _xsrf in the header X-XSRFToken, or authenticate with a token.",
+        )
+    if code == 403 and not text and not known:
+        return "Authentication is required.", "Send the token of the server: 'Authorization: token ...'."
+    if code == 404 and not text:
+        return (
+            "This server does not answer requests from another origin.",
+            "ServerApp.allow_origin or allow_origin_pat of the Jupyter Server can admit it.",
+        )
+    if code == 405:
+        return "There is no such method here.", "The header Allow lists those there are."
+    return text or HTTPStatus(code).phrase, None

@@ -1,0 +1,113 @@
+"""Server-sent events: one writer for all streams.
+
+The format: https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Protocol
+
+from tornado.iostream import StreamClosedError
+
+from submarine_jupyter.errors import SubmarineError, TooManyRequests
+
+if TYPE_CHECKING:
+    from submarine_jupyter_server.handlers.base import SubmarineHandler
+
+MAX_STREAMS = 256
+STALL_SECONDS = 60.0
+
+
+class Message(Protocol):
+    """One event: ``id`` is what a client sends back as Last-Event-ID, ``data`` any text."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def event(self) -> str: ...
+    @property
+    def data(self) -> str: ...
+
+
+class Streams:
+    """Own every open stream of this server, so that they are counted, and ended when it stops."""
+
+    def __init__(self) -> None:
+        self._open: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def run(self, handler: SubmarineHandler, messages: AsyncIterator[Message | None]) -> None:
+        """Write ``messages`` (None is a heartbeat) until they end, the client leaves or the server stops.
+
+        Raises TooManyRequests.
+        """
+        if len(self._open) >= MAX_STREAMS:
+            raise TooManyRequests(
+                f"The server follows {MAX_STREAMS} streams already.",
+                hint="Close some, or ask without following.",
+            )
+        task = asyncio.create_task(_pump(handler, messages), name="submarine-stream")
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+        handler.on_disconnect(task.cancel)
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.result()
+
+    async def close(self) -> None:
+        """End all streams; their clients resume elsewhere, or later, with the last id they saw."""
+        open_now = set(self._open)
+        for task in open_now:
+            task.cancel()
+        if open_now:
+            await asyncio.wait(open_now)
+
+
+async def write(handler: SubmarineHandler, data: str | bytes) -> bool:
+    """Write and wait until the client took it; tell whether it is still there.
+
+    Awaiting is what bounds the memory: nothing is read for a client that does not take what it has. One that
+    took nothing for 60 s is closed.
+    """
+    handler.write(data)
+    try:
+        await asyncio.wait_for(handler.flush(), STALL_SECONDS)
+    except StreamClosedError:
+        return False
+    except TimeoutError:
+        handler.log.info("Closed a stream whose client took nothing for %.0f s", STALL_SECONDS)
+        handler.detach().close()
+        return False
+    return True
+
+
+async def _pump(handler: SubmarineHandler, messages: AsyncIterator[Message | None]) -> None:
+    handler.set_header("Content-Type", "text/event-stream; charset=utf-8")
+    handler.set_header("Cache-Control", "no-cache")
+    handler.set_header("X-Accel-Buffering", "no")  # nginx would keep events back
+    try:
+        alive = await write(handler, ":\n\n")
+        while alive:
+            message = await anext(messages)
+            alive = await write(handler, ":\n\n" if message is None else _frame(message))
+    except StopAsyncIteration:
+        pass
+    except SubmarineError as error:
+        await write(
+            handler, f"event: error\ndata: {json.dumps({'message': error.message, 'hint': error.hint})}\n\n"
+        )
+    finally:
+        if (close := getattr(messages, "aclose", None)) is not None:
+            await close()
+
+
+def _frame(message: Message) -> str:
+    # Only these end a line here; str.splitlines would also break at U+2028 and others.
+    lines = "".join(f"data: {line}\n" for line in re.split("\r\n|\r|\n", message.data))
+    return f"id: {message.id}\nevent: {message.event}\n{lines}\n"

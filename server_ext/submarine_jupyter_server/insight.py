@@ -1,0 +1,62 @@
+"""What the server tells beyond the document: metrics of an experiment, and what the targets have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from submarine_jupyter.errors import NotFound
+from submarine_jupyter_server.requests import QueryString, known, one, whole
+from submarine_jupyter_server.store import experiments, metrics
+from submarine_jupyter_server.store.database import Database
+from submarine_jupyter_server.targets.base import ComputeTarget
+from submarine_jupyter_server.wire import Answer, json_text, time_text
+
+MAX_POINTS = 100_000
+
+
+class Insight:
+    """Answers about metrics and targets."""
+
+    def __init__(self, db: Database, targets: Mapping[str, ComputeTarget], default_target: str) -> None:
+        self._db = db
+        self._targets = targets
+        self._default_target = default_target
+
+    async def metrics(self, experiment_id: str, query: QueryString) -> Answer:
+        """Return one series per metric and replica of the latest attempt, points in the order they were logged."""
+        known(query, {"name", "replica", "limit"})
+        name, replica = one(query, "name"), one(query, "replica")
+        limit = whole(query, "limit", 1, MAX_POINTS) or MAX_POINTS
+
+        def read(tx: Connection) -> str:
+            row = experiments.find(tx, experiment_id)
+            if row is None:
+                raise NotFound("Not found experiment.")
+            points = metrics.series(tx, row.id, attempt=row.attempt, name=name, replica=replica, limit=limit)
+            return json_text({"experimentId": row.id, "series": _series(points)})
+
+        return Answer(await self._db.read(read))
+
+    async def targets(self) -> Answer:
+        """Return the compute targets: name, kind, whether it is the default, what it has and what is free."""
+        found: list[dict[str, Any]] = [
+            {
+                "name": target.name,
+                "kind": target.kind,
+                "default": target.name == self._default_target,
+                "capacity": await target.capacity(),
+            }
+            for target in self._targets.values()
+        ]
+        return Answer(json_text(found))
+
+
+def _series(points: list[metrics.MetricRow]) -> list[dict[str, Any]]:
+    series: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for point in points:
+        at = {"step": point.step, "value": point.value, "time": time_text(point.at)}
+        series.setdefault((point.name, point.replica), []).append(at)
+    return [{"name": name, "replica": replica, "points": found} for (name, replica), found in series.items()]

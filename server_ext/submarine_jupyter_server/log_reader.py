@@ -1,0 +1,206 @@
+"""Read logs for the REST API: lists, pages, followed streams and raw bytes, all from the archive."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from submarine_jupyter.errors import InvalidRequest, NotFound, RangeNotSatisfiable
+from submarine_jupyter.models import Status
+from submarine_jupyter_server.logs import raw
+from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog, replica_order
+from submarine_jupyter_server.logs.follow import follow
+from submarine_jupyter_server.logs.growth import Growth
+from submarine_jupyter_server.logs.pages import experiment_pages, start_position
+from submarine_jupyter_server.logs.position import Position, parse_position
+from submarine_jupyter_server.requests import QueryString, known, list_query, one, whole
+from submarine_jupyter_server.store import experiments
+from submarine_jupyter_server.store.database import Database
+from submarine_jupyter_server.store.experiments import ExperimentRow
+from submarine_jupyter_server.stream import EventFeed, Message
+from submarine_jupyter_server.wire import Answer, json_text
+
+MAX_TAIL = 1_000_000
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True)
+class RawLog:
+    """Bytes of a log as HTTP answers them."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
+
+
+class LogReader:
+    """The logs of the experiments that exist; those of deleted ones cannot be reached."""
+
+    def __init__(self, db: Database, archive: LogArchive, feed: EventFeed) -> None:
+        self._db = db
+        self._archive = archive
+        self._feed = feed
+        self._growth = Growth(archive)
+
+    async def close(self) -> None:
+        """Stop watching files."""
+        await self._growth.close()
+
+    async def list(self, query: QueryString) -> Answer:
+        """Return the names of the replicas of each experiment, their logs left empty."""
+        page = await self._db.read(lambda tx: experiments.page(tx, list_query(query)))
+        found = [_log(row.id, {name: [] for name in expected_pods(row.id, row.wire_spec)}) for row in page.rows]
+        return Answer(json_text(found), {} if page.next_cursor is None else {"nextCursor": page.next_cursor})
+
+    async def page(self, experiment_id: str, query: QueryString) -> Answer:
+        """Return the newest lines of each replica: ``tail`` lines, those ``since`` a time, of one ``replica``."""
+        known(query, {"tail", "since", "replica", "attempt"})
+        row = await self._db.read(lambda tx: _find(tx, experiment_id))
+        pages = await self._archive.run(
+            lambda: experiment_pages(
+                self._archive,
+                experiment_id,
+                replica=one(query, "replica"),
+                since=since(one(query, "since")),
+                tail_lines=whole(query, "tail", 0, MAX_TAIL),
+                attempt=whole(query, "attempt", 1, 10**6),
+            )
+        )
+        if not pages.result["logContent"]:
+            # What waits has replicas already, as Submarine's pods that wait: clients read the first one's log.
+            waiting: dict[str, list[str]] = {name: [] for name in expected_pods(row.id, row.wire_spec)}
+            return Answer(json_text(_log(row.id, waiting)))
+        return Answer(json_text(pages.result), pages.attributes)
+
+    async def raw(self, experiment_id: str, *, replica: str | None, range_header: str | None) -> RawLog:
+        """Return the bytes of one replica, a range of them, or all replicas as one text.
+
+        Raises NotFound, RangeNotSatisfiable.
+        """
+        await self._db.read(lambda tx: _find(tx, experiment_id))
+        logs = await self._archive.run(self._archive.replicas, experiment_id)
+        if replica is None and len(logs) != 1:
+            return RawLog(200, {}, raw.download(self._archive, logs))
+        log = logs[0] if replica is None else await self._archive.run(self._archive.replica, experiment_id, replica)
+        end = (await self._archive.run(log.look)).end
+        wanted = raw.parse_range(range_header, end)
+        if isinstance(wanted, raw.ByteRange):
+            wanted = await self._archive.run(raw.kept, log, wanted)
+        if isinstance(wanted, raw.Unsatisfiable):
+            raise RangeNotSatisfiable(f"The log has {wanted.size} bytes; {range_header!r:.80} is outside of them.")
+        headers = {"Accept-Ranges": "bytes"}
+        if wanted is None:
+            return RawLog(200, headers, self._bytes(log, 0, end))
+        headers["Content-Range"] = wanted.content_range
+        return RawLog(206, headers, self._bytes(log, wanted.start, wanted.stop))
+
+    async def follow(
+        self,
+        experiment_id: str,
+        *,
+        replica: str | None = None,
+        position: str | None = None,
+        tail: int | None = None,
+    ) -> AsyncIterator[Message | None]:
+        """Return the lines as they come, from ``position`` or the last ``tail`` lines, and the changes of state.
+
+        Messages are those of ``logs.follow``, with ``state`` {status, reason, message} between them, and at last
+        ``end`` {status, complete}. Raises NotFound, InvalidRequest.
+        """
+        row = await self._db.read(lambda tx: _find(tx, experiment_id))
+        start = parse_position(position) if position else None
+        if start is None and tail is not None:
+            start = await self._archive.run(
+                lambda: start_position(self._archive, experiment_id, replica=replica, tail_lines=tail)
+            )
+        return self._follow(row, [replica] if replica else None, start)
+
+    async def _follow(
+        self, row: ExperimentRow, replicas: Sequence[str] | None, start: Position | None
+    ) -> AsyncIterator[Message | None]:
+        state = {"status": row.status, "reason": row.reason, "message": row.message}
+        place = str(start or "")
+        yield Message(place, "state", json_text(state))
+        seen = self._feed.last
+        logs = follow(
+            self._growth,
+            row.id,
+            replicas=replicas,
+            position=start,
+            finished=lambda: Status(state["status"] or "").final,
+        )
+        async for item in _merged(logs, self._feed.stream(seen, row.id)):
+            if item is None or item.event == "ping":
+                yield None
+            elif isinstance(item, Message):
+                if item.event != "end":
+                    state = {key: json.loads(item.data)[key] for key in state}
+                    yield Message(place, "state", json_text(state))
+            else:
+                place = item.id
+                data = item.data if item.event != "end" else {"status": state["status"], **item.data}
+                yield Message(place, item.event, json_text(data))
+                if item.event == "end":
+                    return
+
+    async def _bytes(self, log: ReplicaLog, start: int, stop: int) -> AsyncIterator[bytes]:
+        async for chunk in raw.chunks(self._archive, log, start, stop):
+            yield chunk.data
+
+
+def since(text: str | None) -> float | None:
+    """Return the Unix time (s) of ``10m`` ago, or of an ISO 8601 time. Raises InvalidRequest."""
+    if text is None:
+        return None
+    if text[:-1].isascii() and text[:-1].isdigit() and len(text) < 12 and text[-1] in _UNITS:
+        return time.time() - int(text[:-1]) * _UNITS[text[-1]]
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise InvalidRequest(
+            f"'since' must be like 30s, 10m, 2h, 1d, or a time like 2026-01-31T12:00:00Z, not '{text[:40]}'"
+        ) from None
+
+
+def expected_pods(experiment_id: str, wire_spec: str) -> list[str]:
+    """Return the pod names an experiment has by its spec, who leads first."""
+    tasks = json.loads(wire_spec)["spec"]
+    names = [f"{role.lower()}-{index}" for role, task in tasks.items() for index in range(task["replicas"])]
+    return [f"{experiment_id}-{name}" for name in sorted(names, key=replica_order)]
+
+
+def _log(experiment_id: str, lines: Mapping[str, list[str]]) -> dict[str, Any]:
+    content = [{"podName": name, "podLog": found} for name, found in lines.items()]
+    return {"experimentId": experiment_id, "logContent": content}
+
+
+def _find(tx: Connection, experiment_id: str) -> ExperimentRow:
+    row = experiments.find(tx, experiment_id)
+    if row is None:
+        raise NotFound("Not found experiment.")
+    return row
+
+
+async def _merged(*sources: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """Yield what each source yields as it comes; a source is asked for more only when its last item was taken."""
+    pending = {asyncio.ensure_future(anext(source)): source for source in sources}
+    try:
+        while pending:
+            done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                source = pending.pop(task)
+                with contextlib.suppress(StopAsyncIteration):
+                    yield task.result()
+                    pending[asyncio.ensure_future(anext(source))] = source
+    finally:
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)

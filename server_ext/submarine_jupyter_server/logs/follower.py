@@ -1,0 +1,133 @@
+"""One follower on the logs of one attempt: where it is in each of them, and what comes next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Collection, Iterator
+from dataclasses import dataclass
+
+from submarine_jupyter_server.logs.archive import ReplicaLog
+from submarine_jupyter_server.logs.blocks import Block, read_block, unfinished
+from submarine_jupyter_server.logs.growth import Size, Watch
+from submarine_jupyter_server.logs.position import Position
+
+# An unfinished line is shown once it is this old, and again this often while it changes.
+PARTIAL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One event; ``id`` is the position behind it, to be sent back as Last-Event-ID."""
+
+    id: str
+    event: str
+    data: dict[str, object]
+
+
+@dataclass(slots=True)
+class _Cursor:
+    """How far one log was read: no line ends between ``position`` and ``scanned``.
+
+    The unfinished line was shown up to ``shown``, and may be shown again at ``due`` (monotonic s).
+    """
+
+    log: ReplicaLog
+    position: int
+    scanned: int
+    shown: int
+    due: float = 0.0
+
+
+class Follower:
+    """Reads the logs of ``watch`` from ``position``, or from their beginning."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        attempt: int,
+        replicas: Collection[str] | None = None,
+        position: Position | None = None,
+    ) -> None:
+        self.attempt = attempt
+        self._watch = watch
+        self._replicas = replicas
+        self._asked = position.offsets if position and position.attempt == attempt else {}
+        self._cursors: dict[str, _Cursor] = {}
+
+    @property
+    def position(self) -> str:
+        """The position as text."""
+        return str(Position(self.attempt, {name: cursor.position for name, cursor in self._cursors.items()}))
+
+    @property
+    def drained(self) -> bool:
+        """Whether every log was read to an end that is final."""
+        return all(
+            size.ended and log.name in self._cursors and self._cursors[log.name].position >= size.end
+            for log, size in self._chosen()
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether every log has come to its end and lacks nothing."""
+        return all(size.ended and size.whole for _, size in self._chosen())
+
+    async def read(self, *, final: bool = False) -> AsyncIterator[LogEvent]:
+        """Yield what there is, a block of each replica in turn; with ``final``, unfinished lines too."""
+        more = True
+        while more:
+            more = False
+            for log, size in self._chosen():
+                if log.name not in self._cursors:
+                    for event in await self._begin(log, size):
+                        yield event
+                cursor = self._cursors[log.name]
+                if final or cursor.scanned < size.end or (size.ended and cursor.position < cursor.scanned):
+                    block = await self._block(cursor, size, final or size.ended)
+                    more = more or (block.position, block.scanned) != (cursor.position, cursor.scanned)
+                    for event in self._take(cursor, block):
+                        yield event
+
+    async def partials(self) -> AsyncIterator[LogEvent]:
+        """Yield the unfinished lines that have been so for a while and have changed."""
+        for cursor in list(self._cursors.values()):
+            if cursor.scanned <= max(cursor.position, cursor.shown) or time.monotonic() < cursor.due:
+                continue
+            key = (cursor.position, cursor.scanned)
+            text = await self._watch.share(f"partial {cursor.log.name}", key, unfinished, cursor.log, *key)
+            cursor.shown, cursor.due = cursor.scanned, time.monotonic() + PARTIAL_S
+            if text:
+                yield self._event("partial", cursor, {"offset": cursor.position, "text": text})
+
+    def _chosen(self) -> list[tuple[ReplicaLog, Size]]:
+        logs = self._watch.sizes.logs.items()
+        return [(log, size) for log, size in logs if self._replicas is None or log.name in self._replicas]
+
+    async def _begin(self, log: ReplicaLog, size: Size) -> list[LogEvent]:
+        """Put a cursor on a log; tell of a gap when the log ends before the position asked for."""
+        asked = self._asked.get(log.name, 0)
+        end = size.end if asked <= size.end else (await self._watch.archive.run(log.look)).end
+        start = min(asked, end)
+        cursor = self._cursors[log.name] = _Cursor(log, start, start, start)
+        return [self._event("gap", cursor, {"from": asked, "to": end})] if asked > end else []
+
+    async def _block(self, cursor: _Cursor, size: Size, final: bool) -> Block:
+        key = (cursor.position, cursor.scanned, size.end, final)
+        return await self._watch.share(
+            cursor.log.name, key, read_block, cursor.log, cursor.position, cursor.scanned, final
+        )
+
+    def _take(self, cursor: _Cursor, block: Block) -> Iterator[LogEvent]:
+        """Move on behind a block and yield its events, each with the position that is right behind it."""
+        if block.lines or cursor.position == cursor.scanned:
+            cursor.due = time.monotonic() + PARTIAL_S
+        if block.lines:
+            cursor.position = cursor.scanned = block.hole[0] if block.hole else block.position
+            yield self._event("log", cursor, {"offset": block.start, "lines": block.lines})
+        cursor.position, cursor.scanned = block.position, block.scanned
+        if block.hole:
+            yield self._event("gap", cursor, {"from": block.hole[0], "to": block.hole[1]})
+
+    def _event(self, event: str, cursor: _Cursor, data: dict[str, object]) -> LogEvent:
+        about = {"podName": cursor.log.pod_name, "replica": cursor.log.name, "attempt": self.attempt}
+        return LogEvent(self.position, event, {**about, **data})

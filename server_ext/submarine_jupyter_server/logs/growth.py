@@ -1,0 +1,162 @@
+"""See logs grow: one poll for all who follow the same attempt of an experiment.
+
+Files are polled because they may lie on a network file system, where notifications do not arrive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar, TypeVarTuple, cast
+
+from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog
+
+log = logging.getLogger(__name__)
+FASTEST_S = 0.05
+SLOWEST_S = 0.25
+
+_Result = TypeVar("_Result")
+_Args = TypeVarTuple("_Args")
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How far the log of one replica goes (bytes), whether that is all, and whether nothing is missing."""
+
+    end: int
+    ended: bool
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """One look at all logs of an attempt; ``newest`` is the latest attempt there is, 0 before the first."""
+
+    logs: Mapping[ReplicaLog, Size]
+    newest: int
+
+
+class Watch:
+    """One attempt that is followed; ``version`` counts the changes seen."""
+
+    def __init__(self, archive: LogArchive, experiment_id: str, attempt: int) -> None:
+        self.archive = archive
+        self._experiment_id = experiment_id
+        self._attempt = attempt
+        self._changed = asyncio.Event()
+        self._shared: dict[str, tuple[Hashable, asyncio.Future[object]]] = {}
+        self.followers = 0
+        self.version = 0
+        self._looks = 0
+        self._looking = asyncio.Lock()
+        self.closed = False
+        self.sizes = Sizes({}, 0)
+
+    async def run(self) -> None:
+        """Look again and again, less often while nothing changes."""
+        pause = FASTEST_S
+        while True:
+            version = self.version
+            try:
+                await self.look()
+            except OSError:
+                log.warning("The logs of %s cannot be looked at", self._experiment_id, exc_info=True)
+            pause = FASTEST_S if self.version > version else min(pause * 1.5, SLOWEST_S)
+            await asyncio.sleep(pause)
+
+    async def look(self) -> None:
+        """Look, or let a look that somebody else begins from now on count, and wake the followers."""
+        wanted = self._looks + 1
+        async with self._looking:
+            if self._looks >= wanted:
+                return
+            self._looks += 1
+            sizes = await self.archive.run(_look, self.archive, self._experiment_id, self._attempt)
+        if sizes != self.sizes:
+            self.sizes = sizes
+            self._wake()
+
+    def close(self) -> None:
+        """Send all followers away."""
+        self.closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self.version += 1
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def changed(self, version: int, seconds: float) -> None:
+        """Wait until there is more than at ``version``, at most ``seconds``."""
+        if self.version > version:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+
+    async def share(self, slot: str, key: Hashable, function: Callable[[*_Args], _Result], *args: *_Args) -> _Result:
+        """Return ``function(*args)``, called in a thread once for all who ask for the same ``key``.
+
+        Each slot remembers its newest result only: those who follow closely are at the same place.
+        """
+        known = self._shared.get(slot)
+        if known is None or known[0] != key or _failed(known[1]):
+            future = cast("asyncio.Future[object]", asyncio.ensure_future(self.archive.run(function, *args)))
+            future.add_done_callback(_failed)
+            known = (key, future)
+            self._shared[slot] = known
+        # One follower that leaves must not cancel what the others wait for.
+        return cast("_Result", await asyncio.shield(known[1]))
+
+
+class Growth:
+    """The watches of all followed experiments; belongs to one event loop."""
+
+    def __init__(self, archive: LogArchive) -> None:
+        self.archive = archive
+        self._watches: dict[tuple[str, int], tuple[Watch, asyncio.Task[None]]] = {}
+
+    @asynccontextmanager
+    async def watch(self, experiment_id: str, attempt: int) -> AsyncIterator[Watch]:
+        """Watch an attempt, which need not exist yet; those who watch the same one share the watch."""
+        key = (experiment_id, attempt)
+        if key not in self._watches:
+            watch = Watch(self.archive, experiment_id, attempt)
+            self._watches[key] = (watch, asyncio.create_task(watch.run(), name=f"growth of {experiment_id}"))
+        watch, task = self._watches[key]
+        watch.followers += 1
+        try:
+            if watch.version == 0:
+                await watch.look()
+            yield watch
+        finally:
+            watch.followers -= 1
+            if watch.followers == 0 and self._watches.get(key, (None,))[0] is watch:
+                del self._watches[key]
+                task.cancel()
+
+    async def close(self) -> None:
+        """End all polls and send the followers away."""
+        watches = list(self._watches.values())
+        self._watches.clear()
+        for watch, task in watches:
+            watch.close()
+            task.cancel()
+        await asyncio.gather(*(task for _, task in watches), return_exceptions=True)
+
+
+def _failed(future: asyncio.Future[object]) -> bool:
+    """Say whether a future came to nothing; its error counts as looked at then."""
+    return future.done() and (future.cancelled() or future.exception() is not None)
+
+
+def _look(archive: LogArchive, experiment_id: str, attempt: int) -> Sizes:
+    attempts = archive.attempts(experiment_id)
+    looks = {log: log.look() for log in archive.replicas(experiment_id, attempt)}
+    sizes = {log: Size(look.end, look.ended, not look.gaps()) for log, look in looks.items()}
+    return Sizes(sizes, attempts[-1] if attempts else 0)

@@ -1,0 +1,186 @@
+"""Read the metrics of one attempt from its logs into the store, each exactly once.
+
+A slice of a log is scanned in a thread; its metrics and the position behind it are stored in one
+transaction, which does nothing when the stored position is not where the slice began. So neither a crash
+nor a second reader nor a write whose outcome was not waited for loses or doubles a metric.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from submarine_jupyter_server.failpoints import reach
+from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog
+from submarine_jupyter_server.logs.metrics import MetricScanner
+from submarine_jupyter_server.logs.templates import Template
+
+SLICE_BYTES = 256 * 1024
+# How far back a reader that goes on looks for the epoch it is in.
+_MEMORY_BYTES = 1024 * 1024
+
+Tx = TypeVar("Tx")
+TxIn = TypeVar("TxIn", contravariant=True)
+TxOut = TypeVar("TxOut", covariant=True)
+Result = TypeVar("Result")
+Row = tuple[str, float, int | None, int]
+"""Name, value, step, Unix time (ms)."""
+
+
+class Transactions(Protocol[TxOut]):
+    """The database, as far as it is needed here."""
+
+    async def read(self, run: Callable[[TxOut], Result]) -> Result:
+        """Run ``run`` in a read transaction."""
+
+    async def write(self, run: Callable[[TxOut], Result]) -> Result:
+        """Run ``run`` in one write transaction."""
+
+
+class MetricStore(Protocol[TxIn]):
+    """Where metrics are kept, together with how far each replica's log was read (bytes)."""
+
+    def positions(self, tx: TxIn, experiment_id: str, attempt: int) -> Mapping[str, int]:
+        """Return how far each replica's log was read."""
+
+    def record(
+        self,
+        tx: TxIn,
+        experiment_id: str,
+        attempt: int,
+        replica: str,
+        position: int,
+        metrics: Sequence[Row],
+    ) -> object:
+        """Keep ``metrics`` and the position behind them."""
+
+
+@dataclass(slots=True)
+class _Cursor:
+    position: int
+    scanner: MetricScanner
+
+
+class MetricReader(Generic[Tx]):
+    """How far the logs of one attempt were read for metrics."""
+
+    def __init__(
+        self,
+        db: Transactions[Tx],
+        archive: LogArchive,
+        store: MetricStore[Tx],
+        experiment_id: str,
+        attempt: int,
+        templates: Sequence[Template],
+    ) -> None:
+        self.experiment_id = experiment_id
+        self.attempt = attempt
+        self._db = db
+        self._archive = archive
+        self._store = store
+        self._templates = templates
+        self._positions: Mapping[str, int] | None = None
+        self._cursors: dict[str, _Cursor] = {}
+        self._lock = asyncio.Lock()
+
+    def superseded(self) -> bool:
+        """Whether a newer attempt has begun, or everything of this one was removed after it was read."""
+        attempts = self._archive.attempts(self.experiment_id)
+        return attempts[-1] > self.attempt if attempts else bool(self._cursors)
+
+    async def catch_up(self, *, final: bool = False) -> bool:
+        """Read and store all there is; say whether there was anything. ``final``: unfinished lines count."""
+        async with self._lock:
+            try:
+                return await self._catch_up(final)
+            except BaseException:
+                # What was stored is not known: ask again next time.
+                self._forget()
+                raise
+
+    async def _catch_up(self, final: bool) -> bool:
+        moved = False
+        more = True
+        while more:
+            more = False
+            for log in await self._archive.run(self._archive.replicas, self.experiment_id, self.attempt):
+                more = await self._slice(log, final) or more
+            moved = moved or more
+        return moved
+
+    async def _slice(self, log: ReplicaLog, final: bool) -> bool:
+        """Store the metrics of the next slice of one log; say whether there was one."""
+        cursor = await self._cursor(log)
+        start = cursor.position
+        position, rows = await self._archive.run(_read, log, cursor, final)
+        if position == start:
+            return False
+
+        def store(tx: Tx) -> bool:
+            known = self._store.positions(tx, self.experiment_id, self.attempt)
+            if known.get(log.name, 0) != start:
+                return False
+            self._store.record(tx, self.experiment_id, self.attempt, log.name, position, rows)
+            reach("metrics_record")
+            return True
+
+        if await self._db.write(store):
+            cursor.position = position
+        else:
+            self._forget()
+        return True
+
+    async def _cursor(self, log: ReplicaLog) -> _Cursor:
+        if log.name not in self._cursors:
+            if self._positions is None:
+                self._positions = await self._db.read(
+                    lambda tx: self._store.positions(tx, self.experiment_id, self.attempt)
+                )
+            position = self._positions.get(log.name, 0)
+            cursor = _Cursor(position, MetricScanner(self._templates))
+            await self._archive.run(_prime, log, cursor)
+            self._cursors[log.name] = cursor
+        return self._cursors[log.name]
+
+    def _forget(self) -> None:
+        self._positions = None
+        self._cursors.clear()
+
+
+def _prime(log: ReplicaLog, cursor: _Cursor) -> None:
+    """Let the scanner know the epoch at the position it goes on from."""
+    start = log.back(cursor.position, _MEMORY_BYTES)
+    if start < cursor.position:
+        cursor.scanner.prime(log.read(start, cursor.position - start).data)
+
+
+def _read(log: ReplicaLog, cursor: _Cursor, final: bool) -> tuple[int, list[Row]]:
+    """Scan the next slice; return the position behind it and its metrics."""
+    chunk = log.read(cursor.position, SLICE_BYTES)
+    stop = chunk.data.rfind(b"\n") + 1
+    if stop == 0 and len(chunk.data) == SLICE_BYTES:
+        return chunk.offset + _skip(chunk.data), []
+    if stop == 0 and (final or chunk.hole_after):
+        stop = len(chunk.data)
+    found = cursor.scanner.scan(chunk.data[:stop])
+    if not found:
+        return chunk.offset + stop, []
+    times = log.times(chunk.offset, chunk.offset + stop)
+    rows = [(metric.name, metric.value, metric.step, _at_ms(times, chunk.offset + at)) for at, metric in found]
+    return chunk.offset + stop, rows
+
+
+def _skip(line: bytes) -> int:
+    """Return how much of a very long unfinished line was overwritten since: it holds no metric."""
+    body = line.rstrip(b"\r")
+    return body.rfind(b"\r") + 1 or len(line)
+
+
+def _at_ms(times: Sequence[tuple[int, int]], offset: int) -> int:
+    """Return when the byte at ``offset`` was written, now when that is not known (Unix time in ms)."""
+    index = bisect_right(times, offset, key=lambda record: record[0]) - 1
+    return times[index][1] // 1_000_000 if index >= 0 else int(time.time() * 1000)

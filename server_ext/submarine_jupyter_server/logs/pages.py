@@ -1,0 +1,207 @@
+"""The newest lines of a log, as an answer shows them.
+
+Like Submarine: split at newlines, empty lines at the end left out, those between kept, an empty log is
+``[]``. An answer holds at most ``PAGE_BYTES`` and ``PAGE_LINES`` per replica, and says what it left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from submarine_jupyter.errors import InvalidRequest
+from submarine_jupyter_server.logs.archive import Chunk, LogArchive, ReplicaLog
+from submarine_jupyter_server.logs.position import Position
+from submarine_jupyter_server.logs.view import LINE_BYTES, LineView
+
+PAGE_BYTES = 1024 * 1024
+PAGE_LINES = 10_000
+_FIRST_LOOK = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Lines of one log; sizes, offsets and the gaps in what was asked for are in bytes."""
+
+    lines: list[str]
+    cut: bool
+    total_bytes: int
+    shown_from: int
+    gaps: list[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentPages:
+    """The logs of an experiment as REST answers them; ``attributes`` tell what is missing, if anything."""
+
+    result: dict[str, object]
+    attributes: dict[str, object]
+
+
+def tail(log: ReplicaLog, lines: int, max_bytes: int = PAGE_BYTES, since: int = 0) -> Page:
+    """Return the last ``lines`` lines of the newest ``max_bytes``, none from before offset ``since``.
+
+    The log is read backwards in growing steps, so its size does not matter. ``cut`` tells that there are
+    more lines.
+    """
+    look = log.look()
+    lower = max(look.start, since)
+    size = min(_FIRST_LOOK, max_bytes)
+    while True:
+        window = max(log.back(look.end, size), lower)
+        chunks = _stored(log, window, look.end) if window == lower else _from_line(log, window, look.end)
+        found = _start_of_last(chunks, lines)
+        if found is not None or window == lower or size >= max_bytes:
+            break
+        size = min(size * 4, max_bytes)
+    first = chunks[0].offset if chunks else look.end
+    shown_from = first if found is None else found
+    return Page(
+        lines=_view(chunks, shown_from),
+        cut=window > lower or shown_from > first,
+        total_bytes=look.end,
+        shown_from=shown_from,
+        gaps=[gap for gap in look.gaps() if gap[1] > lower],
+    )
+
+
+def page(log: ReplicaLog, since: float | None = None, tail_lines: int | None = None) -> Page:
+    """Return the newest lines: written at Unix time ``since`` or later, the last ``tail_lines``.
+
+    ``cut`` tells that the caps left out lines that were asked for.
+    Raises InvalidRequest for a negative number of lines or a time that is no number.
+    """
+    if tail_lines is not None and tail_lines < 0:
+        raise InvalidRequest("tail: must be 0 or more lines.")
+    if since is not None and not math.isfinite(since):
+        raise InvalidRequest("since: must be a time.")
+    lower = 0 if since is None else _line_start(log, log.offset_at(since))
+    found = tail(log, PAGE_LINES if tail_lines is None else min(tail_lines, PAGE_LINES), since=lower)
+    satisfied = tail_lines is not None and len(found.lines) == tail_lines
+    return replace(found, cut=found.cut and not satisfied)
+
+
+def experiment_pages(
+    archive: LogArchive,
+    experiment_id: str,
+    *,
+    replica: str | None = None,
+    since: float | None = None,
+    tail_lines: int | None = None,
+    attempt: int | None = None,
+) -> ExperimentPages:
+    """Return the pages of all replicas of one attempt (None: the latest), or of ``replica`` alone.
+
+    A log that cannot be read never hides the others: it is named in ``attributes.errors``.
+    Raises NotFound when ``replica`` has no log.
+    """
+    content: list[dict[str, object]] = []
+    about: dict[str, dict[str, object]] = {"truncated": {}, "gaps": {}, "errors": {}}
+    for log in _chosen(archive, experiment_id, replica, attempt):
+        try:
+            found = page(log, since, tail_lines)
+        except OSError as error:
+            found = Page([], False, 0, 0, [])
+            about["errors"][log.pod_name] = f"The log cannot be read: {error.strerror or error}."
+        content.append({"podName": log.pod_name, "podLog": found.lines})
+        if found.cut:
+            about["truncated"][log.pod_name] = {
+                "totalBytes": found.total_bytes,
+                "shownFrom": found.shown_from,
+            }
+        if found.gaps:
+            about["gaps"][log.pod_name] = [list(gap) for gap in found.gaps]
+    return ExperimentPages(
+        {"experimentId": experiment_id, "logContent": content},
+        {name: facts for name, facts in about.items() if facts},
+    )
+
+
+def start_position(
+    archive: LogArchive,
+    experiment_id: str,
+    *,
+    replica: str | None = None,
+    since: float | None = None,
+    tail_lines: int | None = None,
+    attempt: int | None = None,
+) -> Position | None:
+    """Return where a follower begins who wants what a page shows first; None before there are logs."""
+    logs = _chosen(archive, experiment_id, replica, attempt)
+    if not logs:
+        return None
+    offsets = {log.name: page(log, since, tail_lines).shown_from for log in logs}
+    return Position(logs[0].attempt, offsets)
+
+
+def _chosen(archive: LogArchive, experiment_id: str, replica: str | None, attempt: int | None) -> Sequence[ReplicaLog]:
+    if replica is None:
+        return archive.replicas(experiment_id, attempt)
+    return [archive.replica(experiment_id, replica, attempt)]
+
+
+def _stored(log: ReplicaLog, start: int, end: int) -> list[Chunk]:
+    """Return the bytes kept from ``start`` to ``end``, one chunk for each run without a hole."""
+    runs: list[Chunk] = []
+    while start < end:
+        chunk = log.read(start, end - start)
+        data = chunk.data[: max(end - chunk.offset, 0)]
+        if not data:
+            break
+        runs.append(Chunk(chunk.offset, data))
+        start = chunk.offset + len(data)
+    return runs
+
+
+def _from_line(log: ReplicaLog, window: int, end: int) -> list[Chunk]:
+    """Return the bytes from the first line that begins at ``window`` or later, else from ``window``."""
+    chunks = _stored(log, window - 1, end)
+    if not chunks or chunks[0].offset >= window:
+        return chunks
+    first, *others = chunks
+    after = first.data.find(b"\n") + 1
+    if after == 0 or not (others or first.data[after:].strip(b"\r\n")):
+        after = 1
+    return [Chunk(first.offset + after, first.data[after:]), *others]
+
+
+def _start_of_last(chunks: list[Chunk], lines: int) -> int | None:
+    """Return the offset where the last ``lines`` lines begin, None when there are fewer."""
+    blank = True
+    for chunk in reversed(chunks):
+        body = chunk.data.rstrip(b"\r\n") if blank else chunk.data.removesuffix(b"\n")
+        if blank and not body:
+            continue
+        if lines == 0:
+            return chunk.offset + len(chunk.data)
+        blank = False
+        at = len(body)
+        while at >= 0:
+            lines -= 1
+            at = body.rfind(b"\n", 0, at)
+            if lines == 0:
+                return chunk.offset + at + 1
+    return None
+
+
+def _view(chunks: list[Chunk], shown_from: int) -> list[str]:
+    lines: list[str] = []
+    for chunk in chunks:
+        data = chunk.data[max(shown_from - chunk.offset, 0) :]
+        view = LineView()
+        for at in range(0, len(data), LINE_BYTES):
+            lines += view.feed(data[at : at + LINE_BYTES])
+        if not data.endswith(b"\n"):
+            lines.append(view.rest())
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def _line_start(log: ReplicaLog, offset: int) -> int:
+    """Return where the line that ``offset`` is in begins, as far as it is shown."""
+    chunks = _stored(log, log.back(offset, LINE_BYTES), offset)
+    if not chunks or chunks[-1].offset + len(chunks[-1].data) < offset:
+        return offset
+    return chunks[-1].offset + chunks[-1].data.rfind(b"\n") + 1

@@ -1,0 +1,151 @@
+"""Write one replica's log in segments, whatever happens to the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+from submarine_jupyter_server.logs.layout import (
+    CAP_BYTES,
+    ENDED,
+    RECORD,
+    SEGMENT_BYTES,
+    TIME_STEP_NS,
+    TIMES,
+    segment_name,
+    segment_offset,
+)
+
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class SegmentWriter:
+    """Append what a replica writes; go on where an earlier writer of the same folder stopped.
+
+    A write never raises for a full or failing disk: what could not be stored becomes a hole, counted in
+    ``dropped`` (bytes). Of more than ``cap_bytes`` the first segment and the newest ones are kept. There must
+    be one writer per folder only.
+    """
+
+    def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, cap_bytes: int = CAP_BYTES) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder
+        self._segment_bytes = segment_bytes
+        self._cap_bytes = cap_bytes
+        self._fd: int | None = None
+        self._times = self._open_times()
+        self._timed_ns = 0
+        kept = self._kept()
+        self._segment = kept[-1] if kept else 0
+        self.offset = self._segment + self._size(self._segment) if kept else 0
+        self.dropped = 0
+        if kept:
+            with contextlib.suppress(OSError):
+                self._fd = os.open(folder / segment_name(self._segment), _APPEND, 0o600)
+
+    def write(self, data: bytes, at_ns: int | None = None) -> None:
+        """Append ``data``, written by the replica at ``at_ns`` (Unix time; default: now)."""
+        self._note_time(time.time_ns() if at_ns is None else at_ns)
+        view = memoryview(data)
+        while view:
+            stored = self._store(view)
+            if stored == 0:
+                self.skip(len(view))
+                return
+            view = view[stored:]
+
+    def skip(self, count: int) -> None:
+        """Declare ``count`` bytes lost: the next ones begin a new segment behind the hole."""
+        self.dropped += count
+        self.offset += count
+        self._close_segment()
+
+    def end(self) -> None:
+        """Say that no more bytes will come, and close."""
+        self.close()
+        with contextlib.suppress(OSError):
+            os.close(os.open(self._folder / ENDED, _APPEND, 0o600))
+
+    def close(self) -> None:
+        """Close the files; another writer may go on."""
+        if self.dropped and self._fd is None:
+            # An empty segment makes a hole at the very end visible.
+            self._open_segment()
+        self._close_segment()
+        if self._times is not None:
+            os.close(self._times)
+            self._times = None
+
+    def _store(self, view: memoryview) -> int:
+        """Write what fits into the segment; return how many bytes were stored, 0 when the disk refuses."""
+        if self._fd is not None and self.offset - self._segment >= self._segment_bytes:
+            self._close_segment()
+        fd = self._open_segment() if self._fd is None else self._fd
+        if fd is None:
+            return 0
+        room = self._segment_bytes - (self.offset - self._segment)
+        try:
+            stored = os.write(fd, view[:room])
+        except OSError:
+            return 0
+        self.offset += stored
+        return stored
+
+    def _open_segment(self) -> int | None:
+        try:
+            self._fd = os.open(self._folder / segment_name(self.offset), _APPEND, 0o600)
+        except OSError:
+            return None
+        self._segment = self.offset
+        self._cap()
+        return self._fd
+
+    def _close_segment(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _cap(self) -> None:
+        """Remove the oldest segments behind the first until a new full one has room."""
+        kept = self._kept()
+        sizes = {start: self._size(start) for start in kept[:-1]}
+        total = sum(sizes.values()) + self._segment_bytes
+        for start in kept[1:-1]:
+            if total <= self._cap_bytes:
+                return
+            with contextlib.suppress(OSError):
+                (self._folder / segment_name(start)).unlink()
+            total -= sizes[start]
+
+    def _kept(self) -> list[int]:
+        offsets = (segment_offset(name) for name in os.listdir(self._folder))
+        return sorted(offset for offset in offsets if offset is not None)
+
+    def _size(self, start: int) -> int:
+        return (self._folder / segment_name(start)).lstat().st_size
+
+    def _open_times(self) -> int | None:
+        try:
+            fd = os.open(self._folder / TIMES, _APPEND, 0o600)
+        except OSError:
+            return None
+        size = os.fstat(fd).st_size
+        if size % RECORD.size:
+            # The last record of a writer that died is torn; behind it every record would be out of step.
+            os.ftruncate(fd, size - size % RECORD.size)
+        return fd
+
+    def _note_time(self, at_ns: int) -> None:
+        if self._times is None or 0 <= at_ns - self._timed_ns < TIME_STEP_NS:
+            return
+        size = os.fstat(self._times).st_size
+        try:
+            if os.write(self._times, RECORD.pack(self.offset, at_ns)) == RECORD.size:
+                self._timed_ns = at_ns
+                return
+        except OSError:
+            pass
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._times, size)

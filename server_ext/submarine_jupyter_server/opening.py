@@ -1,0 +1,87 @@
+"""The service while it is being opened: the server answers at once, the heavy part follows."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+from typing import TYPE_CHECKING
+
+from submarine_jupyter.errors import SubmarineError, Unavailable
+from submarine_jupyter_server.config import ServiceConfig, private_directory
+
+if TYPE_CHECKING:
+    from submarine_jupyter_server.service import Service
+
+WAIT_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
+
+
+class Opening:
+    """Own the one service of this server, from the first import to the last write."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[Service] | None = None
+
+    def start(self, config: ServiceConfig) -> None:
+        """Begin to open the service; called on the event loop, once the server runs."""
+        if self._task is None:
+            self._task = asyncio.create_task(_open(config), name="submarine-open")
+
+    async def service(self) -> Service:
+        """Return the service, waiting at most 30 s for it. Raises Unavailable."""
+        if self._task is None:
+            raise Unavailable(
+                "Submarine is not running.", hint="The server is starting or stopping; try again."
+            )
+        await asyncio.wait({self._task}, timeout=WAIT_SECONDS)
+        if not self._task.done() or self._task.cancelled():
+            raise Unavailable("Submarine is still starting.", hint="Try again in a moment.")
+        if failure := self._task.exception():
+            raise Unavailable(
+                f"Submarine could not start: {_reason(failure)}",
+                hint="Mend the cause and start the Jupyter Server again; its log has the details.",
+            )
+        return self._task.result()
+
+    def notices(self) -> list[str]:
+        """Return what the user should know about the opened service, such as a database that was restored."""
+        task = self._task
+        ready = task is not None and task.done() and not task.cancelled() and task.exception() is None
+        return list(task.result().notices) if task is not None and ready else []
+
+    async def close(self) -> None:
+        """Close the service, or give up opening it; running experiments go on."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        if not task.done():
+            task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled() and task.exception() is None:
+            await task.result().close()
+
+
+async def _open(config: ServiceConfig) -> Service:
+    try:
+        await asyncio.to_thread(private_directory, config.data_dir)
+        # 0.5 s of imports (pydantic, SQLAlchemy): in a thread, so that the server answers meanwhile.
+        await asyncio.to_thread(importlib.import_module, "submarine_jupyter_server.service")
+        from submarine_jupyter_server.service import Service
+
+        service = await Service.open(config)
+    except Exception as error:
+        log.exception(
+            "Submarine cannot run experiments: %s. Mend the cause and restart the Jupyter Server (data: %s)",
+            _reason(error),
+            config.data_dir,
+        )
+        raise
+    for notice in service.notices:
+        log.warning("Submarine: %s", notice)
+    return service
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) if isinstance(error, SubmarineError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,186 @@
+"""Carry out what was decided: the outbox between the database and the targets.
+
+A decision and its outbox row are one transaction; the row goes only after the target has done it. A crash in between
+means that the same order is given again, which every target takes without doubling anything. One order per experiment
+is under way at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import random
+import time
+from collections.abc import Mapping
+
+from sqlalchemy import Connection
+
+from submarine_jupyter.errors import InvalidSpec, SubmarineError, TargetRefused, TargetUnavailable
+from submarine_jupyter.models import ExperimentSpec, Status
+from submarine_jupyter_server import lifecycle
+from submarine_jupyter_server.failpoints import reach
+from submarine_jupyter_server.store import experiments, outbox
+from submarine_jupyter_server.store.database import Database
+from submarine_jupyter_server.store.experiments import ExperimentRow
+from submarine_jupyter_server.store.outbox import OutboxRow
+from submarine_jupyter_server.targets.base import ComputeTarget, Launch
+
+log = logging.getLogger(__name__)
+FOREIGN_POLL_S = 0.25
+MAX_BACKOFF_S = 30.0
+
+
+def now_ms() -> int:
+    """Return Unix time in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def launch_of(row: ExperimentRow) -> Launch:
+    """Return what a target needs to make this row real."""
+    return Launch(
+        experiment_id=row.id,
+        uid=row.uid,
+        owner=row.owner,
+        name=row.name,
+        spec=ExperimentSpec.parse(json.loads(row.spec)),
+        attempt=row.attempt,
+        generation=row.generation,
+        accepted_ms=row.accepted or 0,
+    )
+
+
+class Outbox:
+    """Delivers orders while this server is the controller."""
+
+    def __init__(self, db: Database, targets: Mapping[str, ComputeTarget]) -> None:
+        self._db = db
+        self._targets = targets
+        self._wake = asyncio.Event()
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._waiting: dict[str, asyncio.Future[None]] = {}
+        self.delivering = False
+
+    def wake(self) -> None:
+        """Look for orders now."""
+        self._wake.set()
+
+    async def settle(self, experiment_id: str, seconds: float) -> None:
+        """Wait until the target has taken the orders for an experiment, for some seconds at most.
+
+        Raises TargetRefused or InvalidSpec when the target says no meanwhile. Returns at once on a server that is not
+        the controller: the other one delivers.
+        """
+        if not self.delivering:
+            return
+        future = self._waiting.setdefault(experiment_id, asyncio.get_running_loop().create_future())
+        self.wake()
+        try:
+            await asyncio.wait_for(asyncio.shield(future), seconds)
+        except TimeoutError:
+            pass
+        finally:
+            self._waiting.pop(experiment_id, None)
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        self.delivering = True
+        try:
+            while True:
+                await self._deliver_due()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), FOREIGN_POLL_S)
+                self._wake.clear()
+        finally:
+            self.delivering = False
+            for task in self._under_way.values():
+                task.cancel()
+            await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
+    async def _deliver_due(self) -> None:
+        try:
+            due = await self._db.read(lambda tx: outbox.due(tx, now_ms(), 100))
+        except SubmarineError as error:
+            log.warning("The outbox cannot be read: %s", error)
+            return
+        for order in due:
+            if order.experiment_id not in self._under_way:
+                task = asyncio.create_task(self._deliver(order), name=f"{order.op} {order.experiment_id}")
+                self._under_way[order.experiment_id] = task
+
+    async def _deliver(self, order: OutboxRow) -> None:
+        refused: SubmarineError | None = None
+        try:
+            row = await self._db.read(lambda tx: experiments.find(tx, order.experiment_id, include_deleted=True))
+            if row is not None:
+                await self._give(order, row)
+            reach("outbox_done_before")
+            await self._db.write(lambda tx: outbox.done(tx, order.seq))
+            reach("outbox_done_after")
+        except (TargetRefused, InvalidSpec) as error:
+            refused = error
+            await self._refused(order, error)
+        except TargetUnavailable as error:
+            await self._again(order, str(error))
+            return
+        except Exception as error:
+            log.exception("%s of %s failed; it will be tried again", order.op, order.experiment_id)
+            await self._again(order, f"{type(error).__name__}: {error}")
+            return
+        finally:
+            self._under_way.pop(order.experiment_id, None)
+        self._wake.set()
+        future = self._waiting.get(order.experiment_id)
+        if future is not None and not future.done():
+            if refused is None:
+                future.set_result(None)
+            else:
+                future.set_exception(refused)
+
+    async def _give(self, order: OutboxRow, row: ExperimentRow) -> None:
+        target = self._targets.get(row.target)
+        if target is None:
+            raise TargetUnavailable(f"target '{row.target}' is not configured on this server")
+        if order.op == "delete":
+            reach("delete_target")
+            await target.delete(row.id, row.uid)
+        elif row.deleted is None and order.op == "stop":
+            reach("stop_target")
+            await target.stop(launch_of(row))
+        elif row.deleted is None and not Status(row.status).final:
+            reach("submit_before")
+            await target.ensure(launch_of(row))
+            reach("submit_after")
+
+    async def _refused(self, order: OutboxRow, error: SubmarineError) -> None:
+        """Forget a new experiment while its POST still waits for the answer; otherwise keep it and say why.
+
+        What runs already goes on when only a change of it was refused.
+        """
+        forget = order.generation == 1 and order.experiment_id in self._waiting
+
+        def drop(tx: Connection) -> None:
+            if forget:
+                experiments.forget(tx, order.experiment_id)
+                return
+            outbox.done(tx, order.seq)
+            row = experiments.find(tx, order.experiment_id)
+            if row is not None and not Status(row.status).final:
+                status = Status.FAILED if row.status == Status.ACCEPTED else Status(row.status)
+                moved = experiments.advance(
+                    tx, row.id, uid=row.uid, attempt=row.attempt, status=status, at_ms=now_ms(),
+                    reason="Refused", message=str(error),
+                )  # fmt: skip
+                if moved is not None:
+                    lifecycle.record(tx, moved, "status")
+
+        await self._db.write(drop)
+
+    async def _again(self, order: OutboxRow, error: str) -> None:
+        pause = min(MAX_BACKOFF_S, 0.2 * 2**order.attempts) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        at = now_ms() + int(pause * 1000)
+        try:
+            await self._db.write(lambda tx: outbox.retry(tx, order.seq, at, error[:1000]))
+        except SubmarineError as trouble:
+            log.warning("%s of %s: %s", order.op, order.experiment_id, trouble)

@@ -1,0 +1,126 @@
+"""Read what a request asks for: bodies into specs, query strings into filters."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from submarine_jupyter.errors import Forbidden, InvalidRequest, InvalidSpec
+from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter_server.logs.templates import parse_template
+from submarine_jupyter_server.secrets import restore
+from submarine_jupyter_server.store.experiments import Query
+
+QueryString = Mapping[str, list[str]]
+DEFAULT_LIMIT = 1000
+_FILTERS = {"status", "name", "tag", "framework", "target", "owner", "namespace", "sort", "limit", "cursor"}
+# Read by Jupyter Server itself on every request.
+_IGNORED = {"token", "no_track_activity", "_xsrf"}
+
+
+class SpecReader:
+    """Turns bodies into specs that this server may run."""
+
+    def __init__(self, namespaces: tuple[str, ...], targets: tuple[str, ...], default_target: str) -> None:
+        self._namespaces = namespaces
+        self._targets = targets
+        self._default_target = default_target
+
+    def read(self, body: object, source: ExperimentSpec | None = None) -> ExperimentSpec:
+        """Return the spec in ``body``, its namespace filled in and masked secrets taken from ``source``.
+
+        Raises InvalidSpec, or Forbidden for a namespace this server is not configured for.
+        """
+        spec = ExperimentSpec.parse(body)
+        full = restore(spec.wire(), source.wire() if source else None)
+        spec = ExperimentSpec.parse(full)
+        namespace = spec.meta.namespace or self._namespaces[0]
+        if namespace not in self._namespaces:
+            raise Forbidden(
+                f"spec.meta.namespace: '{namespace}' is not one of this server's namespaces: "
+                f"{', '.join(self._namespaces)}",
+                hint="the server's owner can add it to SubmarineExtension.namespaces",
+            )
+        spec.meta.namespace = namespace
+        self.target(spec)
+        for template in (spec.runtime.metrics if spec.runtime else None) or ():
+            parse_template(template)
+        return spec
+
+    def target(self, spec: ExperimentSpec) -> str:
+        """Return the name of the target a spec asks for. Raises InvalidSpec for an unknown one."""
+        name = (spec.runtime.target if spec.runtime else None) or self._default_target
+        if name not in self._targets:
+            raise InvalidSpec(f"runtime.target: there is no target '{name}' here, but {', '.join(self._targets)}")
+        return name
+
+
+def source_id(body: object) -> str | None:
+    """Return the id of the experiment a body was copied from, if it says so."""
+    meta = body.get("meta") if isinstance(body, Mapping) else None
+    found = meta.get("experimentId") if isinstance(meta, Mapping) else None
+    return found if isinstance(found, str) else None
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """Return ``target`` with a JSON merge patch applied (RFC 7396)."""
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge_patch(merged.get(key), value)
+    return merged
+
+
+def body_hash(body: object) -> str:
+    """Return a digest that is equal for bodies that mean the same, however they are spaced."""
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def list_query(query: QueryString) -> Query:
+    """Return the filters, order and page of a list. Raises InvalidRequest naming what cannot be used."""
+    known(query, _FILTERS)
+    statuses = [part for text in query.get("status", []) for part in text.split(",") if part]
+    return Query(
+        statuses=tuple(statuses),
+        name=one(query, "name"),
+        tags=tuple(query.get("tag", [])),
+        framework=one(query, "framework"),
+        target=one(query, "target"),
+        owner=one(query, "owner"),
+        namespace=one(query, "namespace"),
+        sort=one(query, "sort") or "-accepted",
+        limit=whole(query, "limit", 1, DEFAULT_LIMIT) or DEFAULT_LIMIT,
+        cursor=one(query, "cursor"),
+    )
+
+
+def known(query: QueryString, names: set[str]) -> None:
+    """Refuse a parameter that nobody reads: a misspelt filter must not look like an empty result."""
+    for name in query:
+        if name not in names | _IGNORED:
+            raise InvalidRequest(f"'{name[:80]}' is not a parameter here; known: {', '.join(sorted(names))}")
+
+
+def one(query: QueryString, name: str) -> str | None:
+    """Return the single value of a parameter, None if it is absent or empty."""
+    values = query.get(name, [])
+    if len(values) > 1:
+        raise InvalidRequest(f"'{name}' may be given only once")
+    return values[0] if values and values[0] else None
+
+
+def whole(query: QueryString, name: str, least: int, most: int) -> int | None:
+    """Return a whole number in a range, None if it is absent."""
+    text = one(query, name)
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 18 or not least <= int(text) <= most:
+        raise InvalidRequest(f"'{name}' must be a whole number from {least} to {most}, not '{text[:40]}'")
+    return int(text)

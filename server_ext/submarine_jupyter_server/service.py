@@ -1,0 +1,132 @@
+"""Build the objects of the server and own their life.
+
+The heavy imports (pydantic, SQLAlchemy) lie below this module: the extension imports it in a worker thread after the
+server has started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Mapping
+
+from submarine_jupyter.models import ExperimentSpec, Status
+from submarine_jupyter_server.config import ServiceConfig
+from submarine_jupyter_server.controller import Controller
+from submarine_jupyter_server.experiments import Experiments
+from submarine_jupyter_server.insight import Insight
+from submarine_jupyter_server.lifecycle import Lifecycle
+from submarine_jupyter_server.log_reader import LogReader
+from submarine_jupyter_server.logs.archive import LogArchive
+from submarine_jupyter_server.logs.collector import MetricCollector
+from submarine_jupyter_server.outbox import Outbox
+from submarine_jupyter_server.reconcile import Reconcile
+from submarine_jupyter_server.requests import SpecReader
+from submarine_jupyter_server.store import experiments, metrics
+from submarine_jupyter_server.store.database import Database
+from submarine_jupyter_server.store.experiments import ExperimentRow
+from submarine_jupyter_server.stream import EventFeed
+from submarine_jupyter_server.targets.base import ComputeTarget
+from submarine_jupyter_server.targets.local.target import LocalTarget
+
+log = logging.getLogger(__name__)
+BACKUP_S = 3600.0
+
+
+class Service:
+    """Everything behind the REST API of one server."""
+
+    def __init__(self, config: ServiceConfig, db: Database, targets: Mapping[str, ComputeTarget]) -> None:
+        self.config = config
+        self.db = db
+        self.targets = targets
+        self.notices = db.notices
+        archive = LogArchive(config.data_dir / "runs")
+        namespaces = tuple(dict.fromkeys((config.namespace, *config.namespaces)))
+        reader = SpecReader(namespaces, tuple(targets), config.default_target)
+        self._outbox = Outbox(db, targets)
+        self._lifecycle = Lifecycle(db, self._moved)
+        self._reconcile = Reconcile(db, targets, config.retention_days)
+        self._controller = Controller(config.data_dir)
+        self._metrics = MetricCollector(db, archive, metrics)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._backed_up = time.monotonic()
+        self.feed = EventFeed(db, config.emit)
+        self.experiments = Experiments(db, targets, reader, self._outbox)
+        self.logs = LogReader(db, archive, self.feed)
+        self.insight = Insight(db, targets, config.default_target)
+
+    @classmethod
+    async def open(cls, config: ServiceConfig) -> Service:
+        """Open the database and begin to work; this server becomes the controller once no other one is."""
+        db = await Database.open(config.data_dir / "submarine.db")
+        local = LocalTarget.from_config(config)
+        service = cls(config, db, {local.name: local})
+        db.on_commit = service._committed
+        await service.feed.start()
+        service._tasks.append(asyncio.create_task(service._control(), name="submarine controller"))
+        return service
+
+    async def close(self) -> None:
+        """Stop working; what runs on the targets goes on."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for target in self.targets.values():
+            await target.close()
+        await self._metrics.close()
+        await self.logs.close()
+        await self.feed.close()
+        await self.db.close()
+        self._controller.release()
+
+    def _committed(self) -> None:
+        self.feed.committed()
+        self._outbox.wake()
+
+    async def _control(self) -> None:
+        """Be the controller: observe, reconcile, deliver orders."""
+        await self._controller.acquire()
+        while not self.db.read_only:
+            try:
+                await self._lead()
+            except Exception:
+                log.exception("The controller failed; it starts again in a second")
+                await asyncio.sleep(1)
+
+    async def _lead(self) -> None:
+        for target in self.targets.values():
+            await target.start(self._lifecycle.observe)
+        restored = await self._reconcile.run()
+        if restored:
+            self.notices.append(f"{restored} experiments were written again from what runs or ran on the targets.")
+        for row in await self.db.read(experiments.live):
+            await self._moved(row)
+        delivery = asyncio.create_task(self._outbox.run(), name="submarine outbox")
+        try:
+            while not delivery.done():
+                await asyncio.wait([delivery], timeout=self.config.reconcile_seconds)
+                await self._reconcile.run()
+                await self._back_up()
+            await delivery
+        finally:
+            delivery.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await delivery
+
+    async def _back_up(self) -> None:
+        if time.monotonic() - self._backed_up >= BACKUP_S:
+            self._backed_up = time.monotonic()
+            await self.db.backup()
+
+    async def _moved(self, row: ExperimentRow) -> None:
+        """Follow the metrics of what runs, and read the last ones of what has ended."""
+        runtime = ExperimentSpec.parse(json.loads(row.spec)).runtime
+        templates = (runtime.metrics if runtime else None) or ()
+        if Status(row.status).final:
+            await self._metrics.drain(row.id, row.attempt, templates)
+        else:
+            self._metrics.watch(row.id, row.attempt, templates)

@@ -1,0 +1,87 @@
+"""Copies of the database to fall back on."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from submarine_jupyter.errors import Unavailable
+from submarine_jupyter_server.failpoints import reach
+
+from . import filesystem
+
+KEEP = 3
+_STEP_PAGES = 1024
+_LONGEST_S = 120.0
+_ABANDONED_S = 3600.0
+
+
+def stamp() -> str:
+    """Return the present as a part of a file name; names sort like the times."""
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+
+
+def directory(path: Path) -> Path:
+    """Return where the backups of a database are."""
+    return path.parent / "backups"
+
+
+def stored(path: Path) -> list[Path]:
+    """Return the backups of a database, newest first."""
+    return sorted(directory(path).glob(f"{path.stem}-*.db"), reverse=True)
+
+
+def age(path: Path) -> float | None:
+    """Return how many seconds ago the newest backup was made, None if there is none."""
+    newest = next(iter(stored(path)), None)
+    return None if newest is None else time.time() - newest.stat().st_mtime
+
+
+def make(path: Path, source: sqlite3.Connection) -> Path:
+    """Copy the database behind ``source`` and return the copy; the newest three are kept.
+
+    A copy has its name only once it is whole and on disk.
+    """
+    folder = directory(path)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for left in folder.glob(f"{path.stem}-*.part"):
+        if time.time() - left.stat().st_mtime > _ABANDONED_S:
+            left.unlink(missing_ok=True)
+    final = folder / f"{path.stem}-{stamp()}.db"
+    part = final.with_suffix(".part")
+    filesystem.new_file(part)
+    try:
+        copy(source, part)
+        filesystem.sync(part)
+        reach("backup")
+        part.rename(final)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    filesystem.sync(folder)
+    for old in stored(path)[KEEP:]:
+        old.unlink(missing_ok=True)
+    return final
+
+
+def copy(source: sqlite3.Connection, to: Path) -> None:
+    """Copy a database while it may be written, in steps between which a writer gets its turn."""
+    deadline = time.monotonic() + _LONGEST_S
+
+    def check(status: int, remaining: int, total: int) -> None:
+        if time.monotonic() > deadline:
+            raise Unavailable("The backup took too long: the database was written all the time.", hint="Try later.")
+
+    target = sqlite3.connect(to, isolation_level=None)
+    try:
+        # Nobody else sees this file before it was synced as a whole.
+        target.execute("PRAGMA synchronous = OFF")
+        target.execute("PRAGMA journal_mode = OFF")
+        source.backup(target, pages=_STEP_PAGES, progress=check, sleep=0.01)
+        problem = target.execute("PRAGMA quick_check(1)").fetchone()[0]
+    finally:
+        target.close()
+    if problem != "ok":
+        raise Unavailable(f"The database could not be backed up, it is damaged: {problem}.")

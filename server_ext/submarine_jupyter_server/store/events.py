@@ -1,0 +1,82 @@
+"""What happened, in order: numbers grow, also over a restored database, and are never used twice."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select
+
+from .tables import event
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event at ``at`` (milliseconds); ``data`` is what else there is to say."""
+
+    seq: int
+    experiment_id: str
+    at: int
+    type: str
+    status: str | None
+    reason: str | None
+    message: str | None
+    data: dict[str, Any] | None
+
+
+def append(
+    tx: Connection,
+    experiment_id: str,
+    *,
+    type: str,  # noqa: A002 - the name of the column
+    status: str | None = None,
+    reason: str | None = None,
+    message: str | None = None,
+    data: Mapping[str, Any] | None = None,
+    at: int | None = None,
+) -> int:
+    """Store an event and return its number; it happened now unless ``at`` says otherwise."""
+    values = {
+        "experiment_id": experiment_id,
+        "at": time.time_ns() // 1_000_000 if at is None else at,
+        "type": type,
+        "status": None if status is None else str(status),
+        "reason": reason,
+        "message": message,
+        "data": None if data is None else json.dumps(data),
+    }
+    seq: int = tx.execute(insert(event).values(values)).lastrowid
+    return seq
+
+
+def after(tx: Connection, seq: int, limit: int, experiment_id: str | None = None) -> list[EventRow]:
+    """Return the events after number ``seq``, of one experiment or of all, oldest first."""
+    found = select(*event.c).where(event.c.seq > seq).order_by(event.c.seq).limit(limit)
+    if experiment_id is not None:
+        found = found.where(event.c.experiment_id == experiment_id)
+    return [_row(row) for row in tx.execute(found)]
+
+
+def of(tx: Connection, experiment_id: str, limit: int) -> list[EventRow]:
+    """Return the last events of an experiment, oldest first."""
+    found = select(*event.c).where(event.c.experiment_id == experiment_id).order_by(event.c.seq.desc()).limit(limit)
+    return [_row(row) for row in tx.execute(found)][::-1]
+
+
+def last_seq(tx: Connection) -> int:
+    """Return the number of the newest event, 0 if there is none."""
+    return tx.execute(select(func.max(event.c.seq))).scalar() or 0
+
+
+def purge(tx: Connection, before_ms: int) -> int:
+    """Remove the events before a time; return how many."""
+    return tx.execute(delete(event).where(event.c.at < before_ms)).rowcount
+
+
+def _row(values: Row[Any]) -> EventRow:
+    fields: list[Any] = list(values)
+    fields[-1] = None if fields[-1] is None else json.loads(fields[-1])
+    return EventRow(*fields)

@@ -1,0 +1,176 @@
+"""The experiments: made, found, changed, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from submarine_jupyter.models import Status
+
+from .ballast import require_space
+from .listing import Page, Query, count, page
+from .rows import FINAL_RANK, RANK, WHOLE, ExperimentRow, ListRow, NewExperiment, one, whole
+from .tables import experiment, experiment_tag, meta
+from .transitions import advance
+
+__all__ = [
+    "ExperimentRow",
+    "ListRow",
+    "NewExperiment",
+    "Page",
+    "Query",
+    "advance",
+    "count",
+    "expired_deleted",
+    "find",
+    "forget",
+    "insert",
+    "live",
+    "mark_deleted",
+    "next_id",
+    "page",
+    "raise_counter",
+    "replace_spec",
+    "request_stop",
+    "restore",
+]
+
+
+def next_id(tx: Connection) -> str:
+    """Return an id that was never given out: ``experiment-<start of this instance in ms>-<number>``."""
+    start, number = _meta(tx, "instance_start_ms"), _meta(tx, "counter") + 1
+    _set_counter(tx, number)
+    return f"experiment-{start}-{number:04d}"
+
+
+def raise_counter(tx: Connection, at_least: int) -> None:
+    """Let the numbers of new ids begin after ``at_least``: that one is in use."""
+    if at_least > _meta(tx, "counter"):
+        _set_counter(tx, at_least)
+
+
+def insert(tx: Connection, new: NewExperiment) -> ExperimentRow:
+    """Store a new experiment as Accepted, generation and attempt 1. Raises StorageFull."""
+    return restore(tx, new)
+
+
+def restore(tx: Connection, new: NewExperiment, *, generation: int = 1, attempt: int = 1) -> ExperimentRow:
+    """Store an experiment that was known before, as Accepted: what it is now is for ``advance``. Raises StorageFull."""
+    require_space(tx)
+    values: dict[str, Any] = {name: getattr(new, name) for name in NewExperiment.__dataclass_fields__}
+    tags = values.pop("tags")
+    values |= {"status": Status.ACCEPTED.value, "notes": "[]", "generation": generation, "attempt": attempt}
+    seq = tx.execute(sa.insert(experiment).values(values)).inserted_primary_key
+    assert seq is not None  # noqa: S101 - for the type checker
+    _set_tags(tx, seq[0], tags)
+    row = one(tx, experiment.c.seq == seq[0])
+    assert row is not None  # noqa: S101 - for the type checker
+    return row
+
+
+def find(tx: Connection, experiment_id: str, include_deleted: bool = False) -> ExperimentRow | None:
+    """Return an experiment, None if there is none of that id; a deleted one only on demand."""
+    if include_deleted:
+        return one(tx, experiment.c.id == experiment_id)
+    return one(tx, experiment.c.id == experiment_id, experiment.c.deleted.is_(None))
+
+
+def live(tx: Connection, target: str | None = None) -> list[ExperimentRow]:
+    """Return the experiments that have not ended, of one target or of all, oldest first."""
+    unfinished = [str(status) for status, rank in RANK.items() if rank < FINAL_RANK]
+    where: list[sa.ColumnElement[bool]] = [experiment.c.deleted.is_(None), experiment.c.status.in_(unfinished)]
+    if target is not None:
+        where.append(experiment.c.target == target)
+    found = tx.execute(sa.select(*WHOLE).where(*where).order_by(experiment.c.seq))
+    return [whole(row) for row in found]
+
+
+def expired_deleted(tx: Connection, before_ms: int, limit: int = 1000) -> list[ExperimentRow]:
+    """Return experiments that were deleted before a time, the longest ago first."""
+    found = tx.execute(
+        sa.select(*WHOLE).where(experiment.c.deleted < before_ms).order_by(experiment.c.deleted).limit(limit)
+    )
+    return [whole(row) for row in found]
+
+
+def replace_spec(
+    tx: Connection,
+    experiment_id: str,
+    *,
+    expected_generation: int,
+    spec: str,
+    wire_spec: str,
+    name: str,
+    namespace: str,
+    tags: Sequence[str],
+    new_attempt: bool,
+    framework: str | None = None,
+) -> ExperimentRow | None:
+    """Give an experiment another spec and the next generation; None if it is not at ``expected_generation`` any more.
+
+    A new attempt is Accepted again, neither created nor running. One that has ended stays so: it gets the spec only.
+    """
+    row = find(tx, experiment_id)
+    if row is None or row.generation != expected_generation:
+        return None
+    require_space(tx)
+    values: dict[str, Any] = {
+        "spec": spec,
+        "wire_spec": wire_spec,
+        "name": name,
+        "namespace": namespace,
+        "framework": framework or row.framework,
+        "generation": row.generation + 1,
+    }
+    if new_attempt and RANK[row.status] < FINAL_RANK:
+        values |= {"attempt": row.attempt + 1, "status": Status.ACCEPTED.value, "notes": "[]"}
+        values |= dict.fromkeys(("created", "running", "reason", "message"))
+    _set_tags(tx, row.seq, tags)
+    return _changed(tx, row, values)
+
+
+def request_stop(tx: Connection, experiment_id: str, at: int) -> ExperimentRow | None:
+    """Note that the user wants an experiment to end; the first time it was asked counts. None if there is none."""
+    row = find(tx, experiment_id)
+    if row is None or row.stop_requested is not None or RANK[row.status] >= FINAL_RANK:
+        return row
+    return _changed(tx, row, {"stop_requested": at})
+
+
+def mark_deleted(tx: Connection, experiment_id: str, at: int) -> ExperimentRow | None:
+    """Take an experiment out of every list for good; None if there is none, or no more.
+
+    The row stays, with its last status: nothing that is still seen of it can bring it back.
+    """
+    row = find(tx, experiment_id)
+    if row is None:
+        return None
+    _set_tags(tx, row.seq, ())
+    return _changed(tx, row, {"deleted": at, "generation": row.generation + 1})
+
+
+def forget(tx: Connection, experiment_id: str) -> bool:
+    """Remove every trace of an experiment, its orders, events and idempotency keys included; False if there is none."""
+    return tx.execute(sa.delete(experiment).where(experiment.c.id == experiment_id)).rowcount > 0
+
+
+def _changed(tx: Connection, row: ExperimentRow, values: dict[str, Any]) -> ExperimentRow | None:
+    tx.execute(sa.update(experiment).where(experiment.c.seq == row.seq).values(values))
+    return one(tx, experiment.c.seq == row.seq)
+
+
+def _set_tags(tx: Connection, seq: int, tags: Sequence[str]) -> None:
+    tx.execute(sa.delete(experiment_tag).where(experiment_tag.c.seq == seq))
+    if tags:
+        tx.execute(sa.insert(experiment_tag), [{"tag": tag, "seq": seq} for tag in dict.fromkeys(tags)])
+
+
+def _meta(tx: Connection, key: str) -> int:
+    return int(tx.execute(sa.select(meta.c.value).where(meta.c.key == key)).scalar_one())
+
+
+def _set_counter(tx: Connection, number: int) -> None:
+    tx.execute(sa.update(meta).where(meta.c.key == "counter").values(value=str(number)))

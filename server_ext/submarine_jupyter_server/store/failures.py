@@ -1,0 +1,96 @@
+"""What an error of SQLite means to a person."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+
+from submarine_jupyter.errors import ReadOnly, StorageFull, SubmarineError, Unavailable
+
+# https://www.sqlite.org/rescode.html: the primary result codes, the low byte of the extended ones.
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_DISK = {
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOLFS,
+}
+
+
+class Damaged(Unavailable):
+    """The database file is not intact: only opening it again, which restores a backup, helps."""
+
+
+def code(error: BaseException) -> int:
+    """Return the extended result code of SQLite, 0 if the error is none of SQLite's."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(cause, "sqlite_errorcode", None) or 0
+
+
+def is_busy(error: BaseException) -> bool:
+    """Tell whether another process held the lock for too long."""
+    return code(error) & 0xFF in _BUSY
+
+
+def is_full(error: BaseException) -> bool:
+    """Tell whether the disk, or the user's share of it, is full."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return code(error) & 0xFF == sqlite3.SQLITE_FULL
+
+
+def is_damage(error: BaseException) -> bool:
+    """Tell whether the file is not, or no longer, an intact database; a missing end counts as damage."""
+    return code(error) & 0xFF in _DAMAGED or code(error) == sqlite3.SQLITE_IOERR_SHORT_READ
+
+
+def is_disk(error: BaseException) -> bool:
+    """Tell whether the file system refused something."""
+    return isinstance(error, OSError) or code(error) & 0xFF in _DISK
+
+
+def explain(error: BaseException, path: Path) -> SubmarineError | None:
+    """Return what to tell the user, None when the error is the caller's own (a constraint, a bug)."""
+    if isinstance(error, SubmarineError):
+        return error
+    if is_full(error):
+        return StorageFull(
+            f"The disk of {path.parent} is full: nothing was stored.",
+            hint="Free some space there and try again; running experiments go on, no restart is needed.",
+        )
+    if is_busy(error):
+        return Unavailable(
+            f"Another process keeps the database {path.name} locked.",
+            hint="Try again; if it lasts, look for a stopped or hanging server that uses the same data directory.",
+        )
+    if is_damage(error):
+        return Damaged(
+            f"The database {path} is damaged ({error_text(error)}).",
+            hint="Restart the Jupyter Server: it sets the file aside and restores the newest backup.",
+        )
+    if is_disk(error):
+        return Unavailable(
+            f"The database {path} cannot be accessed ({error_text(error)}).",
+            hint="Check the disk, its quota and the permissions of that directory.",
+        )
+    return None
+
+
+def newer(path: Path) -> ReadOnly:
+    """Return the refusal to write a database whose schema is newer than this code."""
+    return ReadOnly(
+        f"The database {path} was written by a newer version of submarine-jupyter: it is only read.",
+        hint="Upgrade submarine-jupyter on this server, then restart it.",
+    )
+
+
+def error_text(error: BaseException) -> str:
+    """Return SQLite's own words, without the statement."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(cause)

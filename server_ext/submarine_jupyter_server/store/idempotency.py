@@ -1,0 +1,56 @@
+"""The keys by which a client says that two requests are the same one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select
+
+from .tables import idempotency
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyRow:
+    """A key of one owner, what it was used for, and the answer that was given."""
+
+    owner: str
+    key: str
+    path: str
+    body_hash: str
+    experiment_id: str
+    response: str
+    created: int
+
+
+def find(tx: Connection, owner: str, key: str) -> IdempotencyRow | None:
+    """Return what a key was used for, None if it was not."""
+    where = (idempotency.c.owner == owner, idempotency.c.key == key)
+    found = tx.execute(select(*idempotency.c).where(*where)).first()
+    return None if found is None else IdempotencyRow(*found)
+
+
+def claim(
+    tx: Connection,
+    *,
+    owner: str,
+    key: str,
+    path: str,
+    body_hash: str,
+    experiment_id: str,
+    response: str,
+    created: int,
+) -> IdempotencyRow | None:
+    """Keep the answer to a key; when the key was used before, keep nothing and return that use.
+
+    A later ``find`` in the same transaction, or in any after it, returns the first use: whoever claims first wins.
+    """
+    earlier = find(tx, owner, key)
+    if earlier is None:
+        row = IdempotencyRow(owner, key, path, body_hash, experiment_id, response, created)
+        tx.execute(insert(idempotency).values({name: getattr(row, name) for name in IdempotencyRow.__slots__}))
+    return earlier
+
+
+def purge(tx: Connection, before_ms: int) -> int:
+    """Forget the keys that were used before a time; return how many."""
+    return tx.execute(delete(idempotency).where(idempotency.c.created < before_ms)).rowcount

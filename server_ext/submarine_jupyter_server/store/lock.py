@@ -1,0 +1,55 @@
+"""Which servers have the database open."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+from submarine_jupyter.errors import Unavailable
+
+from .connection import BUSY_S
+
+
+class OpenLock:
+    """A lock on a file beside the database, held shared by every server that has it open.
+
+    Whoever gets it exclusively is alone, and may replace the database file. The kernel frees it with the process.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._path = database.with_name(database.name + ".lock")
+        self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
+    def alone(self) -> bool:
+        """Try to lock out every other server; False if there is one."""
+        return self._try(fcntl.LOCK_EX)
+
+    def share(self) -> None:
+        """Lock it together with the other servers, once none of them is alone with it. Raises Unavailable."""
+        deadline = time.monotonic() + BUSY_S
+        while not self._try(fcntl.LOCK_SH):
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    "Another server is repairing or migrating the database.", hint="Try again when it has started."
+                )
+            time.sleep(0.02)
+
+    def release(self) -> None:
+        """Let go; the file stays."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _try(self, how: int) -> bool:
+        try:
+            fcntl.flock(self._descriptor, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise Unavailable(
+                f"{self._path} cannot be locked: {error.strerror}.",
+                hint="This file system is not fit for a database: choose a data directory on another one.",
+            ) from error
+        return True

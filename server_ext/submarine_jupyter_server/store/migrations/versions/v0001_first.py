@@ -1,0 +1,164 @@
+"""The first schema."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+_STATEMENTS = (
+    """
+    CREATE TABLE meta (
+        "key" TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY ("key")
+    )
+    """,
+    """
+    CREATE TABLE experiment (
+        seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL,
+        uid TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        target TEXT NOT NULL,
+        namespace TEXT NOT NULL,
+        name TEXT NOT NULL,
+        framework TEXT NOT NULL,
+        status TEXT NOT NULL,
+        reason TEXT,
+        message TEXT,
+        notes TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        attempt INTEGER NOT NULL,
+        accepted INTEGER NOT NULL,
+        created INTEGER,
+        running INTEGER,
+        finished INTEGER,
+        stop_requested INTEGER,
+        deleted INTEGER,
+        wire_spec TEXT NOT NULL,
+        spec TEXT NOT NULL,
+        UNIQUE (id),
+        UNIQUE (uid)
+    )
+    """,
+    "CREATE INDEX experiment_deleted ON experiment (deleted) WHERE deleted IS NOT NULL",
+    "CREATE INDEX experiment_target ON experiment (target) WHERE deleted IS NULL",
+    "CREATE INDEX experiment_status ON experiment (status) WHERE deleted IS NULL",
+    "CREATE INDEX experiment_name ON experiment (name) WHERE deleted IS NULL",
+    "CREATE INDEX experiment_finished ON experiment (coalesce(finished, 0)) WHERE deleted IS NULL",
+    "CREATE INDEX experiment_owner ON experiment (owner) WHERE deleted IS NULL",
+    "CREATE INDEX experiment_namespace ON experiment (namespace) WHERE deleted IS NULL",
+    "CREATE INDEX experiment_framework ON experiment (framework) WHERE deleted IS NULL",
+    """
+    CREATE INDEX experiment_listing ON experiment (seq, status, name, owner, framework, target, namespace, deleted)
+    WHERE deleted IS NULL
+    """,
+    """
+    CREATE TABLE experiment_tag (
+        tag TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        PRIMARY KEY (tag, seq),
+        FOREIGN KEY(seq) REFERENCES experiment (seq) ON DELETE CASCADE
+    )
+    WITHOUT ROWID
+    """,
+    "CREATE INDEX ix_experiment_tag_seq ON experiment_tag (seq)",
+    """
+    CREATE TABLE replica (
+        experiment_id TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        role TEXT NOT NULL,
+        idx INTEGER NOT NULL,
+        status TEXT NOT NULL,
+        exit_code INTEGER,
+        signal TEXT,
+        reason TEXT,
+        message TEXT,
+        node TEXT,
+        pid INTEGER,
+        restarts INTEGER NOT NULL,
+        started INTEGER,
+        finished INTEGER,
+        PRIMARY KEY (experiment_id, attempt, name),
+        FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
+    )
+    WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE outbox (
+        seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        experiment_id TEXT NOT NULL,
+        op TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        attempts INTEGER NOT NULL,
+        next_at INTEGER NOT NULL,
+        last_error TEXT,
+        UNIQUE (experiment_id),
+        FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
+    )
+    """,
+    "CREATE INDEX ix_outbox_next_at ON outbox (next_at)",
+    """
+    CREATE TABLE idempotency (
+        owner TEXT NOT NULL,
+        "key" TEXT NOT NULL,
+        path TEXT NOT NULL,
+        body_hash TEXT NOT NULL,
+        experiment_id TEXT NOT NULL,
+        response TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        PRIMARY KEY (owner, "key"),
+        FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
+    )
+    """,
+    "CREATE INDEX ix_idempotency_experiment_id ON idempotency (experiment_id)",
+    """
+    CREATE TABLE event (
+        seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        experiment_id TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        type TEXT NOT NULL,
+        status TEXT,
+        reason TEXT,
+        message TEXT,
+        data TEXT,
+        FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
+    )
+    """,
+    "CREATE INDEX ix_event_experiment_id ON event (experiment_id)",
+    """
+    CREATE TABLE metric (
+        seq INTEGER NOT NULL,
+        experiment_id TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        replica TEXT NOT NULL,
+        name TEXT NOT NULL,
+        step INTEGER,
+        value FLOAT,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (seq),
+        FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
+    )
+    """,
+    "CREATE INDEX metric_series ON metric (experiment_id, attempt, name, replica)",
+    """
+    CREATE TABLE log_position (
+        experiment_id TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        replica TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        PRIMARY KEY (experiment_id, attempt, replica),
+        FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
+    )
+    WITHOUT ROWID
+    """,
+)
+
+
+def upgrade() -> None:
+    """Make all tables in an empty database."""
+    for statement in _STATEMENTS:
+        op.execute(statement)

@@ -1,0 +1,79 @@
+"""Open the database file, whatever state it is in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from submarine_jupyter.errors import Unavailable
+
+from . import connection, failures, filesystem, recovery, schema
+from .ballast import Ballast
+from .lock import OpenLock
+from .schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A database that is ready to be used, and what there is to say about it."""
+
+    path: Path
+    lock: OpenLock
+    engine: Engine
+    ballast: Ballast
+    notices: list[str]
+    rebuilt: bool
+    read_only: bool
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.engine.dispose()
+        self.lock.release()
+
+
+def open_file(path: Path) -> Opened:
+    """Create, restore or migrate the file as needed, and open it. Blocks; raises Unavailable, StorageFull."""
+    filesystem.prepare(path)
+    lock = OpenLock(path)
+    try:
+        return _open(path, lock)
+    except BaseException as error:
+        lock.release()
+        explained = failures.explain(error, path)
+        if explained is None or explained is error:
+            raise
+        raise explained from error
+
+
+def _open(path: Path, lock: OpenLock) -> Opened:
+    notices, rebuilt = recovery.repair(path) if lock.alone() else ([], False)
+    lock.share()
+    recovery.migrate(path)
+    found = _examine(path)
+    if found not in (Schema.CURRENT, Schema.NEWER):
+        raise Unavailable(
+            f"{path} holds {found.value}, and another server has it open.",
+            hint="Stop all servers that use this data directory, then start this one: it repairs the database.",
+        )
+    if found is Schema.NEWER:
+        notices.append(str(failures.newer(path)))
+    if (kind := filesystem.network_kind(path)) is not None:
+        notices.append(
+            f"The data directory {path.parent} is on a network file system ({kind}), where locks and disk writes can "
+            "fail silently. Use one server at a time, better a data directory on a local disk."
+        )
+    read_only = found is Schema.NEWER
+    return Opened(path, lock, connection.engine(path, read_only=read_only), Ballast(path), notices, rebuilt, read_only)
+
+
+def _examine(path: Path) -> Schema:
+    try:
+        with connection.opened(path) as tx:
+            return schema.examine(tx)
+    except DBAPIError as error:
+        if failures.is_damage(error):
+            return Schema.BROKEN
+        raise

@@ -1,0 +1,64 @@
+"""What was last seen of each replica."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert
+
+from .tables import replica
+
+if TYPE_CHECKING:
+    from submarine_jupyter_server.targets.base import ReplicaState
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaRow:
+    """One replica of one attempt; the fields are those of ``ReplicaState``."""
+
+    name: str
+    role: str
+    index: int
+    status: str
+    exit_code: int | None
+    signal: str | None
+    reason: str | None
+    message: str | None
+    node: str | None
+    pid: int | None
+    restarts: int
+    started_ms: int | None
+    finished_ms: int | None
+
+
+_FIELDS = tuple(ReplicaRow.__dataclass_fields__)
+_COLUMNS = {"index": "idx", "started_ms": "started", "finished_ms": "finished"}
+_SHOWN = tuple(replica.c[_COLUMNS.get(field, field)] for field in _FIELDS)
+
+
+def upsert(tx: Connection, experiment_id: str, attempt: int, states: Iterable[ReplicaState]) -> bool:
+    """Store what was seen of replicas; False if it was known, and nothing had to be written."""
+    known = {row.name: row for row in of(tx, experiment_id, attempt)}
+    seen = [ReplicaRow(*(getattr(state, field) for field in _FIELDS)) for state in states]
+    changed = [row for row in seen if known.get(row.name) != row]
+    if not changed:
+        return False
+    statement = insert(replica)
+    update = {column.name: statement.excluded[column.name] for column in replica.c if not column.primary_key}
+    statement = statement.on_conflict_do_update(index_elements=list(replica.primary_key), set_=update)
+    key = {"experiment_id": experiment_id, "attempt": attempt}
+    tx.execute(
+        statement,
+        [key | {_COLUMNS.get(field, field): getattr(row, field) for field in _FIELDS} for row in changed],
+    )
+    return True
+
+
+def of(tx: Connection, experiment_id: str, attempt: int) -> list[ReplicaRow]:
+    """Return the replicas of an attempt, by role and index."""
+    where = (replica.c.experiment_id == experiment_id, replica.c.attempt == attempt)
+    found = tx.execute(select(*_SHOWN).where(*where).order_by(replica.c.role, replica.c.idx))
+    return [ReplicaRow(*row) for row in found]

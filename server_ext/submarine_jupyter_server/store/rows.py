@@ -1,0 +1,115 @@
+"""What is read from the experiment table, and what is put in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from submarine_jupyter.models import Status
+
+from .tables import experiment
+
+# Along a life; no observation leads back. Both ends have the same rank, so neither follows the other.
+RANK: dict[str, int] = {
+    Status.ACCEPTED: 0,
+    Status.CREATED: 1,
+    Status.RUNNING: 2,
+    Status.SUCCEEDED: 3,
+    Status.FAILED: 3,
+    Status.DELETED: 4,
+}
+FINAL_RANK = RANK[Status.SUCCEEDED]
+
+
+@dataclass(frozen=True, slots=True)
+class NewExperiment:
+    """An experiment to be stored: ``spec`` is its whole JSON text, ``wire_spec`` the one that may be shown."""
+
+    id: str
+    uid: str
+    owner: str
+    target: str
+    namespace: str
+    name: str
+    framework: str
+    spec: str
+    wire_spec: str
+    accepted: int
+    tags: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListRow:
+    """An experiment as a list shows it: without its whole spec.
+
+    Times are milliseconds since the epoch; accepted <= created <= running <= finished where they are set.
+    """
+
+    seq: int
+    id: str
+    uid: str
+    owner: str
+    target: str
+    namespace: str
+    name: str
+    framework: str
+    status: str
+    reason: str | None
+    message: str | None
+    notes: tuple[str, ...]
+    generation: int
+    attempt: int
+    accepted: int
+    created: int | None
+    running: int | None
+    finished: int | None
+    stop_requested: int | None
+    deleted: int | None
+    wire_spec: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentRow(ListRow):
+    """An experiment, whole: ``spec`` has its secrets."""
+
+    spec: str
+
+
+LISTED = tuple(experiment.c[name] for name in ListRow.__dataclass_fields__)
+WHOLE = (*LISTED, experiment.c.spec)
+_NOTES = list(ListRow.__dataclass_fields__).index("notes")
+
+
+def listed(values: Row[Any]) -> ListRow:
+    """Return a row from the values of ``LISTED``."""
+    fields: list[Any] = list(values)
+    fields[_NOTES] = _notes(fields[_NOTES])
+    return ListRow(*fields)
+
+
+def whole(values: Row[Any]) -> ExperimentRow:
+    """Return a row from the values of ``WHOLE``."""
+    fields: list[Any] = list(values)
+    fields[_NOTES] = _notes(fields[_NOTES])
+    return ExperimentRow(*fields)
+
+
+def one(tx: Connection, *where: ColumnElement[bool]) -> ExperimentRow | None:
+    """Return the row that fits, None if there is none."""
+    found = tx.execute(select(*WHOLE).where(*where)).first()
+    return None if found is None else whole(found)
+
+
+def _notes(text: str) -> tuple[str, ...]:
+    if text == "[]":
+        return ()
+    try:
+        return tuple(json.loads(text))
+    except ValueError:
+        # The disk has altered it; the experiment can be shown without.
+        return ()

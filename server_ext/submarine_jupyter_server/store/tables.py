@@ -1,0 +1,158 @@
+"""The tables.
+
+A change here needs a migration in ``migrations/versions`` and its number in ``schema.REVISIONS``; a test compares what
+the migrations build with what stands here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text, func, text
+
+metadata = MetaData()
+
+# Alembic's own table: it is here so that a new database is made, and an old one recognised, without importing Alembic.
+alembic_version = Table("alembic_version", metadata, Column("version_num", String(32), primary_key=True))
+
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+
+experiment = Table(
+    "experiment",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("uid", Text, nullable=False, unique=True),
+    Column("owner", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("namespace", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("framework", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+    Column("message", Text),
+    Column("notes", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("accepted", Integer, nullable=False),
+    Column("created", Integer),
+    Column("running", Integer),
+    Column("finished", Integer),
+    Column("stop_requested", Integer),
+    Column("deleted", Integer),
+    # The long columns come last: SQLite reads a row up to the last column asked for.
+    Column("wire_spec", Text, nullable=False),
+    Column("spec", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+FILTERED = ("status", "name", "owner", "framework", "target", "namespace")
+_undeleted = text("deleted IS NULL")
+for _column in FILTERED:
+    Index(f"experiment_{_column}", experiment.c[_column], sqlite_where=_undeleted)
+Index("experiment_finished", func.coalesce(experiment.c.finished, text("0")), sqlite_where=_undeleted)
+# Newest first by several common properties is answered from this index alone, without touching the rows: therefore
+# "deleted", which is always null in it.
+_listing = (experiment.c[_column] for _column in ("seq", *FILTERED, "deleted"))
+Index("experiment_listing", *_listing, sqlite_where=_undeleted)
+Index("experiment_deleted", experiment.c.deleted, sqlite_where=text("deleted IS NOT NULL"))
+
+
+def _experiment_id(**options: Any) -> Column[str]:
+    return Column("experiment_id", Text, ForeignKey("experiment.id", ondelete="CASCADE"), **options)
+
+
+# Tags of experiments that are not deleted, in the order of a list.
+experiment_tag = Table(
+    "experiment_tag",
+    metadata,
+    Column("tag", Text, primary_key=True),
+    Column("seq", Integer, ForeignKey("experiment.seq", ondelete="CASCADE"), primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+
+replica = Table(
+    "replica",
+    metadata,
+    _experiment_id(primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("idx", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("exit_code", Integer),
+    Column("signal", Text),
+    Column("reason", Text),
+    Column("message", Text),
+    Column("node", Text),
+    Column("pid", Integer),
+    Column("restarts", Integer, nullable=False),
+    Column("started", Integer),
+    Column("finished", Integer),
+    sqlite_with_rowid=False,
+)
+
+# At most one order per experiment: the latest intention.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    _experiment_id(nullable=False, unique=True),
+    Column("op", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Integer, nullable=False, index=True),
+    Column("last_error", Text),
+    sqlite_autoincrement=True,
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("body_hash", Text, nullable=False),
+    _experiment_id(nullable=False, index=True),
+    Column("response", Text, nullable=False),
+    Column("created", Integer, nullable=False),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    _experiment_id(nullable=False, index=True),
+    Column("at", Integer, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("status", Text),
+    Column("reason", Text),
+    Column("message", Text),
+    Column("data", Text),
+    sqlite_autoincrement=True,
+)
+
+metric = Table(
+    "metric",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    _experiment_id(nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("replica", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("step", Integer),
+    Column("value", Float),
+    Column("at", Integer, nullable=False),
+    Index("metric_series", "experiment_id", "attempt", "name", "replica"),
+)
+
+# How far the log of a replica has been read for metrics, in bytes.
+log_position = Table(
+    "log_position",
+    metadata,
+    _experiment_id(primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("replica", Text, primary_key=True),
+    Column("position", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)

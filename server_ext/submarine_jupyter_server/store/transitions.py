@@ -1,0 +1,82 @@
+"""How the status of an experiment moves: only forward, and never after its end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, update
+
+from submarine_jupyter.models import Status
+
+from .rows import FINAL_RANK, RANK, ExperimentRow, one
+from .tables import experiment
+
+_MOST_NOTES = 50
+
+
+def advance(
+    tx: Connection,
+    experiment_id: str,
+    *,
+    uid: str,
+    attempt: int,
+    status: str,
+    at_ms: int,
+    created_ms: int | None = None,
+    running_ms: int | None = None,
+    finished_ms: int | None = None,
+    reason: str | None = None,
+    message: str | None = None,
+    notes: Sequence[str] = (),
+) -> ExperimentRow | None:
+    """Apply what was seen of an experiment, and return its row; None when that changed nothing.
+
+    Without effect on an experiment that is deleted or has ended, for another ``uid`` or an older ``attempt``, and when
+    the status would go back. A newer attempt begins the status anew. The same status again may still change the
+    reason and the message; ``notes`` are added to those there are. ``created_ms`` and the like say when it happened,
+    otherwise it was at ``at_ms``; a time that is set stays, and none is before the one that precedes it.
+    """
+    if RANK[status] > FINAL_RANK:
+        raise ValueError(f"{status} is no status to advance to")
+    row = one(tx, experiment.c.id == experiment_id, experiment.c.uid == uid, experiment.c.deleted.is_(None))
+    if row is None or attempt < row.attempt or RANK[row.status] == FINAL_RANK:
+        return None
+    begun = row
+    if attempt > row.attempt:
+        begun = replace(row, attempt=attempt, status=Status.ACCEPTED.value, created=None, running=None)
+    if RANK[status] < RANK[begun.status]:
+        return None
+    notes = tuple(dict.fromkeys((*row.notes, *notes)))[:_MOST_NOTES]
+    moved = replace(begun, status=str(status), reason=reason, message=message, notes=notes)
+    if moved == row:
+        return None
+    moved = _timed(moved, at_ms, created_ms, running_ms, finished_ms)
+    changed = ("attempt", "status", "reason", "message", "created", "running", "finished")
+    values: dict[str, Any] = {name: getattr(moved, name) for name in changed}
+    values["notes"] = json.dumps(moved.notes)
+    tx.execute(update(experiment).where(experiment.c.seq == row.seq).values(values))
+    return moved
+
+
+def _timed(
+    row: ExperimentRow, at: int, created_at: int | None, running_at: int | None, finished_at: int | None
+) -> ExperimentRow:
+    """Set the times that the status calls for; a failed experiment may never have been created or running."""
+    rank, failed = RANK[row.status], row.status == Status.FAILED
+    created, running, finished = row.created, row.running, row.finished
+    if created is None and (
+        (created_at is not None or running_at is not None) if failed else rank >= RANK[Status.CREATED]
+    ):
+        created = max(row.accepted, _first(created_at, running_at, at))
+    if running is None and (running_at is not None if failed else rank >= RANK[Status.RUNNING]):
+        running = max(created or row.accepted, _first(running_at, at))
+    if finished is None and rank == FINAL_RANK:
+        finished = max(running or created or row.accepted, _first(finished_at, at))
+    return replace(row, created=created, running=running, finished=finished)
+
+
+def _first(*times: int | None) -> int:
+    return next(time for time in times if time is not None)

@@ -1,0 +1,68 @@
+"""Start shims, detached from the server so that they survive it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from submarine_jupyter.errors import TargetUnavailable
+
+from .rundir import Attempt
+
+_SHIM = Path(__file__).with_name("shim") / "__main__.py"
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SUBMARINE_FAILPOINT")
+# Shims are ours to reap, also after the target that started them is closed; nothing more.
+_children: dict[Path, int] = {}
+
+
+def spawn(attempt: Attempt) -> None:
+    """Start a shim for an attempt; one too many ends itself. Raises TargetUnavailable if none can be started."""
+    reap()
+    log = os.open(attempt.path / "shim.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_SHIM), str(attempt.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise TargetUnavailable(f"the supervisor of the experiment cannot be started: {error}") from error
+    finally:
+        os.close(log)
+    _children[attempt.path] = child.pid
+    child.returncode = 0  # it shall outlive this object: otherwise Popen complains that it does
+
+
+def is_starting(attempt: Attempt) -> bool:
+    """Tell whether a shim that was started here still runs."""
+    child = _children.get(attempt.path)
+    return child is not None and _runs(child)
+
+
+def reap() -> None:
+    """Let go of the shims that ended."""
+    for path, child in list(_children.items()):
+        if not _runs(child):
+            _children.pop(path, None)
+
+
+def _runs(child: int) -> bool:
+    try:
+        return os.waitpid(child, os.WNOHANG)[0] == 0
+    except ChildProcessError:
+        return False
+
+
+def complaint(attempt: Attempt) -> str:
+    """Return the last line a shim wrote about its own trouble, empty if it had none."""
+    try:
+        lines = (attempt.path / "shim.log").read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1][:500] if lines else ""

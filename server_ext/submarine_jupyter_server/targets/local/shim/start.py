@@ -1,0 +1,51 @@
+"""Become the one shim of an attempt, or leave."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+
+from . import record
+from .failpoint import reach
+from .identity import here
+from .spawn import become_subreaper
+from .supervisor import Supervisor
+
+LOCK_PATIENCE_S = 2.0
+
+
+def main(folder: str) -> int:
+    """Supervise the attempt in ``folder`` to its end; return the exit code of this process.
+
+    The lock makes it the only shim of the attempt, ``started`` the only one ever: replicas start once or never.
+    """
+    os.umask(0o077)
+    # Held until this process is gone, however it goes: that is how others know that it lives.
+    lock = _lock(f"{folder}/lock")
+    if lock is None or os.path.exists(f"{folder}/started") or os.path.exists(f"{folder}/exit.json"):
+        return 0
+    reach("shim_spawned")
+    record.reserve(f"{folder}/exit.json")
+    become_subreaper()
+    supervisor = Supervisor(folder)
+    record.write_file(f"{folder}/started", here(os.getpid()), durable=True)
+    reach("shim_started")
+    supervisor.run()
+    return 0
+
+
+def _lock(path: str) -> int | None:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    until = time.monotonic() + LOCK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # A server may be looking whether it is free, which takes an instant.
+            if time.monotonic() > until:
+                os.close(fd)
+                return None
+            time.sleep(0.01)
+        else:
+            return fd

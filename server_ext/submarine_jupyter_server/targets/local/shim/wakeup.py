@@ -1,0 +1,60 @@
+"""What wakes the shim: signals, and the FIFO through which the server asks it to look at the plan again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+class Wakeup:
+    """``fileno()`` and, where the file system has FIFOs, ``ctl`` become readable when there is something to do.
+
+    A FIFO and no Unix socket, whose path may be 107 bytes long only, and no signal, which needs a pid one can be
+    sure of.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.terminated = False
+        self.child_died = False
+        self._reader, writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, self._child_died)
+        signal.signal(signal.SIGTERM, self._terminate)
+        for number in (signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        self.ctl = _fifo(f"{folder}/ctl")
+
+    def fileno(self) -> int:
+        """Return the descriptor that signals make readable."""
+        return self._reader
+
+    def read(self) -> bool:
+        """Take what has come; return whether the server called."""
+        for fd in (self._reader, self.ctl):
+            called = False
+            with contextlib.suppress(BlockingIOError):
+                called = fd >= 0 and bool(os.read(fd, 4096))
+        return called
+
+    def _child_died(self, number: int, frame: FrameType | None) -> None:
+        self.child_died = True
+
+    def _terminate(self, number: int, frame: FrameType | None) -> None:
+        self.terminated = True
+
+
+def _fifo(path: str) -> int:
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.mkfifo(path, 0o600)
+        # For writing too, so that it does not end when a server closes it.
+        return os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    except OSError:
+        return -1

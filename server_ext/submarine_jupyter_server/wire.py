@@ -1,0 +1,128 @@
+"""Write stored experiments as the document answers them.
+
+The masked spec is stored as JSON text and goes out as it is: a list of a thousand experiments costs no parsing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from submarine_jupyter.models import Status
+from submarine_jupyter_server.store.events import EventRow
+from submarine_jupyter_server.store.experiments import ExperimentRow
+from submarine_jupyter_server.store.replicas import ReplicaRow
+
+
+class Listed(Protocol):
+    """What an answer needs of a stored experiment."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def uid(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def wire_spec(self) -> str: ...
+    @property
+    def accepted(self) -> int | None: ...
+    @property
+    def created(self) -> int | None: ...
+    @property
+    def running(self) -> int | None: ...
+    @property
+    def finished(self) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a handler puts into the envelope: ``result`` is JSON text already."""
+
+    result: str
+    attributes: dict[str, object] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def json_text(value: object) -> str:
+    """Return compact JSON."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def time_text(ms: int | None) -> str | None:
+    """Return ``2022-03-14T16:03:10.000+08:00`` in the server's zone for Unix milliseconds."""
+    if ms is None:
+        return None
+    return datetime.fromtimestamp(ms / 1000).astimezone().isoformat(timespec="milliseconds")
+
+
+def accepted_json(row: Listed) -> str:
+    """Return the answer to POST: the state at acceptance, however fast the target was."""
+    return _experiment(row, Status.ACCEPTED, (row.accepted, None, None, None))
+
+
+def experiment_json(row: Listed, detail: dict[str, Any] | None = None) -> str:
+    """Return the answer to GET; ``createdTime`` is never null there, because clients of Submarine rely on it."""
+    return _experiment(row, row.status, (row.accepted, row.created or row.accepted, row.running, row.finished), detail)
+
+
+def deleted_json(row: Listed) -> str:
+    """Return the answer to DELETE."""
+    return _experiment(row, Status.DELETED, (None, None, None, None))
+
+
+def _experiment(row: Listed, status: str, times: Sequence[int | None], detail: dict[str, Any] | None = None) -> str:
+    head: dict[str, object] = {"experimentId": row.id, "uid": row.uid, "status": status}
+    for name, ms in zip(("acceptedTime", "createdTime", "runningTime", "finishedTime"), times, strict=True):
+        head[name] = time_text(ms)
+    more = "" if detail is None else f',"detail":{json_text(detail)}'
+    return f'{json_text(head)[:-1]},"spec":{row.wire_spec}{more}}}'
+
+
+def detail(row: ExperimentRow, replicas: Sequence[ReplicaRow], events: Sequence[EventRow]) -> dict[str, Any]:
+    """Return what ``?view=full`` adds: why it is as it is."""
+    return {
+        "reason": row.reason,
+        "message": row.message,
+        "notes": list(row.notes),
+        "owner": row.owner,
+        "target": row.target,
+        "attempt": row.attempt,
+        "generation": row.generation,
+        "replicas": [_replica(row.id, replica) for replica in replicas],
+        "events": [event_data(event) for event in events],
+    }
+
+
+def _replica(experiment_id: str, replica: ReplicaRow) -> dict[str, Any]:
+    return {
+        "name": replica.name,
+        "podName": f"{experiment_id}-{replica.name}",
+        "role": replica.role,
+        "index": replica.index,
+        "status": replica.status,
+        "exitCode": replica.exit_code,
+        "signal": replica.signal,
+        "reason": replica.reason,
+        "message": replica.message,
+        "node": replica.node,
+        "pid": replica.pid,
+        "restarts": replica.restarts,
+        "startedTime": time_text(replica.started_ms),
+        "finishedTime": time_text(replica.finished_ms),
+    }
+
+
+def event_data(event: EventRow) -> dict[str, Any]:
+    """Return a stored event as clients see it."""
+    return {
+        "experimentId": event.experiment_id,
+        "type": event.type,
+        "status": event.status,
+        "reason": event.reason,
+        "message": event.message,
+        "time": time_text(event.at),
+    }

@@ -1,0 +1,139 @@
+"""Define, launch and follow distributed training experiments without leaving Jupyter.
+
+What a notebook needs is here; it is imported when it is first used, because a kernel that only says
+``import submarine_jupyter`` should not wait for an HTTP client (PEP 562).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from submarine_jupyter.client import SubmarineClient
+    from submarine_jupyter.connection import connect
+    from submarine_jupyter.errors import (
+        Conflict,
+        ExperimentFailed,
+        Forbidden,
+        InvalidRequest,
+        NotFound,
+        ServerError,
+        ServerNotFound,
+        SubmarineError,
+        Unavailable,
+        WaitTimeout,
+    )
+    from submarine_jupyter.handle import Experiment
+    from submarine_jupyter.models import (
+        CodeSpec,
+        EnvironmentSpec,
+        ExperimentMeta,
+        ExperimentSpec,
+        RuntimeSpec,
+        Status,
+        TaskSpec,
+    )
+    from submarine_jupyter.tracking import log_metric, log_param
+
+try:
+    from submarine_jupyter._version import __version__
+except ImportError:  # a checkout that was never built
+    __version__ = "0+unknown"
+
+__all__ = [
+    "CodeSpec",
+    "Conflict",
+    "EnvironmentSpec",
+    "Experiment",
+    "ExperimentFailed",
+    "ExperimentMeta",
+    "ExperimentSpec",
+    "Forbidden",
+    "InvalidRequest",
+    "NotFound",
+    "RuntimeSpec",
+    "ServerError",
+    "ServerNotFound",
+    "Status",
+    "SubmarineClient",
+    "SubmarineError",
+    "TaskSpec",
+    "Unavailable",
+    "WaitTimeout",
+    "__version__",
+    "connect",
+    "load_ipython_extension",
+    "log_metric",
+    "log_param",
+    "unload_ipython_extension",
+]
+
+_ROOMS = {
+    "client": ("SubmarineClient",),
+    "connection": ("connect",),
+    "errors": (
+        "Conflict",
+        "ExperimentFailed",
+        "Forbidden",
+        "InvalidRequest",
+        "NotFound",
+        "ServerError",
+        "ServerNotFound",
+        "SubmarineError",
+        "Unavailable",
+        "WaitTimeout",
+    ),
+    "handle": ("Experiment",),
+    "models": (
+        "CodeSpec",
+        "EnvironmentSpec",
+        "ExperimentMeta",
+        "ExperimentSpec",
+        "RuntimeSpec",
+        "Status",
+        "TaskSpec",
+    ),
+    "tracking": ("log_metric", "log_param"),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    room = _ROOM_OF.get(name)
+    if room is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{room}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Add ``%submarine`` and ``%%submarine`` (``%load_ext submarine_jupyter``); nothing is contacted."""
+    from submarine_jupyter.magics import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take the magics away again (``%unload_ext submarine_jupyter``)."""
+    from submarine_jupyter.magics import unload
+
+    unload(shell)
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    return [{"src": "labextension", "dest": "submarine-jupyter"}]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    # Here, so that a kernel never pays for it: jupyter_server alone takes more than a second.
+    from submarine_jupyter_server.app import SubmarineExtension
+
+    return [{"module": "submarine_jupyter_server.app", "app": SubmarineExtension}]

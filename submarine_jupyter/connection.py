@@ -1,0 +1,146 @@
+"""Find the Submarine server that belongs to this kernel.
+
+In this order:
+
+1. what was said: arguments, or SUBMARINE_URL and SUBMARINE_TOKEN;
+2. on a JupyterHub, the user's own server;
+3. the running Jupyter Server that has started this kernel;
+4. a personal server on loopback, started if there is none.
+
+A token is only ever sent to the server it came with.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
+
+from submarine_jupyter.errors import ServerNotFound
+from submarine_jupyter.running import Running, kernel_id, owner_of, parents, running_servers
+
+if TYPE_CHECKING:
+    from submarine_jupyter.client import SubmarineClient
+
+_PAGES = ("/lab", "/tree", "/notebooks", "/doc")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where a server is, its token, and in a few words how it was found."""
+
+    url: str
+    token: str | None
+    found: str
+
+    def __repr__(self) -> str:
+        return f"Connection(url={self.url!r}, found={self.found!r})"
+
+
+def connect(url: str | None = None, token: str | None = None) -> SubmarineClient:
+    """Return a client of the server at ``url``, or of the one that belongs to this kernel.
+
+    Raises ServerNotFound when nothing answers there or it has no Submarine extension, Forbidden when the token is
+    not the right one.
+    """
+    return client_of(find(url, token))
+
+
+def client_of(connection: Connection) -> SubmarineClient:
+    """Return a client once the server has answered. Raises ServerNotFound, Forbidden."""
+    from submarine_jupyter.client import SubmarineClient
+
+    client = SubmarineClient(connection.url, connection.token)
+    try:
+        client.ping()
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def find(url: str | None = None, token: str | None = None) -> Connection:
+    """Return the connection of this kernel, without contacting it. Raises ServerNotFound."""
+    if url:
+        return _said(url, token, "as you said")
+    if address := os.environ.get("SUBMARINE_URL"):
+        return _said(address, token or os.environ.get("SUBMARINE_TOKEN"), "from SUBMARINE_URL")
+    return _hub() or _owner() or _personal()
+
+
+def _said(url: str, token: str | None, found: str) -> Connection:
+    """Read an address as people have it: perhaps copied from a browser, with the page and the token in it."""
+    parts = urlsplit(url.strip() if "://" in url else f"http://{url.strip()}")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ServerNotFound(f"{url[:200]!r} is not the address of a server.", hint="It is like http://127.0.0.1:8888/")
+    path = parts.path
+    for page in _PAGES:
+        path = path.partition(page)[0] if page in (path, path[path.rfind(page) :][: len(page)]) else path
+    token = token or next(iter(parse_qs(parts.query).get("token", ())), None)
+    clean = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path.rstrip("/") + "/", "", ""))
+    return Connection(clean, token or _known_token(clean), found)
+
+
+def _known_token(url: str) -> str | None:
+    """Return the token of the server of this user that runs at exactly this address."""
+    return next((server.token or None for server in running_servers() if _same(server.url, url)), None)
+
+
+def _same(one: str, other: str) -> bool:
+    first, second = urlsplit(one), urlsplit(other)
+    return (first.scheme, first.hostname, first.port, first.path.rstrip("/")) == (
+        second.scheme,
+        second.hostname,
+        second.port,
+        second.path.rstrip("/"),
+    )
+
+
+def _hub() -> Connection | None:
+    """Return the user's own server on a JupyterHub: it runs beside this kernel, behind the hub's proxy."""
+    prefix, token = os.environ.get("JUPYTERHUB_SERVICE_PREFIX"), os.environ.get("JUPYTERHUB_API_TOKEN")
+    if not prefix or not token:
+        return None
+    server = owner_of(parents())
+    if server is not None:
+        # Its own token is empty as a rule: the hub decides, and knows this one.
+        return Connection(server.url, server.token or token, "your server on JupyterHub")
+    listens = urlsplit(os.environ.get("JUPYTERHUB_SERVICE_URL") or "http://127.0.0.1:8888")
+    host = f"{listens.scheme or 'http'}://127.0.0.1:{listens.port or 8888}"
+    return Connection(f"{host}{quote(prefix, safe='/@%~!*')}", token, "your server on JupyterHub")
+
+
+def _owner() -> Connection | None:
+    """Return the running Jupyter Server of this kernel."""
+    server = owner_of(parents()) or _keeper(kernel_id())
+    return server and Connection(server.url, server.token or None, "the Jupyter Server of this notebook")
+
+
+def _keeper(kernel: str | None) -> Running | None:
+    """Return the running server that says the kernel is its own: between the two may be another process."""
+    servers = running_servers() if kernel else []
+    if not servers:
+        return None
+    import httpx
+
+    for server in servers:
+        headers = {"Authorization": f"token {server.token}"} if server.token else {}
+        try:
+            answer = httpx.get(
+                f"{server.url.rstrip('/')}/api/kernels/{kernel}", headers=headers, timeout=2.0, trust_env=False, verify=False
+            )
+        except httpx.HTTPError:
+            continue
+        if answer.status_code == 200:
+            return server
+    return None
+
+
+def _personal() -> Connection:
+    from submarine_jupyter.personal import personal_server
+
+    server, started = personal_server()
+    how = "your personal server, started just now" if started else "your personal server"
+    return Connection(server.url, server.token, how)

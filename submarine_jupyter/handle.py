@@ -1,0 +1,238 @@
+"""One experiment, as an object to hold on to."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
+
+from submarine_jupyter.answers import LogLine, Logs, Metrics, clock, commas, span
+from submarine_jupyter.errors import ExperimentFailed, SubmarineError, WaitTimeout
+from submarine_jupyter.following import FINAL, Lines
+from submarine_jupyter.tables import Table, bundle
+
+if TYPE_CHECKING:
+    from submarine_jupyter.client import SubmarineClient
+    from submarine_jupyter.models import ExperimentSpec
+
+LAST_LINES = 5
+
+
+class Experiment:
+    """An experiment of a server; what it knows is as fresh as the last ``refresh``, but ``status`` always is."""
+
+    def __init__(self, client: SubmarineClient, known: Mapping[str, Any]) -> None:
+        self._client = client
+        self._known = dict(known)
+
+    @property
+    def id(self) -> str:
+        """The id, like ``experiment-1647574374688-0002``."""
+        return str(self._known["experimentId"])
+
+    @property
+    def name(self) -> str:
+        """The name given in ``meta.name``; several experiments can have the same."""
+        return str(self._known["spec"]["meta"]["name"])
+
+    @property
+    def status(self) -> str:
+        """The status now: Accepted, Created, Running, Succeeded, Failed or Deleted."""
+        if self._known["status"] not in FINAL:
+            self.refresh()
+        return str(self._known["status"])
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What the server answered last: ids, status, times and spec, with ``detail`` after a ``refresh``."""
+        return copy.deepcopy(self._known)
+
+    @property
+    def spec(self) -> ExperimentSpec:
+        """The spec, secrets masked; it can be changed and sent to ``SubmarineClient.create``."""
+        from submarine_jupyter.models import ExperimentSpec
+
+        return ExperimentSpec.parse(copy.deepcopy(self._known["spec"]))
+
+    def refresh(self) -> Self:
+        """Ask the server again. Raises NotFound when it was deleted."""
+        self._known = self._client.read(self.id)
+        return self
+
+    def wait(
+        self, timeout: float | None = None, *, on_log: Callable[[LogLine], object] | None = None
+    ) -> Self:
+        """Wait until it has ended, at most ``timeout`` seconds; ``on_log`` gets each line as it comes.
+
+        Raises ExperimentFailed with the reason and the last lines, WaitTimeout when it goes on after that time.
+        """
+        if on_log is None:
+            for _ in self._client.events(self.id, timeout=timeout):
+                pass
+        else:
+            for line in self._lines(timeout=timeout):
+                on_log(line)
+        return self.ended()
+
+    def ended(self) -> Self:
+        """Return the experiment if it has succeeded. Raises ExperimentFailed, WaitTimeout if it has not ended."""
+        status = self.refresh()._known["status"]
+        if status not in FINAL:
+            raise WaitTimeout(f"{self.id} is still {status}.")
+        if status == "Failed":
+            detail = self._known.get("detail") or {}
+            reason, why = detail.get("reason"), detail.get("message") or "no reason is known"
+            raise ExperimentFailed(f"{self.id} ({self.name}): {why}{self._tail(why)}", reason=reason)
+        return self
+
+    @overload
+    def logs(
+        self, tail: int | None = ..., *, since: str | None = ..., replica: str | None = ..., follow: Literal[False] = ...
+    ) -> Logs: ...
+
+    @overload
+    def logs(
+        self, tail: int | None = ..., *, replica: str | None = ..., follow: Literal[True]
+    ) -> Iterator[LogLine]: ...
+
+    def logs(
+        self, tail: int | None = None, *, since: str | None = None, replica: str | None = None, follow: bool = False
+    ) -> Logs | Iterator[LogLine]:
+        """Return the newest lines of each replica: the last ``tail``, those ``since`` ``10m`` or an ISO 8601 time.
+
+        With ``follow`` return an iterator over the lines of all replicas as they come, until it has ended.
+        """
+        if follow:
+            return self._lines(tail=tail, replica=replica)
+        return self._client.logs(self.id, tail=tail, since=since, replica=replica)
+
+    def scale(self, **replicas: int) -> Self:
+        """Change how many replicas roles have, while it runs: ``scale(worker=3)``."""
+        self._known = self._client.scale(self.id, **replicas)._known
+        return self
+
+    def stop(self) -> Self:
+        """End it; its record and its logs stay."""
+        self._known = self._client.stop(self.id)._known
+        return self
+
+    def delete(self) -> None:
+        """End it and forget it."""
+        self._client.delete(self.id)
+        self._known["status"] = "Deleted"
+
+    def clone(
+        self,
+        *,
+        name: str | None = None,
+        cmd: str | None = None,
+        env: Mapping[str, object] | None = None,
+        resources: str | None = None,
+        **replicas: int,
+    ) -> Experiment:
+        """Submit it again as a new experiment, with these changes: ``clone(env={"LR": 0.1}, worker=3)``.
+
+        ``env`` is added to the variables, ``resources`` and the numbers of replicas replace those of the roles.
+        """
+        from submarine_jupyter.client import replica_patch
+
+        spec = copy.deepcopy(self._known["spec"])
+        meta = spec["meta"]
+        meta["name"] = name or meta["name"]
+        meta["cmd"] = cmd or meta["cmd"]
+        meta["envVars"] = {**(meta["envVars"] or {}), **{key: str(value) for key, value in (env or {}).items()}}
+        for task in spec["spec"].values() if resources is not None else ():
+            task["resources"] = resources
+        for role, change in (replica_patch(spec["spec"], replicas) if replicas else {}).items():
+            spec["spec"][role].update(change)
+        return self._client.create(spec)
+
+    def metrics(self) -> Metrics:
+        """Return what the replicas have measured so far."""
+        return self._client.metrics(self.id)
+
+    def __repr__(self) -> str:
+        return f"<Experiment {self.id} {self.name!r} {self._known['status']}>"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        if self._known["status"] not in FINAL or "detail" not in self._known:
+            # What is known is shown when the server is away.
+            with contextlib.suppress(SubmarineError):
+                self.refresh()
+        return bundle(self._tables())
+
+    def _tables(self) -> list[Table]:
+        known, detail = self._known, self._known.get("detail") or {}
+        facts = [
+            ("status", _because(known["status"], detail)),
+            ("replicas", replica_counts(known)),
+            ("framework", known["spec"]["meta"]["framework"]),
+            ("target", detail.get("target")),
+            ("accepted", clock(known["acceptedTime"])),
+            ("took", span(known["runningTime"], known["finishedTime"])),
+            *(("note", note) for note in detail.get("notes") or ()),
+        ]
+        rows = [
+            (one["name"], one["status"], one["exitCode"], one["signal"], one["message"] or one["reason"])
+            for one in detail.get("replicas") or ()
+        ]
+        return [
+            Table(("", ""), [fact for fact in facts if fact[1]], f"{self.id} ({self.name})"),
+            Table(("replica", "status", "exit code", "signal", "message"), rows),
+        ]
+
+    def _lines(self, **how: Any) -> Iterator[LogLine]:
+        for item in self._client.follow(self.id, **how):
+            if isinstance(item, Lines):
+                yield from (LogLine(item.replica, text) for text in item.lines)
+
+    def _tail(self, message: str) -> str:
+        """Return the last lines of the replica that failed first, unless the message has them already."""
+        replicas = (self._known.get("detail") or {}).get("replicas") or ()
+        failed = sorted((one["finishedTime"] or "9", one["name"]) for one in replicas if one["status"] == "Failed")
+        if "\n" in message or not failed:
+            return ""
+        with contextlib.suppress(SubmarineError):
+            lines = self.logs(LAST_LINES, replica=failed[0][1]).get(failed[0][1], [])
+            return "".join(f"\n[{failed[0][1]}] {line}" for line in lines)
+        return ""
+
+
+class ExperimentList(tuple[Experiment, ...]):
+    """Experiments, newest first; a notebook shows them as a table."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self._repr_mimebundle_()["text/plain"])
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        rows = []
+        for experiment in self:
+            known = experiment._known
+            meta = known["spec"]["meta"]
+            rows.append(
+                (
+                    experiment.id,
+                    experiment.name,
+                    meta["framework"],
+                    known["status"],
+                    replica_counts(known),
+                    clock(known["acceptedTime"]),
+                    span(known["runningTime"], known["finishedTime"]),
+                )
+            )
+        headers = ("id", "name", "framework", "status", "replicas", "accepted", "took")
+        return bundle([Table(headers, rows)], "no experiments")
+
+
+def replica_counts(known: Mapping[str, Any]) -> str:
+    """Return ``1 Master, 2 Worker``."""
+    return commas(f"{task['replicas']} {role}" for role, task in known["spec"]["spec"].items())
+
+
+def _because(status: str, detail: Mapping[str, Any]) -> str:
+    """Return the status and why it is so."""
+    why = ": ".join(part for part in (detail.get("reason"), detail.get("message")) if part)
+    return f"{status} ({why})" if why else status

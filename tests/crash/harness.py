@@ -1,0 +1,115 @@
+"""A real server that is made to die at a named place, and one that is started after it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+TOKEN = "crash-test"
+START_S = 40.0
+
+
+class Server:
+    """A Jupyter Server with the extension as a process of its own, on one data directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.http = httpx.Client(headers={"Authorization": f"token {TOKEN}"}, timeout=30, trust_env=False)
+
+    def start(self, failpoint: str | None = None) -> None:
+        """Start it; it may die of its failpoint at any moment from now on."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}/api/v1/experiment"
+        env = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER", "JPY"))}
+        env |= {f"JUPYTER_{kind}_DIR": str(self.folder / kind.lower()) for kind in ("CONFIG", "RUNTIME", "DATA")}
+        env |= {
+            "JUPYTER_TOKEN": TOKEN,
+            "SUBMARINE_DATA_DIR": str(self.data),
+            "SUBMARINE_FAILPOINT": failpoint or "",
+        }
+        arguments = (f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1")
+        options = ("--allow-root", "--no-browser", "--SubmarineExtension.grace_seconds=1")
+        root = f"--ServerApp.root_dir={self.folder}"
+        with (self.folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "submarine_jupyter_server", *arguments, *options, root],
+                env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
+            )  # fmt: skip
+
+    def wait_ready(self) -> bool:
+        """Wait until it answers; False when it died before."""
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            if self.exit_code() is not None:
+                return False
+            try:
+                # A list, not a ping: it waits for the database.
+                if self.http.get(self.url, params={"limit": 1}).status_code == 200:
+                    return True
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError(f"the server does not answer:\n{self.log()}")
+
+    def exit_code(self) -> int | None:
+        """Return how the process ended, None while it lives."""
+        assert self._process is not None
+        return self._process.poll()
+
+    def wait_dead(self, seconds: float) -> int | None:
+        """Wait until it has ended."""
+        assert self._process is not None
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    def log(self) -> str:
+        """Return what the servers on this folder wrote."""
+        return (self.folder / "server.log").read_text(errors="replace")[-6000:]
+
+    def result(self, method: str, path: str = "", **more: Any) -> Any:
+        """Call the API and return the result. Raises httpx.HTTPError, also when the server died meanwhile."""
+        answer = self.http.request(method, f"{self.url}{path}", **more)
+        answer.raise_for_status()
+        return answer.json()["result"]
+
+    def ended(self, experiment_id: str, seconds: float = 40) -> dict[str, Any]:
+        """Wait until an experiment has ended; return it with its details."""
+        deadline = time.monotonic() + seconds
+        while True:
+            found: dict[str, Any] = self.result("GET", f"/{experiment_id}", params={"view": "full"})
+            if found["status"] in ("Succeeded", "Failed"):
+                return found
+            assert time.monotonic() < deadline, f"still {found['status']}: {found['detail']}\n{self.log()}"
+            time.sleep(0.05)
+
+
+def processes_of(experiment_id: str) -> list[int]:
+    """Return the processes that carry the experiment's id in their environment."""
+    found = []
+    marker = f"SUBMARINE_EXPERIMENT_ID={experiment_id}".encode()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if marker in (entry / "environ").read_bytes() and b"Z" not in (entry / "stat").read_bytes().split()[2]:
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found

@@ -1,0 +1,42 @@
+"""A log archive in a temporary folder, written by the real writer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from submarine_jupyter_server.logs.archive import LogArchive
+from submarine_jupyter_server.logs.writer import SegmentWriter
+
+EXPERIMENT = "experiment-1647574374688-0002"
+
+NewWriter = Callable[..., SegmentWriter]
+
+
+@pytest.fixture
+def experiment_id() -> str:
+    return EXPERIMENT
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[LogArchive]:
+    archive = LogArchive(tmp_path / "runs")
+    yield archive
+    archive.close()
+
+
+@pytest.fixture
+def new_writer(tmp_path: Path) -> Iterator[NewWriter]:
+    """Return writers for replicas of the experiment: ``new_writer("worker-0", attempt=1, segment_bytes=...)``."""
+    writers: list[SegmentWriter] = []
+
+    def new(name: str = "worker-0", attempt: int = 1, **options: int) -> SegmentWriter:
+        folder = tmp_path / "runs" / EXPERIMENT / str(attempt) / "logs" / name
+        writers.append(SegmentWriter(folder, **options))
+        return writers[-1]
+
+    yield new
+    for writer in writers:
+        writer.close()

@@ -1,0 +1,51 @@
+"""One order per experiment: the latest intention, unless a weightier one stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import get_args
+
+import pytest
+from sqlalchemy import Connection
+
+from submarine_jupyter_server.store import experiments, outbox
+from submarine_jupyter_server.store.experiments import NewExperiment
+from submarine_jupyter_server.store.outbox import Op
+
+New = Callable[..., NewExperiment]
+OPS: tuple[Op, ...] = get_args(Op)
+
+
+@pytest.mark.parametrize("first", OPS)
+@pytest.mark.parametrize("second", OPS)
+def test_delete_before_stop_before_ensure(tx: Connection, new: New, first: Op, second: Op) -> None:
+    row = experiments.insert(tx, new())
+    one = outbox.put(tx, row.id, first, 1)
+    two = outbox.put(tx, row.id, second, 2)
+    assert two == outbox.pending(tx, row.id)
+    if OPS.index(second) >= OPS.index(first):
+        assert (two.op, two.generation) == (second, 2)
+        assert two.seq > one.seq
+        assert not outbox.done(tx, one.seq)
+        assert not outbox.retry(tx, one.seq, 1, "late")
+        assert outbox.pending(tx, row.id) == two
+    else:
+        assert two == one
+    assert outbox.done(tx, two.seq)
+    assert outbox.pending(tx, row.id) is None
+
+
+def test_an_order_that_failed_waits(tx: Connection, new: New) -> None:
+    rows = [experiments.insert(tx, new()) for _ in range(3)]
+    orders = [outbox.put(tx, row.id, "ensure", 1) for row in rows]
+    assert outbox.next_due(tx) == 0
+    assert outbox.retry(tx, orders[0].seq, 1000, "no answer")
+    assert [order.seq for order in outbox.due(tx, 999, 10)] == [orders[1].seq, orders[2].seq]
+    assert [order.seq for order in outbox.due(tx, 999, 1)] == [orders[1].seq]
+    late = outbox.due(tx, 1000, 10)[-1]
+    assert (late.seq, late.attempts, late.last_error, late.next_at) == (orders[0].seq, 1, "no answer", 1000)
+    for order in orders[1:]:
+        outbox.done(tx, order.seq)
+    assert outbox.next_due(tx) == 1000
+    again = outbox.put(tx, rows[0].id, "ensure", 2)
+    assert (again.attempts, again.next_at, again.last_error) == (0, 0, None)
