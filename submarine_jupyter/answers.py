@@ -62,9 +62,7 @@ class Metrics(tuple[Series, ...]):
     @classmethod
     def read(cls, result: dict[str, Any]) -> Metrics:
         """Return the result of ``GET {id}/metrics``."""
-        return cls(
-            Series(one["name"], one["replica"], tuple(map(_point, one["points"]))) for one in result["series"]
-        )
+        return cls(Series(one["name"], one["replica"], tuple(map(_point, one["points"]))) for one in result["series"])
 
     def last(self, name: str) -> float:
         """Return the newest value of a metric. Raises KeyError naming those there are."""

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from submarine_jupyter.answers import Logs, Metrics
 from submarine_jupyter.errors import InvalidRequest, NotFound
 from submarine_jupyter.following import Item, follow_events, follow_log
 from submarine_jupyter.handle import Experiment, ExperimentList
-from submarine_jupyter.answers import Logs, Metrics
 from submarine_jupyter.transport import Transport
 
 if TYPE_CHECKING:
@@ -136,9 +136,7 @@ class SubmarineClient:
         _path(experiment_id)
         return follow_log(self._transport, experiment_id, {"tail": tail, "replica": replica}, timeout)
 
-    def events(
-        self, experiment_id: str | None = None, *, timeout: float | None = None
-    ) -> Iterator[dict[str, Any]]:
+    def events(self, experiment_id: str | None = None, *, timeout: float | None = None) -> Iterator[dict[str, Any]]:
         """Yield the events of an experiment from first to last, or those of all experiments from now on."""
         if experiment_id is not None:
             _path(experiment_id)

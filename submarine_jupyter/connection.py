@@ -13,8 +13,8 @@ A token is only ever sent to the server it came with.
 from __future__ import annotations
 
 import os
-import sys
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
@@ -24,16 +24,18 @@ from submarine_jupyter.running import Running, kernel_id, owner_of, parents, run
 if TYPE_CHECKING:
     from submarine_jupyter.client import SubmarineClient
 
-_PAGES = ("/lab", "/tree", "/notebooks", "/doc")
+# A page of JupyterLab or Notebook at the end of an address, but not the user of a hub who is called so.
+_PAGE = re.compile(r"(?<!/user)/(?:lab|doc|notebooks|tree)(?:/(?:tree|workspaces)/.*)?/?$")
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where a server is, its token, and in a few words how it was found."""
+    """Where a server is, its token, in a few words how it was found, and whether it was started for this."""
 
     url: str
     token: str | None
     found: str
+    is_new: bool = False
 
     def __repr__(self) -> str:
         return f"Connection(url={self.url!r}, found={self.found!r})"
@@ -75,9 +77,7 @@ def _said(url: str, token: str | None, found: str) -> Connection:
     parts = urlsplit(url.strip() if "://" in url else f"http://{url.strip()}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ServerNotFound(f"{url[:200]!r} is not the address of a server.", hint="It is like http://127.0.0.1:8888/")
-    path = parts.path
-    for page in _PAGES:
-        path = path.partition(page)[0] if page in (path, path[path.rfind(page) :][: len(page)]) else path
+    path = _PAGE.sub("", parts.path)
     token = token or next(iter(parse_qs(parts.query).get("token", ())), None)
     clean = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path.rstrip("/") + "/", "", ""))
     return Connection(clean, token or _known_token(clean), found)
@@ -115,32 +115,20 @@ def _hub() -> Connection | None:
 def _owner() -> Connection | None:
     """Return the running Jupyter Server of this kernel."""
     server = owner_of(parents()) or _keeper(kernel_id())
-    return server and Connection(server.url, server.token or None, "the Jupyter Server of this notebook")
+    if server is None:
+        return None
+    return Connection(server.url, server.token or None, "the Jupyter Server of this notebook")
 
 
 def _keeper(kernel: str | None) -> Running | None:
     """Return the running server that says the kernel is its own: between the two may be another process."""
-    servers = running_servers() if kernel else []
-    if not servers:
+    if kernel is None:
         return None
-    import httpx
-
-    for server in servers:
-        headers = {"Authorization": f"token {server.token}"} if server.token else {}
-        try:
-            answer = httpx.get(
-                f"{server.url.rstrip('/')}/api/kernels/{kernel}", headers=headers, timeout=2.0, trust_env=False, verify=False
-            )
-        except httpx.HTTPError:
-            continue
-        if answer.status_code == 200:
-            return server
-    return None
+    return next((server for server in running_servers() if server.answers(f"api/kernels/{kernel}")), None)
 
 
 def _personal() -> Connection:
     from submarine_jupyter.personal import personal_server
 
     server, started = personal_server()
-    how = "your personal server, started just now" if started else "your personal server"
-    return Connection(server.url, server.token, how)
+    return Connection(server.url, server.token or None, "your personal server", started)

@@ -80,9 +80,7 @@ def follow_log(
             yield item
 
 
-def follow_events(
-    transport: Transport, experiment_id: str | None, timeout: float | None
-) -> Iterator[dict[str, Any]]:
+def follow_events(transport: Transport, experiment_id: str | None, timeout: float | None) -> Iterator[dict[str, Any]]:
     """Yield the events of an experiment from its beginning to its end, or those of all from now on.
 
     Raises WaitTimeout.

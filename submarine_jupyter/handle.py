@@ -44,6 +44,11 @@ class Experiment:
         return str(self._known["status"])
 
     @property
+    def has_ended(self) -> bool:
+        """Whether it had ended when it was last looked at."""
+        return self._known["status"] in FINAL
+
+    @property
     def known(self) -> dict[str, Any]:
         """What the server answered last: ids, status, times and spec, with ``detail`` after a ``refresh``."""
         return copy.deepcopy(self._known)
@@ -60,9 +65,7 @@ class Experiment:
         self._known = self._client.read(self.id)
         return self
 
-    def wait(
-        self, timeout: float | None = None, *, on_log: Callable[[LogLine], object] | None = None
-    ) -> Self:
+    def wait(self, timeout: float | None = None, *, on_log: Callable[[LogLine], object] | None = None) -> Self:
         """Wait until it has ended, at most ``timeout`` seconds; ``on_log`` gets each line as it comes.
 
         Raises ExperimentFailed with the reason and the last lines, WaitTimeout when it goes on after that time.
@@ -87,9 +90,7 @@ class Experiment:
         return self
 
     @overload
-    def logs(
-        self, tail: int | None = ..., *, since: str | None = ..., replica: str | None = ..., follow: Literal[False] = ...
-    ) -> Logs: ...
+    def logs(self, tail: int | None = ..., *, since: str | None = ..., replica: str | None = ...) -> Logs: ...
 
     @overload
     def logs(
@@ -147,6 +148,12 @@ class Experiment:
         for role, change in (replica_patch(spec["spec"], replicas) if replicas else {}).items():
             spec["spec"][role].update(change)
         return self._client.create(spec)
+
+    def took(self) -> str:
+        """Return how it stands and since when it runs, or how long it ran: ``Succeeded in 12.3 s``."""
+        time = span(self._known["runningTime"], self._known["finishedTime"])
+        link = "in" if self._known["status"] == "Succeeded" else "after"
+        return f"{self._known['status']} {link} {time}" if time else str(self._known["status"])
 
     def metrics(self) -> Metrics:
         """Return what the replicas have measured so far."""

@@ -46,14 +46,17 @@ def _noted(path: Path) -> Running | None:
         pid = int(path.read_text())
     except (OSError, ValueError):
         return None
-    return owner_of({pid})
+    server = owner_of({pid})
+    # After a power cut the files of a dead server can name the process of something else.
+    return server if server and server.answers("api/v1/experiment/ping") else None
 
 
 def _start(noted: Path, log: Path) -> Running:
     arguments = ["--ServerApp.ip=127.0.0.1", "--ServerApp.open_browser=False", f"--ServerApp.root_dir={Path.home()}"]
     if os.getuid() == 0:
         arguments.append("--ServerApp.allow_root=True")  # this code runs as root already
-    with log.open("wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as output:
+    log.touch(mode=0o600)
+    with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "submarine_jupyter_server", *arguments],
             stdin=subprocess.DEVNULL,
@@ -85,7 +88,8 @@ def _environment() -> dict[str, str]:
 
 @contextmanager
 def _one_at_a_time(path: Path) -> Iterator[None]:
-    with path.open("a", opener=lambda name, flags: os.open(name, flags, 0o600)) as lock:
+    path.touch(mode=0o600)
+    with path.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -24,6 +24,19 @@ class Running:
     url: str
     token: str
 
+    def answers(self, path: str) -> bool:
+        """Ask it for ``path``; tell whether it answers 200."""
+        import httpx
+
+        headers = {"Authorization": f"token {self.token}"} if self.token else {}
+        url = f"{self.url.rstrip('/')}/{path}"
+        try:
+            # No proxy, no certificates: these are servers of this machine.
+            answer = httpx.get(url, headers=headers, timeout=5.0, trust_env=False, verify=False)  # noqa: S501
+        except httpx.HTTPError:
+            return False
+        return answer.status_code == 200
+
 
 def runtime_dir() -> Path:
     """Return the directory of the runtime files."""

@@ -19,7 +19,7 @@ from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, Float, Int, List, TraitError, Unicode, default, validate
 from traitlets.utils.bunch import Bunch
 
-from submarine_jupyter._version import __version__
+from submarine_jupyter import __version__
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.handlers import ROUTES
 from submarine_jupyter_server.handlers.base import Surroundings
@@ -43,16 +43,14 @@ class SubmarineExtension(ExtensionApp):
         help="Directory of the database, the run directories and the logs; made with mode 0700. "
         "Default: $SUBMARINE_DATA_DIR, or 'submarine' in the Jupyter data directory."
     ).tag(config=True)
-    namespace = Unicode("default", help="Namespace of experiments that name none in meta.namespace.").tag(
-        config=True
-    )
+    namespace = Unicode("default", help="Namespace of experiments that name none in meta.namespace.").tag(config=True)
     namespaces = List(
         Unicode(),
         help="Further namespaces that experiments may name; any other is answered with 403.",
     ).tag(config=True)
-    default_target = Unicode(
-        "local", help="Compute target of experiments that name none in runtime.target."
-    ).tag(config=True)
+    default_target = Unicode("local", help="Compute target of experiments that name none in runtime.target.").tag(
+        config=True
+    )
     local_cpus = Float(
         None,
         allow_none=True,
@@ -87,9 +85,7 @@ class SubmarineExtension(ExtensionApp):
     def _positive(self, proposal: Bunch) -> float | int | None:
         value: float | int | None = proposal["value"]
         if value is not None and value <= 0:
-            raise TraitError(
-                f"SubmarineExtension.{proposal['trait'].name} must be greater than 0, not {value}."
-            )
+            raise TraitError(f"SubmarineExtension.{proposal['trait'].name} must be greater than 0, not {value}.")
         return value
 
     @classmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 RETRY_S = 0.5
@@ -21,9 +22,12 @@ class Controller:
         self._path = data_dir / "controller.lock"
         self._fd: int | None = None
 
-    async def acquire(self) -> None:
-        """Wait until this server is the controller."""
-        while not await asyncio.to_thread(self._try):
+    async def acquire(self, taken: Callable[[], None]) -> None:
+        """Wait until this server is the controller; ``taken`` is called once if another one is at first."""
+        if await asyncio.to_thread(self._try):
+            return
+        taken()
+        while not await asyncio.to_thread(self._try):  # noqa: ASYNC110 - nothing tells when another process lets go
             await asyncio.sleep(RETRY_S)
 
     def release(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from submarine_jupyter._version import __version__
+from submarine_jupyter import __version__
 from submarine_jupyter.models import Experiment, ExperimentLog, ExperimentSpec, Status
 
 Json = dict[str, Any]
@@ -45,14 +45,12 @@ class _Wire(GenerateJsonSchema):
 
 def document() -> str:
     """Return the document as JSON text."""
-    inputs, outputs = "validation", "serialization"
     refs, defs = models_json_schema(
-        [(ExperimentSpec, inputs), (Experiment, outputs), (ExperimentLog, outputs)],
+        [(ExperimentSpec, "validation"), (Experiment, "serialization"), (ExperimentLog, "serialization")],
         schema_generator=_Wire,
         ref_template="#/components/schemas/{model}",
     )
-    spec = refs[(ExperimentSpec, inputs)]
-    experiment, log = refs[(Experiment, outputs)], refs[(ExperimentLog, outputs)]
+    spec, experiment, log = refs.values()
     schemas = defs["$defs"]
     _open(schemas)
     return json.dumps(
@@ -233,7 +231,10 @@ def _header(name: str, description: str, pattern: str | None = None) -> Json:
 
 
 def _error(description: str) -> Json:
-    return {"description": description, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
+    return {
+        "description": description,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }
 
 
 def _open(schemas: Json) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from submarine_jupyter_server.service import Service
 
 WAIT_SECONDS = 30.0
+CLOSE_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -32,16 +33,14 @@ class Opening:
     async def service(self) -> Service:
         """Return the service, waiting at most 30 s for it. Raises Unavailable."""
         if self._task is None:
-            raise Unavailable(
-                "Submarine is not running.", hint="The server is starting or stopping; try again."
-            )
+            raise Unavailable("Submarine is not running.", hint="The server is starting or stopping; try again.")
         await asyncio.wait({self._task}, timeout=WAIT_SECONDS)
         if not self._task.done() or self._task.cancelled():
             raise Unavailable("Submarine is still starting.", hint="Try again in a moment.")
         if failure := self._task.exception():
             raise Unavailable(
                 f"Submarine could not start: {_reason(failure)}",
-                hint="Mend the cause and start the Jupyter Server again; its log has the details.",
+                hint="Mend the cause and restart the Jupyter Server; its log has the details.",
             )
         return self._task.result()
 
@@ -60,7 +59,11 @@ class Opening:
             task.cancel()
         await asyncio.wait({task})
         if not task.cancelled() and task.exception() is None:
-            await task.result().close()
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await task.result().close()
+            except TimeoutError:
+                log.warning("Submarine took longer than %.0f s to close; leaving it", CLOSE_SECONDS)
 
 
 async def _open(config: ServiceConfig) -> Service:

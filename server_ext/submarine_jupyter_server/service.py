@@ -34,6 +34,7 @@ from submarine_jupyter_server.targets.local.target import LocalTarget
 
 log = logging.getLogger(__name__)
 BACKUP_S = 3600.0
+DECIDE_S = 10.0
 
 
 class Service:
@@ -53,6 +54,7 @@ class Service:
         self._controller = Controller(config.data_dir)
         self._metrics = MetricCollector(db, archive, metrics)
         self._tasks: list[asyncio.Task[None]] = []
+        self._decided = asyncio.Event()
         self._backed_up = time.monotonic()
         self.feed = EventFeed(db, config.emit)
         self.experiments = Experiments(db, targets, reader, self._outbox)
@@ -61,13 +63,19 @@ class Service:
 
     @classmethod
     async def open(cls, config: ServiceConfig) -> Service:
-        """Open the database and begin to work; this server becomes the controller once no other one is."""
+        """Open the database and begin to work; this server becomes the controller once no other one is.
+
+        Returns when that is decided and, for the controller, what runs already is known: the first submission must
+        not overtake what waited before.
+        """
         db = await Database.open(config.data_dir / "submarine.db")
         local = LocalTarget.from_config(config)
         service = cls(config, db, {local.name: local})
         db.on_commit = service._committed
         await service.feed.start()
         service._tasks.append(asyncio.create_task(service._control(), name="submarine controller"))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(service._decided.wait(), DECIDE_S)
         return service
 
     async def close(self) -> None:
@@ -89,7 +97,9 @@ class Service:
 
     async def _control(self) -> None:
         """Be the controller: observe, reconcile, deliver orders."""
-        await self._controller.acquire()
+        await self._controller.acquire(self._decided.set)
+        if self.db.read_only:
+            self._decided.set()
         while not self.db.read_only:
             try:
                 await self._lead()
@@ -106,6 +116,8 @@ class Service:
         for row in await self.db.read(experiments.live):
             await self._moved(row)
         delivery = asyncio.create_task(self._outbox.run(), name="submarine outbox")
+        await asyncio.sleep(0)
+        self._decided.set()
         try:
             while not delivery.done():
                 await asyncio.wait([delivery], timeout=self.config.reconcile_seconds)

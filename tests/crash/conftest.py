@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.harness import Server, processes_of
+from tests.live_server import LiveServer, processes_of
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(tmp_path)
+def server(tmp_path: Path) -> Iterator[LiveServer]:
+    made = LiveServer(tmp_path)
     yield made
     made.kill()
     made.http.close()

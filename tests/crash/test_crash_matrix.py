@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from submarine_jupyter_server import failpoints
-from tests.crash.harness import Server, processes_of
+from tests.live_server import LiveServer, processes_of
 
 LINES = 20
 # Reached several times on the way of one experiment: each time counts.
@@ -58,7 +58,7 @@ def body(folder: Path, *, seconds: float = 0.6, exit_code: int = 3, workers: int
     }
 
 
-def submit(server: Server, key: str, **more: Any) -> Any:
+def submit(server: LiveServer, key: str, **more: Any) -> Any:
     return server.result("POST", json=body(server.folder, **more), headers={"Idempotency-Key": key})
 
 
@@ -70,7 +70,7 @@ def whatever_happens(call: Callable[[], Any]) -> Any:
         return None
 
 
-def starts(server: Server, worker: int = 0) -> int:
+def starts(server: LiveServer, worker: int = 0) -> int:
     file = server.folder / f"starts.{worker}"
     return len(file.read_text().splitlines()) if file.exists() else 0
 
@@ -83,7 +83,7 @@ def assert_nothing_runs(experiment_id: str) -> None:
 
 
 @pytest.mark.parametrize("point", SUBMIT)
-def test_submit_and_run(server: Server, point: str) -> None:
+def test_submit_and_run(server: LiveServer, point: str) -> None:
     server.start(action(point))
     answered = None
     if server.wait_ready():
@@ -111,7 +111,7 @@ def test_submit_and_run(server: Server, point: str) -> None:
     assert_nothing_runs(again["experimentId"])
 
 
-def steps(server: Server, experiment_id: str) -> list[int]:
+def steps(server: LiveServer, experiment_id: str) -> list[int]:
     """Return the steps of the metric, which are read within a moment of the end."""
     deadline = time.monotonic() + 10
     while True:
@@ -123,7 +123,7 @@ def steps(server: Server, experiment_id: str) -> list[int]:
 
 
 @pytest.mark.parametrize("point", STOP)
-def test_stop(server: Server, point: str) -> None:
+def test_stop(server: LiveServer, point: str) -> None:
     server.start(action(point))
     assert server.wait_ready()
     made = submit(server, "k", seconds=60)["experimentId"]
@@ -138,7 +138,7 @@ def test_stop(server: Server, point: str) -> None:
 
 
 @pytest.mark.parametrize("point", DELETE)
-def test_delete(server: Server, point: str) -> None:
+def test_delete(server: LiveServer, point: str) -> None:
     server.start(action(point))
     assert server.wait_ready()
     made = submit(server, "k", seconds=60)["experimentId"]
@@ -160,7 +160,7 @@ def test_delete(server: Server, point: str) -> None:
 
 
 @pytest.mark.parametrize("point", SCALE)
-def test_scale(server: Server, point: str) -> None:
+def test_scale(server: LiveServer, point: str) -> None:
     server.start(action(point))
     ready = server.wait_ready()
     made = whatever_happens(lambda: submit(server, "k", seconds=10, exit_code=0)) if ready else None
@@ -186,7 +186,7 @@ def test_scale(server: Server, point: str) -> None:
 
 
 @pytest.mark.parametrize("point", SHIM)
-def test_the_supervisor_itself_is_killed(server: Server, point: str) -> None:
+def test_the_supervisor_itself_is_killed(server: LiveServer, point: str) -> None:
     server.start(action(point))
     assert server.wait_ready()
     made = submit(server, "k")["experimentId"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,13 +44,21 @@ async def stored(db: Database, attempt: int = 1) -> list[tuple[str, str, float |
     return [(row.replica, row.name, row.value, row.step) for row in rows]
 
 
+async def _stored_at_least(db: Database, count: int) -> bool:
+    return len(await stored(db)) >= count
+
+
+async def _nothing_watched() -> bool:
+    return not any(task.get_name().startswith("metrics of") for task in asyncio.all_tasks())
+
+
 def metric(step: int) -> bytes:
     return b'submarine-metric {"name": "a", "value": %d, "step": %d}\n' % (step, step)
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(20):
-        while not condition():
+        while not await condition():  # noqa: ASYNC110 - a database tells nobody
             await asyncio.sleep(0.02)
 
 
@@ -83,28 +91,24 @@ async def test_watches_a_running_experiment(tmp_path: Path, archive: LogArchive,
         collector = MetricCollector(db, archive, metrics)
         collector.watch(EXPERIMENT, 1)
         collector.watch(EXPERIMENT, 1)
-        found: list[tuple[str, str, float | None, int | None]] = []
         writer = new_writer()
         for step in range(3):
             writer.write(metric(step)[:20])
             await asyncio.sleep(0.3)
             writer.write(metric(step)[20:])
-            async with asyncio.timeout(20):
-                while len(found := await stored(db)) <= step:
-                    await asyncio.sleep(0.02)
-        assert found == [("worker-0", "a", float(step), step) for step in range(3)]
+            await until(partial(_stored_at_least, db, step + 1))
+        assert await stored(db) == [("worker-0", "a", float(step), step) for step in range(3)]
         # A newer attempt ends the watch on the older one, after its last words.
         writer.write(metric(3)[:-1])
         new_writer(attempt=2).write(metric(7))
         collector.watch(EXPERIMENT, 2)
-        await until(lambda: list(collector._watched) == [(EXPERIMENT, 2)])
-        assert len(await stored(db)) == 4
+        await until(partial(_stored_at_least, db, 4))
         await collector.drain(EXPERIMENT, 2)
         assert await stored(db, 2) == [("worker-0", "a", 7.0, 7)]
-        assert not collector._watched
+        await until(_nothing_watched)
         collector.watch(EXPERIMENT, 3)
         await collector.close()
-        assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("metrics")]
+        assert await _nothing_watched()
 
 
 class Unreliable:
@@ -158,6 +162,18 @@ async def test_no_metric_is_lost_or_doubled(
             assert steps == sorted(steps)
 
 
+async def test_a_second_reader_doubles_nothing(tmp_path: Path, archive: LogArchive, new_writer: NewWriter) -> None:
+    writer = new_writer()
+    async with database(tmp_path) as db:
+        readers = [metric_reader.MetricReader(db, archive, metrics, EXPERIMENT, 1, []) for _ in range(2)]
+        for reader in readers:
+            assert not await reader.catch_up()
+        for step in range(5):
+            writer.write(metric(step))
+            assert await readers[step % 2].catch_up()
+        assert [step for _, _, _, step in await stored(db)] == [0, 1, 2, 3, 4]
+
+
 async def test_goes_on_in_its_epoch(tmp_path: Path, archive: LogArchive, new_writer: NewWriter) -> None:
     writer = new_writer()
     writer.write(b"Epoch 4/9\n")
@@ -180,23 +196,5 @@ async def test_a_very_long_line_does_not_stop_the_rest(
     async with database(tmp_path) as db:
         collector = MetricCollector(db, archive, metrics)
         collector.watch(EXPERIMENT, 1)
-        async with asyncio.timeout(20):
-            while not await stored(db):
-                await asyncio.sleep(0.02)
-        await collector.close()
-
-
-async def test_a_locked_database_is_waited_for(
-    tmp_path: Path, archive: LogArchive, new_writer: NewWriter, caplog: pytest.LogCaptureFixture
-) -> None:
-    new_writer().write(metric(1))
-    async with database(tmp_path) as db:
-        collector = MetricCollector(Unreliable(db, random.Random(3)), archive, metrics)
-        with sqlite3.connect(tmp_path / "submarine.db") as other:
-            other.execute("SELECT 1")
-        collector.watch(EXPERIMENT, 1)
-        collector_module._AFTER_FAILURE_S
-        async with asyncio.timeout(60):
-            while not await stored(db):
-                await asyncio.sleep(0.05)
+        await until(partial(_stored_at_least, db, 1))
         await collector.close()

@@ -89,7 +89,9 @@ def test_what_is_not_finite_is_a_metric_without_a_number(value: str) -> None:
     assert math.isnan(found)
 
 
-@given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=100), st.floats(), st.integers(0, 2**53))
+@given(
+    st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=100), st.floats(), st.integers(0, 2**53)
+)
 def test_reads_what_tracking_prints(name: str, value: float, step: int) -> None:
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         tracking.log_metric(name, value, step)
@@ -118,7 +120,11 @@ def test_templates(template: str, line: str, metrics: list[tuple[str, float, int
 
 @given(st.binary(max_size=3000), st.integers(0, 3000))
 def test_any_bytes_can_be_scanned_in_any_pieces(data: bytes, at: int) -> None:
-    data = data.replace(b"a", b"\nsubmarine-metric {").replace(b"b", b" at step 1: 2").replace(b"c", b"\nEpoch 1/2\n1/1 - loss: 2")
+    data = (
+        data.replace(b"a", b"\nsubmarine-metric {")
+        .replace(b"b", b" at step 1: 2")
+        .replace(b"c", b"\nEpoch 1/2\n1/1 - loss: 2")
+    )
     data += b"\n"
     whole = MetricScanner().scan(data)
     middle = data.rfind(b"\n", 0, at % len(data)) + 1

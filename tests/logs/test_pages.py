@@ -72,13 +72,17 @@ def test_a_tail_is_the_end_of_the_whole(
     assert tail(log, len(whole) + 1, 10_000).lines == whole
     found = tail(log, wanted, max_bytes)
     assert found.total_bytes == len(data)
-    # Lines that are blank only as they are shown count as lines in a tail.
     assert len(found.lines) <= wanted
     if found.shown_from == 0 or data[found.shown_from - 1] == 10:
         assert found.lines == whole[len(whole) - len(found.lines) :]
     assert len(data) - found.shown_from <= max_bytes
     if not found.cut:
         assert found.lines == whole
+    if found.shown_from == 0 or len(data) <= max_bytes:
+        assert found.lines == whole[len(whole) - min(wanted, len(whole)) :]
+    # A follower who goes on from there sees the same.
+    shown_lines = [shown(line) for line in data[found.shown_from :].split(b"\n")]
+    assert shown_lines[: len(found.lines)] == found.lines
 
 
 def test_caps_and_says_what_is_missing(archive: LogArchive, experiment_id: str, new_writer: NewWriter) -> None:

@@ -37,7 +37,7 @@ def test_looks_as_documented() -> None:
         "1.ps-0:1,ps-0:2",
         "1.../etc:1",
         "1.ps-0:1\n",
-        "1.ps-0:１",
+        "1.ps-0:\uff11",
         "1.ps-0:" + "9" * 5000,
         "1." + ",".join(f"worker-{number}:1" for number in range(10_000)),
         "\x00",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
@@ -14,15 +15,14 @@ from submarine_jupyter_server.logs.view import LINE_BYTES, LineView, shown
 COLOUR = re.compile(r"\x1b\[[0-9;:]{0,64}m")
 FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
-nasty = st.sampled_from(
-    [
-        b"\n", b"\r", b"\r\n", b"\r\r\n", b"\t", b"\x00", b"\x07", b"\x08", b"\x1b", b"\x1b[", b"\x1b]", b"\x1bP", b"\x1b_",
-        b"\x1b\\", b"\x1b[31m", b"\x1b[0m", b"\x1b[38;5;1m", b"\x1b[2J", b"\x1b[?25l", b"\x1b[>4;2m", b"\x1b[1;", b"m", b"H",
-        b"\x1b]8;;http://x\x07", b"\x1b]52;c;AAAA\x1b\\", b"\x1b]0;title\x07", b"\x1bc", b"\x1b(B", b"\xc2\x9b", b"\xc2\x9d",
-        b"\xc2\x9c", b"\x9b", b"\xc3", b"\xa9", b"\xe2\x82", b"\xac", b"\xf0\x9f\x9a", b"\x80", b"\xed\xa0\x80", b"\xef\xbb\xbf",
-        b"abc", b"50%", b"<b>", b"\x18", b"\x7f",
-    ]
-)  # fmt: skip
+CONTROLS = [
+    b"\n", b"\r", b"\r\n", b"\r\r\n", b"\t", b"\x00", b"\x07", b"\x08", b"\x18", b"\x7f",
+    b"\x1b", b"\x1b[", b"\x1b]", b"\x1bP", b"\x1b_", b"\x1b\\", b"\x1bc", b"\x1b(B", b"m", b"H",
+    b"\x1b[31m", b"\x1b[0m", b"\x1b[38;5;1m", b"\x1b[2J", b"\x1b[?25l", b"\x1b[>4;2m", b"\x1b[1;",
+    b"\x1b]8;;http://x\x07", b"\x1b]52;c;AAAA\x1b\\", b"\x1b]0;title\x07", b"\xc2\x9b", b"\xc2\x9d", b"\xc2\x9c",
+]  # fmt: skip
+PARTS_OF_CHARACTERS = [b"\x9b", b"\xc3", b"\xa9", b"\xe2\x82", b"\xac", b"\xf0\x9f\x9a", b"\x80", b"\xed\xa0\x80"]
+nasty = st.sampled_from([*CONTROLS, *PARTS_OF_CHARACTERS, b"\xef\xbb\xbf", b"abc", b"50%", b"<b>"])
 streams = st.lists(st.one_of(nasty, st.binary(max_size=5)), max_size=40).map(b"".join)
 
 
@@ -34,7 +34,7 @@ def view(pieces: list[bytes]) -> list[str]:
 
 def cut(data: bytes, at: list[int]) -> list[bytes]:
     places = [0, *sorted(place % (len(data) + 1) for place in at), len(data)]
-    return [data[start:stop] for start, stop in zip(places, places[1:], strict=False)]
+    return [data[start:stop] for start, stop in pairwise(places)]
 
 
 @given(streams, st.lists(st.integers(0, 1000)))

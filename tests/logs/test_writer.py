@@ -52,7 +52,8 @@ def test_goes_on_where_an_earlier_writer_stopped(tmp_path: Path) -> None:
     for data in (b"one\n", b"two\n", b"three\n"):
         writer = SegmentWriter(tmp_path / "worker-0", segment_bytes=6)
         writer.write(data)
-        writer.close()
+        writer.end()
+    SegmentWriter(tmp_path / "worker-0").close()
     log = log_of(tmp_path / "worker-0")
     assert (log.read(0, 99).data, log.gaps(), log.ended) == (b"one\ntwo\nthree\n", [], False)
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,18 +13,7 @@ from jupyter_server.serverapp import ServerApp
 from tornado.httputil import HTTPHeaders
 from traitlets.config import Config
 
-
-def _beside(name: str) -> ModuleType:
-    """Import a module of this folder: with importlib mode it is on no path."""
-    spec = spec_from_file_location(f"submarine_tests_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-stall = _beside("stall")
+from tests.server.stall import watched_loop
 
 
 @dataclass(frozen=True)
@@ -76,7 +62,7 @@ def jp_server_config(server_config: dict[str, Any], tmp_path: Path) -> Config:
     config = Config(
         {
             "ServerApp": {
-                "jpserver_extensions": {"submarine_jupyter_server": True, "jupyter_server_terminals": False},
+                "jpserver_extensions": {"submarine_jupyter": True, "jupyter_server_terminals": False},
                 "reraise_server_extension_failures": True,
             },
             "SubmarineExtension": {"data_dir": str(tmp_path / "submarine"), "grace_seconds": 1.0},
@@ -91,7 +77,7 @@ def loop_is_never_held(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test in which one callback held the event loop for more than 250 ms."""
     if "jp_fetch" in request.fixturenames or "jp_serverapp" in request.fixturenames:
         request.getfixturevalue("jp_serverapp")  # its start is not what is watched
-    with stall.watched_loop() as stalls:
+    with watched_loop() as stalls:
         yield
     if stalls:
         worst = max(stalls, key=lambda found: found.seconds)

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from jupyter_server.auth import Authorizer, IdentityProvider, User
 from jupyter_server.serverapp import ServerApp
+from tornado.web import RequestHandler
+
 from submarine_jupyter_server.handlers import ROUTES
 from submarine_jupyter_server.handlers.base import SubmarineHandler
-from tornado.web import RequestHandler
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 ID = "experiment-1647574374688-0002"
@@ -115,9 +116,7 @@ async def test_a_wrong_token_in_the_url_opens_nothing(fetch: Fetch, query: str) 
 
 
 @pytest.mark.parametrize("server_config", [{"ServerApp": {"authorizer_class": DenyAll}}])
-async def test_an_authorizer_that_denies_all_denies_every_route(
-    fetch: Fetch, jp_auth_header: dict[str, str]
-) -> None:
+async def test_an_authorizer_that_denies_all_denies_every_route(fetch: Fetch, jp_auth_header: dict[str, str]) -> None:
     for path in paths():
         for method in METHODS[:-2]:
             code = (await fetch(method, path, jp_auth_header)).code
@@ -134,9 +133,7 @@ async def test_reading_and_writing_are_two_permissions(fetch: Fetch, jp_auth_hea
 
 
 @pytest.mark.parametrize("method", WRITES)
-async def test_a_token_in_the_url_is_good_for_reading_only(
-    fetch: Fetch, jp_serverapp: ServerApp, method: str
-) -> None:
+async def test_a_token_in_the_url_is_good_for_reading_only(fetch: Fetch, jp_serverapp: ServerApp, method: str) -> None:
     token = jp_serverapp.identity_provider.token
     assert (await fetch("GET", f"/api/v1/experiment/ping?token={token}")).code == 200
     refused = await fetch(method, f"/api/v1/experiment/{ID}?token={token}")

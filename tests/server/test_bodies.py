@@ -117,13 +117,9 @@ def head(base_url: str, token: str, *lines: str) -> bytes:
     return "\r\n".join((*first, *more, "", "")).encode()
 
 
-async def test_a_body_declared_too_large_is_refused_before_it_is_sent(
-    raw: Raw, jp_serverapp: ServerApp
-) -> None:
+async def test_a_body_declared_too_large_is_refused_before_it_is_sent(raw: Raw, jp_serverapp: ServerApp) -> None:
     token = jp_serverapp.identity_provider.token
-    answer = await raw(
-        head(jp_serverapp.base_url, token, f"Content-Length: {60 * MIB}", "Expect: 100-continue")
-    )
+    answer = await raw(head(jp_serverapp.base_url, token, f"Content-Length: {60 * MIB}", "Expect: 100-continue"))
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"REQUEST_ENTITY_TOO_LARGE" in answer
 
@@ -135,9 +131,7 @@ async def test_whoever_sends_too_much_still_reads_the_answer(
     """The answer is not lost in a reset connection, and 40 MiB are not kept."""
 
     async def flood() -> AsyncIterator[bytes]:
-        yield head(
-            jp_serverapp.base_url, token or jp_serverapp.identity_provider.token, f"Content-Length: {40 * MIB}"
-        )
+        yield head(jp_serverapp.base_url, token or jp_serverapp.identity_provider.token, f"Content-Length: {40 * MIB}")
         for _ in range(40):
             yield b"x" * MIB
 

@@ -7,16 +7,17 @@ import logging
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jupyter_server.serverapp import ServerApp
-from submarine_jupyter_server.app import EVENT_SCHEMA, SubmarineExtension
-from submarine_jupyter_server.config import private_directory
 from traitlets import TraitError
 
 from submarine_jupyter.errors import Unavailable
+from submarine_jupyter_server.app import EVENT_SCHEMA, SubmarineExtension
+from submarine_jupyter_server.config import private_directory
 
 HEAVY = ("pydantic", "sqlalchemy", "alembic", "kubernetes", "numpy", "submarine_jupyter.models")
 
@@ -58,9 +59,7 @@ def test_a_data_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
                 private_directory(other)
 
 
-def test_the_data_directory_can_be_named_in_the_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_data_directory_can_be_named_in_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SUBMARINE_DATA_DIR", str(tmp_path / "here"))
     assert SubmarineExtension().data_dir == str(tmp_path / "here")
     monkeypatch.delenv("SUBMARINE_DATA_DIR")
@@ -68,17 +67,33 @@ def test_the_data_directory_can_be_named_in_the_environment(
     assert SubmarineExtension().data_dir == str(tmp_path / "jupyter" / "submarine")
 
 
-@pytest.mark.parametrize("server_config", [{"SubmarineExtension": {"data_dir": "/dev/null/submarine"}}])
-async def test_a_service_that_cannot_open_says_why(call: Any, caplog: pytest.LogCaptureFixture) -> None:
-    answer = await call("GET", "experiment")
-    assert answer.code == 503
-    assert answer.message.startswith("Submarine could not start: ")
-    assert "/dev/null" in answer.message
-    assert "restart" in answer.envelope["attributes"]["hint"]
-    assert answer.headers["Retry-After"]
-    assert (await call("GET", "experiment/ping")).result == "Pong"
-    records = [record for record in caplog.records if record.levelno >= logging.ERROR]
-    assert any("Submarine cannot run experiments" in record.getMessage() for record in records)
+class TestServiceThatCannotOpen:
+    @pytest.fixture
+    def logged(self) -> Iterator[list[logging.LogRecord]]:
+        """What is logged from before the server starts."""
+        records: list[logging.LogRecord] = []
+        handler = logging.Handler(logging.ERROR)
+        handler.emit = records.append  # type: ignore[method-assign,assignment]
+        opening_log = logging.getLogger("submarine_jupyter_server.opening")
+        opening_log.addHandler(handler)
+        yield records
+        opening_log.removeHandler(handler)
+
+    @pytest.fixture
+    def server_config(self, logged: list[logging.LogRecord]) -> dict[str, Any]:
+        return {"SubmarineExtension": {"data_dir": "/dev/null/submarine"}}
+
+    async def test_says_why(self, call: Any, logged: list[logging.LogRecord]) -> None:
+        answer = await call("GET", "experiment")
+        assert answer.code == 503
+        assert answer.message.startswith("Submarine could not start: ")
+        assert "/dev/null" in answer.message
+        assert "restart" in answer.envelope["attributes"]["hint"]
+        assert answer.headers["Retry-After"]
+        assert (await call("GET", "experiment/ping")).result == "Pong"
+        assert len(logged) == 1
+        assert "Submarine cannot run experiments" in logged[0].getMessage()
+        assert "restart" in logged[0].getMessage()
 
 
 @pytest.mark.parametrize("trait", ["local_cpus", "grace_seconds", "log_cap_bytes", "reconcile_seconds"])
@@ -115,9 +130,7 @@ async def test_jupyter_hears_of_every_change(call: Any, jp_serverapp: ServerApp)
     assert "deleted" in [data["type"] for data in heard]
 
 
-async def test_after_the_server_stopped_nothing_is_answered_for_long(
-    call: Any, jp_serverapp: ServerApp
-) -> None:
+async def test_after_the_server_stopped_nothing_is_answered_for_long(call: Any, jp_serverapp: ServerApp) -> None:
     await call("GET", "experiment")
     await jp_serverapp.cleanup_extensions()
     answer = await call("GET", "experiment")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from jupyter_server.serverapp import ServerApp
+
 from submarine_jupyter_server.handlers import sse
 from submarine_jupyter_server.handlers.base import SubmarineHandler, Surroundings
 
@@ -119,7 +120,7 @@ async def test_the_changes_of_one_experiment_from_the_first_to_the_end(call: Any
         assert stream.headers["cache-control"] == "no-cache"
         assert stream.headers["x-accel-buffering"] == "no"
         assert "content-length" not in stream.headers
-        seen = []
+        seen: list[dict[str, str]] = []
         while not seen or seen[-1]["event"] != "end":
             seen.append(await stream.event())
         with pytest.raises(EOFError):
@@ -132,9 +133,7 @@ async def test_the_changes_of_one_experiment_from_the_first_to_the_end(call: Any
 
 
 @pytest.mark.parametrize("by", ["header", "query"])
-async def test_a_stream_goes_on_after_the_last_event_that_was_seen(
-    call: Any, open_stream: Open, by: str
-) -> None:
+async def test_a_stream_goes_on_after_the_last_event_that_was_seen(call: Any, open_stream: Open, by: str) -> None:
     experiment_id = await run(call, "true")
     await ended(call, experiment_id)
     async with open_stream(f"v1/experiment/{experiment_id}/events") as stream:
@@ -154,9 +153,7 @@ async def test_all_changes_from_now_on(call: Any, open_stream: Open) -> None:
         assert json.loads(event["data"])["status"] == "Accepted"
 
 
-async def test_a_quiet_stream_has_a_heartbeat(
-    call: Any, open_stream: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_quiet_stream_has_a_heartbeat(call: Any, open_stream: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     await call("GET", "experiment")
     monkeypatch.setattr("submarine_jupyter_server.stream.HEARTBEAT_S", 0.05)
     async with open_stream("v1/experiment/events") as stream:
@@ -180,9 +177,7 @@ async def test_a_log_is_followed_to_its_end_and_resumed(call: Any, open_stream: 
     assert (end["status"], end["complete"]) == ("Succeeded", True)
 
 
-async def test_a_client_that_leaves_ends_its_stream(
-    call: Any, open_stream: Open, jp_serverapp: ServerApp
-) -> None:
+async def test_a_client_that_leaves_ends_its_stream(call: Any, open_stream: Open, jp_serverapp: ServerApp) -> None:
     await call("GET", "experiment")
     async with open_stream("v1/experiment/events") as stream:
         assert await stream.line() == ":"
@@ -237,7 +232,8 @@ def serve(jp_serverapp: ServerApp) -> Callable[[Callable[[], AsyncIterator[Note 
                 await self.stream(messages())
 
         pattern = jp_serverapp.base_url + "api/test/stream"
-        jp_serverapp.web_app.add_handlers(".*$", [(pattern, Own, {"name": "submarine_jupyter"})])
+        rule = (pattern, Own, {"name": "submarine_jupyter"})
+        jp_serverapp.web_app.add_handlers(".*$", [rule])  # type: ignore[no-untyped-call]
 
     return register
 
@@ -308,8 +304,6 @@ async def test_what_is_sent_can_be_raw_bytes_but_never_a_page(call: Any, open_st
         "GET", f"experiment/logs/{experiment_id}", params={"format": "raw"}, headers={"Range": "bytes=99-"}
     )
     assert (beyond.code, beyond.envelope["status"]) == (416, "REQUESTED_RANGE_NOT_SATISFIABLE")
-    file = await call(
-        "GET", f"experiment/logs/{experiment_id}", params={"download": "true", "replica": "worker-0"}
-    )
+    file = await call("GET", f"experiment/logs/{experiment_id}", params={"download": "true", "replica": "worker-0"})
     assert f"{experiment_id}-worker-0.log" in file.headers["Content-Disposition"]
     assert file.headers["Content-Disposition"].startswith("attachment")

@@ -100,11 +100,23 @@ def test_what_is_forgotten_leaves_no_trace(tx: Connection, new: New) -> None:
     outbox.put(tx, row.id, "ensure", 1)
     events.append(tx, row.id, type="accepted")
     metrics.record(tx, row.id, 1, "worker-0", 10, [("loss", 0.5, 1, 5)])
-    idempotency.claim(
-        tx, owner="ada", key="k", path="p", body_hash="h", experiment_id=row.id, response="{}", created=1
-    )
+    idempotency.claim(tx, owner="ada", key="k", path="p", body_hash="h", experiment_id=row.id, response="{}", created=1)
     assert experiments.forget(tx, row.id)
     assert not experiments.forget(tx, row.id)
     for table in metadata.sorted_tables:
         if table.name not in ("meta", "alembic_version"):
             assert tx.execute(select(func.count()).select_from(table)).scalar() == 0, table.name
+
+
+def test_text_that_is_no_unicode_is_stored_all_the_same(tx: Connection, new: New) -> None:
+    row = experiments.insert(tx, new(name="a\udcffb", tags=("\ud800",)))
+    assert row.name == "a\\udcffb"
+    assert experiments.count(tx, Query(tags=("\ud800",), name="a\udcff*")) == 1
+    failed = experiments.advance(
+        tx, row.id, uid=row.uid, attempt=1, status="Failed", at_ms=1, message="no file /tmp/\udcff", notes=("\udcfe",)
+    )
+    assert failed is not None
+    found = experiments.find(tx, row.id)
+    assert found is not None
+    assert found.message == "no file /tmp/\\udcff"
+    assert experiments.find(tx, "\ud800") is None

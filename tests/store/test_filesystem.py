@@ -63,7 +63,7 @@ def test_the_journal_is_one_that_is_safe(
     mode: str,
 ) -> None:
     monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
-    monkeypatch.setattr(filesystem.platform, "release", lambda: kernel)
+    monkeypatch.setattr("platform.release", lambda: kernel)
     monkeypatch.setattr(filesystem, "network_kind", lambda path: kind)
     assert journal_mode(tmp_path) == mode
 

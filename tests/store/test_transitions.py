@@ -144,7 +144,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[type[Life]]:
 def test_life(life: type[Life]) -> None:
     from hypothesis.stateful import run_state_machine_as_test
 
-    run_state_machine_as_test(life, settings=settings(max_examples=150, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(life, settings=settings(max_examples=100, stateful_step_count=25, deadline=None))
 
 
 @pytest.fixture

@@ -88,7 +88,9 @@ def test_the_user_has_the_last_word_but_not_on_who_it_is() -> None:
 
 
 def test_threads_follow_the_cores_asked_for() -> None:
-    assert env(spec("Standalone", {"Worker": 1}, Worker={"resources": "cpu=1500m"}), "Worker", 0)["OMP_NUM_THREADS"] == "2"
+    assert (
+        env(spec("Standalone", {"Worker": 1}, Worker={"resources": "cpu=1500m"}), "Worker", 0)["OMP_NUM_THREADS"] == "2"
+    )
     assert "OMP_NUM_THREADS" not in env(spec("Standalone", {"Worker": 1}), "Worker", 0)
 
 

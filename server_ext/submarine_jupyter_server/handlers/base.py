@@ -181,9 +181,7 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
         super().options()
         if "Access-Control-Allow-Headers" not in self.settings.get("headers", {}):
             core = str(self._headers["Access-Control-Allow-Headers"])
-            self.set_header(
-                "Access-Control-Allow-Headers", f"{core}, idempotency-key, if-match, last-event-id, range"
-            )
+            self.set_header("Access-Control-Allow-Headers", f"{core}, idempotency-key, if-match, last-event-id, range")
 
     def on_disconnect(self, leave: Callable[[], object]) -> None:
         """Call ``leave`` when the client goes away before the answer is complete."""

@@ -83,9 +83,7 @@ def _reader(headers: Mapping[str, str], *, merge_patch: bool) -> Callable[[bytes
     if (header.get_content_charset() or "utf-8") != "utf-8":
         raise UnsupportedMedia("A body must be UTF-8.", hint="Leave the charset out, or set it to utf-8.")
     if headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise UnsupportedMedia(
-            "A compressed body is not read here.", hint="Send it without Content-Encoding."
-        )
+        raise UnsupportedMedia("A compressed body is not read here.", hint="Send it without Content-Encoding.")
     return readers[kind]
 
 
@@ -97,6 +95,4 @@ def _too_large() -> TooLarge:
 
 
 def _invalid(where: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"Invalid experiment spec. {where}", hint="Send the experiment as a JSON object, or as YAML."
-    )
+    return InvalidRequest(f"Invalid experiment spec. {where}", hint="Send the experiment as a JSON object, or as YAML.")

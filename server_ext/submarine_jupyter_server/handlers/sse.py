@@ -62,11 +62,10 @@ class Streams:
 
     async def close(self) -> None:
         """End all streams; their clients resume elsewhere, or later, with the last id they saw."""
-        open_now = set(self._open)
-        for task in open_now:
-            task.cancel()
-        if open_now:
-            await asyncio.wait(open_now)
+        while self._open:
+            for task in self._open:
+                task.cancel()
+            await asyncio.wait(set(self._open), timeout=1.0)
 
 
 async def write(handler: SubmarineHandler, data: str | bytes) -> bool:
@@ -77,7 +76,8 @@ async def write(handler: SubmarineHandler, data: str | bytes) -> bool:
     """
     handler.write(data)
     try:
-        await asyncio.wait_for(handler.flush(), STALL_SECONDS)
+        async with asyncio.timeout(STALL_SECONDS):
+            await handler.flush()
     except StreamClosedError:
         return False
     except TimeoutError:
@@ -99,9 +99,7 @@ async def _pump(handler: SubmarineHandler, messages: AsyncIterator[Message | Non
     except StopAsyncIteration:
         pass
     except SubmarineError as error:
-        await write(
-            handler, f"event: error\ndata: {json.dumps({'message': error.message, 'hint': error.hint})}\n\n"
-        )
+        await write(handler, f"event: error\ndata: {json.dumps({'message': error.message, 'hint': error.hint})}\n\n")
     finally:
         if (close := getattr(messages, "aclose", None)) is not None:
             await close()

@@ -12,6 +12,7 @@ import re
 import stat
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -108,17 +109,20 @@ class ReplicaLog:
 
     def look(self) -> Look:
         """List the files once. When ``ended`` is true, the sizes beside it are final."""
+        for _ in range(_TRIES):
+            with suppress(FileNotFoundError):
+                return self._look()
+        return Look((), False)
+
+    def _look(self) -> Look:
         found: list[Segment] = []
         ended = False
-        try:
-            with os.scandir(self.path) as entries:
-                for entry in entries:
-                    start = segment_offset(entry.name)
-                    ended = ended or entry.name == ENDED
-                    if start is not None and entry.is_file(follow_symlinks=False):
-                        found.append(Segment(start, start + entry.stat(follow_symlinks=False).st_size))
-        except (FileNotFoundError, NotADirectoryError):
-            pass
+        with suppress(NotADirectoryError), os.scandir(self.path) as entries:
+            for entry in entries:
+                start = segment_offset(entry.name)
+                ended = ended or entry.name == ENDED
+                if start is not None and entry.is_file(follow_symlinks=False):
+                    found.append(Segment(start, start + entry.stat(follow_symlinks=False).st_size))
         return Look(_apart(found), ended)
 
     def read(self, offset: int, limit: int) -> Chunk:

@@ -7,6 +7,7 @@ the end of the log.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from submarine_jupyter_server.logs.archive import ReplicaLog
@@ -22,11 +23,13 @@ _UNFINISHED_BYTES = 1024 * 1024
 class Block:
     """Lines that begin at offset ``start`` and end before ``position``; ``hole`` (from, to) follows them.
 
-    Between ``position`` and ``scanned`` there is no end of a line.
+    ``text`` is the list of lines as JSON, made once and off the event loop for all followers. Between ``position``
+    and ``scanned`` there is no end of a line.
     """
 
     start: int
     lines: list[str]
+    text: str
     position: int
     scanned: int
     hole: tuple[int, int] | None = None
@@ -40,16 +43,12 @@ def read_block(log: ReplicaLog, position: int, scanned: int, final: bool) -> Blo
     chunk = log.read(scanned, BLOCK_BYTES)
     if chunk.offset > scanned:
         lines = _lines(log, position, scanned, b"") if position < scanned else []
-        return Block(position, lines, chunk.offset, chunk.offset, (scanned, chunk.offset))
-    if not chunk.data:
-        if not final or position == scanned:
-            return Block(position, [], position, scanned)
-        return Block(position, _lines(log, position, scanned, b""), scanned, scanned)
+        return Block(position, lines, json.dumps(lines), chunk.offset, chunk.offset, (scanned, chunk.offset))
     stop = _stop(chunk.data)
-    if stop == 0:
-        return Block(position, [], position, scanned + len(chunk.data))
+    if stop == 0 and not (final and not chunk.data and position < scanned):
+        return Block(position, [], "[]", position, scanned + len(chunk.data))
     lines = _lines(log, position, scanned, chunk.data[:stop])
-    return Block(position, lines, scanned + stop, scanned + stop)
+    return Block(position, lines, json.dumps(lines), scanned + stop, scanned + stop)
 
 
 def unfinished(log: ReplicaLog, position: int, scanned: int) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from submarine_jupyter_server.logs.archive import ReplicaLog
 from submarine_jupyter_server.logs.blocks import Block, read_block, unfinished
@@ -17,11 +18,22 @@ PARTIAL_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """One event; ``id`` is the position behind it, to be sent back as Last-Event-ID."""
+    """One event; ``id`` is the position behind it, to be sent back as Last-Event-ID.
+
+    ``lines_text`` is ``data["lines"]`` as JSON, where it was made already.
+    """
 
     id: str
     event: str
     data: dict[str, object]
+    lines_text: str | None = field(default=None, compare=False, repr=False)
+
+    def json(self) -> str:
+        """Return ``data`` as JSON, at next to no cost however many lines there are."""
+        if self.lines_text is None:
+            return json.dumps(self.data)
+        others = {name: value for name, value in self.data.items() if name != "lines"}
+        return f'{json.dumps(others)[:-1]}, "lines": {self.lines_text}}}'
 
 
 @dataclass(slots=True)
@@ -77,12 +89,12 @@ class Follower:
         more = True
         while more:
             more = False
+            # All of them first: an id without the others' positions would begin them again.
+            for event in await self._begin():
+                yield event
             for log, size in self._chosen():
-                if log.name not in self._cursors:
-                    for event in await self._begin(log, size):
-                        yield event
-                cursor = self._cursors[log.name]
-                if final or cursor.scanned < size.end or (size.ended and cursor.position < cursor.scanned):
+                cursor = self._cursors.get(log.name)
+                if cursor and (final or cursor.scanned < size.end or (size.ended and cursor.position < cursor.scanned)):
                     block = await self._block(cursor, size, final or size.ended)
                     more = more or (block.position, block.scanned) != (cursor.position, cursor.scanned)
                     for event in self._take(cursor, block):
@@ -103,13 +115,20 @@ class Follower:
         logs = self._watch.sizes.logs.items()
         return [(log, size) for log, size in logs if self._replicas is None or log.name in self._replicas]
 
-    async def _begin(self, log: ReplicaLog, size: Size) -> list[LogEvent]:
-        """Put a cursor on a log; tell of a gap when the log ends before the position asked for."""
-        asked = self._asked.get(log.name, 0)
-        end = size.end if asked <= size.end else (await self._watch.archive.run(log.look)).end
-        start = min(asked, end)
-        cursor = self._cursors[log.name] = _Cursor(log, start, start, start)
-        return [self._event("gap", cursor, {"from": asked, "to": end})] if asked > end else []
+    async def _begin(self) -> list[LogEvent]:
+        """Put a cursor on each new log; tell of a gap where a log ends before the position asked for."""
+        beyond: list[tuple[_Cursor, int]] = []
+        for log, size in self._chosen():
+            if log.name in self._cursors:
+                continue
+            asked = self._asked.get(log.name, 0)
+            # The position may be newer than the last look.
+            end = size.end if asked <= size.end else (await self._watch.archive.run(log.look)).end
+            start = min(asked, end)
+            self._cursors[log.name] = _Cursor(log, start, start, start)
+            if asked > end:
+                beyond.append((self._cursors[log.name], asked))
+        return [self._event("gap", cursor, {"from": asked, "to": cursor.position}) for cursor, asked in beyond]
 
     async def _block(self, cursor: _Cursor, size: Size, final: bool) -> Block:
         key = (cursor.position, cursor.scanned, size.end, final)
@@ -123,11 +142,11 @@ class Follower:
             cursor.due = time.monotonic() + PARTIAL_S
         if block.lines:
             cursor.position = cursor.scanned = block.hole[0] if block.hole else block.position
-            yield self._event("log", cursor, {"offset": block.start, "lines": block.lines})
+            yield self._event("log", cursor, {"offset": block.start, "lines": block.lines}, block.text)
         cursor.position, cursor.scanned = block.position, block.scanned
         if block.hole:
             yield self._event("gap", cursor, {"from": block.hole[0], "to": block.hole[1]})
 
-    def _event(self, event: str, cursor: _Cursor, data: dict[str, object]) -> LogEvent:
+    def _event(self, event: str, cursor: _Cursor, data: dict[str, object], lines_text: str | None = None) -> LogEvent:
         about = {"podName": cursor.log.pod_name, "replica": cursor.log.name, "attempt": self.attempt}
-        return LogEvent(self.position, event, {**about, **data})
+        return LogEvent(self.position, event, about | data, lines_text)

@@ -17,6 +17,7 @@ from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog
 log = logging.getLogger(__name__)
 FASTEST_S = 0.05
 SLOWEST_S = 0.25
+_AFTER_FAILURE_S = 5.0
 
 _Result = TypeVar("_Result")
 _Args = TypeVarTuple("_Args")
@@ -62,8 +63,9 @@ class Watch:
             version = self.version
             try:
                 await self.look()
-            except OSError:
-                log.warning("The logs of %s cannot be looked at", self._experiment_id, exc_info=True)
+            except Exception:
+                log.exception("The logs of %s cannot be looked at", self._experiment_id)
+                await asyncio.sleep(_AFTER_FAILURE_S)
             pause = FASTEST_S if self.version > version else min(pause * 1.5, SLOWEST_S)
             await asyncio.sleep(pause)
 

@@ -51,15 +51,16 @@ def tail(log: ReplicaLog, lines: int, max_bytes: int = PAGE_BYTES, since: int = 
     while True:
         window = max(log.back(look.end, size), lower)
         chunks = _stored(log, window, look.end) if window == lower else _from_line(log, window, look.end)
-        found = _start_of_last(chunks, lines)
-        if found is not None or window == lower or size >= max_bytes:
+        seen, blank = _view(chunks)
+        if len(seen) >= lines or window == lower or size >= max_bytes:
             break
         size = min(size * 4, max_bytes)
     first = chunks[0].offset if chunks else look.end
-    shown_from = first if found is None else found
+    left_out = max(len(seen) - lines, 0)
+    shown_from = _start_of_last(chunks, len(seen) - left_out + blank) if left_out else first
     return Page(
-        lines=_view(chunks, shown_from),
-        cut=window > lower or shown_from > first,
+        lines=seen[left_out:],
+        cut=window > lower or left_out > 0,
         total_bytes=look.end,
         shown_from=shown_from,
         gaps=[gap for gap in look.gaps() if gap[1] > lower],
@@ -163,40 +164,35 @@ def _from_line(log: ReplicaLog, window: int, end: int) -> list[Chunk]:
     after = first.data.find(b"\n") + 1
     if after == 0 or not (others or first.data[after:].strip(b"\r\n")):
         after = 1
-    return [Chunk(first.offset + after, first.data[after:]), *others]
+    rest = Chunk(first.offset + after, first.data[after:])
+    return [rest, *others] if rest.data else others
 
 
-def _start_of_last(chunks: list[Chunk], lines: int) -> int | None:
-    """Return the offset where the last ``lines`` lines begin, None when there are fewer."""
-    blank = True
-    for chunk in reversed(chunks):
-        body = chunk.data.rstrip(b"\r\n") if blank else chunk.data.removesuffix(b"\n")
-        if blank and not body:
-            continue
-        if lines == 0:
-            return chunk.offset + len(chunk.data)
-        blank = False
-        at = len(body)
-        while at >= 0:
-            lines -= 1
-            at = body.rfind(b"\n", 0, at)
-            if lines == 0:
-                return chunk.offset + at + 1
-    return None
-
-
-def _view(chunks: list[Chunk], shown_from: int) -> list[str]:
+def _view(chunks: list[Chunk]) -> tuple[list[str], int]:
+    """Return the lines, and how many blank ones at the end were left out."""
     lines: list[str] = []
     for chunk in chunks:
-        data = chunk.data[max(shown_from - chunk.offset, 0) :]
         view = LineView()
-        for at in range(0, len(data), LINE_BYTES):
-            lines += view.feed(data[at : at + LINE_BYTES])
-        if not data.endswith(b"\n"):
+        for at in range(0, len(chunk.data), LINE_BYTES):
+            lines += view.feed(chunk.data[at : at + LINE_BYTES])
+        if not chunk.data.endswith(b"\n"):
             lines.append(view.rest())
+    count = len(lines)
     while lines and not lines[-1]:
         lines.pop()
-    return lines
+    return lines, count - len(lines)
+
+
+def _start_of_last(chunks: list[Chunk], lines: int) -> int:
+    """Return the offset where the last ``lines`` lines begin."""
+    start = chunks[-1].offset + len(chunks[-1].data)
+    for chunk in reversed(chunks):
+        at = len(chunk.data.removesuffix(b"\n"))
+        while lines and at >= 0:
+            lines -= 1
+            at = chunk.data.rfind(b"\n", 0, at)
+            start = chunk.offset + at + 1
+    return start
 
 
 def _line_start(log: ReplicaLog, offset: int) -> int:

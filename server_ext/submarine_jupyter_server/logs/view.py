@@ -13,14 +13,17 @@ import re
 
 LINE_BYTES = 64 * 1024
 
+_CSI = r"[0-?]*+[ -/]*+[@-~]?+"
+# A string (OSC, DCS, PM, APC, SOS) goes on to BEL or ST; where neither comes, to the end of the line.
+_STRING = r"[^\x07\x18\x1a\x1b\x9c]*+(?:\x07|\x1b\\|\x9c)?+"
+# Begins with a set of characters: what has none of them, which is most of any log, is passed over fast.
 _CONTROLS = re.compile(
-    r"\x1b\[[0-?]*+[ -/]*+[@-~]?+"
-    # A string (OSC, DCS, PM, APC, SOS) goes on to BEL or ST; where neither comes, to the end of the line.
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x18\x1a\x1b\x9c]*+(?:\x07|\x1b\\|\x9c)?+"
-    r"|\x9b[0-?]*+[ -/]*+[@-~]?+"
-    r"|\x1b[ -/]*+[0-~]?+"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f](?:"
+    rf"(?<=\x1b)(?:\[{_CSI}|[\]PX^_]{_STRING}|[ -/]*+[0-~]?+)"
+    rf"|(?<=\x9b){_CSI}|(?<=[\x90\x98\x9d-\x9f]){_STRING})?+"
 )
+_C0 = bytes(code for code in (*range(32), 127) if code not in b"\t\n")
+_C1 = re.compile(rb"\xc2[\x80-\x9f]")
 _COLOUR = re.compile(r"\x1b\[[0-9;:]{0,64}m")
 
 
@@ -80,10 +83,8 @@ def _lines(data: bytes) -> list[str]:
     """Return the lines of bytes that are empty or end with a newline."""
     if not data:
         return []
-    if len(data) <= LINE_BYTES:
-        text = data.decode("utf-8", "replace")
-        if not _CONTROLS.search(text):
-            return text.split("\n")[:-1]
+    if len(data) <= LINE_BYTES and len(data.translate(None, _C0)) == len(data) and not _C1.search(data):
+        return data.decode("utf-8", "replace").split("\n")[:-1]
     return [shown(line) for line in data.split(b"\n")[:-1]]
 
 

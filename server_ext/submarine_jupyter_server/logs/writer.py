@@ -31,6 +31,7 @@ class SegmentWriter:
 
     def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, cap_bytes: int = CAP_BYTES) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / ENDED).unlink(missing_ok=True)
         self._folder = folder
         self._segment_bytes = segment_bytes
         self._cap_bytes = cap_bytes

@@ -7,7 +7,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, text
 from sqlalchemy.sql.elements import ColumnElement
 
 from submarine_jupyter.errors import InvalidRequest
@@ -19,8 +18,7 @@ SORTS: dict[str, ColumnElement[Any]] = {
     "accepted": experiment.c.seq,
     "name": experiment.c.name,
     "status": experiment.c.status,
-    # As its index has it, so that it is used.
-    "finished": func.coalesce(experiment.c.finished, text("0")),
+    "finished": experiment.c.finished,
 }
 _MOST = 2**63
 
@@ -63,7 +61,7 @@ class Position:
     def after(self, row: ListRow) -> str:
         """Return the cursor of the page that follows ``row``."""
         name = self.sort.removeprefix("-")
-        key = row.seq if name == "accepted" else row.finished or 0 if name == "finished" else getattr(row, name)
+        key = row.seq if name == "accepted" else getattr(row, name)
         return base64.b64encode(json.dumps([self.sort, key, row.seq]).encode(), b"-_").decode()
 
 
@@ -73,19 +71,14 @@ def _is_cursor(found: object) -> bool:
     sort, key, seq = found
     if sort.removeprefix("-") not in SORTS or not _is_number(seq):
         return False
-    if sort.removeprefix("-") in ("accepted", "finished"):
-        return _is_number(key)
-    return isinstance(key, str) and is_text(key)
+    match sort.removeprefix("-"):
+        case "accepted":
+            return _is_number(key)
+        case "finished":
+            return key is None or _is_number(key)
+        case _:
+            return isinstance(key, str)
 
 
 def _is_number(value: object) -> bool:
     return type(value) is int and -_MOST <= value < _MOST
-
-
-def is_text(value: str) -> bool:
-    """Tell whether the database can hold ``value``: JSON can bring half a surrogate pair, which UTF-8 cannot."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -35,7 +35,7 @@ class Database:
         self.notices: list[str] = opened.notices
         """What the user should be told about the file, in whole sentences."""
         self.read_only = opened.read_only
-        """The schema is newer than this code: every write raises ReadOnly."""
+        """The schema is newer than this code: every write raises ReadOnly. May become so while it is open."""
         self.rebuilt = opened.rebuilt
         """Rows may be missing that once were there: the file is new, or an older backup."""
         self.on_commit: Callable[[], None] | None = None
@@ -44,11 +44,13 @@ class Database:
         self._loop = asyncio.get_running_loop()
         self._closed = False
         self._copying: Future[Path] | None = None
-        self._writer = None if opened.read_only else Writer(self.path, opened.engine, opened.ballast, self._committed)
+        self._writer: Writer | None = None
+        if not opened.read_only:
+            self._writer = Writer(self.path, opened.engine, opened.ballast, self._committed, self._outdated)
         self._readers = Readers(self.path, connection.engine(self.path, read_only=True), self._damaged)
 
     @classmethod
-    async def open(cls, path: Path, *, timeout: float = 10.0) -> Database:
+    async def open(cls, path: Path, *, timeout: float = 60.0) -> Database:
         """Open the database at ``path``: made if it is not there, restored if damaged, migrated if old.
 
         ``timeout`` is in seconds: a file system that hangs holds up nobody else. Raises Unavailable, StorageFull.
@@ -79,7 +81,7 @@ class Database:
         Raises ReadOnly, Unavailable (locked for 5 s, damaged, not accessible), StorageFull.
         """
         self._check_open()
-        if self._writer is None:
+        if self._writer is None or self.read_only:
             raise failures.newer(self.path)
         return await asyncio.wrap_future(self._writer.put(run))
 
@@ -129,6 +131,11 @@ class Database:
         with contextlib.suppress(RuntimeError):
             if self.on_commit is not None:
                 self._loop.call_soon_threadsafe(self.on_commit)
+
+    def _outdated(self) -> None:
+        if not self.read_only:
+            self.read_only = True
+            self.notices.append(str(failures.newer(self.path)))
 
     def _damaged(self, damage: Damaged) -> None:
         if self._writer is not None:

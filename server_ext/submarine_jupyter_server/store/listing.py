@@ -10,19 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, Text, and_, func, literal_column, select, union_all
+from sqlalchemy import Connection, Select, and_, func, literal_column, select, union_all
 from sqlalchemy.sql.elements import ColumnElement
 
 from submarine_jupyter.errors import InvalidRequest
 from submarine_jupyter.models import Status
 
-from .cursor import Position, is_text
+from .cursor import Position
 from .rows import LISTED, ListRow, listed
-from .tables import experiment, experiment_tag
+from .tables import Text, experiment, experiment_tag
 
 _UNDELETED = experiment.c.deleted.is_(None)
 # A filter that leaves fewer rows than this leads to the page itself, and what it leaves is sorted.
 _FEW = 1000
+_MOST_TAGS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,8 @@ class Query:
     """Which experiments, in which order.
 
     Several ``statuses`` mean any of them, several ``tags`` all of them; a ``name`` that ends in ``*`` is the beginning
-    of a name. ``sort`` is accepted, name, status or finished, from high to low after a ``-``; unfinished counts as 0.
+    of a name. ``sort`` is accepted, name, status or finished, from high to low after a ``-``; what has not finished
+    counts as low.
     Accepted means the order of acceptance, whatever the clock did.
     """
 
@@ -106,13 +108,20 @@ def _picked(tx: Connection, filters: list[Filter], position: Position, limit: in
         return _arm(conditions, position, limit, *_beyond(position, experiment.c.seq, position.key))
     if position.seq is None:
         return _arm(conditions, position, limit)
-    # Two searches, of which SQLite can use the index to its end: the rest of the equal ones, then those beyond.
-    equal = _arm(
-        conditions, position, limit, position.column == position.key, *_beyond(position, experiment.c.seq, position.seq)
-    ).subquery()
-    beyond = _arm(conditions, position, limit, *_beyond(position, position.column, position.key)).subquery()
-    both = union_all(select(equal.c.seq, equal.c.key), select(beyond.c.seq, beyond.c.key)).subquery()
-    return select(both.c.seq).order_by(*_order(position, both.c.key, both.c.seq)).limit(limit)
+    # Searches that an index answers to the end: the rest of the equal ones, then what comes beyond.
+    arms = [_arm(conditions, position, limit, *bounds).subquery() for bounds in _bounds(position)]
+    found = union_all(*(select(arm.c.seq, arm.c.key) for arm in arms)).subquery()
+    return select(found.c.seq).order_by(*_order(position, found.c.key, found.c.seq)).limit(limit)
+
+
+def _bounds(position: Position) -> list[list[ColumnElement[bool]]]:
+    """Return what follows a row, in parts; SQLite sorts null below everything."""
+    column, key = position.column, position.key
+    missing: ColumnElement[bool] = column.is_(None)
+    equal = [missing if key is None else column == key, *_beyond(position, experiment.c.seq, position.seq)]
+    if position.descending:
+        return [equal] if key is None else [equal, _beyond(position, column, key), [missing]]
+    return [equal, [column.is_not(None)] if key is None else _beyond(position, column, key)]
 
 
 def _arm(
@@ -168,11 +177,12 @@ def _filters(query: Query) -> list[Filter]:
         filters += _named(query.name)
     if query.statuses:
         filters.append(_in_status(query.statuses))
+    if len(query.tags) > _MOST_TAGS:
+        raise InvalidRequest(f"tag: at most {_MOST_TAGS} can be asked for at once")
     return filters + [_tagged(tag) for tag in dict.fromkeys(query.tags)]
 
 
 def _equal(column: str, value: str) -> Filter:
-    _check_text(column, value)
     return Filter(experiment.c[column] == value, _hidden(column) == value)
 
 
@@ -180,7 +190,6 @@ def _named(name: str) -> list[Filter]:
     if not name.endswith("*"):
         return [_equal("name", name)]
     start = name[:-1]
-    _check_text("name", start)
     end = _first_after(start)
 
     def within(column: ColumnElement[str]) -> ColumnElement[bool]:
@@ -201,7 +210,6 @@ def _in_status(statuses: Sequence[str]) -> Filter:
 
 
 def _tagged(tag: str) -> Filter:
-    _check_text("tag", tag)
     this = _having(tag).where(experiment_tag.c.seq == experiment.c.seq)
     return Filter(experiment.c.seq.in_(_having(tag)), this.exists(), tag=tag)
 
@@ -213,11 +221,6 @@ def _having(tag: str) -> Select[Any]:
 def _hidden(column: str) -> ColumnElement[str]:
     """Return a column that SQLite looks up in no index (https://www.sqlite.org/optoverview.html#uplus)."""
     return literal_column(f"+experiment.{column}", Text)
-
-
-def _check_text(what: str, value: str) -> None:
-    if not is_text(value):
-        raise InvalidRequest(f"{what}: it is not Unicode text")
 
 
 def _first_after(start: str) -> str | None:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 
 from submarine_jupyter.errors import Unavailable
 
-from . import connection, failures, filesystem, recovery, schema
+from . import connection, failures, filesystem, recovery
 from .ballast import Ballast
 from .lock import OpenLock
 from .schema import Schema
@@ -51,8 +50,7 @@ def open_file(path: Path) -> Opened:
 def _open(path: Path, lock: OpenLock) -> Opened:
     notices, rebuilt = recovery.repair(path) if lock.alone() else ([], False)
     lock.share()
-    recovery.migrate(path)
-    found = _examine(path)
+    found = recovery.migrate(path)
     if found not in (Schema.CURRENT, Schema.NEWER):
         raise Unavailable(
             f"{path} holds {found.value}, and another server has it open.",
@@ -67,13 +65,3 @@ def _open(path: Path, lock: OpenLock) -> Opened:
         )
     read_only = found is Schema.NEWER
     return Opened(path, lock, connection.engine(path, read_only=read_only), Ballast(path), notices, rebuilt, read_only)
-
-
-def _examine(path: Path) -> Schema:
-    try:
-        with connection.opened(path) as tx:
-            return schema.examine(tx)
-    except DBAPIError as error:
-        if failures.is_damage(error):
-            return Schema.BROKEN
-        raise

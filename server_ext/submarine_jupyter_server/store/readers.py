@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from . import failures
 from .connection import BUSY_S, abandon
@@ -62,10 +63,12 @@ class Readers:
             tx.close()
 
     def _explained(self, error: Exception) -> Exception:
+        if not isinstance(error, DBAPIError):
+            return error
         explained = failures.explain(error, self._path)
         if isinstance(explained, Damaged):
             self._damaged(explained)
-        if explained is None or explained is error:
+        if explained is None:
             return error
         explained.__cause__ = error
         return explained

@@ -50,12 +50,13 @@ def repair(path: Path) -> tuple[list[str], bool]:
     return ([f"{what} There was no backup: a new database was begun. {_REBUILT}"] if what else []), True
 
 
-def migrate(path: Path) -> None:
-    """Bring an older schema up to date, with a backup of the file before; nothing is done to a current one."""
+def migrate(path: Path) -> Schema:
+    """Bring an older schema up to date, with a backup of the file before; return what the file holds then."""
     with opened(path, foreign_keys=False) as tx:
-        if schema.examine(tx) is not Schema.OLDER:
-            return
+        found = schema.examine(tx)
         tx.rollback()
+        if found is not Schema.OLDER:
+            return found
         log.info("The database %s gets the schema %s", path, schema.HEAD)
         backups.make(path, raw_of(tx))
         with immediate(tx):
@@ -63,6 +64,7 @@ def migrate(path: Path) -> None:
             from .migrations.upgrade import upgrade
 
             upgrade(tx)
+        return Schema.CURRENT
 
 
 def _trouble(path: Path) -> str | None:

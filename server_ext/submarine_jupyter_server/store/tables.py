@@ -8,7 +8,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text, func, text
+import sqlalchemy as sa
+from sqlalchemy import Column, Dialect, Float, ForeignKey, Index, Integer, MetaData, String, Table, TypeDecorator, text
+
+
+def storable(value: str | None) -> str | None:
+    """Return text as SQLite can hold it: half a surrogate pair, which UTF-8 cannot express, becomes an escape."""
+    if value is None or value.isascii():
+        return value
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+class Text(TypeDecorator[str]):
+    """Text from anywhere: none is an error."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return what SQLite can store."""
+        return storable(value)
+
 
 metadata = MetaData()
 
@@ -50,7 +70,7 @@ FILTERED = ("status", "name", "owner", "framework", "target", "namespace")
 _undeleted = text("deleted IS NULL")
 for _column in FILTERED:
     Index(f"experiment_{_column}", experiment.c[_column], sqlite_where=_undeleted)
-Index("experiment_finished", func.coalesce(experiment.c.finished, text("0")), sqlite_where=_undeleted)
+Index("experiment_finished", experiment.c.finished, sqlite_where=_undeleted)
 # Newest first by several common properties is answered from this index alone, without touching the rows: therefore
 # "deleted", which is always null in it.
 _listing = (experiment.c[_column] for _column in ("seq", *FILTERED, "deleted"))

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, update
 from submarine_jupyter.models import Status
 
 from .rows import FINAL_RANK, RANK, ExperimentRow, one
-from .tables import experiment
+from .tables import experiment, storable
 
 _MOST_NOTES = 50
 
@@ -50,6 +50,7 @@ def advance(
     if RANK[status] < RANK[begun.status]:
         return None
     notes = tuple(dict.fromkeys((*row.notes, *notes)))[:_MOST_NOTES]
+    reason, message = storable(reason), storable(message)
     moved = replace(begun, status=str(status), reason=reason, message=message, notes=notes)
     if moved == row:
         return None

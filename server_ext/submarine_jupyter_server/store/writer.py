@@ -41,13 +41,19 @@ Outcomes = list[tuple[Job, Outcome]]
 
 
 class Writer:
-    """Runs jobs one after the other in ``BEGIN IMMEDIATE`` transactions; ``committed`` is called after each."""
+    """Runs jobs one after the other in ``BEGIN IMMEDIATE`` transactions.
 
-    def __init__(self, path: Path, engine: Engine, ballast: Ballast, committed: Callable[[], None]) -> None:
+    In its thread it calls ``committed`` after each, and ``outdated`` when the schema has become newer than this code.
+    """
+
+    def __init__(
+        self, path: Path, engine: Engine, ballast: Ballast, committed: Callable[[], None], outdated: Callable[[], None]
+    ) -> None:
         self._path = path
         self._engine = engine
         self._ballast = ballast
         self._committed = committed
+        self._outdated = outdated
         self._jobs = Jobs()
         self._tx: Connection | None = engine.connect()
         self._layout: int | None = None
@@ -158,6 +164,7 @@ class Writer:
         layout = tx.exec_driver_sql("PRAGMA schema_version").scalar_one()
         if layout != self._layout:
             if schema.examine(tx) is not schema.Schema.CURRENT:
+                self._outdated()
                 raise failures.newer(self._path)
             self._layout = layout
 

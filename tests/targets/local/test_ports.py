@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
+from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import Status
+from submarine_jupyter_server.targets.local import ports
 from submarine_jupyter_server.targets.local.ports import FIRST, LAST, PortLeases
 from tests.targets.local.bench import Bench, eventually, launch
 
@@ -66,10 +68,21 @@ def test_no_port_is_lent_twice() -> None:
     leases.close()
 
 
-def test_a_port_in_use_is_not_lent() -> None:
-    leases = PortLeases()
+def test_a_port_in_use_is_not_lent(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", FIRST))
+        taken.bind(("127.0.0.1", 0))
         taken.listen()
-        assert FIRST not in leases.lease("a", 100)
-    leases.close()
+        monkeypatch.setattr(ports, "_candidates", lambda: [taken.getsockname()[1]])
+        with pytest.raises(TargetUnavailable, match="no 1 free ports"):
+            PortLeases().lease("a", 1)
+
+
+def test_two_servers_lend_different_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "_candidates", lambda: list(range(FIRST, FIRST + 100)))
+    first, second = PortLeases(), PortLeases()
+    lent = first.lease("a", 40)
+    assert not set(lent) & set(second.lease("b", 40))
+    with pytest.raises(TargetUnavailable, match="no 40 free ports"):
+        second.lease("c", 40)
+    first.close()
+    second.close()

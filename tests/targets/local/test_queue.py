@@ -49,12 +49,13 @@ async def test_scale_up_and_down(bench: Bench) -> None:
     order = launch("echo $RANK of $WORLD_SIZE; exec sleep 600", tasks={"Worker": WORKERS})
     await target.ensure(order)
     await bench.status(order, Status.RUNNING)
+    await eventually(lambda: len(bench.processes(order)) == 2, "two processes")
     before = {process.pid for process in bench.processes(order)}
     up = scaled(order, Worker=4)
     await target.ensure(up)
     await target.ensure(up)
     await bench.until(order, lambda seen: sum(r.status == "Running" for r in seen.replicas) == 4)
-    assert before < {process.pid for process in bench.processes(order)}
+    await eventually(lambda: before < {process.pid for process in bench.processes(order)}, "the first two go on")
     await eventually(lambda: bench.log(order, "worker-3") == b"3 of 4\n", "the new one knows its rank")
     down = scaled(up, Worker=1)
     await target.ensure(down)
@@ -62,7 +63,7 @@ async def test_scale_up_and_down(bench: Bench) -> None:
     assert {r.name: r.reason for r in seen.replicas if r.status == "Stopped"} == {
         f"worker-{i}": "ScaledDown" for i in (1, 2, 3)
     }
-    assert len(bench.processes(order)) == 1
+    await eventually(lambda: len(bench.processes(order)) == 1, "one process")
     assert (await target.capacity())["cpu"] == {"total": 4, "used": 1, "free": 3}
     again = scaled(down, Worker=2)
     await target.ensure(again)
@@ -92,7 +93,10 @@ async def test_more_replicas_wait_while_the_others_run(bench: Bench) -> None:
 async def test_success_after_scaling_down(bench: Bench) -> None:
     """Who was sent home does not count."""
     target = await bench.target()
-    order = launch("[ $RANK = 0 ] && { while ! test -e ../ready; do sleep 0.02; done; exit 0; }; exec sleep 600", tasks={"Worker": WORKERS})
+    order = launch(
+        "[ $RANK = 0 ] && { while ! test -e ../ready; do sleep 0.02; done; exit 0; }; exec sleep 600",
+        tasks={"Worker": WORKERS},
+    )
     await target.ensure(order)
     await bench.status(order, Status.RUNNING)
     await target.ensure(scaled(order, Worker=1))

@@ -35,7 +35,9 @@ async def test_stop_ends_the_whole_tree(bench: Bench, tmp_path: Path) -> None:
     target = await bench.target()
     daemon, pid = tmp_path / "daemon.py", tmp_path / "pid"
     daemon.write_text(DAEMON)
-    order = launch(f"{sys.executable} {daemon} {pid}; (trap '' TERM; sleep 600; sleep 600) & trap '' TERM; sleep 600; sleep 600")
+    order = launch(
+        f"{sys.executable} {daemon} {pid}; (trap '' TERM; sleep 600; sleep 600) & trap '' TERM; sleep 600; sleep 600"
+    )
     await target.ensure(order)
     await eventually(lambda: pid_in(pid) > 0 and len(bench.processes(order)) >= 4, "all run")
     tree = bench.processes(order)
@@ -69,7 +71,7 @@ async def test_a_replica_that_ended_leaves_nothing_while_others_run(bench: Bench
     order = launch(f"[ $RANK = 1 ] && exec sleep 600; {sys.executable} {daemon} {pid}", tasks=tasks)
     await target.ensure(order)
     await eventually(lambda: pid_in(pid) > 0 and not psutil.pid_exists(pid_in(pid)), "the daemon is gone")
-    assert len(bench.processes(order)) == 1
+    await eventually(lambda: len(bench.processes(order)) == 1, "one process")
     await target.stop(order)
     await bench.end(order)
 

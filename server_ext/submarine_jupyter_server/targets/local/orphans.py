@@ -18,6 +18,7 @@ from .rundir import Json
 from .shim.identity import start_ticks
 
 PATIENCE_S = 5.0
+CLEAN_LOOKS = 2
 
 
 def sweep(uid: str, attempt: int, state: Json | None) -> int:
@@ -28,10 +29,11 @@ def sweep(uid: str, attempt: int, state: Json | None) -> int:
     known = {replica["pid"]: replica["ticks"] for replica in (state or {}).get("replicas", []) if replica["pid"]}
     until = time.monotonic() + PATIENCE_S
     killed: set[tuple[int, int | None]] = set()
-    while time.monotonic() < until:
+    clean = 0
+    # Twice, because a process has no environment for a moment while it executes another program.
+    while clean < CLEAN_LOOKS and time.monotonic() < until:
         found = [pid for pid in _own_pids() if _belongs(pid, marker, known)]
-        if not found:
-            break
+        clean = 0 if found else clean + 1
         for pid in found:
             killed.add((pid, start_ticks(pid)))
             _kill(pid, marker, known)

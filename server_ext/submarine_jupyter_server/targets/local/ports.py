@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
+import sys
+import threading
 from pathlib import Path
 
 from submarine_jupyter.errors import TargetUnavailable
@@ -21,6 +23,7 @@ class PortLeases:
     """The ports that experiments of this data directory have, by experiment id."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._leases: dict[str, set[int]] = {}
         self._sockets: dict[str, list[socket.socket]] = {}
         self._candidates = _candidates()
@@ -28,16 +31,18 @@ class PortLeases:
     def lease(self, key: str, count: int) -> list[int]:
         """Lend free ports to an experiment, and hold them. Raises TargetUnavailable if there are too few."""
         found: list[int] = []
-        leased = set().union(*self._leases.values()) if count else set()
-        start = random.randrange(len(self._candidates))  # noqa: S311 - so that two servers rarely try the same
-        for port in self._candidates[start:] + self._candidates[:start]:
-            if len(found) == count:
-                break
-            if port not in leased and self._bind(key, port):
-                found.append(port)
-        if len(found) < count:
-            raise TargetUnavailable(f"no {count} free ports between {FIRST} and {LAST}")
-        self._leases.setdefault(key, set()).update(found)
+        with self._lock:
+            leased = set().union(*self._leases.values())
+            start = random.randrange(len(self._candidates))  # noqa: S311 - so that two servers rarely try the same
+            for port in self._candidates[start:] + self._candidates[:start]:
+                if len(found) == count:
+                    break
+                if port not in leased and self._bind(key, port):
+                    found.append(port)
+            if len(found) < count:
+                self.held_elsewhere(key)
+                raise TargetUnavailable(f"no {count} free ports between {FIRST} and {LAST}")
+            self._leases.setdefault(key, set()).update(found)
         return found
 
     def adopt(self, key: str, ports: list[int]) -> None:
@@ -60,6 +65,11 @@ class PortLeases:
             self.held_elsewhere(key)
 
     def _bind(self, key: str, port: int) -> bool:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind(("", port))  # fails also where another server holds the port as we do
+            except OSError:
+                return False
         holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -67,6 +77,9 @@ class PortLeases:
         except OSError:
             holder.close()
             return False
+        if sys.platform != "linux":
+            holder.close()  # there the replica itself could not listen on a port that is held
+            return True
         self._sockets.setdefault(key, []).append(holder)
         return True
 

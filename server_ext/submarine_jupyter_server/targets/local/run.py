@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field, replace
 
-from submarine_jupyter.errors import Conflict, TargetRefused
+from submarine_jupyter.errors import TargetRefused
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.targets.base import Launch, Observation
 from submarine_jupyter_server.targets.contract import Member, members
@@ -41,8 +41,8 @@ class Run:
     def turn_to(self, launch: Launch, plan: Json | None) -> None:
         """Take up what is ordered now; ``plan`` is what its attempt has been given already."""
         if self.fresh or launch.attempt > self.launch.attempt:
-            self.plan, self.told, self.trouble, self.spawns = plan, None, None, 0
-        self.launch, self.fresh = launch, False
+            self.told, self.trouble, self.spawns = None, None, 0
+        self.launch, self.plan, self.fresh = launch, plan, False
 
     @property
     def attempt(self) -> Attempt:
@@ -88,7 +88,7 @@ def record(folder: ExperimentFolder, launch: Launch) -> tuple[Launch, Json | Non
     if known is not None and known.uid != launch.uid:
         raise TargetRefused(f"{launch.experiment_id}: the name belongs to another experiment (NameConflict)")
     if folder.deleted:
-        raise Conflict(f"{launch.experiment_id} was deleted")
+        raise TargetRefused(f"{launch.experiment_id} was deleted")
     if known is not None and (known.attempt, known.generation) >= (launch.attempt, launch.generation):
         return known, folder.attempt(known.attempt).read("plan.json")
     if known is None or known.attempt < launch.attempt:
@@ -117,9 +117,13 @@ def begin(run: Run, settings: Settings, ports: PortLeases) -> Json:
 def rescale(run: Run, settings: Settings, ports: PortLeases, *, grow: bool) -> Json:
     """Give the shim the replicas that are wanted now, or, unless ``grow``, only those of them it has already."""
     plan = planning.make_plan(
-        run.launch, run.attempt, settings, lambda count: ports.lease(run.launch.experiment_id, count), run.plan,
+        run.launch,
+        run.attempt,
+        settings,
+        lambda count: ports.lease(run.launch.experiment_id, count),
+        run.attempt.read("plan.json"),
         grow=grow,
-    )  # fmt: skip
+    )
     run.attempt.replace_plan(plan)
     return plan
 
@@ -129,7 +133,7 @@ def stop(run: Run, reason: str, message: str, grace_s: float) -> Json | None:
     if run.plan is None:
         run.attempt.finish(ended(run.launch, None, reason, message))
         return None
-    plan = run.plan
+    plan = run.attempt.read("plan.json") or run.plan
     if plan["stop"] is None:
         plan = plan | {"stop": {"reason": reason, "message": message, "grace_s": grace_s}}
     run.attempt.replace_plan(plan)
@@ -169,4 +173,4 @@ def _end_older(run: Run) -> None:
 
 def gone(folder: ExperimentFolder, here: Json) -> bool:
     """Tell whether nothing of an experiment runs any more."""
-    return all(look(attempt, here).life in (Life.ENDED, Life.UNSTARTED) for attempt in folder.attempts())
+    return all(look(attempt, here).life in (Life.ENDED, Life.UNSTARTED, Life.VANISHED) for attempt in folder.attempts())

@@ -84,16 +84,18 @@ class Attempt:
 
     def is_supervised(self) -> bool:
         """Tell whether a shim lives, by trying the lock that it holds."""
-        lock = self._try_lock()
-        if lock is None:
-            return True
-        os.close(lock)
-        return False
+        try:
+            lock = self._try_lock(os.O_RDWR)
+        except FileNotFoundError:
+            return False
+        if lock is not None:
+            os.close(lock)
+        return lock is None
 
     def finish(self, state: Json) -> bool:
         """Write ``exit.json`` for an attempt without a shim, so that none ever starts; False if there is one."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = self._try_lock()
+        lock = self._try_lock(os.O_RDWR | os.O_CREAT)
         if lock is None:
             return False
         try:
@@ -105,10 +107,8 @@ class Attempt:
             os.close(lock)
         return True
 
-    def _try_lock(self) -> int | None:
-        if not self.path.exists():
-            return os.open(os.devnull, os.O_RDONLY)
-        fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    def _try_lock(self, flags: int) -> int | None:
+        fd = os.open(self.path / "lock", flags, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -156,6 +156,8 @@ class ExperimentFolder:
         """Write what is ordered, before it is done."""
         new = not self.path.exists()
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # First, so that the newest attempt of an experiment is always to be seen from the folders alone.
+        self.attempt(launch.attempt).path.mkdir(mode=0o700, exist_ok=True)
         data = {name: getattr(launch, name) for name in Launch.__slots__} | {"spec": launch.spec.wire()}
         write_json(self.path / "experiment.json", data)
         if new:
@@ -185,7 +187,11 @@ class Runs:
 
     def experiments(self) -> list[ExperimentFolder]:
         """Return the folders of all experiments, oldest first."""
-        return [ExperimentFolder(self.path / name) for name in sorted(os.listdir(self.path)) if _ID.fullmatch(name)]
+        try:
+            names = sorted(os.listdir(self.path))
+        except FileNotFoundError:
+            return []
+        return [ExperimentFolder(self.path / name) for name in names if _ID.fullmatch(name)]
 
     def listen(self) -> int:
         """Open the FIFO through which shims report news, for reading without waiting; -1 where there are no FIFOs."""

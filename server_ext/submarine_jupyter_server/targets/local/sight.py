@@ -24,6 +24,7 @@ class Life(Enum):
     CONTAINER_GONE = auto()
     REBOOTED = auto()
     ELSEWHERE = auto()  # on another machine that shares this folder
+    VANISHED = auto()  # somebody removed its files
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,15 @@ class Sight:
 
 def look(attempt: Attempt, here: Json) -> Sight:
     """Look at an attempt; ``here`` is the identity of this machine. Blocks."""
-    supervised = attempt.is_supervised()  # first: what is written after this look is seen by the next one
+    # In this order: "started" is written by who holds the lock, "exit.json" before it is let go.
+    started = attempt.read("started")
+    supervised = attempt.is_supervised()
+    if not attempt.path.exists():
+        return Sight(Life.VANISHED)
     ended = attempt.read("exit.json")
     if ended is not None:
         return Sight(Life.ENDED, ended)
-    started, state = attempt.read("started"), attempt.read("state.json")
+    state = attempt.read("state.json")
     if started is None:
         return Sight(Life.ALIVE if supervised else Life.UNSTARTED, state)
     host = started["hostname"]

@@ -101,12 +101,23 @@ class Supervision:
                 self.scheduler.request(run.launch.experiment_id, run.missing())
             else:
                 self.scheduler.withdraw(run.launch.experiment_id)
-        await self.admit()
+        begun = self._admit().get(run.launch.experiment_id)
+        if begun is not None:
+            # Once begun, it is done to the end, also when whoever asked for it does not wait any more.
+            await asyncio.shield(begun)
 
-    async def admit(self) -> None:
+    def _admit(self) -> dict[str, asyncio.Task[None]]:
         """Start what there is room for."""
         granted = [self.runs[key] for key in self.scheduler.admit() if key in self.runs]
-        await asyncio.gather(*(self._grant(run) for run in granted))
+        return {run.launch.experiment_id: self._spawn_task(self._safely(self._grant, run)) for run in granted}
+
+    async def resume(self, run: Run) -> None:
+        """Go on with an experiment that was adopted."""
+        if run.deleted:
+            await self._safely(self.stop, run, "Deleted", "it was deleted")
+        else:
+            await self._safely(self.look_at, run)
+            await self._safely(self.ask, run)
 
     async def stop(self, run: Run, reason: str, message: str) -> None:
         """End an experiment; what has not started never will."""
@@ -118,14 +129,21 @@ class Supervision:
     async def look_at(self, run: Run) -> None:
         """See how an experiment is, tell it if it changed, and do what is to be done."""
         async with run.lock:
-            if run.over:
+            if run.over or run.fresh:
+                return
+            key = run.launch.experiment_id
+            if run.plan is None and key in self.scheduler.queued:
+                await self._tell(run, self._observation(run, Sight(Life.UNSTARTED)))
                 return
             sight = await self._settled(run, await self.io(look, run.attempt, self.here))
-            key = run.launch.experiment_id
+            if sight.life is Life.VANISHED:
+                log.warning("the files of %s are gone", key)
+                self._forget(run)
+                return
             if sight.state is not None and sight.state.get("running_ms"):
                 self._ports.held_elsewhere(key)
-            if sight.life is not Life.ENDED:
-                self.scheduler.hold(key, run.held(sight.state))
+            if run.plan is not None:
+                self.scheduler.hold(key, Amount() if sight.life is Life.ELSEWHERE else run.held(sight.state))
             await self._tell(run, self._observation(run, sight))
             if sight.life is Life.ENDED:
                 await self.io(run.attempt.mark, "seen")
@@ -182,6 +200,8 @@ class Supervision:
             if run.trouble is not None:
                 return waiting(run.launch, "CannotStart", run.trouble)
             return waiting(run.launch, "Queued", self.scheduler.why_waiting(key) if queued else "it is next")
+        if sight.state is None and run.told is not None and run.told.status is Status.CREATED:
+            return run.told  # its shim has not yet said more
         seen = observe(run.launch, sight, self.here)
         if queued and not seen.status.final:
             seen = replace(seen, reason="Queued", message=f"more replicas: {self.scheduler.why_waiting(key)}")
@@ -206,7 +226,7 @@ class Supervision:
         self._ports.release(key)
         if self.runs.get(key) is run:
             del self.runs[key]
-        self._spawn_task(self._safely(self.admit))
+        self._admit()
 
     def _read_news(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -226,10 +246,11 @@ class Supervision:
         self._looking.discard(key)
         await self._safely(self.look_at, run)
 
-    def _spawn_task(self, work: Coroutine[None, None, None]) -> None:
+    def _spawn_task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _safely(self, work: Callable[P, Awaitable[None]], *args: P.args, **kwargs: P.kwargs) -> None:
         """The root of all that is done unasked: what fails is tried again at the next tick."""
@@ -243,7 +264,7 @@ class Supervision:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            await self.io(launcher.reap)
+            launcher.reap()
             for run in list(self.runs.values()):
                 await self._safely(self.look_at, run)
-            await self._safely(self.admit)
+            self._admit()

@@ -23,7 +23,7 @@ from .run import DYING_S, POLL_S, Run, gone, record
 from .rundir import ExperimentFolder, Runs
 from .scheduler import Amount, Scheduler
 from .shim.identity import here
-from .sight import Life, Sight, look, observe, waiting
+from .sight import Life, look, observe, waiting
 from .supervision import Supervision
 
 log = logging.getLogger(__name__)
@@ -97,11 +97,7 @@ class LocalTarget:
         for run in found:
             self._supervision.adopt(run)
         for run in found:
-            if run.deleted:
-                await self._supervision.stop(run, "Deleted", "it was deleted")
-            else:
-                await self._supervision.look_at(run)
-                await self._supervision.ask(run)
+            await self._supervision.resume(run)
 
     async def ensure(self, launch: Launch) -> None:
         """Make it so. Raises TargetRefused where it cannot be, TargetUnavailable where it can be tried again."""
@@ -117,11 +113,13 @@ class LocalTarget:
             finally:
                 if run.fresh and runs.get(key) is run:
                     del runs[key]
+            if known.attempt > run.launch.attempt:
+                self._supervision.scheduler.hold(key, Amount())  # the old one is ended before the new one starts
             run.turn_to(known, plan)
             if not run.over:
                 runs[key] = run
-        if known is not launch:
-            await self._supervision.look_at(run)  # a repeated order: it may have ended long ago
+        if known is not launch or plan is not None:
+            await self._supervision.look_at(run)  # it may have ended long ago
         await self._supervision.ask(run)
         if run.trouble is not None and not run.over:
             raise TargetUnavailable(f"it cannot be started now: {run.trouble}")
@@ -199,8 +197,8 @@ class LocalTarget:
         found = []
         for folder in self._runs.experiments():
             try:
-                launch = folder.read_launch()
-                if launch is not None and not _is_settled(folder, launch):
+                launch = None if _is_settled(folder) else folder.read_launch()
+                if launch is not None:
                     found.append(_run_of(folder, launch))
             except (SubmarineError, OSError, TypeError, KeyError) as error:
                 log.error("%s is left alone: %s", folder.path, error)
@@ -221,8 +219,8 @@ class LocalTarget:
         run = self._supervision.runs.get(launch.experiment_id)
         if run is not None and run.told is not None and run.launch.attempt == launch.attempt:
             return Found(launch, folder.deleted, run.told)
-        sight: Sight = look(folder.attempt(launch.attempt), self._here)
-        if sight.life is Life.UNSTARTED:
+        sight = look(folder.attempt(launch.attempt), self._here)
+        if sight.life in (Life.UNSTARTED, Life.VANISHED):
             return Found(launch, folder.deleted, waiting(launch, "Queued", "it is next"))
         return Found(launch, folder.deleted, observe(launch, sight, self._here))
 
@@ -232,6 +230,9 @@ def _run_of(folder: ExperimentFolder, launch: Launch) -> Run:
     return Run(launch, folder, plan=plan, deleted=folder.deleted, fresh=False)
 
 
-def _is_settled(folder: ExperimentFolder, launch: Launch) -> bool:
-    attempt = folder.attempt(launch.attempt)
-    return attempt.has("exit.json") and (folder.deleted or attempt.has("seen"))
+def _is_settled(folder: ExperimentFolder) -> bool:
+    """Tell, without reading the spec, whether an experiment has ended and everybody knows."""
+    newest = folder.attempts()[-1:]
+    return (
+        all(attempt.has("exit.json") and (attempt.has("seen") or folder.deleted) for attempt in newest) and newest != []
+    )

@@ -47,7 +47,7 @@ _STATEMENTS = (
     "CREATE INDEX experiment_target ON experiment (target) WHERE deleted IS NULL",
     "CREATE INDEX experiment_status ON experiment (status) WHERE deleted IS NULL",
     "CREATE INDEX experiment_name ON experiment (name) WHERE deleted IS NULL",
-    "CREATE INDEX experiment_finished ON experiment (coalesce(finished, 0)) WHERE deleted IS NULL",
+    "CREATE INDEX experiment_finished ON experiment (finished) WHERE deleted IS NULL",
     "CREATE INDEX experiment_owner ON experiment (owner) WHERE deleted IS NULL",
     "CREATE INDEX experiment_namespace ON experiment (namespace) WHERE deleted IS NULL",
     "CREATE INDEX experiment_framework ON experiment (framework) WHERE deleted IS NULL",

@@ -39,7 +39,7 @@ class Ending:
         """Ask or kill what is due; return the replicas of which no process is left."""
         now = time.monotonic()
         for replica in replicas:
-            if replica.alive and replica.kill_at is not None and now >= replica.kill_at:
+            if replica.must_die:
                 replica.signal_group(signal.SIGKILL)
         self._look(replicas)
         for pid, owner in self._orphans.items():
@@ -58,7 +58,8 @@ class Ending:
         mains = {replica.pid for replica in replicas}
         living = [pid for pid in tree.children(os.getpid()) if pid not in mains and not _reaped(pid)]
         known = self._orphans
-        self._orphans = {pid: known[pid] if pid in known else self._owner(pid, replicas) for pid in living}
+        # One that cannot be told now may be at exec, with no environment yet.
+        self._orphans = {pid: known.get(pid) or self._owner(pid, replicas) for pid in living}
         self._told.intersection_update(living)
 
     def _owner(self, pid: int, replicas: list[Replica]) -> Replica | None:

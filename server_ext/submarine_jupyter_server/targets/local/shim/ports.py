@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
@@ -21,7 +23,7 @@ class PortHolder:
 
     def hold(self) -> None:
         """Bind the ports; one that is taken is left to the replica, whose error then says it."""
-        if not self._ports or self._held:
+        if sys.platform != "linux" or not self._ports or self._held:
             return
         import socket  # takes 3 ms: only when there are ports
 

@@ -58,20 +58,32 @@ class Replica:
         return self.pid is not None and self.exited
 
     @property
+    def must_die(self) -> bool:
+        """Tell whether it was asked to end, and its time is over."""
+        return self.alive and self.kill_at is not None and time.monotonic() >= self.kill_at
+
+    @property
     def settled(self) -> bool:
         """Tell whether its result stands."""
         return self.status in (SUCCEEDED, FAILED, STOPPED)
 
-    def start(self) -> int:
-        """Start the process; return a pipe that closes once it runs."""
+    def start(self) -> int | None:
+        """Start the process; return a pipe that closes once it runs, None if the system has no room for it."""
         self._ports.hold()
         self.archive.begin()
-        self.pipe, output = os.pipe()
-        os.set_blocking(self.pipe, False)
-        with contextlib.suppress(OSError, AttributeError):
-            fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        self.pid, ready = spawn(self.item.argv, self.item.env, self.item.cwd, output)
-        os.close(output)
+        try:
+            self.pipe, output = os.pipe()
+            os.set_blocking(self.pipe, False)
+            with contextlib.suppress(OSError, AttributeError):
+                fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            try:
+                self.pid, ready = spawn(self.item.argv, self.item.env, self.item.cwd, output)
+            finally:
+                os.close(output)
+        except OSError as error:
+            self.settle(FAILED, "CannotStart", f"{self.item.name} cannot be started: {error.strerror}")
+            self.close()
+            return None
         self.ticks = start_ticks(self.pid)
         self.exited = self.out_of_memory = False
         self.restart_at = self.exit_code = self.signal = self.finished_ms = None
@@ -127,9 +139,9 @@ class Replica:
     def end(self, grace_s: float) -> None:
         """End it for good, with ``grace_s`` seconds between asking and killing."""
         self.ending = True
+        if not self.alive and not self.settled:
+            self.settle(STOPPED)
         if self.pid is None:
-            if not self.settled:
-                self.settle(STOPPED)
             self.close()
         else:
             self.ask(grace_s)
@@ -143,8 +155,12 @@ class Replica:
     def signal_group(self, number: int) -> None:
         """Send a signal to its process group. Its leader is never reaped before the end, so it is the right one."""
         if self.pid is not None:
-            with contextlib.suppress(OSError):
+            try:
                 os.killpg(self.pid, number)
+            except OSError:
+                # It did not come so far as to have a group. On macOS also: what is left of the group are zombies.
+                with contextlib.suppress(OSError):
+                    os.kill(self.pid, number)
 
     def close_pipe(self) -> None:
         """Take no more output."""

@@ -6,15 +6,25 @@ import contextlib
 import ctypes
 import os
 import resource
+import select
 import signal
 import sys
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 PR_SET_CHILD_SUBREAPER = 36
 NICENESS = 5
+EXEC_PATIENCE_MS = 5000
 OOM_SCORE_ADJ = b"500"  # under memory pressure the kernel takes a replica before the notebook server
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 _RESET = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)
+
+
+def wait_until_running(ready: int) -> None:
+    """Wait until the program behind a pipe of ``spawn`` runs; not for ever: its folder may be on a dead server."""
+    poll = select.poll()
+    poll.register(ready, select.POLLIN)
+    poll.poll(EXEC_PATIENCE_MS)
+    os.close(ready)
 
 
 def become_subreaper() -> None:
@@ -32,14 +42,19 @@ def spawn(argv: list[str], env: dict[str, str], cwd: str, output: int) -> tuple[
     parent = os.getpid()
     # A signal between fork and exec would be taken for one to the shim: they share the wake-up pipe.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    pid = os.fork()
-    if pid == 0:
-        try:
-            _become(argv, env, cwd, output, parent)
-        finally:
-            os._exit(127)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    os.close(writer)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _become(argv, env, cwd, output, parent)
+            finally:
+                os._exit(127)
+    except OSError:
+        os.close(ready)
+        raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        os.close(writer)
     return pid, ready
 
 

@@ -20,10 +20,9 @@ def main(folder: str) -> int:
 
     The lock makes it the only shim of the attempt, ``started`` the only one ever: replicas start once or never.
     """
-    os.umask(0o077)
     # Held until this process is gone, however it goes: that is how others know that it lives.
-    lock = _lock(f"{folder}/lock")
-    if lock is None or os.path.exists(f"{folder}/started") or os.path.exists(f"{folder}/exit.json"):
+    lock = _lock(folder)
+    if lock is None or _is_begun(folder):
         return 0
     reach("shim_spawned")
     record.reserve(f"{folder}/exit.json")
@@ -35,15 +34,19 @@ def main(folder: str) -> int:
     return 0
 
 
-def _lock(path: str) -> int | None:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+def _is_begun(folder: str) -> bool:
+    return os.path.exists(f"{folder}/started") or os.path.exists(f"{folder}/exit.json")
+
+
+def _lock(folder: str) -> int | None:
+    fd = os.open(f"{folder}/lock", os.O_RDWR | os.O_CREAT, 0o600)
     until = time.monotonic() + LOCK_PATIENCE_S
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             # A server may be looking whether it is free, which takes an instant.
-            if time.monotonic() > until:
+            if time.monotonic() > until or _is_begun(folder):
                 os.close(fd)
                 return None
             time.sleep(0.01)

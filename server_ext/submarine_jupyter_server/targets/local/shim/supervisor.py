@@ -15,6 +15,7 @@ from .failpoint import reach
 from .outcome import Verdict, judge
 from .plan import HELPER, PlanFile
 from .replica import FAILED, RUNNING, STOPPED, SUCCEEDED, Replica, now_ms
+from .spawn import wait_until_running
 from .wakeup import Wakeup
 
 TICK_S = 1.0
@@ -41,7 +42,7 @@ class Supervisor:
         self._created_ms = now_ms()
         self._running_ms: int | None = None
         self._running_since = time.monotonic()
-        self._tick_at = 0.0
+        self._tick_at = self._publish_at = 0.0
         self._changed = True
 
     def run(self) -> None:
@@ -53,7 +54,7 @@ class Supervisor:
             self._wait()
             died, ticked = self._poll_processes(), self._tick()
             self._decide()
-            if died or ticked or any(replica.unclean for replica in self._replicas.values()):
+            if died or ticked or any(replica.unclean or replica.must_die for replica in self._replicas.values()):
                 self._clean()
         self._finish()
 
@@ -93,9 +94,9 @@ class Supervisor:
         due = [r for r in self._replicas.values() if r.pid is None and r.restart_at is not None and r.restart_at <= now]
         if not due or self._verdict is not None:
             return
-        for pipe in [replica.start() for replica in due]:
-            os.read(pipe, 1)
-            os.close(pipe)
+        for ready in [replica.start() for replica in due]:
+            if ready is not None:
+                wait_until_running(ready)
         self._changed = True
         if self._running_ms is None:
             self._running_ms = now_ms()
@@ -130,6 +131,9 @@ class Supervisor:
     def _read_plan(self) -> None:
         try:
             plan = self._file.changed()
+        except FileNotFoundError:
+            self._wakeup.terminated = True  # its folder was removed: nobody could see or stop it any more
+            return
         except (OSError, ValueError, KeyError) as error:
             print(f"plan.json cannot be read: {error!r}", file=sys.stderr)  # noqa: T201 - goes to shim.log
             return
@@ -219,12 +223,12 @@ class Supervisor:
 
     def _publish(self) -> None:
         """Write ``state.json`` if something changed; a full disk is no reason to stop, it is tried again."""
-        if not self._changed:
+        if not self._changed or time.monotonic() < self._publish_at:
             return
         try:
             record.write_file(f"{self._folder}/state.json", self._state(), durable=False)
-        except OSError as error:
-            print(f"state.json: {error}", file=sys.stderr)  # noqa: T201 - goes to shim.log
+        except OSError:
+            self._publish_at = time.monotonic() + TICK_S
             return
         self._changed = False
         self._tell()

@@ -1,4 +1,4 @@
-"""A real server that is made to die at a named place, and one that is started after it."""
+"""A real Jupyter Server with the extension as a process of its own, to be measured or killed."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from typing import Any
 
 import httpx
 
-TOKEN = "crash-test"
+TOKEN = "live-test"
 START_S = 40.0
 
 
-class Server:
-    """A Jupyter Server with the extension as a process of its own, on one data directory."""
+class LiveServer:
+    """A server on one data directory, which may be started again and again; ``options`` are for its command line."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
+        self._options = options
         self.data = folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self.http = httpx.Client(headers={"Authorization": f"token {TOKEN}"}, timeout=30, trust_env=False)
 
     def start(self, failpoint: str | None = None) -> None:
         """Start it; it may die of its failpoint at any moment from now on."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}/api/v1/experiment"
         env = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER", "JPY"))}
         env |= {f"JUPYTER_{kind}_DIR": str(self.folder / kind.lower()) for kind in ("CONFIG", "RUNTIME", "DATA")}
         env |= {
+            # Only this extension: the others of the environment would double the time of each start.
+            "JUPYTER_NO_CONFIG": "1",
             "JUPYTER_TOKEN": TOKEN,
             "SUBMARINE_DATA_DIR": str(self.data),
             "SUBMARINE_FAILPOINT": failpoint or "",
@@ -43,7 +44,7 @@ class Server:
         root = f"--ServerApp.root_dir={self.folder}"
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "submarine_jupyter_server", *arguments, *options, root],
+                [sys.executable, "-m", "submarine_jupyter_server", *arguments, *options, *self._options, root],
                 env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
             )  # fmt: skip
 
@@ -60,6 +61,12 @@ class Server:
             except httpx.TransportError:
                 time.sleep(0.05)
         raise AssertionError(f"the server does not answer:\n{self.log()}")
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        assert self._process is not None
+        return self._process.pid
 
     def exit_code(self) -> int | None:
         """Return how the process ended, None while it lives."""
@@ -113,3 +120,11 @@ def processes_of(experiment_id: str) -> list[int]:
             except OSError:
                 continue
     return found
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

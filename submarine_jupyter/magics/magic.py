@@ -1,0 +1,224 @@
+"""The magics: what each sub-command does."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+
+from submarine_jupyter.errors import ServerNotFound
+from submarine_jupyter.magics.completion import matcher
+from submarine_jupyter.magics.describing import Surroundings, asked_replicas, describe, read_spec
+from submarine_jupyter.magics.grammar import Grammar, HelpShown
+from submarine_jupyter.magics.ids import KnownIds, choose, is_whole
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from submarine_jupyter.client import SubmarineClient
+    from submarine_jupyter.connection import Connection
+    from submarine_jupyter.following import Item
+    from submarine_jupyter.handle import Experiment, ExperimentList
+    from submarine_jupyter.magics.description import Description
+
+# What needs an HTTP client is imported where it is used: %load_ext does not wait for it.
+
+
+@magics_class
+class SubmarineMagics(Magics):
+    """Experiments of a Submarine server, from a notebook."""
+
+    shell: InteractiveShell
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell=shell)
+        self._grammar = Grammar()
+        self._ids = KnownIds()
+        self._client: SubmarineClient | None = None
+        self.matcher = matcher(self._grammar, self._ids)
+
+    @no_var_expand
+    @line_cell_magic
+    def submarine(self, line: str, cell: str | None = None) -> Any:
+        """Run and follow distributed training experiments; ``%submarine help`` tells how."""
+        try:
+            options = self._grammar.parse(line)
+        except HelpShown as shown:
+            return _say(shown.text)
+        if cell is not None and options.command != "run":
+            raise UsageError(f"Nothing can stand below %%submarine {options.command}: write it with one %")
+        options.cell = cell
+        command: Callable[[argparse.Namespace], Any] = getattr(self, f"_{options.command}")
+        try:
+            return command(options)
+        except ServerNotFound:
+            # The next command looks for it anew: a restarted server has another port or token.
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Forget the server."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    # The sub-commands
+
+    def _run(self, options: argparse.Namespace) -> Experiment:
+        options.loaded = read_spec(options.spec) if options.spec else None
+        if options.cell is not None and not options.cell.strip():
+            raise UsageError("The cell is empty: write the training script below %%submarine run")
+        client = self._server()
+        spec = describe(options, options.cell, Surroundings.of_this_kernel(), local=_runs_here(client, options))
+        experiment = client.create(spec)
+        self._ids.use(experiment.id)
+        if options.output:
+            self.shell.user_ns[options.output] = experiment
+        _say(f"{experiment.id} ({experiment.name})")
+        if options.detach:
+            return experiment
+        if self._show(experiment.id, client.follow(experiment.id), options.tail):
+            _say(f"{experiment.ended().id} {experiment.took()}")
+        return experiment
+
+    def _list(self, options: argparse.Namespace) -> ExperimentList:
+        found = self._server().list(
+            status=options.status, name=options.name, tag=options.tag, framework=options.framework, limit=options.limit
+        )
+        self._ids.meet(experiment.id for experiment in reversed(found))
+        return found
+
+    def _status(self, options: argparse.Namespace) -> Experiment:
+        return self._server().get(self._id(options.id))
+
+    def _logs(self, options: argparse.Namespace) -> None:
+        experiment_id, client = self._id(options.id), self._server()
+        if not options.follow:
+            logs = client.logs(experiment_id, tail=options.tail, since=options.since, replica=options.replica)
+            return _say(repr(logs))
+        if options.since is not None:
+            raise UsageError("--since cannot be followed: give --tail N with --follow, or none to begin at the start")
+        if self._show(experiment_id, client.follow(experiment_id, tail=options.tail, replica=options.replica)):
+            _say(f"{experiment_id} {client.get(experiment_id).took()}")
+        return None
+
+    def _wait(self, options: argparse.Namespace) -> Experiment:
+        experiment_id, client = self._id(options.id), self._server()
+        experiment = client.get(experiment_id)
+        if self._show(experiment_id, _states(client.events(experiment_id, timeout=options.timeout))):
+            _say(f"{experiment.ended().id} {experiment.took()}")
+        return experiment
+
+    def _scale(self, options: argparse.Namespace) -> Experiment:
+        replicas = dict(asked_replicas(options))
+        if not replicas:
+            raise UsageError("%submarine scale: say how many replicas: --worker 3")
+        experiment = self._server().scale(self._id(options.id), **replicas)
+        if experiment.has_ended:
+            _say("It has ended: the change is recorded and nothing was started; clone it to run it again.")
+        return experiment
+
+    def _stop(self, options: argparse.Namespace) -> Experiment:
+        return self._server().stop(self._id(options.id))
+
+    def _delete(self, options: argparse.Namespace) -> None:
+        experiment_id = self._id(options.id)
+        self._server().delete(experiment_id)
+        self._ids.forget(experiment_id)
+        _say(f"{experiment_id} is deleted")
+
+    def _describe(self, options: argparse.Namespace) -> Description:
+        from submarine_jupyter.magics.description import Description
+
+        return Description(self._server().get(self._id(options.id)))
+
+    def _connect(self, options: argparse.Namespace) -> None:
+        from submarine_jupyter.connection import find
+
+        connection = find(options.url, options.token)
+        self._use(connection)
+        _say(f"Connected to {connection.url} ({connection.found})")
+
+    def _help(self, options: argparse.Namespace) -> None:
+        _say(self._grammar.help(options.about))
+
+    # What they share
+
+    def _server(self) -> SubmarineClient:
+        """Return the client, after finding the server of this kernel when there is none yet."""
+        if self._client is not None:
+            return self._client
+        from submarine_jupyter.connection import find
+
+        connection = find()
+        if connection.is_new:
+            _say(f"Started {connection.found} at {connection.url}; it goes on after this notebook.")
+        return self._use(connection)
+
+    def _use(self, connection: Connection) -> SubmarineClient:
+        from submarine_jupyter.connection import client_of
+
+        client = client_of(connection)
+        self.close()
+        self._client = client
+        return client
+
+    def _id(self, text: str | None) -> str:
+        """Return the id that is meant, and make it the last one."""
+        if text is None:
+            if self._ids.last is None:
+                raise UsageError("There is no experiment of this notebook yet: give an id; %submarine list shows them")
+            return self._ids.last
+        found = text if is_whole(text) else choose(text, (one.id for one in self._server().list()))
+        self._ids.use(found)
+        return found
+
+    def _show(self, experiment_id: str, items: Iterator[Item], tail: int | None = None) -> bool:
+        """Show what comes; return False when an interrupt has ended the looking, not the experiment."""
+        from submarine_jupyter.magics.streaming import CellStream, shows_colours
+
+        try:
+            CellStream(colour=shows_colours(), tail=tail).show(items)
+        except KeyboardInterrupt:
+            short = experiment_id.rpartition("-")[2]
+            _say(
+                f"\nDetached: {experiment_id} goes on. "
+                f"'%submarine logs {short} -f' comes back to it, '%submarine stop {short}' ends it."
+            )
+            return False
+        finally:
+            if isinstance(items, Generator):
+                items.close()
+        return True
+
+
+def _runs_here(client: SubmarineClient, options: argparse.Namespace) -> bool:
+    """Tell whether the replicas will run on this kernel's machine, where its interpreter and folder mean something."""
+    from submarine_jupyter.transport import on_this_machine
+
+    if not on_this_machine(client.url):
+        return False
+    named = options.target or ((options.loaded or {}).get("runtime") or {}).get("target")
+    return any(
+        target["kind"] == "local" and (target["name"] == named if named else target["default"])
+        for target in client.targets()
+    )
+
+
+def _states(events: Iterator[dict[str, Any]]) -> Iterator[Item]:
+    from submarine_jupyter.following import State
+
+    with contextlib.closing(events):  # type: ignore[type-var]
+        for event in events:
+            if event["status"]:
+                yield State(event["status"], event["reason"], event["message"])
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

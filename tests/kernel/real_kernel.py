@@ -1,0 +1,106 @@
+"""A real IPython kernel as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+CELL_S = 60.0
+
+
+@dataclass
+class Ran:
+    """What a cell did: ``text`` of both streams, the bundles it displayed, the error that ended it."""
+
+    status: str = ""
+    text: str = ""
+    shown: list[dict[str, str]] = field(default_factory=list)
+    error: str = ""
+    traceback: list[str] = field(default_factory=list)
+
+    @property
+    def plain(self) -> str:
+        """The text of what was displayed last."""
+        return self.shown[-1]["text/plain"]
+
+
+class RealKernel:
+    """A kernel in ``folder``, with ``env`` and nothing of Jupyter's or Submarine's own in its environment."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        own = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "JPY", "SUBMARINE"))}
+        own |= {f"JUPYTER_{kind}_DIR": str(folder / kind.lower()) for kind in ("CONFIG", "RUNTIME", "DATA")}
+        own |= {"IPYTHONDIR": str(folder / "ipython"), **env}
+        self._manager = KernelManager(kernel_name="python3")
+        self._manager.start_kernel(env=own, cwd=str(folder), extra_arguments=["--log-level=ERROR"])
+        self.client: BlockingKernelClient = self._manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=CELL_S)
+
+    def run(self, code: str) -> Ran:
+        """Execute a cell and wait for its end."""
+        return self.finish(self.start(code))
+
+    def start(self, code: str) -> str:
+        """Execute a cell; return its message id."""
+        return str(self.client.execute(code))
+
+    def finish(self, message_id: str) -> Ran:
+        """Wait for the end of a cell."""
+        ran = Ran()
+        while not self._take(message_id, ran):
+            pass
+        while (reply := self.client.get_shell_msg(timeout=CELL_S))["parent_header"].get("msg_id") != message_id:
+            pass
+        ran.status = reply["content"]["status"]
+        return ran
+
+    def until(self, message_id: str, text: str) -> Ran:
+        """Wait until a cell has written ``text``; what it writes later is left to ``finish``."""
+        ran, end = Ran(), time.monotonic() + CELL_S
+        while text not in ran.text:
+            assert not self._take(message_id, ran), f"the cell has ended: {ran}"
+            assert time.monotonic() < end, ran
+        return ran
+
+    def interrupt(self) -> None:
+        """Do what the stop button does."""
+        self._manager.interrupt_kernel()
+
+    def complete(self, code: str) -> list[str]:
+        """Return what Tab offers at the end of ``code``, as the text it would become."""
+        self.client.complete(code)
+        while (reply := self.client.get_shell_msg(timeout=CELL_S))["msg_type"] != "complete_reply":
+            pass
+        content = reply["content"]
+        return [code[: content["cursor_start"]] + match for match in content["matches"]]
+
+    def close(self) -> None:
+        """End the kernel."""
+        self.client.stop_channels()
+        self._manager.shutdown_kernel(now=True)
+        self._manager.cleanup_resources()
+
+    def _take(self, message_id: str, ran: Ran) -> bool:
+        """Take one message; return whether the cell has ended."""
+        message: dict[str, Any] = self.client.get_iopub_msg(timeout=CELL_S)
+        if message["parent_header"].get("msg_id") != message_id:
+            return False
+        kind, content = message["msg_type"], message["content"]
+        if kind == "stream":
+            ran.text += content["text"]
+        elif kind in ("display_data", "execute_result"):
+            ran.shown.append(content["data"])
+        elif kind == "error":
+            ran.error, ran.traceback = f"{content['ename']}: {content['evalue']}", content["traceback"]
+        return bool(kind == "status" and content["execution_state"] == "idle")
+
+
+MakeKernel = Callable[..., RealKernel]

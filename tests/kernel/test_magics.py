@@ -1,0 +1,261 @@
+"""The magics in a real kernel, against a real server."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from submarine_jupyter import SubmarineClient
+from tests.kernel.real_kernel import MakeKernel, Ran, RealKernel
+from tests.live_server import TOKEN
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def plain(ran: Ran) -> list[str]:
+    """Return the lines a cell wrote, without colours."""
+    return COLOUR.sub("", ran.text).splitlines()
+
+
+def last_id(kernel: RealKernel) -> str:
+    return kernel.run("%submarine status").plain.split()[0]
+
+
+def test_a_cell_is_the_training_script(kernel: RealKernel) -> None:
+    ran = kernel.run(
+        "%%submarine run --name cell --worker 2 --resources cpu=100m --env GREETING='$HOME {x}' -o exp\n"
+        "import os, sys\n"
+        "print('hello', os.environ['SUBMARINE_REPLICA_INDEX'], os.environ['GREETING'])\n"
+        "print(sys.executable, os.getcwd())\n"
+    )
+
+    assert ran.status == "ok", ran
+    lines = plain(ran)
+    experiment_id = lines[0].split()[0]
+    assert lines[0] == f"{experiment_id} (cell)"
+    assert "Running" in lines
+    where = kernel.run("import os, sys; print(sys.executable, os.getcwd())").text.strip()
+    for index in (0, 1):
+        assert [line for line in lines if line.startswith(f"[worker-{index}]")] == [
+            f"[worker-{index}] hello {index} $HOME {{x}}",
+            f"[worker-{index}] {where}",
+        ]
+    assert re.fullmatch(rf"{experiment_id} Succeeded in [\d.]+ m?s", lines[-1])
+    assert f"{experiment_id} (cell)" in ran.plain
+    assert "<table>" in ran.shown[0]["text/html"]
+    assert kernel.run("print(_ is exp, exp.id, exp.status)").text == f"True {experiment_id} Succeeded\n"
+
+
+def test_names_of_replicas_are_coloured_and_lines_are_not(kernel: RealKernel) -> None:
+    ran = kernel.run("%submarine run --cmd 'echo line'")
+    assert "\x1b[36m[worker-0]\x1b[0m line\n" in ran.text
+
+
+def test_the_handle_is_returned(kernel: RealKernel) -> None:
+    assert kernel.run("handle = %submarine run --name assigned --cmd 'echo 1'").shown == []
+    assert kernel.run("print(handle.name, handle.status)").text == "assigned Succeeded\n"
+    assert "(shown)" in kernel.run("%submarine run --name shown --cmd true").plain
+    assert kernel.run("print(_.name)").text == "shown\n"
+
+
+def test_a_failure_fails_the_cell_in_few_words(kernel: RealKernel) -> None:
+    ran = kernel.run("%%submarine run --name bad -o failed\nprint('before')\nraise SystemExit('out of data')\n")
+
+    assert ran.status == "error"
+    assert "[worker-0] before" in plain(ran)
+    assert ran.error.startswith("ExperimentFailed: ")
+    assert "exit code 1" in ran.error
+    assert "Traceback" not in "".join(ran.traceback)
+    assert ran.traceback[0].startswith("ExperimentFailed: ")
+    # The handle is there all the same.
+    assert kernel.run("print(failed.name, failed.status)").text == "bad Failed\n"
+
+
+def test_an_interrupt_detaches_and_the_experiment_goes_on(kernel: RealKernel, client: SubmarineClient) -> None:
+    cell = kernel.start(
+        "%%submarine run --name long\nimport time\nfor i in range(600):\n    print(i)\n    time.sleep(.1)\n"
+    )
+    kernel.until(cell, "[worker-0]")
+
+    kernel.interrupt()
+    ran = kernel.finish(cell)
+
+    assert (ran.status, ran.error) == ("ok", "")
+    experiment_id = last_id(kernel)
+    short = experiment_id.rpartition("-")[2]
+    assert f"Detached: {experiment_id} goes on." in ran.text
+    assert f"'%submarine logs {short} -f'" in ran.text
+    assert client.get(experiment_id).status == "Running"
+
+    # Coming back, and leaving again.
+    cell = kernel.start(f"%submarine logs {short} -f")
+    kernel.until(cell, "[worker-0]\x1b[0m 3\n")
+    kernel.interrupt()
+    assert "Detached" in kernel.finish(cell).text
+
+    cell = kernel.start("%submarine wait")
+    kernel.until(cell, "Running")
+    kernel.interrupt()
+    assert "Detached" in kernel.finish(cell).text
+
+    assert kernel.run(f"%submarine stop {short}").status == "ok"
+    ran = kernel.run("%submarine wait")
+    assert (ran.status, ran.error.split(":")[0]) == ("error", "ExperimentFailed")
+    assert client.get(experiment_id).known["detail"]["reason"] == "Stopped"
+
+
+def test_detach_does_not_wait(kernel: RealKernel, client: SubmarineClient) -> None:
+    ran = kernel.run("%submarine run --name detached --cmd 'sleep 600' --detach")
+    assert ran.status == "ok"
+    (found,) = client.list(name="detached")
+    assert found.status != "Succeeded"
+    ran = kernel.run("%submarine wait --timeout 1s")
+    assert ran.error.startswith("WaitTimeout: ")
+    assert kernel.run("%submarine scale --worker 2").status == "ok"
+    assert client.get(found.id).known["spec"]["spec"]["Worker"]["replicas"] == 2
+    assert kernel.run(f"%submarine delete {found.id}").text == f"{found.id} is deleted\n"
+    assert client.list(name="detached") == ()
+
+
+def test_tail_shows_the_end_only(kernel: RealKernel) -> None:
+    lines = plain(kernel.run("%submarine run --cmd 'seq 100' --worker 2 --resources cpu=100m --tail 2"))
+    assert [line for line in lines if line.startswith("[")] == [
+        "[worker-0] 99",
+        "[worker-0] 100",
+        "[worker-1] 99",
+        "[worker-1] 100",
+    ]
+    ran = kernel.run("%submarine logs --tail 1")
+    assert ran.text == "[worker-0] 100\n[worker-1] 100\n"
+    assert kernel.run("%submarine logs --tail 1 --replica worker-1").text == "[worker-1] 100\n"
+    followed = plain(kernel.run("%submarine logs -f --tail 1"))
+    assert sorted(line for line in followed if line.startswith("[")) == ["[worker-0] 100", "[worker-1] 100"]
+    assert "Succeeded in" in followed[-1]
+
+
+def test_a_spec_file(kernel: RealKernel) -> None:
+    kernel.run(
+        "open('spec.yaml', 'w').write('''\n"
+        "meta: {name: from-file, framework: standalone, cmd: 'echo $A $B; ls spec.yaml', envVars: {A: one}}\n"
+        "spec: {worker: {replicas: 1}}\n''')"
+    )
+    ran = kernel.run("%submarine run spec.yaml --env B=two")
+    assert ran.status == "ok", ran
+    assert {"[worker-0] one two", "[worker-0] spec.yaml"} <= set(plain(ran))
+
+
+def test_list_status_and_describe(kernel: RealKernel) -> None:
+    kernel.run("%submarine run --name '<b>x' --tag shown --cmd 'echo 1' --env DATA=5")
+    listed = kernel.run("%submarine list --tag shown")
+    assert "&lt;b&gt;x" in listed.shown[0]["text/html"]
+    assert "<b>" not in listed.shown[0]["text/html"]
+    assert listed.plain.splitlines()[0].split() == [
+        "id", "name", "framework", "status", "replicas", "accepted", "took",
+    ]  # fmt: skip
+    assert "Succeeded" in kernel.run("%submarine status").plain
+    described = kernel.run("%submarine describe")
+    assert "DATA: '5'" in described.plain
+    assert "Accepted" in described.plain
+    assert "&lt;b&gt;x" in described.shown[0]["text/html"]
+
+
+def test_a_queue_is_shown_with_its_reason(kernel: RealKernel, client: SubmarineClient) -> None:
+    free = client.targets()[0]["capacity"]["cpu"]["free"]
+    busy = client.create(
+        {
+            "meta": {"name": "busy", "framework": "Standalone", "cmd": "sleep 600"},
+            "spec": {"Worker": {"resources": f"cpu={free}"}},
+        }
+    )
+    cell = kernel.start(f"%submarine run --name queued --cmd 'echo at last' --resources cpu={free}")
+    kernel.until(cell, "Accepted: ")
+    busy.stop()
+    ran = kernel.finish(cell)
+    assert "[worker-0] at last" in plain(ran)
+    assert "Succeeded" in ran.text
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("%submarine rum", "did you mean 'run'"),
+        ("%submarine run --name x", "Nothing to run"),
+        ("%%submarine list\nx", "Nothing can stand below"),
+        ("%%submarine run\n \n", "The cell is empty"),
+        ("%submarine scale", "say how many replicas"),
+        ("%submarine status 99999", "No experiment has an id like '99999'"),
+        ("%submarine logs -f --since 1h", "--since cannot be followed"),
+    ],
+)
+def test_a_mistake_is_said_in_one_line_and_fails_the_cell(line: str, text: str, kernel: RealKernel) -> None:
+    ran = kernel.run(line)
+    assert ran.status == "error"
+    assert ran.error == ""
+    assert text in ran.text
+    assert len(ran.text.strip().splitlines()) == 1
+
+
+def test_what_the_server_refuses_is_said_without_a_traceback(kernel: RealKernel) -> None:
+    ran = kernel.run("%submarine run --cmd x --resources cpu=lots")
+    assert ran.status == "error"
+    assert ran.traceback == ["InvalidRequest: spec.Worker.resources: 'cpu=lots' is not a quantity"]
+    assert kernel.run("%submarine logs experiment-1-0001").traceback == ["NotFound: Not found experiment."]
+
+
+def test_without_an_experiment_there_is_no_last_one(make_kernel: MakeKernel, url: str) -> None:
+    kernel = make_kernel(SUBMARINE_URL=url, SUBMARINE_TOKEN=TOKEN)
+    kernel.run("%load_ext submarine_jupyter")
+    assert "There is no experiment of this notebook yet" in kernel.run("%submarine logs").text
+
+
+def test_connect_says_where_to(kernel: RealKernel, url: str) -> None:
+    assert kernel.run("%submarine connect").text == f"Connected to {url} (from SUBMARINE_URL)\n"
+    assert kernel.run(f"%submarine connect {url}?token={TOKEN}").text == f"Connected to {url} (as you said)\n"
+    ran = kernel.run(f"%submarine connect {url} --token wrong")
+    assert ran.error.startswith("Forbidden: ")
+    # What worked is kept.
+    assert kernel.run("%submarine list --limit 1").status == "ok"
+
+
+def test_help_is_text(kernel: RealKernel) -> None:
+    assert "%submarine COMMAND" in kernel.run("%submarine").text
+    assert "--max-run-time" in kernel.run("%submarine run --help").text
+
+
+def test_tab_completes_commands_options_and_ids(kernel: RealKernel) -> None:
+    kernel.run("%submarine run --name tab --cmd true")
+    found = last_id(kernel)
+    assert kernel.complete("%submarine st") == ["%submarine status", "%submarine stop"]
+    assert kernel.complete("exp = %submarine run --fra") == ["exp = %submarine run --framework"]
+    assert kernel.complete("%%submarine run --framework te") == ["%%submarine run --framework TensorFlow"]
+    assert kernel.complete("%submarine logs ")[0] == f"%submarine logs {found}"
+    assert kernel.complete(f"x = 1\n%submarine logs {found[:-1]}")[0] == f"x = 1\n%submarine logs {found}"
+    assert "import" in kernel.complete("impor")
+
+
+def test_unloading_takes_it_all_away(make_kernel: MakeKernel) -> None:
+    kernel = make_kernel()
+    kernel.run("%load_ext submarine_jupyter")
+    kernel.run("%unload_ext submarine_jupyter")
+    assert "not found" in kernel.run("%submarine list").text
+    assert "%submarine status" not in kernel.complete("%submarine st")
+    assert kernel.run("%load_ext submarine_jupyter\n%submarine help").status == "ok"
+
+
+def test_metrics_of_tracking_arrive(kernel: RealKernel) -> None:
+    kernel.run(
+        "%%submarine run -o tracked\nfrom submarine_jupyter import log_metric\n"
+        "for step in range(5):\n    log_metric('loss', 1 / (step + 1), step=step)\n"
+    )
+    deadline = time.monotonic() + 30
+    while not (ran := kernel.run("tracked.metrics()")).plain.startswith("metric") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert ran.plain.splitlines()[1].split() == ["loss", "worker-0", "0.2", "0.2", "1", "4", "5"]
+
+
+def test_colours_of_a_log_stay_and_its_control_sequences_do_not(kernel: RealKernel) -> None:
+    ran = kernel.run(r"%submarine run --cmd 'printf \\033[31mred\\033[0m\\033]0;title\\007\\n'")
+    assert "\x1b[31mred\x1b[0m\n" in ran.text
+    assert "title" not in ran.text

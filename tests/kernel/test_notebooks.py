@@ -1,0 +1,70 @@
+"""The notebooks are executed, as a reader would."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests.kernel.real_kernel import RealKernel
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_is_clean(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+
+    assert notebook.metadata.kernelspec.name == "python3"
+    for cell in notebook.cells:
+        assert cell.get("outputs", []) == []
+        assert cell.get("execution_count") is None
+        # It has to run on a cluster as well: nothing of this machine.
+        assert "/home" not in cell.source
+        assert "127.0.0.1" not in cell.source
+        assert "localhost" not in cell.source
+
+
+@pytest.mark.slow
+def test_the_demo_trains_and_says_how_to_go_on() -> None:
+    demo = [sys.executable, "-W", "error", str(FOLDER / "demo.py")]
+    ran = subprocess.run(demo, capture_output=True, text=True, timeout=110, check=False)
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.stderr == ""
+    for text in (
+        "rank 0 of 3",
+        "rank 1 of 3",
+        "rank 2 of 3",
+        "Accuracy at step 30: 0.9",
+        "%submarine list",
+        "make lab",
+    ):
+        assert text in ran.stdout
+    assert float(ran.stdout.partition("Accuracy on held-out digits: ")[2].split()[0]) >= 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("tensorflow") is None, reason="tensorflow-cpu is not installed")
+def test_tensorflow_trains_with_a_parameter_server(kernel: RealKernel) -> None:
+    cells = [
+        cell.source
+        for cell in nbformat.read(FOLDER / "tensorflow.ipynb", as_version=4).cells
+        if cell.cell_type == "code"
+    ]
+
+    for source in cells:
+        ran = kernel.run(source)
+        assert ran.status == "ok", ran
+
+    assert float(ran.plain) >= 0.95
+    # The parameter server never ends by itself: it was ended, and that is no failure.
+    shown = kernel.run("digits").plain
+    assert "ps-0      Stopped" in shown
+    assert "status     Succeeded" in shown

@@ -1,0 +1,87 @@
+"""Kernels that find their server by themselves: started by Jupyter, by something between, by nothing of Jupyter."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jupyter_client.blocking import BlockingKernelClient
+
+from tests.kernel.real_kernel import MakeKernel
+from tests.live_server import LiveServer
+
+CONNECT = "%load_ext submarine_jupyter\n%submarine connect"
+
+
+@pytest.fixture
+def personal(tmp_path: Path) -> Iterator[Path]:
+    """The pid file of the personal server, which is ended after the test."""
+    noted = tmp_path / "runtime" / "submarine-server.pid"
+    yield noted
+    if noted.exists():
+        os.kill(int(noted.read_text()), signal.SIGKILL)
+
+
+def test_a_kernel_without_jupyter_starts_a_server_that_others_find(
+    make_kernel: MakeKernel, personal: Path, tmp_path: Path
+) -> None:
+    env = {"JUPYTER_NO_CONFIG": "1", "SUBMARINE_DATA_DIR": str(tmp_path / "submarine")}
+    first = make_kernel(**env)
+    first.run("%load_ext submarine_jupyter")
+
+    ran = first.run("%submarine run --name here --cmd 'pwd' --detach")
+    assert ran.status == "ok", ran
+    said = ran.text.splitlines()
+    assert said[0].startswith("Started your personal server at http://127.0.0.1:")
+    assert len(said) == 2
+    pid = int(personal.read_text())
+    command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    token = Path(f"/proc/{pid}/environ").read_bytes().partition(b"JUPYTER_TOKEN=")[2].partition(b"\0")[0]
+    assert len(token) >= 32
+    assert token not in command
+    assert (tmp_path / "runtime" / "submarine-server.log").stat().st_mode & 0o077 == 0
+
+    first.close()
+    second = make_kernel(**env)
+    second.run("%load_ext submarine_jupyter")
+    ran = second.run("%submarine wait 1")
+    assert (ran.status, "Started" in ran.text) == ("ok", False), ran
+    assert second.run("%submarine logs").text == f"[worker-0] {tmp_path}\n"
+
+    # It died: the next command starts another one.
+    os.kill(pid, signal.SIGKILL)
+    while Path(f"/proc/{pid}/stat").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text():
+        time.sleep(0.05)
+    third = make_kernel(**env)
+    ran = third.run("%load_ext submarine_jupyter\n%submarine list")
+    assert ran.text.startswith("Started your personal server"), ran
+    assert "here" in ran.plain
+    assert int(personal.read_text()) != pid
+
+
+def test_a_kernel_of_a_jupyter_server_finds_it(server: LiveServer) -> None:
+    base = server.url.removesuffix("api/v1/experiment")
+    kernel = server.http.post(f"{base}api/kernels", json={"name": "python3"}).json()["id"]
+    client = BlockingKernelClient(connection_file=str(server.folder / "runtime" / f"kernel-{kernel}.json"))
+    client.load_connection_file()
+    client.start_channels()
+    written: list[str] = []
+    try:
+        client.wait_for_ready(timeout=60)
+        client.execute_interactive(
+            CONNECT, timeout=60, output_hook=lambda message: written.append(message["content"].get("text", ""))
+        )
+        # By way of something between, such as a shell script as the kernel: then the servers are asked.
+        client.execute_interactive(
+            "import os; del os.environ['JPY_PARENT_PID']; os.getppid = lambda: 1\n%submarine connect",
+            timeout=60,
+            output_hook=lambda message: written.append(message["content"].get("text", "")),
+        )
+    finally:
+        client.stop_channels()
+        server.http.delete(f"{base}api/kernels/{kernel}")
+    assert "".join(written) == f"Connected to {base} (the Jupyter Server of this notebook)\n" * 2

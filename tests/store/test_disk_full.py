@@ -1,0 +1,134 @@
+"""A full disk refuses what is new, loses nothing, and still records how things end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from submarine_jupyter.errors import StorageFull
+from submarine_jupyter_server.store import events, experiments, metrics, outbox
+from submarine_jupyter_server.store.database import Database
+from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
+from submarine_jupyter_server.store.outbox import OutboxRow
+
+New = Callable[..., NewExperiment]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 6 MiB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield tmp_path
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def fill(file: Path) -> None:
+    """Take all space that is left."""
+    with file.open("ab", buffering=0) as filler, suppress(OSError):
+        while True:
+            filler.write(bytes(4096))
+
+
+async def test_a_full_disk(disk: Path, new: New) -> None:
+    def submit(tx: Connection) -> ExperimentRow:
+        row = experiments.insert(tx, new(id=experiments.next_id(tx), spec="x" * 20_000))
+        outbox.put(tx, row.id, "ensure", 1)
+        return row
+
+    def end(row: ExperimentRow) -> Callable[[Connection], ExperimentRow | None]:
+        def run(tx: Connection) -> ExperimentRow | None:
+            events.append(tx, row.id, type="status", status="Failed", message="why " * 100)
+            return experiments.advance(tx, row.id, uid=row.uid, attempt=1, status="Failed", at_ms=row.accepted)
+
+        return run
+
+    async def submit_for_ever() -> None:
+        while True:
+            rows.append(await db.write(submit))
+
+    def put_off(row: ExperimentRow) -> Callable[[Connection], OutboxRow]:
+        return lambda tx: outbox.put(tx, row.id, "delete", 2)
+
+    path, ballast, filler = disk / "submarine.db", disk / "submarine.db.ballast", disk / "filler"
+    db = await Database.open(path)
+    try:
+        rows = [await db.write(submit) for _ in range(20)]
+        assert ballast.stat().st_size == 1 << 20
+        fill(filler)
+        for _ in range(3):
+            with pytest.raises(StorageFull, match="full") as caught:
+                await submit_for_ever()
+            assert caught.value.status == 507
+        assert not ballast.exists()
+
+        for row in rows:
+            ended = await db.write(end(row))
+            assert ended is not None
+            assert ended.status == "Failed"
+            assert (await db.write(put_off(row))).op == "delete"
+        with pytest.raises(StorageFull):
+            await db.write(lambda tx: metrics.record(tx, rows[0].id, 1, "w", 1, [("loss", 1.0, 1, 1)]))
+        assert await db.read(lambda tx: experiments.count(tx, Query(statuses=("failed",)))) == len(rows)
+
+        filler.unlink()
+        for _ in range(50):
+            with suppress(StorageFull):
+                rows.append(await db.write(submit))
+                break
+            await asyncio.sleep(0.1)
+        else:
+            pytest.fail("it did not recover within five seconds")
+        assert ballast.stat().st_size == 1 << 20
+    finally:
+        await db.close()
+
+    db = await Database.open(path)
+    try:
+        assert (db.notices, db.rebuilt) == ([], False)
+        page = await db.read(lambda tx: experiments.page(tx, Query(sort="accepted")))
+        assert [row.id for row in page.rows] == [row.id for row in rows]
+    finally:
+        await db.close()
+
+
+async def test_a_server_starts_on_a_full_disk(disk: Path, new: New) -> None:
+    path = disk / "submarine.db"
+    db = await Database.open(path)
+    row = await db.write(lambda tx: experiments.insert(tx, new()))
+    await db.close()
+    (disk / "submarine.db.ballast").unlink()
+    fill(disk / "filler")
+    db = await Database.open(path)
+    try:
+        assert await db.read(lambda tx: experiments.find(tx, row.id)) == row
+        with pytest.raises(StorageFull):
+            await db.write(lambda tx: experiments.insert(tx, new(spec="x" * 20_000)))
+        with pytest.raises(StorageFull):
+            await db.backup()
+        assert not list((disk / "backups").glob("*"))
+    finally:
+        await db.close()
+
+
+async def test_no_database_can_be_made_on_a_full_disk(disk: Path) -> None:
+    fill(disk / "filler")
+    with pytest.raises(StorageFull):
+        await Database.open(disk / "submarine.db")
+    (disk / "filler").unlink()
+    db = await Database.open(disk / "submarine.db")
+    await db.close()
