@@ -33,7 +33,7 @@ def main() -> int:
     try:
         with server(home) as (url, token):
             os.environ.update(SUBMARINE_URL=url, SUBMARINE_TOKEN=token)
-            execute()
+            execute(home / "kernel.log")
             found = accuracy()
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -85,8 +85,8 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def execute() -> None:
-    """Execute the notebook; its cells and what they write are shown as they come."""
+def execute(log: Path) -> None:
+    """Execute the notebook; its cells and what they write are shown as they come. ``log`` is for the kernel."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
@@ -98,19 +98,21 @@ def execute() -> None:
             show(content.get("text", "") if text is None else f"{text}\n")
             return super().output(outs, msg, display_id, cell_index)
 
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
     client = Shown(
         notebook,
         kernel_name="python3",
         timeout=600,
-        extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": str(NOTEBOOK.parent)}},
         on_cell_execute=lambda cell, cell_index: show(f"\n>>> {cell['source'].splitlines()[0]}\n"),
     )
     try:
-        client.execute()
+        with log.open("wb") as output:
+            client.execute(stderr=output)
     except CellExecutionError as error:
         sys.exit(f"{error.ename}: {error.evalue}")
+    except RuntimeError as error:
+        sys.exit(f"{error}\n{log.read_text(errors='replace')}")
 
 
 def show(text: str) -> None:

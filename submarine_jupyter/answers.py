@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from submarine_jupyter.errors import NotFound
 from submarine_jupyter.tables import Table, bundle
 
 
@@ -65,11 +66,11 @@ class Metrics(tuple[Series, ...]):
         return cls(Series(one["name"], one["replica"], tuple(map(_point, one["points"]))) for one in result["series"])
 
     def last(self, name: str) -> float:
-        """Return the newest value of a metric. Raises KeyError naming those there are."""
-        points = [point for series in self if series.name == name for point in series.points[-1:]]
+        """Return the newest value of a metric, named in any case. Raises NotFound telling of those there are."""
+        points = [point for one in self if one.name.lower() == name.lower() for point in one.points[-1:]]
         if not points:
-            known = ", ".join(sorted({series.name for series in self})) or "none"
-            raise KeyError(f"there is no metric {name!r}, but {known}")
+            known = commas(sorted({one.name for one in self})) or "none yet"
+            raise NotFound(f"There is no metric {name!r}.", hint=f"There is {known}.")
         return max(points, key=lambda point: point.time.timestamp() if point.time else 0.0).value
 
     def __repr__(self) -> str:

@@ -58,9 +58,14 @@ class Status(StrEnum):
         return self in (Status.SUCCEEDED, Status.FAILED, Status.DELETED)
 
 
-def _no_nul(text: str) -> str:
+def _storable(text: str) -> str:
+    # No process takes a NUL in an argument or a variable, and no file a lone surrogate.
     if "\0" in text:
         raise ValueError("must not contain a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be valid Unicode text") from None
     return text
 
 
@@ -81,7 +86,7 @@ def _repository(text: str) -> str:
     return text
 
 
-Text = Annotated[str, BeforeValidator(_text), AfterValidator(_no_nul)]
+Text = Annotated[str, BeforeValidator(_text), AfterValidator(_storable)]
 EnvName = Annotated[str, AfterValidator(_variable_name)]
 EnvVars = dict[EnvName, Text]
 
@@ -196,7 +201,7 @@ class CodeSpec(WireModel):
 
     sync_mode: Literal["git", "inline"] = "git"
     git: GitCode | None = None
-    files: dict[str, Text] | None = None
+    files: dict[Text, Text] | None = None
 
     @field_validator("files")
     @classmethod

@@ -43,8 +43,8 @@ class _Wire(GenerateJsonSchema):
         return False
 
 
-def document() -> str:
-    """Return the document as JSON text."""
+def document(url: str) -> str:
+    """Return the document as JSON text; ``url`` is where the paths begin, such as ``/api/v1``."""
     refs, defs = models_json_schema(
         [(ExperimentSpec, "validation"), (Experiment, "serialization"), (ExperimentLog, "serialization")],
         schema_generator=_Wire,
@@ -62,7 +62,7 @@ def document() -> str:
                 "description": "Distributed training experiments, in a Jupyter Server.",
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             },
-            "servers": [{"url": "../v1", "description": "The server this document came from."}],
+            "servers": [{"url": url, "description": "The server this document came from."}],
             "security": [{"token": []}, {"bearer": []}],
             "paths": {**_experiments(spec, experiment), **_streams(), **_logs(log), **_others()},
             "components": {

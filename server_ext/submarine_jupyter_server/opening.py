@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import logging
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 30.0
 CLOSE_SECONDS = 10.0
+# The imports of the service compete with those of the page that the user is waiting for.
+HEAD_START_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -24,16 +27,18 @@ class Opening:
 
     def __init__(self) -> None:
         self._task: asyncio.Task[Service] | None = None
+        self._wanted = asyncio.Event()
 
     def start(self, config: ServiceConfig) -> None:
-        """Begin to open the service; called on the event loop, once the server runs."""
+        """Open the service in a second, or when it is first asked for; called on the event loop."""
         if self._task is None:
-            self._task = asyncio.create_task(_open(config), name="submarine-open")
+            self._task = asyncio.create_task(self._open(config), name="submarine-open")
 
     async def service(self) -> Service:
         """Return the service, waiting at most 30 s for it. Raises Unavailable."""
         if self._task is None:
             raise Unavailable("Submarine is not running.", hint="The server is starting or stopping; try again.")
+        self._wanted.set()
         await asyncio.wait({self._task}, timeout=WAIT_SECONDS)
         if not self._task.done() or self._task.cancelled():
             raise Unavailable("Submarine is still starting.", hint="Try again in a moment.")
@@ -64,6 +69,11 @@ class Opening:
                     await task.result().close()
             except TimeoutError:
                 log.warning("Submarine took longer than %.0f s to close; leaving it", CLOSE_SECONDS)
+
+    async def _open(self, config: ServiceConfig) -> Service:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wanted.wait(), HEAD_START_SECONDS)
+        return await _open(config)
 
 
 async def _open(config: ServiceConfig) -> Service:

@@ -71,11 +71,11 @@ class Service:
         db = await Database.open(config.data_dir / "submarine.db")
         local = LocalTarget.from_config(config)
         service = cls(config, db, {local.name: local})
-        db.on_commit = service._committed
-        await service.feed.start()
-        service._tasks.append(asyncio.create_task(service._control(), name="submarine controller"))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(service._decided.wait(), DECIDE_S)
+        try:
+            await service._begin()
+        except BaseException:
+            await service.close()
+            raise
         return service
 
     async def close(self) -> None:
@@ -90,6 +90,13 @@ class Service:
         await self.feed.close()
         await self.db.close()
         self._controller.release()
+
+    async def _begin(self) -> None:
+        self.db.on_commit = self._committed
+        await self.feed.start()
+        self._tasks.append(asyncio.create_task(self._control(), name="submarine controller"))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._decided.wait(), DECIDE_S)
 
     def _committed(self) -> None:
         self.feed.committed()

@@ -129,7 +129,7 @@ def test_a_file_that_is_no_spec(name: str, content: str | None, text: str, tmp_p
 
 @pytest.mark.parametrize("line", ["", "--name x", "--cmd x --ps-resources cpu=1"])
 def test_what_cannot_run_is_refused(line: str) -> None:
-    with pytest.raises(UsageError, match="Nothing to run|without a Ps"):
+    with pytest.raises(UsageError, match=r"Nothing to run|without a Ps"):
         described(line)
 
 

@@ -27,7 +27,8 @@ shell = InteractiveShell.instance()
 
 def loaded_by(code: str, before: str = "") -> set[str]:
     """Return the top-level names of the modules that ``code`` imports in a fresh interpreter."""
-    script = f"import sys, json\n{before}\nknown = set(sys.modules)\n{code}\nprint(json.dumps(sorted(set(sys.modules) - known)))"
+    show = "print(json.dumps(sorted(set(sys.modules) - known)))"
+    script = f"import sys, json\n{before}\nknown = set(sys.modules)\n{code}\n{show}"
     ran = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True)
     names: list[str] = json.loads(ran.stdout.splitlines()[-1])
     return {name.partition(".")[0] for name in names}

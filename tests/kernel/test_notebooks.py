@@ -16,9 +16,14 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 
+def read(path: Path) -> nbformat.NotebookNode:
+    notebook: nbformat.NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    return notebook
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_a_notebook_is_clean(path: Path) -> None:
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(path)
     nbformat.validate(notebook)
 
     assert notebook.metadata.kernelspec.name == "python3"
@@ -53,14 +58,10 @@ def test_the_demo_trains_and_says_how_to_go_on() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("tensorflow") is None, reason="tensorflow-cpu is not installed")
 def test_tensorflow_trains_with_a_parameter_server(kernel: RealKernel) -> None:
-    cells = [
-        cell.source
-        for cell in nbformat.read(FOLDER / "tensorflow.ipynb", as_version=4).cells
-        if cell.cell_type == "code"
-    ]
+    cells = [cell for cell in read(FOLDER / "tensorflow.ipynb").cells if cell.cell_type == "code"]
 
-    for source in cells:
-        ran = kernel.run(source)
+    for cell in cells:
+        ran = kernel.run(cell.source)
         assert ran.status == "ok", ran
 
     assert float(ran.plain) >= 0.95

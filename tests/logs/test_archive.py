@@ -116,7 +116,7 @@ def test_a_capped_log_keeps_its_head_and_its_newest_bytes(
 
 
 def test_reads_while_a_capped_log_is_written(archive: LogArchive, experiment_id: str, new_writer: NewWriter) -> None:
-    writer = new_writer(segment_bytes=500, cap_bytes=2000)
+    writer = new_writer(segment_bytes=1000, cap_bytes=4000)
     [log] = archive.replicas(experiment_id)
     stop = threading.Event()
 

@@ -74,6 +74,8 @@ def test_an_answered_spec_can_be_sent_back(name: str) -> None:
             minimal(meta={"name": "x", "framework": "PyTorch", "cmd": "a", "envVars": {"A=B": "1"}}),
             "'A=B' is not a variable",
         ),
+        (minimal(meta={"name": "x", "framework": "PyTorch", "cmd": "\ud800"}), "meta.cmd: must be valid Unicode"),
+        (minimal(code={"syncMode": "inline", "files": {"\udfff": ""}}), "must be valid Unicode"),
         (minimal(code={"syncMode": "hdfs"}), "code.syncMode"),
         (minimal(code={"syncMode": "inline", "files": {"../x": ""}}), "'../x' is not a relative file name"),
         (minimal(code={"syncMode": "inline", "files": {"a": "x" * 600_000}}), "more than 512 KiB"),

@@ -16,7 +16,6 @@ from submarine_jupyter.errors import StorageFull
 from submarine_jupyter_server.store import events, experiments, metrics, outbox
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
-from submarine_jupyter_server.store.outbox import OutboxRow
 
 New = Callable[..., NewExperiment]
 
@@ -44,35 +43,49 @@ def fill(file: Path) -> None:
             filler.write(bytes(4096))
 
 
-async def test_a_full_disk(disk: Path, new: New) -> None:
-    def submit(tx: Connection) -> ExperimentRow:
+def submit(new: New) -> Callable[[Connection], ExperimentRow]:
+    def run(tx: Connection) -> ExperimentRow:
         row = experiments.insert(tx, new(id=experiments.next_id(tx), spec="x" * 20_000))
         outbox.put(tx, row.id, "ensure", 1)
         return row
 
-    def end(row: ExperimentRow) -> Callable[[Connection], ExperimentRow | None]:
-        def run(tx: Connection) -> ExperimentRow | None:
-            events.append(tx, row.id, type="status", status="Failed", message="why " * 100)
-            return experiments.advance(tx, row.id, uid=row.uid, attempt=1, status="Failed", at_ms=row.accepted)
+    return run
 
-        return run
 
-    async def submit_for_ever() -> None:
-        while True:
-            rows.append(await db.write(submit))
+def end(row: ExperimentRow) -> Callable[[Connection], ExperimentRow | None]:
+    """Return what is done when an experiment ends."""
 
-    def put_off(row: ExperimentRow) -> Callable[[Connection], OutboxRow]:
-        return lambda tx: outbox.put(tx, row.id, "delete", 2)
+    def run(tx: Connection) -> ExperimentRow | None:
+        outbox.put(tx, row.id, "delete", 2)
+        events.append(tx, row.id, type="status", status="Failed", message="why " * 100)
+        return experiments.advance(tx, row.id, uid=row.uid, attempt=1, status="Failed", at_ms=row.accepted)
 
+    return run
+
+
+async def submit_for_ever(db: Database, new: New, rows: list[ExperimentRow]) -> None:
+    while True:
+        rows.append(await db.write(submit(new)))
+
+
+async def submit_within_five_seconds(db: Database, new: New) -> ExperimentRow:
+    for _ in range(50):
+        with suppress(StorageFull):
+            return await db.write(submit(new))
+        await asyncio.sleep(0.1)
+    pytest.fail("it did not recover within five seconds")
+
+
+async def test_a_full_disk(disk: Path, new: New) -> None:
     path, ballast, filler = disk / "submarine.db", disk / "submarine.db.ballast", disk / "filler"
     db = await Database.open(path)
     try:
-        rows = [await db.write(submit) for _ in range(20)]
+        rows = [await db.write(submit(new)) for _ in range(20)]
         assert ballast.stat().st_size == 1 << 20
         fill(filler)
         for _ in range(3):
             with pytest.raises(StorageFull, match="full") as caught:
-                await submit_for_ever()
+                await submit_for_ever(db, new, rows)
             assert caught.value.status == 507
         assert not ballast.exists()
 
@@ -80,23 +93,20 @@ async def test_a_full_disk(disk: Path, new: New) -> None:
             ended = await db.write(end(row))
             assert ended is not None
             assert ended.status == "Failed"
-            assert (await db.write(put_off(row))).op == "delete"
         with pytest.raises(StorageFull):
             await db.write(lambda tx: metrics.record(tx, rows[0].id, 1, "w", 1, [("loss", 1.0, 1, 1)]))
         assert await db.read(lambda tx: experiments.count(tx, Query(statuses=("failed",)))) == len(rows)
 
         filler.unlink()
-        for _ in range(50):
-            with suppress(StorageFull):
-                rows.append(await db.write(submit))
-                break
-            await asyncio.sleep(0.1)
-        else:
-            pytest.fail("it did not recover within five seconds")
+        rows.append(await submit_within_five_seconds(db, new))
         assert ballast.stat().st_size == 1 << 20
     finally:
         await db.close()
+    await check(path, rows)
 
+
+async def check(path: Path, rows: list[ExperimentRow]) -> None:
+    """Make sure that the database is whole and has exactly these experiments."""
     db = await Database.open(path)
     try:
         assert (db.notices, db.rebuilt) == ([], False)

@@ -120,3 +120,13 @@ def test_text_that_is_no_unicode_is_stored_all_the_same(tx: Connection, new: New
     assert found is not None
     assert found.message == "no file /tmp/\\udcff"
     assert experiments.find(tx, "\ud800") is None
+
+
+def test_a_damaged_byte_hides_no_other_experiment(tx: Connection, new: New) -> None:
+    rows = [experiments.insert(tx, new()) for _ in range(3)]
+    tx.exec_driver_sql(
+        "UPDATE experiment SET name = CAST(x'61ff62' AS TEXT), notes = '[}' WHERE seq = ?", (rows[1].seq,)
+    )
+    found = experiments.page(tx, Query(sort="accepted")).rows
+    assert [row.id for row in found] == [row.id for row in rows]
+    assert (found[1].name, found[1].notes) == ("a\ufffdb", ())

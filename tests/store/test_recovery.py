@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection
 
 from submarine_jupyter.errors import SubmarineError, Unavailable
-from submarine_jupyter_server.store import events, experiments
+from submarine_jupyter_server.store import events, experiments, recovery
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
 
@@ -188,6 +188,19 @@ async def test_a_journal_never_meets_another_database(opened: Opened, path: Path
         assert db.rebuilt
     (aside,) = path.parent.glob("submarine.db.corrupt-*-journal")
     assert aside.read_bytes() == b"of the database that is gone"
+
+
+async def test_a_check_that_takes_too_long_is_broken_off(
+    opened: Opened, path: Path, new: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened() as db:
+        for _ in range(10):
+            await db.write(lambda tx: [experiments.insert(tx, new(spec="x" * 4000)) for _ in range(100)])
+    for seconds in (0.0, 0.0005, 0.001, 0.002):
+        monkeypatch.setattr(recovery, "_CHECK_S", seconds)
+        async with opened() as db:
+            assert (db.notices, db.rebuilt) == ([], False)
+            assert await db.read(lambda tx: experiments.count(tx, Query())) == 1000
 
 
 async def test_the_newest_three_backups_are_kept(opened: Opened, path: Path, new: New) -> None:

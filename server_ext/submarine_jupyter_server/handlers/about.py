@@ -6,6 +6,7 @@ import asyncio
 import importlib
 from functools import cache
 
+from jupyter_server.utils import url_path_join
 from tornado.web import authenticated
 
 from submarine_jupyter_server.handlers.base import SubmarineHandler
@@ -30,12 +31,12 @@ class OpenApiHandler(SubmarineHandler):
     async def get(self) -> None:
         """Return it."""
         self.query()
-        text = await asyncio.to_thread(_document)
+        text = await asyncio.to_thread(_document, url_path_join(self.base_url, "api/v1"))
         self.set_header("Cache-Control", "no-cache")
         self.finish(text)
 
 
 @cache
-def _document() -> str:
+def _document(url: str) -> str:
     # It is generated from the pydantic models, which the start of a server must not wait for.
-    return str(importlib.import_module("submarine_jupyter_server.openapi").document())
+    return str(importlib.import_module("submarine_jupyter_server.openapi").document(url))

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlencode
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.auth.decorator import allow_unauthenticated
@@ -156,6 +157,9 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
         """Answer with the result of the service."""
         for name, value in answer.headers.items():
             self.set_header(name, value)
+        if cursor := answer.attributes.get("nextCursor"):
+            following = urlencode({**self.filters(), "cursor": cursor}, doseq=True)
+            self.set_header("Link", f'<{self.request.path}?{following}>; rel="next"')  # RFC 8288
         self.finish(envelope.success(answer.result, answer.attributes))
 
     async def stream(self, messages: AsyncIterator[Message | None]) -> None:

@@ -27,7 +27,7 @@ _REPLICA = re.compile(r"([a-z]+)-([0-9]+)")
 _ATTEMPT = re.compile(r"0|[1-9][0-9]{0,8}")
 _RANK = {"chief": 0, "master": 0, "ps": 1, "worker": 2, "evaluator": 3}
 # A capped log may lose its oldest segments between being listed and being opened.
-_TRIES = 5
+_TRIES = 20
 _READERS = 4
 
 _Result = TypeVar("_Result")

@@ -1,8 +1,8 @@
 """Find metrics in log lines.
 
-Read are ``submarine-metric {"name": "accuracy", "value": 0.97, "step": 3}`` (what ``tracking.log_metric``
-prints, anywhere in a line), ``Accuracy at step 10: 0.91``, the line that ends an epoch of Keras, XGBoost's
-``[10]\\teval-merror:0.05``, lines that are one JSON object of numbers, and a user's own templates.
+Read are ``submarine-metric {"name": "accuracy", "value": 0.97, "step": 3}`` (what ``tracking.log_metric`` prints,
+anywhere in a line), ``Accuracy at step 10: 0.91`` (its name becomes ``accuracy``), the line that ends an epoch of
+Keras, XGBoost's ``[10]\\teval-merror:0.05``, lines that are one JSON object of numbers, and a user's own templates.
 
 A value that is NaN or infinite is a metric without a number, kept as NaN (the store's null): it shows that training
 has diverged. What follows the last ``\\r`` of a line is looked at, ``EXAMINED_BYTES`` at most.

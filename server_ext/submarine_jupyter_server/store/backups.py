@@ -16,6 +16,7 @@ KEEP = 3
 _STEP_PAGES = 1024
 _LONGEST_S = 120.0
 _ABANDONED_S = 3600.0
+_DAY_S = 86_400.0
 
 
 def stamp() -> str:
@@ -33,10 +34,10 @@ def stored(path: Path) -> list[Path]:
     return sorted(directory(path).glob(f"{path.stem}-*.db"), reverse=True)
 
 
-def age(path: Path) -> float | None:
-    """Return how many seconds ago the newest backup was made, None if there is none."""
+def due(path: Path) -> bool:
+    """Tell whether there is no backup of the last day."""
     newest = next(iter(stored(path)), None)
-    return None if newest is None else time.time() - newest.stat().st_mtime
+    return newest is None or time.time() - newest.stat().st_mtime > _DAY_S
 
 
 def make(path: Path, source: sqlite3.Connection) -> Path:

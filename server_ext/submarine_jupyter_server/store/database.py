@@ -23,7 +23,6 @@ from .readers import Readers
 from .writer import Writer
 
 log = logging.getLogger(__name__)
-_BACKUP_EVERY_S = 86_400.0
 
 
 class Database:
@@ -46,7 +45,7 @@ class Database:
         self._copying: Future[Path] | None = None
         self._writer: Writer | None = None
         if not opened.read_only:
-            self._writer = Writer(self.path, opened.engine, opened.ballast, self._committed, self._outdated)
+            self._writer = Writer(opened, self._committed, self._outdated)
         self._readers = Readers(self.path, connection.engine(self.path, read_only=True), self._damaged)
 
     @classmethod
@@ -67,10 +66,8 @@ class Database:
                 hint="Is its file system hanging? Choose a data directory on a local disk, or try again later.",
             ) from error
         database = cls(opened)
-        if database._writer is not None and not database.rebuilt:
-            age = backups.age(database.path)
-            if age is None or age > _BACKUP_EVERY_S:
-                database._begin_backup().add_done_callback(_log_failure)
+        if opened.backup_due:
+            database._begin_backup().add_done_callback(_log_failure)
         return database
 
     async def write(self, run: Callable[[Connection], T]) -> T:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from submarine_jupyter.errors import Unavailable
 
-from . import connection, failures, filesystem, recovery
+from . import backups, connection, failures, filesystem, recovery
 from .ballast import Ballast
 from .lock import OpenLock
 from .schema import Schema
@@ -22,13 +22,16 @@ class Opened:
     path: Path
     lock: OpenLock
     engine: Engine
+    tx: Connection
     ballast: Ballast
     notices: list[str]
     rebuilt: bool
     read_only: bool
+    backup_due: bool
 
     def close(self) -> None:
         """Give everything back."""
+        self.tx.close()
         self.engine.dispose()
         self.lock.release()
 
@@ -64,4 +67,15 @@ def _open(path: Path, lock: OpenLock) -> Opened:
             "fail silently. Use one server at a time, better a data directory on a local disk."
         )
     read_only = found is Schema.NEWER
-    return Opened(path, lock, connection.engine(path, read_only=read_only), Ballast(path), notices, rebuilt, read_only)
+    engine = connection.engine(path, read_only=read_only)
+    return Opened(
+        path=path,
+        lock=lock,
+        engine=engine,
+        tx=engine.connect(),
+        ballast=Ballast(path),
+        notices=notices,
+        rebuilt=rebuilt,
+        read_only=read_only,
+        backup_due=not read_only and not rebuilt and backups.due(path),
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy import Connection, update
 
@@ -15,6 +14,7 @@ from .rows import FINAL_RANK, RANK, ExperimentRow, one
 from .tables import experiment, storable
 
 _MOST_NOTES = 50
+_MOVING = ("attempt", "status", "reason", "message", "created", "running", "finished")
 
 
 def advance(
@@ -55,9 +55,7 @@ def advance(
     if moved == row:
         return None
     moved = _timed(moved, at_ms, created_ms, running_ms, finished_ms)
-    changed = ("attempt", "status", "reason", "message", "created", "running", "finished")
-    values: dict[str, Any] = {name: getattr(moved, name) for name in changed}
-    values["notes"] = json.dumps(moved.notes)
+    values = {name: getattr(moved, name) for name in _MOVING} | {"notes": json.dumps(moved.notes)}
     tx.execute(update(experiment).where(experiment.c.seq == row.seq).values(values))
     return moved
 

@@ -9,20 +9,20 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from submarine_jupyter.errors import Unavailable
 from submarine_jupyter_server.failpoints import reach
 
 from . import failures, schema
-from .ballast import Ballast, mark
+from .ballast import mark
 from .connection import BUSY_S, abandon, raw_of
 from .failures import Damaged
 from .jobs import Job, Jobs, T
+from .opening import Opened
 
 log = logging.getLogger(__name__)
 # So many jobs share one transaction, and so the wait for the disk.
@@ -46,16 +46,14 @@ class Writer:
     In its thread it calls ``committed`` after each, and ``outdated`` when the schema has become newer than this code.
     """
 
-    def __init__(
-        self, path: Path, engine: Engine, ballast: Ballast, committed: Callable[[], None], outdated: Callable[[], None]
-    ) -> None:
-        self._path = path
-        self._engine = engine
-        self._ballast = ballast
+    def __init__(self, opened: Opened, committed: Callable[[], None], outdated: Callable[[], None]) -> None:
+        self._path = opened.path
+        self._engine = opened.engine
+        self._ballast = opened.ballast
+        self._tx: Connection | None = opened.tx
         self._committed = committed
         self._outdated = outdated
         self._jobs = Jobs()
-        self._tx: Connection | None = engine.connect()
         self._layout: int | None = None
         self._damage: Damaged | None = None
         self._thread = threading.Thread(target=self._work, name="submarine store writer", daemon=True)
@@ -69,7 +67,6 @@ class Writer:
         """Do what is queued, then end; waits for it a little longer than a lock may last."""
         self._jobs.close(1)
         self._thread.join(2 * BUSY_S)
-        self._engine.dispose()
 
     def raw(self) -> sqlite3.Connection:
         """Return the driver's connection, for the backup: a copy made through it does not stop our own writes."""

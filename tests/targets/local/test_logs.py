@@ -123,6 +123,15 @@ async def test_a_full_disk_ends_no_replica(bench: Bench, small_disk: Path, tmp_p
     assert (folder / f"{8_000_000:020}.log").read_bytes() == b"after\n"
 
 
+async def test_who_fills_the_disk_can_be_stopped(bench: Bench, small_disk: Path) -> None:
+    target = await bench.target()
+    order = launch("head -c 8000000 /dev/zero; exec sleep 600")
+    await target.ensure(order)
+    await eventually(lambda: os.statvfs(small_disk).f_bavail == 0, "the disk is full")
+    await target.stop(order)
+    assert (await bench.end(order)).reason == "Stopped"
+
+
 async def test_a_disk_that_stays_full_still_takes_the_end(bench: Bench, small_disk: Path) -> None:
     target = await bench.target()
     order = launch("head -c 8000000 /dev/zero; exit 6")

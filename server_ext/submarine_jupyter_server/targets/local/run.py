@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +18,7 @@ from .planning import Settings
 from .ports import PortLeases
 from .rundir import Attempt, ExperimentFolder, Json
 from .scheduler import Amount
+from .shim.wakeup import STOP
 from .sight import Life, Sight, ended, look
 
 POLL_S = 0.05
@@ -136,7 +138,12 @@ def stop(run: Run, reason: str, message: str, grace_s: float) -> Json | None:
     plan = run.attempt.read("plan.json") or run.plan
     if plan["stop"] is None:
         plan = plan | {"stop": {"reason": reason, "message": message, "grace_s": grace_s}}
-    run.attempt.replace_plan(plan)
+    try:
+        run.attempt.replace_plan(plan)
+    except OSError as error:
+        # Who fills the disk must be stopped all the same.
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not run.attempt.call(STOP):
+            raise
     return plan
 
 

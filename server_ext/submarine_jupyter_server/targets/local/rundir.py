@@ -59,16 +59,20 @@ class Attempt:
     def replace_plan(self, plan: Json) -> None:
         """Write the plan anew and have the shim look at it."""
         write_json(self.path / "plan.json", plan)
-        self.poke()
+        self.call()
 
-    def poke(self) -> None:
-        """Have the shim look at the plan; without one, nothing happens."""
-        with contextlib.suppress(OSError):
+    def call(self, word: bytes = b"") -> bool:
+        """Have the shim look at the plan, or do what ``word`` says; return whether there is one that hears it."""
+        try:
             fd = os.open(self.path / "ctl", os.O_WRONLY | os.O_NONBLOCK)
-            try:
-                os.write(fd, b"\n")
-            finally:
-                os.close(fd)
+        except OSError:
+            return False
+        try:
+            return os.write(fd, word + b"\n") > 0
+        except OSError:
+            return False
+        finally:
+            os.close(fd)
 
     def read(self, name: str) -> Json | None:
         """Return one of the JSON files, None if there is none."""

@@ -123,7 +123,12 @@ class Supervision:
         """End an experiment; what has not started never will."""
         async with run.lock:
             self.scheduler.withdraw(run.launch.experiment_id)
-            run.plan = await self.io(acts.stop, run, reason, message, self._settings.grace_s)
+            try:
+                run.plan = await self.io(acts.stop, run, reason, message, self._settings.grace_s)
+            except FileNotFoundError:
+                pass  # its files were removed, and it ends by itself
+            except OSError as error:
+                raise TargetUnavailable(f"it cannot be stopped now: {error}") from error
         await self.look_at(run)
 
     async def look_at(self, run: Run) -> None:

@@ -158,9 +158,9 @@ class Replica:
             try:
                 os.killpg(self.pid, number)
             except OSError:
-                # It did not come so far as to have a group. On macOS also: what is left of the group are zombies.
-                with contextlib.suppress(OSError):
-                    os.kill(self.pid, number)
+                if not self.exited:  # it did not come so far as to have a group
+                    with contextlib.suppress(OSError):
+                        os.kill(self.pid, number)
 
     def close_pipe(self) -> None:
         """Take no more output."""

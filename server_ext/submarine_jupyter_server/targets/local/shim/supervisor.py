@@ -185,6 +185,9 @@ class Supervisor:
         if self._wakeup.terminated and not self._ending.all:
             self._verdict = self._verdict or Verdict(FAILED, "Terminated", "its supervisor was told to end")
             self._end_all(self._plan.grace_s)
+        if self._wakeup.stop_ordered and not self._ending.all:
+            self._verdict = self._verdict or Verdict(FAILED, "Stopped", "it was stopped")
+            self._end_all(self._plan.grace_s)
         if self._verdict is None:
             self._verdict = self._overdue(now) or judge(self._planned())
             self._linger_until = now + self._plan.linger_s

@@ -6,6 +6,8 @@ import contextlib
 import os
 import signal
 
+STOP = b"stop"  # for a server that cannot write the plan, because the disk is full
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
@@ -21,6 +23,7 @@ class Wakeup:
     def __init__(self, folder: str) -> None:
         self.terminated = False
         self.child_died = False
+        self.stop_ordered = False
         self._reader, writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(writer, False)
@@ -37,11 +40,14 @@ class Wakeup:
 
     def read(self) -> bool:
         """Take what has come; return whether the server called."""
-        for fd in (self._reader, self.ctl):
-            called = False
-            with contextlib.suppress(BlockingIOError):
-                called = fd >= 0 and bool(os.read(fd, 4096))
-        return called
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._reader, 4096)
+        try:
+            called = os.read(self.ctl, 4096) if self.ctl >= 0 else b""
+        except BlockingIOError:
+            return False
+        self.stop_ordered = self.stop_ordered or STOP in called
+        return called != b""
 
     def _child_died(self, number: int, frame: FrameType | None) -> None:
         self.child_died = True

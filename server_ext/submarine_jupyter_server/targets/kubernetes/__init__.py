@@ -1,0 +1,1 @@
+"""The compute target ``kubernetes``: experiments as objects of a cluster."""

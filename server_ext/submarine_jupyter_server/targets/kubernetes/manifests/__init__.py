@@ -1,0 +1,25 @@
+"""From an experiment to Kubernetes objects: pure functions, one module per kind of object.
+
+``choose`` names the kind, ``render`` makes the objects: the first is the experiment's own, ``owned`` makes it the owner
+of the rest once the cluster has given its uid. ``scale`` makes the patches for what may change while it runs.
+``refuse`` says before any of that what can never run. ``launch_of`` reads the record on an experiment's own object.
+"""
+
+from .draft import ClusterOptions, Json, Kind
+from .kinds import KINDS, choose, refuse, render
+from .metadata import launch_of, owned
+from .scaling import Patch, scale
+
+__all__ = [
+    "KINDS",
+    "ClusterOptions",
+    "Json",
+    "Kind",
+    "Patch",
+    "choose",
+    "launch_of",
+    "owned",
+    "refuse",
+    "render",
+    "scale",
+]

@@ -1,0 +1,109 @@
+"""What every part of a manifest is made from: one launch, the namespace it goes to, and the cluster's options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from submarine_jupyter.models import ExperimentSpec, RuntimeSpec
+from submarine_jupyter_server.secrets import mask
+from submarine_jupyter_server.targets.base import Launch
+from submarine_jupyter_server.targets.contract import Address, members
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterOptions:
+    """What the administrator decides for all experiments of a cluster.
+
+    ``image`` runs what names no image itself. ``run_as_user`` is the uid of all replicas; None takes the image's own
+    user, which must be a number other than 0; 0 lets images run as root, which the *restricted* Pod Security Standard
+    forbids. ``cpu_limit`` False leaves cpu without a limit. ``ttl_after_finished`` (seconds) is when the cluster
+    removes a finished experiment that does not say so itself; None is never.
+    """
+
+    image: str | None = None
+    image_pull_secrets: tuple[str, ...] = ()
+    run_as_user: int | None = 1000
+    cpu_limit: bool = True
+    ttl_after_finished: int | None = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One launch on its way into objects; ``masked`` is its spec in wire form without secret values."""
+
+    launch: Launch
+    namespace: str
+    options: ClusterOptions
+    masked: Json
+
+    @classmethod
+    def of(cls, launch: Launch, namespace: str, options: ClusterOptions) -> Draft:
+        """Return the draft of a launch."""
+        return cls(launch, namespace, options, mask(launch.spec.wire()))
+
+    @property
+    def id(self) -> str:
+        """Return the experiment's id: the name of its object and the start of all names it leads to."""
+        return self.launch.experiment_id
+
+    @property
+    def spec(self) -> ExperimentSpec:
+        """Return the spec, secrets included."""
+        return self.launch.spec
+
+    @property
+    def runtime(self) -> RuntimeSpec:
+        """Return ``runtime``, empty where the spec has none."""
+        return self.launch.spec.runtime or RuntimeSpec()
+
+    @property
+    def ttl(self) -> int | None:
+        """Return the seconds after which the cluster removes the finished experiment."""
+        own = self.runtime.ttl_after_finished
+        return self.options.ttl_after_finished if own is None else own
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """How the replicas of one kind learn who they are and where the others are.
+
+    ``index_label`` is the pod label that carries a replica's index, ``injected`` the variables an operator sets by
+    itself, ``shared`` the ConfigMap that holds what depends on the number of replicas (None: it is in the template).
+    """
+
+    index_label: str
+    address: Address
+    injected: frozenset[str] = frozenset()
+    shared: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of object an experiment can become.
+
+    ``objects`` makes all its objects, of which the first owns the rest; ``problems`` tells what of a spec this kind
+    cannot express; ``fixed`` is why the number of workers cannot change while it runs, or None where it can.
+    """
+
+    name: str
+    api_version: str
+    kind: str
+    plural: str
+    frameworks: tuple[str, ...]
+    objects: Callable[[Draft], list[Json]]
+    problems: Callable[[ExperimentSpec], list[str]]
+    fixed: str | None = None
+
+
+def roles(spec: ExperimentSpec) -> list[str]:
+    """Return the roles of an experiment in the order of their ranks."""
+    return list(dict.fromkeys(member.role for member in members(spec)))
+
+
+def only_set(fields: Json) -> Json:
+    """Return the fields that say something: neither null nor empty."""
+    return {name: value for name, value in fields.items() if value is not None and value not in ({}, [])}

@@ -1,0 +1,72 @@
+"""A JobSet: one replicated Indexed Job per role, ended together, admitted together by Kueue.
+
+https://jobset.sigs.k8s.io/docs/reference/jobset.v1alpha2/. A retry starts all replicas again, and ``maxRunTime`` is the
+time of each try.
+"""
+
+from __future__ import annotations
+
+from submarine_jupyter.models import ExperimentSpec
+
+from . import code, pods, secrets
+from .draft import Draft, Json, Kind, Wiring, only_set, roles
+from .jobs import INDEX_LABEL, deciding, job_spec
+from .metadata import in_queue, own_metadata
+
+_FRAMEWORKS = ("TensorFlow", "PyTorch", "XGBoost", "Standalone")
+_TOO_LATE = {"name": "deadline", "action": "FailJobSet", "onJobFailureReasons": ["DeadlineExceeded"]}
+
+
+def objects(draft: Draft) -> list[Json]:
+    """Return the JobSet, then what it owns."""
+    wiring = Wiring(INDEX_LABEL, pods.address(draft, "{id}-{role}-0-{index}.{id}.{namespace}.svc"))
+    job_set = {
+        "apiVersion": "jobset.x-k8s.io/v1alpha2",
+        "kind": "JobSet",
+        "metadata": in_queue(draft, own_metadata(draft, draft.id)),
+        "spec": only_set(
+            {
+                "suspend": True if draft.runtime.queue else None,
+                "ttlSecondsAfterFinished": draft.ttl,
+                "network": {"enableDNSHostnames": True, "subdomain": draft.id, "publishNotReadyAddresses": True},
+                "successPolicy": {
+                    "operator": "All",
+                    "targetReplicatedJobs": [role.lower() for role in deciding(draft.spec)],
+                },
+                "failurePolicy": _failure_policy(draft),
+                "replicatedJobs": [_replicated(draft, role, wiring) for role in roles(draft.spec)],
+            }
+        ),
+    }
+    return [job_set, *code.objects(draft), *secrets.objects(draft)]
+
+
+def _problems(spec: ExperimentSpec) -> list[str]:
+    return []
+
+
+KIND = Kind(
+    "jobset",
+    "jobset.x-k8s.io/v1alpha2",
+    "JobSet",
+    "jobsets",
+    _FRAMEWORKS,
+    objects,
+    _problems,
+    fixed="a JobSet cannot be changed once it is made",
+)
+
+
+def _replicated(draft: Draft, role: str, wiring: Wiring) -> Json:
+    return {
+        "name": role.lower(),
+        "replicas": 1,
+        "template": {"spec": job_spec(draft, role, wiring, {"backoffLimit": 0})},
+    }
+
+
+def _failure_policy(draft: Draft) -> Json:
+    # Without retries there is none: then the message names the Job that failed.
+    if not draft.runtime.retries:
+        return {}
+    return only_set({"maxRestarts": draft.runtime.retries, "rules": [_TOO_LATE] if draft.runtime.max_run_time else []})

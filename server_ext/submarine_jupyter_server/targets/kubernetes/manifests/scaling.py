@@ -1,0 +1,93 @@
+"""Change what runs: the patches a kind allows for another number of workers, and a plain no for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from submarine_jupyter.errors import Conflict
+from submarine_jupyter_server.targets.base import Launch
+
+from .draft import ClusterOptions, Draft, Json
+from .kinds import KINDS, render
+
+_Path = tuple[str, ...]
+_WORKERS = ("spec", "Worker", "replicas")
+# Only people see these: no replica knows them.
+_SHOWN = (("meta", "name"), ("meta", "tags"), ("runtime", "metrics"))
+_CHANGEABLE: dict[str, tuple[_Path, ...]] = {
+    "TFJob": (("spec", "tfReplicaSpecs", "Worker", "replicas"),),
+    "Job": (("spec", "completions"), ("spec", "parallelism")),
+    "ConfigMap": (("data",),),
+}
+_ADVICE = "all replicas would have to start again, as the next attempt or as a new experiment"
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A JSON merge patch (RFC 7396) for one object."""
+
+    api_version: str
+    kind: str
+    name: str
+    body: Json
+
+
+def scale(old: Launch, new: Launch, *, kind: str, namespace: str, options: ClusterOptions) -> list[Patch]:
+    """Return the patches, in order, that make ``old``, which runs, ``new``; both are of one attempt.
+
+    Replicas that start later know the new number, those that run do not. Raises InvalidSpec if ``new`` could not run at
+    all, and Conflict, which says what is possible, if it cannot be reached without starting all again.
+    """
+    after = render(new, kind=kind, namespace=namespace, options=options)
+    before = {_identity(item): item for item in render(old, kind=kind, namespace=namespace, options=options)}
+    _refuse(Draft.of(old, namespace, options), Draft.of(new, namespace, options), kind)
+    if before.keys() != {_identity(item) for item in after}:
+        raise Conflict("this number of workers needs other objects than there are", hint=_ADVICE)
+    own, *rest = [(before[_identity(item)], item) for item in after]
+    # What new replicas read comes before the order to start them, and the record that all is done at the end.
+    rest.sort(key=lambda pair: pair[0]["kind"] != "ConfigMap")
+    return [_patch(one, other) for one, other in [*rest, own] if one != other]
+
+
+def _refuse(old: Draft, new: Draft, kind: str) -> None:
+    changed = [path for path in _differences(old.masked, new.masked) if path[:2] not in _SHOWN]
+    others = [".".join(path) for path in changed if path != _WORKERS and "resourceMap" not in path]
+    if others:
+        raise Conflict(f"{', '.join(others)} cannot change while it runs, only spec.Worker.replicas can", hint=_ADVICE)
+    if changed and (reason := KINDS[kind].fixed):
+        raise Conflict(f"spec.Worker.replicas cannot change while it runs: {reason}", hint=_ADVICE)
+    if changed and new.runtime.queue:
+        raise Conflict(
+            f"spec.Worker.replicas cannot change while it runs: the queue '{new.runtime.queue}' admitted the replicas"
+            " there are",
+            hint=_ADVICE,
+        )
+
+
+def _patch(old: Json, new: Json) -> Patch:
+    body: Json = {}
+    for path in _differences(old, new):
+        may_change = (("metadata", "annotations"), *_CHANGEABLE.get(old["kind"], ()))
+        if old.get("immutable") or not any(path[: len(start)] == start for start in may_change):
+            what = "secret values" if old["kind"] == "Secret" else "what replicas that run were given"
+            raise Conflict(f"{what} cannot change", hint=_ADVICE)
+        part, value = body, new
+        for key in path[:-1]:
+            part, value = part.setdefault(key, {}), value[key]
+        part[path[-1]] = value.get(path[-1])
+    return Patch(old["apiVersion"], old["kind"], old["metadata"]["name"], body)
+
+
+def _identity(item: Json) -> tuple[str, str]:
+    return item["kind"], item["metadata"]["name"]
+
+
+def _differences(old: Any, new: Any, path: _Path = ()) -> Iterator[_Path]:
+    """Yield the paths at which two JSON objects differ; lists are compared as a whole."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in {**old, **new}:
+            yield from _differences(old.get(key), new.get(key), (*path, key))
+    elif old != new:
+        yield path

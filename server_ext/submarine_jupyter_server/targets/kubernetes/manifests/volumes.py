@@ -1,0 +1,81 @@
+"""The volumes of ``runtime.volumes``: claims, ConfigMaps, Secrets and empty folders; nothing of the node."""
+
+from __future__ import annotations
+
+from posixpath import normpath
+
+from submarine_jupyter.models import Volume
+from submarine_jupyter.resources import quantity
+
+from . import checks
+from .draft import Draft, Json, only_set
+
+_KINDS = ("persistent_volume_claim", "config_map", "secret", "empty_dir")
+
+
+def sources(draft: Draft) -> list[Json]:
+    """Return the volumes of a pod."""
+    return [{"name": f"volume-{i}", **_source(volume)} for i, volume in enumerate(draft.runtime.volumes or [])]
+
+
+def mounts(draft: Draft) -> list[Json]:
+    """Return where a container finds them."""
+    return [
+        only_set(
+            {
+                "name": f"volume-{i}",
+                "mountPath": normpath(volume.mount_path),
+                "subPath": volume.sub_path or None,
+                "readOnly": volume.read_only or None,
+            }
+        )
+        for i, volume in enumerate(draft.runtime.volumes or [])
+    ]
+
+
+def problems(volumes: list[Volume], taken: set[str]) -> list[str]:
+    """Return what is wrong with the volumes; ``taken`` are the places where something else is mounted."""
+    found: list[str] = []
+    seen = set(taken)
+    for i, volume in enumerate(volumes):
+        path = f"runtime.volumes.{i}"
+        place = normpath(volume.mount_path)
+        found += checks.absolute(f"{path}.mountPath", volume.mount_path)
+        if ":" in place or place in ("/", "//"):
+            found.append(f"{path}.mountPath: nothing can be mounted at '{place[: checks.SHOWN]}'")
+        if place in seen:
+            found.append(f"{path}.mountPath: something else is mounted at '{place[: checks.SHOWN]}'")
+        seen.add(place)
+        if volume.sub_path:
+            found += checks.absolute(f"{path}.subPath", f"/{volume.sub_path}")
+            if volume.sub_path.startswith("/"):
+                found.append(f"{path}.subPath: must be relative")
+        found += _source_problems(path, volume)
+    return found
+
+
+def _source(volume: Volume) -> Json:
+    if volume.persistent_volume_claim is not None:
+        return {"persistentVolumeClaim": {"claimName": volume.persistent_volume_claim}}
+    if volume.config_map is not None:
+        return {"configMap": {"name": volume.config_map}}
+    if volume.secret is not None:
+        return {"secret": {"secretName": volume.secret}}
+    return {"emptyDir": dict(volume.empty_dir or {})}
+
+
+def _source_problems(path: str, volume: Volume) -> list[str]:
+    given = [kind for kind in _KINDS if getattr(volume, kind) is not None]
+    if len(given) != 1:
+        return [f"{path}: give one of persistentVolumeClaim, configMap, secret and emptyDir"]
+    if volume.empty_dir is None:
+        name = volume.persistent_volume_claim or volume.config_map or volume.secret or ""
+        return checks.subdomain(path, name)
+    found = [f"{path}.emptyDir.{key}: unknown field" for key in volume.empty_dir.keys() - {"sizeLimit", "medium"}]
+    if volume.empty_dir.get("medium", "") not in ("", "Memory"):
+        found.append(f"{path}.emptyDir.medium: must be Memory, or left out")
+    try:
+        quantity(volume.empty_dir.get("sizeLimit", "0"))
+    except ValueError as error:
+        found.append(f"{path}.emptyDir.sizeLimit: {error}")
+    return sorted(found)

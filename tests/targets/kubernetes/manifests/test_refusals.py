@@ -1,0 +1,171 @@
+"""What cannot run on a cluster is refused before anything is made, each problem with its path."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from submarine_jupyter.errors import InvalidSpec
+from submarine_jupyter_server.targets.base import Launch
+from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, refuse
+
+LaunchOf = Callable[..., Launch]
+
+
+def problems(body: dict[str, Any], make: LaunchOf, kind: str = "indexed_jobs") -> list[str]:
+    try:
+        refuse(make(body).spec, kind=kind, options=ClusterOptions())
+    except InvalidSpec as error:
+        return error.problems
+    return []
+
+
+def body(framework: str = "Standalone", **parts: Any) -> dict[str, Any]:
+    return {
+        "meta": {"name": "x", "framework": framework, "cmd": "run"},
+        "environment": {"image": "busybox"},
+        "spec": {"Worker": {}},
+        **parts,
+    }
+
+
+def volume(**fields: Any) -> dict[str, Any]:
+    return {"volumes": [{"name": "v", "mountPath": "/data", "emptyDir": {}, **fields}]}
+
+
+@pytest.mark.parametrize(
+    ("runtime", "problem"),
+    [
+        ({"queue": "Team A"}, "runtime.queue: 'Team A' is not a name of Kubernetes (lower case letters, digits,"),
+        ({"queue": "a" * 64}, "runtime.queue: '"),
+        ({"priority": "-high"}, "runtime.priority: '-high' is not a name"),
+        ({"serviceAccount": "a/b"}, "runtime.serviceAccount: 'a/b' is not a name"),
+        ({"workingDir": "here"}, "runtime.workingDir: 'here' is not an absolute path"),
+        ({"nodeSelector": {"a b": "c"}}, "runtime.nodeSelector: 'a b' is not the key of a label"),
+        ({"nodeSelector": {"a": "c,d"}}, "runtime.nodeSelector.a: 'c,d' is not the value of a label"),
+        ({"tolerations": [{"value": "x"}]}, "runtime.tolerations.0.operator: must be Exists where there is no key"),
+        (
+            {"tolerations": [{"key": "a", "operator": "Exists", "value": "x"}]},
+            "runtime.tolerations.0.value: has no meaning with operator Exists",
+        ),
+        ({"tolerations": [{"key": "a", "tolerationSeconds": 1}]}, "runtime.tolerations.0.tolerationSeconds: has a mea"),
+        (volume(emptyDir=None), "runtime.volumes.0: give one of persistentVolumeClaim, configMap, secret and emptyDir"),
+        (volume(secret="s"), "runtime.volumes.0: give one of"),
+        (volume(emptyDir=None, secret="../s"), "runtime.volumes.0: '../s' is not a name of Kubernetes"),
+        (volume(emptyDir={"path": "/"}), "runtime.volumes.0.emptyDir.path: unknown field"),
+        (volume(emptyDir={"medium": "HugePages"}), "runtime.volumes.0.emptyDir.medium: must be Memory"),
+        (volume(emptyDir={"sizeLimit": "big"}), "runtime.volumes.0.emptyDir.sizeLimit: 'big' is not a quantity"),
+        (volume(mountPath="data"), "runtime.volumes.0.mountPath: 'data' is not an absolute path"),
+        (volume(mountPath="/a/../b"), "runtime.volumes.0.mountPath: '/a/../b' is not an absolute path"),
+        (volume(mountPath="/"), "runtime.volumes.0.mountPath: nothing can be mounted at '/'"),
+        (volume(mountPath="/a:b"), "runtime.volumes.0.mountPath: nothing can be mounted at '/a:b'"),
+        (volume(subPath="../x"), "runtime.volumes.0.subPath: '/../x' is not an absolute path"),
+        (volume(subPath="/x"), "runtime.volumes.0.subPath: must be relative"),
+        (
+            {"volumes": [volume()["volumes"][0], volume(mountPath="/data/")["volumes"][0]]},
+            "runtime.volumes.1.mountPath: something else is mounted at '/data'",
+        ),
+    ],
+)
+def test_runtime(runtime: dict[str, Any], problem: str, launch_of_spec: LaunchOf) -> None:
+    assert [found[: len(problem)] for found in problems(body(runtime=runtime), launch_of_spec)] == [problem]
+
+
+@pytest.mark.parametrize(
+    ("parts", "problem"),
+    [
+        ({"environment": {}}, "environment.image: give the container image to run; this cluster has no default"),
+        ({"environment": {"image": "a b"}}, "environment.image: 'a b' is not the name of a container image"),
+        ({"environment": {"image": "--privileged"}}, "environment.image: '--privileged' is not the name"),
+        ({"spec": {"Worker": {"image": "UPPER"}}}, "spec.Worker.image: 'UPPER' is not the name of a container image"),
+        ({"spec": {"Worker": {"resources": "gpu=1"}}}, "spec.Worker.resources: 'gpu': Kubernetes has no resource of t"),
+        ({"spec": {"Worker": {"resources": "a..b/gpu=1"}}}, "spec.Worker.resources: 'a..b/gpu': is not a name for a"),
+        ({"spec": {"Worker": {"resources": "kubernetes.io/x=1"}}}, "spec.Worker.resources: 'kubernetes.io/x': is not"),
+        ({"spec": {"Worker": {"cmd": "python it's"}}}, "meta.cmd: a quotation mark is not closed"),
+        ({"spec": {"Worker": {"envVars": {"A" * 241: ""}}}}, f"envVars.{'A' * 80}...: the name is too long"),
+        ({"spec": {"Worker": {"cmd": "a\ud800"}}}, "spec: has half of a character (a lone surrogate)"),
+        ({"code": {"git": {"url": "https://host/repo.git"}}}, "code.git: not supported on Kubernetes yet"),
+    ],
+)
+def test_roles(parts: dict[str, Any], problem: str, launch_of_spec: LaunchOf) -> None:
+    assert [found[: len(problem)] for found in problems(body(**parts), launch_of_spec)] == [problem]
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ({"..data/x": ""}, "code.files: '..data/x' cannot be mounted"),
+        ({"a:b": ""}, "code.files: 'a:b' cannot be mounted"),
+        ({"ü" * 200: ""}, "code.files: 'üüü"),
+        ({"a/b": "", "a": ""}, "code.files: 'a/b' is in a folder that is itself a file"),
+        ({f"{i}.py": "" for i in range(501)}, "code.files: more than 500 files"),
+    ],
+)
+def test_code(files: dict[str, str], problem: str, launch_of_spec: LaunchOf) -> None:
+    inline = body(code={"syncMode": "inline", "files": files})
+    assert [found[: len(problem)] for found in problems(inline, launch_of_spec)] == [problem]
+
+
+def test_a_volume_cannot_hide_the_code(launch_of_spec: LaunchOf) -> None:
+    inline = body(code={"syncMode": "inline", "files": {"a/b.py": ""}}, runtime=volume(mountPath="/code/a/"))
+    assert problems(inline, launch_of_spec) == ["runtime.volumes.0.mountPath: something else is mounted at '/code/a'"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "framework", "parts", "problem"),
+    [
+        ("tfjob", "PyTorch", {}, "meta.framework: a TFJob runs TensorFlow, not PyTorch"),
+        ("xgboostjob", "Standalone", {}, "meta.framework: a XGBoostJob runs XGBoost, not Standalone"),
+        ("xgboostjob", "XGBoost", {}, "spec.Master: an XGBoostJob must have one"),
+        (
+            "tfjob",
+            "TensorFlow",
+            {"spec": {"Worker": {"replicas": 2, "envVars": {"TF_CONFIG": "{}"}}}},
+            "envVars.TF_CONFIG: a TFJob sets it itself; leave it out",
+        ),
+        (
+            "pytorchjob",
+            "PyTorch",
+            {"spec": {"Master": {}}, "runtime": {"secrets": {"MASTER_PORT": "1"}}},
+            "envVars.MASTER_PORT: a PyTorchJob sets it itself; leave it out",
+        ),
+        (
+            "tfjob",
+            "TensorFlow",
+            {"spec": {"Chief": {}, "Worker": {}}, "runtime": {"successPolicy": "AllWorkers"}},
+            "runtime.successPolicy: a TFJob with a Chief succeeds when that one does; leave it out",
+        ),
+    ],
+)
+def test_what_a_kind_cannot_express(
+    kind: str, framework: str, parts: dict[str, Any], problem: str, launch_of_spec: LaunchOf
+) -> None:
+    found = problems(body(framework, **parts), launch_of_spec, kind)
+    assert [text[: len(problem)] for text in found] == [problem]
+
+
+def test_a_spec_must_fit_in_the_annotations(launch_of_spec: LaunchOf) -> None:
+    noise = random.Random(1).randbytes(150_000).hex()
+    found = problems(body(meta={**body()["meta"], "envVars": {"NOISE": noise}}), launch_of_spec)
+    assert len(found) == 1
+    assert found[0].endswith("KiB compressed are more than a cluster keeps with an object")
+
+
+def test_large_code_is_kept_in_its_config_map_only(launch_of_spec: LaunchOf) -> None:
+    noise = random.Random(1).randbytes(250_000).hex()
+    assert problems(body(code={"syncMode": "inline", "files": {"a.txt": noise}}), launch_of_spec) == []
+
+
+def test_all_problems_are_told_at_once(launch_of_spec: LaunchOf) -> None:
+    found = problems(
+        body("XGBoost", environment={}, runtime={"queue": "A", "priority": "B"}), launch_of_spec, "xgboostjob"
+    )
+    assert [problem.split(":")[0] for problem in found] == [
+        "spec.Master",
+        "environment.image",
+        "runtime.queue",
+        "runtime.priority",
+    ]
