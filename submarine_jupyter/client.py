@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     Spec = ExperimentSpec | Mapping[str, Any]
 
+# A server that is just starting may be known a moment before it listens (s).
+PING_S = 2.0
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 
 
@@ -45,7 +47,7 @@ class SubmarineClient:
 
     def ping(self) -> None:
         """Raise ServerNotFound or Forbidden unless a Submarine server answers."""
-        self._transport.request("GET", "experiment/ping", patience=0)
+        self._transport.request("GET", "experiment/ping", patience=PING_S)
 
     def targets(self) -> builtins.list[dict[str, Any]]:
         """Return the compute targets: ``name``, ``kind``, ``default``, ``capacity``."""

@@ -12,17 +12,21 @@ A token is only ever sent to the server it came with.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 from submarine_jupyter.errors import ServerNotFound
-from submarine_jupyter.running import Running, kernel_id, owner_of, parents, running_servers
+from submarine_jupyter.running import PING, Running, kernel_id, owner_of, parents, running_servers
 
 if TYPE_CHECKING:
     from submarine_jupyter.client import SubmarineClient
+
+log = logging.getLogger(__name__)
 
 # A page of JupyterLab or Notebook at the end of an address, but not the user of a hub who is called so.
 _PAGE = re.compile(r"(?<!/user)/(?:lab|doc|notebooks|tree)(?:/(?:tree|workspaces)/.*)?/?$")
@@ -47,7 +51,10 @@ def connect(url: str | None = None, token: str | None = None) -> SubmarineClient
     Raises ServerNotFound when nothing answers there or it has no Submarine extension, Forbidden when the token is
     not the right one.
     """
-    return client_of(find(url, token))
+    connection = find(url, token)
+    if connection.is_new:
+        log.warning("Started %s at %s; it goes on when this ends.", connection.found, connection.url)
+    return client_of(connection)
 
 
 def client_of(connection: Connection) -> SubmarineClient:
@@ -64,7 +71,7 @@ def client_of(connection: Connection) -> SubmarineClient:
 
 
 def find(url: str | None = None, token: str | None = None) -> Connection:
-    """Return the connection of this kernel, without contacting it. Raises ServerNotFound."""
+    """Return the connection of this kernel. Raises ServerNotFound."""
     if url:
         return _said(url, token, "as you said")
     if address := os.environ.get("SUBMARINE_URL"):
@@ -74,8 +81,12 @@ def find(url: str | None = None, token: str | None = None) -> Connection:
 
 def _said(url: str, token: str | None, found: str) -> Connection:
     """Read an address as people have it: perhaps copied from a browser, with the page and the token in it."""
-    parts = urlsplit(url.strip() if "://" in url else f"http://{url.strip()}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url.strip() if "://" in url else f"http://{url.strip()}")
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise ServerNotFound(f"{url[:200]!r} is not the address of a server.", hint="It is like http://127.0.0.1:8888/")
     path = _PAGE.sub("", parts.path)
     token = token or next(iter(parse_qs(parts.query).get("token", ())), None)
@@ -113,9 +124,9 @@ def _hub() -> Connection | None:
 
 
 def _owner() -> Connection | None:
-    """Return the running Jupyter Server of this kernel."""
+    """Return the running Jupyter Server of this kernel, unless it wants a password: a kernel has none."""
     server = owner_of(parents()) or _keeper(kernel_id())
-    if server is None:
+    if server is None or not (server.token or server.answers(PING)):
         return None
     return Connection(server.url, server.token or None, "the Jupyter Server of this notebook")
 
@@ -128,6 +139,11 @@ def _keeper(kernel: str | None) -> Running | None:
 
 
 def _personal() -> Connection:
+    if sys.platform == "win32":
+        raise ServerNotFound(
+            "There is no Submarine server of this kernel.",
+            hint="Start one ('jupyter submarine'), then: %submarine connect",
+        )
     from submarine_jupyter.personal import personal_server
 
     server, started = personal_server()

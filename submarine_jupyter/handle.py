@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from submarine_jupyter.answers import LogLine, Logs, Metrics, clock, commas, span
-from submarine_jupyter.errors import ExperimentFailed, SubmarineError, WaitTimeout
+from submarine_jupyter.errors import ExperimentFailed, InvalidRequest, SubmarineError, WaitTimeout
 from submarine_jupyter.following import FINAL, Lines
 from submarine_jupyter.tables import Table, bundle
 
@@ -85,8 +85,10 @@ class Experiment:
             raise WaitTimeout(f"{self.id} is still {status}.")
         if status == "Failed":
             detail = self._known.get("detail") or {}
-            reason, why = detail.get("reason"), detail.get("message") or "no reason is known"
-            raise ExperimentFailed(f"{self.id} ({self.name}): {why}{self._tail(why)}", reason=reason)
+            why, *lines = (detail.get("message") or "no reason is known").splitlines()
+            # Where the target has not said how it ended, the log may.
+            lines = lines[-LAST_LINES:] or self._last_lines()
+            raise ExperimentFailed("\n".join([f"{self.id} ({self.name}): {why}", *lines]), reason=detail.get("reason"))
         return self
 
     @overload
@@ -104,6 +106,8 @@ class Experiment:
 
         With ``follow`` return an iterator over the lines of all replicas as they come, until it has ended.
         """
+        if follow and since is not None:
+            raise InvalidRequest("Lines since a time cannot be followed: give tail, or none to begin at the start.")
         if follow:
             return self._lines(tail=tail, replica=replica)
         return self._client.logs(self.id, tail=tail, since=since, replica=replica)
@@ -194,16 +198,13 @@ class Experiment:
             if isinstance(item, Lines):
                 yield from (LogLine(item.replica, text) for text in item.lines)
 
-    def _tail(self, message: str) -> str:
-        """Return the last lines of the replica that failed first, unless the message has them already."""
+    def _last_lines(self) -> list[str]:
+        """Return the last lines of the replica that failed first."""
         replicas = (self._known.get("detail") or {}).get("replicas") or ()
-        failed = sorted((one["finishedTime"] or "9", one["name"]) for one in replicas if one["status"] == "Failed")
-        if "\n" in message or not failed:
-            return ""
+        failed = [one["name"] for one in sorted(replicas, key=_finished) if one["status"] == "Failed"]
         with contextlib.suppress(SubmarineError):
-            lines = self.logs(LAST_LINES, replica=failed[0][1]).get(failed[0][1], [])
-            return "".join(f"\n[{failed[0][1]}] {line}" for line in lines)
-        return ""
+            return self.logs(LAST_LINES, replica=failed[0]).get(failed[0], []) if failed else []
+        return []
 
 
 class ExperimentList(tuple[Experiment, ...]):
@@ -237,6 +238,11 @@ class ExperimentList(tuple[Experiment, ...]):
 def replica_counts(known: Mapping[str, Any]) -> str:
     """Return ``1 Master, 2 Worker``."""
     return commas(f"{task['replicas']} {role}" for role, task in known["spec"]["spec"].items())
+
+
+def _finished(replica: Mapping[str, Any]) -> tuple[bool, str]:
+    """Order replicas by their end; those without one come last."""
+    return replica["finishedTime"] is None, replica["finishedTime"] or ""
 
 
 def _because(status: str, detail: Mapping[str, Any]) -> str:

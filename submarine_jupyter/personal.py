@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from submarine_jupyter.errors import ServerNotFound
-from submarine_jupyter.running import Running, owner_of, runtime_dir
+from submarine_jupyter.running import PING, Running, owner_of, runtime_dir
 
 START_S = 60.0
 _LAST_LINES = 5
@@ -48,7 +48,7 @@ def _noted(path: Path) -> Running | None:
         return None
     server = owner_of({pid})
     # After a power cut the files of a dead server can name the process of something else.
-    return server if server and server.answers("api/v1/experiment/ping") else None
+    return server if server and server.answers(PING) else None
 
 
 def _start(noted: Path, log: Path) -> Running:
@@ -66,14 +66,23 @@ def _start(noted: Path, log: Path) -> Running:
             env=_environment(),
             start_new_session=True,  # it outlives the kernel, and Ctrl-C is not meant for it
         )
+    try:
+        return _wait(process, noted, log)
+    except BaseException:
+        process.kill()  # nobody would find it
+        raise
+
+
+def _wait(process: subprocess.Popen[bytes], noted: Path, log: Path) -> Running:
+    """Return the server once it answers, and note its process for the others. Raises ServerNotFound."""
     end = time.monotonic() + START_S
     while time.monotonic() < end and process.poll() is None:
         server = owner_of({process.pid})
-        if server is not None:
+        # The file is there a moment before the server listens.
+        if server is not None and server.answers(PING):
             noted.write_text(str(process.pid))
             return server
         time.sleep(0.05)
-    process.kill()
     raise ServerNotFound(
         f"A server could not be started: {' '.join(_last_lines(log)) or 'it wrote nothing'}",
         hint=f"Its log is {log}; '{sys.executable} -m submarine_jupyter_server' starts it by hand.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,6 +58,8 @@ class Insight:
 def _series(points: list[metrics.MetricRow]) -> list[dict[str, Any]]:
     series: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for point in points:
-        at = {"step": point.step, "value": point.value, "time": time_text(point.at)}
+        # JSON has no infinity; not a number is null in the database already.
+        value = point.value if point.value is not None and math.isfinite(point.value) else None
+        at = {"step": point.step, "value": value, "time": time_text(point.at)}
         series.setdefault((point.name, point.replica), []).append(at)
     return [{"name": name, "replica": replica, "points": found} for (name, replica), found in series.items()]

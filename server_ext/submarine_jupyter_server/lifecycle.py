@@ -22,14 +22,22 @@ log = logging.getLogger(__name__)
 
 
 class Lifecycle:
-    """Applies observations; ``moved`` is awaited after each change of status."""
+    """Applies observations; ``ending`` is awaited before an end is told, ``moved`` after each change of status."""
 
-    def __init__(self, db: Database, moved: Callable[[ExperimentRow], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        db: Database,
+        ending: Callable[[Observation], Awaitable[None]],
+        moved: Callable[[ExperimentRow], Awaitable[None]],
+    ) -> None:
         self._db = db
+        self._ending = ending
         self._moved = moved
 
     async def observe(self, seen: Observation) -> None:
         """Store what a target saw."""
+        if seen.status.final:
+            await self._ending(seen)
         reach("observation_before")
         before, after = await self._db.write(lambda tx: apply(tx, seen))
         reach("observation_after")
@@ -41,7 +49,7 @@ class Lifecycle:
 def apply(tx: Connection, seen: Observation) -> tuple[ExperimentRow | None, ExperimentRow | None]:
     """Apply one observation in a transaction; return the row before and after, None where nothing changed."""
     before = experiments.find(tx, seen.experiment_id, include_deleted=True)
-    if before is None or before.uid != seen.uid or before.attempt != seen.attempt:
+    if before is None or before.uid != seen.uid or before.attempt > seen.attempt:
         return before, None
     if seen.replicas:
         replicas.upsert(tx, seen.experiment_id, seen.attempt, seen.replicas)

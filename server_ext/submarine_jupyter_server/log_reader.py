@@ -51,8 +51,9 @@ class LogReader:
         self._growth = Growth(archive)
 
     async def close(self) -> None:
-        """Stop watching files."""
+        """Stop watching and reading files."""
         await self._growth.close()
+        self._archive.close()
 
     async def list(self, query: QueryString) -> Answer:
         """Return the names of the replicas of each experiment, their logs left empty."""
@@ -116,6 +117,8 @@ class LogReader:
         ``end`` {status, complete}. Raises NotFound, InvalidRequest.
         """
         row = await self._db.read(lambda tx: _find(tx, experiment_id))
+        if replica is not None and f"{row.id}-{replica}" not in expected_pods(row.id, row.wire_spec):
+            await self._archive.run(self._archive.replica, row.id, replica)  # one that was scaled away, or NotFound
         start = parse_position(position) if position else None
         if start is None and tail is not None:
             start = await self._archive.run(
@@ -146,10 +149,10 @@ class LogReader:
                     yield Message(place, "state", json_text(state))
             else:
                 place = item.id
-                data = item.data if item.event != "end" else {"status": state["status"], **item.data}
-                yield Message(place, item.event, json_text(data))
                 if item.event == "end":
+                    yield Message(place, "end", json_text({"status": state["status"], **item.data}))
                     return
+                yield Message(place, item.event, item.json())
 
     async def _bytes(self, log: ReplicaLog, start: int, stop: int) -> AsyncIterator[bytes]:
         async for chunk in raw.chunks(self._archive, log, start, stop):

@@ -72,7 +72,8 @@ class Opening:
 
     async def _open(self, config: ServiceConfig) -> Service:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wanted.wait(), HEAD_START_SECONDS)
+            async with asyncio.timeout(HEAD_START_SECONDS):
+                await self._wanted.wait()
         return await _open(config)
 
 

@@ -13,7 +13,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from sqlalchemy import Connection
 
@@ -52,11 +52,17 @@ def launch_of(row: ExperimentRow) -> Launch:
 
 
 class Outbox:
-    """Delivers orders while this server is the controller."""
+    """Delivers orders while this server is the controller; ``gone`` is awaited after each deletion."""
 
-    def __init__(self, db: Database, targets: Mapping[str, ComputeTarget]) -> None:
+    def __init__(
+        self,
+        db: Database,
+        targets: Mapping[str, ComputeTarget],
+        gone: Callable[[ExperimentRow], Awaitable[None]],
+    ) -> None:
         self._db = db
         self._targets = targets
+        self._gone = gone
         self._wake = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, asyncio.Future[None]] = {}
@@ -145,6 +151,7 @@ class Outbox:
         if order.op == "delete":
             reach("delete_target")
             await target.delete(row.id, row.uid)
+            await self._gone(row)
         elif row.deleted is None and order.op == "stop":
             reach("stop_target")
             await target.stop(launch_of(row))

@@ -23,13 +23,15 @@ from submarine_jupyter_server import lifecycle
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.outbox import now_ms
 from submarine_jupyter_server.secrets import mask
-from submarine_jupyter_server.store import experiments, outbox
+from submarine_jupyter_server.store import events, experiments, idempotency, outbox
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import NewExperiment
 from submarine_jupyter_server.targets.base import ComputeTarget, Found
 
 log = logging.getLogger(__name__)
 DAY_MS = 86_400_000
+# How long events can be resumed from and keys of requests are known.
+KEPT_DAYS = 30
 
 
 class Reconcile:
@@ -60,6 +62,7 @@ class Reconcile:
         return await self._db.write(lambda tx: compare(tx, target.name, found, settled))
 
     async def _purge(self) -> None:
+        await self._db.write(_forget_old)
         if self._retention_days is None:
             return
         before = now_ms() - int(self._retention_days * DAY_MS)
@@ -67,6 +70,12 @@ class Reconcile:
             if (target := self._targets.get(row.target)) is not None:
                 await target.purge(row.id, row.uid)
                 await self._db.write(lambda tx, id_=row.id: experiments.forget(tx, id_))  # type: ignore[misc]
+
+
+def _forget_old(tx: Connection) -> None:
+    before = now_ms() - KEPT_DAYS * DAY_MS
+    events.purge(tx, before)
+    idempotency.purge(tx, before)
 
 
 def settled_ids(tx: Connection, target: str) -> set[str]:

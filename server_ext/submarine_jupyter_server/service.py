@@ -11,7 +11,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.config import ServiceConfig
@@ -29,12 +29,13 @@ from submarine_jupyter_server.store import experiments, metrics
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.stream import EventFeed
-from submarine_jupyter_server.targets.base import ComputeTarget
+from submarine_jupyter_server.targets.base import ComputeTarget, Observation
 from submarine_jupyter_server.targets.local.target import LocalTarget
 
 log = logging.getLogger(__name__)
 BACKUP_S = 3600.0
 DECIDE_S = 10.0
+DRAIN_S = 2.0
 
 
 class Service:
@@ -48,13 +49,14 @@ class Service:
         archive = LogArchive(config.data_dir / "runs")
         namespaces = tuple(dict.fromkeys((config.namespace, *config.namespaces)))
         reader = SpecReader(namespaces, tuple(targets), config.default_target)
-        self._outbox = Outbox(db, targets)
-        self._lifecycle = Lifecycle(db, self._moved)
+        self._outbox = Outbox(db, targets, self._gone)
+        self._lifecycle = Lifecycle(db, self._ending, self._moved)
         self._reconcile = Reconcile(db, targets, config.retention_days)
         self._controller = Controller(config.data_dir)
         self._metrics = MetricCollector(db, archive, metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._decided = asyncio.Event()
+        self._drains: set[asyncio.Task[None]] = set()
         self._backed_up = time.monotonic()
         self.feed = EventFeed(db, config.emit)
         self.experiments = Experiments(db, targets, reader, self._outbox)
@@ -82,7 +84,7 @@ class Service:
         """Stop working; what runs on the targets goes on."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._drains, return_exceptions=True)
         for target in self.targets.values():
             await target.close()
         await self._metrics.close()
@@ -142,10 +144,31 @@ class Service:
             await self.db.backup()
 
     async def _moved(self, row: ExperimentRow) -> None:
-        """Follow the metrics of what runs, and read the last ones of what has ended."""
-        runtime = ExperimentSpec.parse(json.loads(row.spec)).runtime
-        templates = (runtime.metrics if runtime else None) or ()
-        if Status(row.status).final:
-            await self._metrics.drain(row.id, row.attempt, templates)
-        else:
-            self._metrics.watch(row.id, row.attempt, templates)
+        """Follow the metrics of what runs, and read the last ones of an attempt that was replaced."""
+        if row.attempt > 1:
+            await self._metrics.drain(row.id, row.attempt - 1, _templates(row))
+        if not Status(row.status).final:
+            self._metrics.watch(row.id, row.attempt, _templates(row))
+
+    async def _ending(self, seen: Observation) -> None:
+        """Read the last metrics: who sees the end may ask for them at once. What takes long goes on meanwhile."""
+        row = await self.db.read(lambda tx: experiments.find(tx, seen.experiment_id))
+        if row is not None and row.uid == seen.uid:
+            drain = asyncio.create_task(self._metrics.drain(row.id, seen.attempt, _templates(row)))
+            self._drains.add(drain)
+            drain.add_done_callback(self._drained)
+            await asyncio.wait([drain], timeout=DRAIN_S)
+
+    def _drained(self, drain: asyncio.Task[None]) -> None:
+        self._drains.discard(drain)
+        if not drain.cancelled() and (error := drain.exception()) is not None:
+            log.error("The last metrics of an experiment could not be stored", exc_info=error)
+
+    async def _gone(self, row: ExperimentRow) -> None:
+        """Forget what was deleted."""
+        await self._metrics.forget(row.id, row.attempt)
+
+
+def _templates(row: ExperimentRow) -> Sequence[str]:
+    runtime = ExperimentSpec.parse(json.loads(row.spec)).runtime
+    return (runtime.metrics if runtime else None) or ()

@@ -34,7 +34,7 @@ def first_line_ms() -> float | str:
     python = FOLDER / "bin" / "python"
     if not python.exists():
         made = subprocess.run([sys.executable, "-m", "venv", FOLDER], capture_output=True, check=False)
-        pip = [python, "-m", "pip", "install", "--quiet", "kubeflow"]
+        pip = [str(python), "-m", "pip", "install", "--quiet", "kubeflow"]
         if made.returncode or subprocess.run(pip, capture_output=True, check=False, timeout=300).returncode:
             return "not installable here"
     # A file, because the SDK reads the source of the function it is given.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from random import Random
 from typing import Any
 
 import pytest
@@ -47,8 +48,9 @@ def test_an_experiment_from_beginning_to_end(client: SubmarineClient) -> None:
     assert list(experiment.logs(follow=True)) == lines
     assert experiment.spec.meta.name == "<b>one</b>"
     assert repr(experiment) == f"<Experiment {experiment.id} '<b>one</b>' Succeeded>"
-    (series,) = experiment.metrics()
-    assert [(point.step, point.value) for point in series.points] == [(1, 0.5), (2, 0.75)]
+    while len(series := [point for one in experiment.metrics() for point in one.points]) < 2:
+        time.sleep(0.05)  # they are read from the log, which may take a moment more
+    assert [(point.step, point.value) for point in series] == [(1, 0.5), (2, 0.75)]
     assert experiment.metrics().last("accuracy") == 0.75
     with pytest.raises(NotFound, match=r"There is no metric 'loss'.*ccuracy"):
         experiment.metrics().last("loss")
@@ -251,6 +253,21 @@ def test_no_line_is_lost_or_doubled_however_often_the_stream_is_cut(
     whole = [f"line {number} é" for number in range(1, 2001)]
     assert found == {"worker-0": whole, "worker-1": whole}
     assert wire.connections >= len(sizes)
+
+
+def test_no_cut_is_at_a_bad_place(client: SubmarineClient, cut_client: SubmarineClient, wire: Wire) -> None:
+    experiment = client.create(spec("seq 3000; printf 'no newline at the end'", replicas=2)).wait(60)
+    whole = [*map(str, range(1, 3001)), "no newline at the end"]
+    for seed in range(25):
+        random = Random(seed)
+        wire.cut()
+        wire.cut_after(*(int(random.expovariate(1 / 8000)) for _ in range(12)))
+
+        found: dict[str, list[str]] = {"worker-0": [], "worker-1": []}
+        for line in cut_client.get(experiment.id).logs(follow=True):
+            found[line.replica].append(line.text)
+
+        assert found == {"worker-0": whole, "worker-1": whole}, f"seed {seed}"
 
 
 def test_a_stream_survives_silence_cuts_and_a_tail(

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from submarine_jupyter import Forbidden, ServerNotFound, connect
-from submarine_jupyter.connection import Connection, find
+from submarine_jupyter.connection import Connection, _owner, find
 from submarine_jupyter.running import running_servers
 from submarine_jupyter.transport import on_this_machine
 from tests.live_server import TOKEN, LiveServer
@@ -90,7 +90,7 @@ def test_an_address_is_read_as_people_have_it(said: str, url: str, token: str | 
     assert find(said) == Connection(url, token, "as you said")
 
 
-@pytest.mark.parametrize("said", ["ftp://host/", "http://", "//", "http:///path"])
+@pytest.mark.parametrize("said", ["ftp://host/", "http://", "//", "http:///path", "http://host:port/", "http://[::1"])
 def test_what_is_no_address_is_said(said: str, runtime: Path) -> None:
     with pytest.raises(ServerNotFound, match="is not the address of a server"):
         find(said)
@@ -162,6 +162,14 @@ def test_a_server_is_found_by_its_runtime_file_and_answers(
     with connect() as client:
         assert client.url == server.url.removesuffix("api/v1/experiment")
         assert [target["kind"] for target in client.targets()] == ["local"]
+
+
+def test_a_server_that_wants_a_password_is_left_out(url: str, runtime: Path) -> None:
+    write(runtime, os.getppid(), url=url, token="")
+    assert _owner() is None
+
+    write(runtime, os.getppid(), url=url, token=TOKEN)
+    assert _owner() == Connection(url, TOKEN, "the Jupyter Server of this notebook")
 
 
 def test_a_wrong_token_is_said(url: str, runtime: Path) -> None:

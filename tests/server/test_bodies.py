@@ -124,6 +124,13 @@ async def test_a_body_declared_too_large_is_refused_before_it_is_sent(raw: Raw, 
     assert b"REQUEST_ENTITY_TOO_LARGE" in answer
 
 
+async def test_not_even_the_end_of_an_endless_body_is_waited_for(raw: Raw, jp_serverapp: ServerApp) -> None:
+    token = jp_serverapp.identity_provider.token
+    answer = await raw(head(jp_serverapp.base_url, token, f"Content-Length: {10**12}") + b"{")
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b'"success":false' in answer
+
+
 @pytest.mark.parametrize("token", [None, "wrong"], ids=["known", "unknown"])
 async def test_whoever_sends_too_much_still_reads_the_answer(
     raw: Raw, jp_serverapp: ServerApp, token: str | None
@@ -169,3 +176,22 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_leaves_nothing(
     writer.close()
     await writer.wait_closed()
     assert (await call("GET", "experiment")).result == []
+
+
+async def test_a_client_that_leaves_after_its_body_has_made_its_experiment(
+    call: Any, jp_http_port: int, jp_serverapp: ServerApp
+) -> None:
+    await call("GET", "experiment")
+    body = json.dumps(GOOD).encode()
+    _, writer = await asyncio.open_connection("127.0.0.1", jp_http_port)
+    writer.write(head(jp_serverapp.base_url, jp_serverapp.identity_provider.token, f"Content-Length: {len(body)}"))
+    writer.write(body)
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    for _ in range(200):
+        if made := (await call("GET", "experiment")).result:
+            break
+        await asyncio.sleep(0.05)
+    assert [item["spec"]["meta"]["name"] for item in made] == ["small"]
+    await call("DELETE", f"experiment/{made[0]['experimentId']}")

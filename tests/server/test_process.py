@@ -53,7 +53,9 @@ def test_the_commands_of_the_document_work_as_they_are(curl: Curl) -> None:
     assert made["result"]["status"] == "Accepted"
     assert json.loads(curl("", "-X", "GET"))["result"][0]["experimentId"] == path[1:]
     events = curl(f"{path}/events", "-N")
-    assert events.rstrip().splitlines()[-2:] == ["event: end", 'data: {"status": "Succeeded"}']
+    last = events.rstrip().splitlines()[-2:]
+    assert last[0] == "event: end"
+    assert json.loads(last[1].removeprefix("data: ")) == {"status": "Succeeded"}
     assert json.loads(curl(path, "-X", "GET"))["result"]["status"] == "Succeeded"
     logs = json.loads(curl(f"/logs{path}", "-X", "GET"))["result"]["logContent"]
     assert [pod["podLog"][0].split()[0] for pod in logs] == ["/var/tf_mnist/mnist_with_summaries.py"] * 2

@@ -39,6 +39,7 @@ ACTIONS = {"GET": "read", "POST": "write", "PUT": "write", "PATCH": "write", "DE
 ANONYMOUS = (IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider)
 BODY_SECONDS = 60.0
 DRAIN_SECONDS = 5.0
+DRAIN_BYTES = 64 * 1024 * 1024
 RETRY_SECONDS = 5
 
 
@@ -118,7 +119,9 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
 
     async def _drain(self) -> None:
         """Take the rest of a refused body: closing a socket with unread bytes would lose the answer."""
-        if self._prepared_future is None or self.request.headers.get("Expect"):
+        size = self.request.headers.get("Content-Length", "0")
+        endless = not size.isdecimal() or int(size[:20]) > DRAIN_BYTES
+        if endless or self._prepared_future is None or self.request.headers.get("Expect"):
             return
         self.incoming.close()
         future_set_result_unless_cancelled(self._prepared_future, None)

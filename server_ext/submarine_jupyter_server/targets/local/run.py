@@ -127,6 +127,7 @@ def rescale(run: Run, settings: Settings, ports: PortLeases, *, grow: bool) -> J
         grow=grow,
     )
     run.attempt.replace_plan(plan)
+    reach("plan_written")
     return plan
 
 
