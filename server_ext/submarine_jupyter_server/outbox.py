@@ -83,7 +83,8 @@ class Outbox:
         future = self._waiting.setdefault(experiment_id, asyncio.get_running_loop().create_future())
         self.wake()
         try:
-            await asyncio.wait_for(asyncio.shield(future), seconds)
+            async with asyncio.timeout(seconds):
+                await asyncio.shield(future)
         except TimeoutError:
             pass
         finally:
@@ -95,8 +96,10 @@ class Outbox:
         try:
             while True:
                 await self._deliver_due()
+                # Not wait_for: in Python 3.11 that loses a cancellation which comes together with the event.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), FOREIGN_POLL_S)
+                    async with asyncio.timeout(FOREIGN_POLL_S):
+                        await self._wake.wait()
                 self._wake.clear()
         finally:
             self.delivering = False

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
-from submarine_jupyter.errors import SubmarineError
+from submarine_jupyter.errors import SubmarineError, TargetUnavailable
 from submarine_jupyter.models import Status
 from submarine_jupyter_server import lifecycle
 from submarine_jupyter_server.failpoints import reach
@@ -67,9 +67,14 @@ class Reconcile:
             return
         before = now_ms() - int(self._retention_days * DAY_MS)
         for row in await self._db.read(lambda tx: experiments.expired_deleted(tx, before)):
-            if (target := self._targets.get(row.target)) is not None:
+            if (target := self._targets.get(row.target)) is None:
+                continue
+            try:
                 await target.purge(row.id, row.uid)
-                await self._db.write(lambda tx, id_=row.id: experiments.forget(tx, id_))  # type: ignore[misc]
+            except TargetUnavailable as error:
+                log.warning("The files of %s cannot be removed now: %s", row.id, error)
+                continue
+            await self._db.write(lambda tx, id_=row.id: experiments.forget(tx, id_))  # type: ignore[misc]
 
 
 def _forget_old(tx: Connection) -> None:

@@ -98,7 +98,8 @@ class Service:
         await self.feed.start()
         self._tasks.append(asyncio.create_task(self._control(), name="submarine controller"))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._decided.wait(), DECIDE_S)
+            async with asyncio.timeout(DECIDE_S):
+                await self._decided.wait()
 
     def _committed(self) -> None:
         self.feed.committed()

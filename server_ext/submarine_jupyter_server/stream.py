@@ -100,17 +100,19 @@ class EventFeed:
 
     async def _beyond(self, seen: int, seconds: float) -> bool:
         """Wait until there is an event after ``seen``; False when ``seconds`` went by without one."""
-        async with self._arrived:
-            try:
-                await asyncio.wait_for(self._arrived.wait_for(lambda: self._last > seen), max(seconds, 0.0))
-            except TimeoutError:
-                return False
-            return True
+        try:
+            async with asyncio.timeout(max(seconds, 0.0)), self._arrived:
+                await self._arrived.wait_for(lambda: self._last > seen)
+        except TimeoutError:
+            return False
+        return True
 
     async def _pump(self) -> None:
         while True:
+            # Not wait_for: in Python 3.11 that loses a cancellation which comes together with the event.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), FOREIGN_POLL_S)
+                async with asyncio.timeout(FOREIGN_POLL_S):
+                    await self._news.wait()
             self._news.clear()
             try:
                 rows = await self._db.read(lambda tx: events.after(tx, self._last, BATCH))

@@ -23,7 +23,7 @@ def run() -> list[Row]:
     bare, ours = [], []
     for _ in range(ROUNDS):
         bare.append(_start("{}"))
-        ours.append(_start('{"submarine_jupyter_server": True}'))
+        ours.append(_start('{"submarine_jupyter": True}'))
     seconds = [statistics.median(found[0] for found in runs) for runs in (bare, ours)]
     memory = [statistics.median(found[1] for found in runs) for runs in (bare, ours)]
     added, grown = (seconds[1] - seconds[0]) * 1000, (memory[1] - memory[0]) / 1e6

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import pytest
+from tornado.escape import url_escape
 
 from submarine_jupyter import errors
 from submarine_jupyter_server import opening
@@ -49,8 +50,6 @@ async def test_what_cannot_be_an_id_is_not_found(
     http_server_client: Any, jp_base_url: str, jp_auth_header: dict[str, str], name: str
 ) -> None:
     for path in (f"experiment/{name}", f"experiment/logs/{name}", f"experiment/{name}/metrics"):
-        from tornado.escape import url_escape
-
         url = jp_base_url + "api/v1/" + (path if path.isascii() else url_escape(path, plus=False))
         answer = await http_server_client.fetch(url, headers=jp_auth_header, raise_error=False)
         assert answer.code == 404, (path, answer.body)

@@ -47,16 +47,14 @@ async def test_the_data_directory_is_private(call: Any, tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "submarine").stat().st_mode) == 0o700
 
 
-def test_a_data_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
+def test_a_data_directory_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir(mode=0o755)
     private_directory(mine)
     assert stat.S_IMODE(mine.stat().st_mode) == 0o700
     (tmp_path / "link").symlink_to(mine)
-    for other in (tmp_path / "link", Path("/proc/1/root") if Path("/").owner() != mine.owner() else None):
-        if other is not None:
-            with pytest.raises(Unavailable, match="not a directory of this user"):
-                private_directory(other)
+    with pytest.raises(Unavailable, match="not a directory of this user"):
+        private_directory(tmp_path / "link")
 
 
 def test_the_data_directory_can_be_named_in_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -48,6 +48,17 @@ async def test_nobody_else_gets_the_port(bench: Bench, family: str, host: str) -
     await eventually(lambda: can_bind(port), "the port is free again")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's rules for SO_REUSEADDR")
+async def test_a_tracker_that_reuses_no_address_can_listen(bench: Bench) -> None:
+    target = await bench.target()
+    listen = 'import os, socket; socket.socket().bind(("127.0.0.1", int(os.environ["MASTER_PORT"]))); print("bound")'
+    code = {"syncMode": "inline", "files": {"serve.py": listen}}
+    tasks = {"Master": {"resources": "cpu=100m"}}
+    order = launch('python -I -S "$CODE_PATH/serve.py"', framework="XGBoost", tasks=tasks, code=code)
+    await target.ensure(order)
+    await bench.status(order, Status.SUCCEEDED)
+
+
 def can_bind(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

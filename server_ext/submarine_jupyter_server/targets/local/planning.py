@@ -100,6 +100,11 @@ def prepare(launch: Launch, attempt: Attempt) -> None:
         (attempt.path / "work").mkdir(mode=0o700, exist_ok=True)
 
 
+# Their servers (gRPC, c10d) set SO_REUSEADDR, so they can listen on a port that the shim holds for them. XGBoost's
+# tracker does not, and nobody knows about a plain program: their ports are leased, and free when they start.
+REUSING = ("TensorFlow", "PyTorch")
+
+
 def make_plan(
     launch: Launch,
     attempt: Attempt,
@@ -125,7 +130,8 @@ def make_plan(
 
     for member in new:
         item = _item(launch, member, attempt, settings, address)
-        items[member.name] = item | {"ports": [ports[member.name]] if member.name in ports else []}
+        leased = [ports[member.name]] if member.name in ports else []
+        items[member.name] = item | {"ports": leased, "held_ports": leased if spec.meta.framework in REUSING else []}
     runtime = spec.runtime
     return {
         "experiment_id": launch.experiment_id,

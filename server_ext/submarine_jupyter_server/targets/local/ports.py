@@ -28,8 +28,8 @@ class PortLeases:
         self._sockets: dict[str, list[socket.socket]] = {}
         self._candidates = _candidates()
 
-    def lease(self, key: str, count: int) -> list[int]:
-        """Lend free ports to an experiment, and hold them. Raises TargetUnavailable if there are too few."""
+    def lease(self, key: str, count: int, *, hold: bool = True) -> list[int]:
+        """Lend free ports to an experiment, held if asked for. Raises TargetUnavailable if there are too few."""
         found: list[int] = []
         with self._lock:
             leased = set().union(*self._leases.values())
@@ -43,6 +43,8 @@ class PortLeases:
                 self.held_elsewhere(key)
                 raise TargetUnavailable(f"no {count} free ports between {FIRST} and {LAST}")
             self._leases.setdefault(key, set()).update(found)
+        if not hold:
+            self.held_elsewhere(key)
         return found
 
     def adopt(self, key: str, ports: list[int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from submarine_jupyter.errors import TargetRefused
@@ -107,7 +108,7 @@ def begin(run: Run, settings: Settings, ports: PortLeases) -> Json:
     plan = attempt.read("plan.json")
     if plan is None:
         planning.prepare(launch, attempt)
-        draft = planning.make_plan(launch, attempt, settings, lambda count: ports.lease(launch.experiment_id, count))
+        draft = planning.make_plan(launch, attempt, settings, _lease(run, ports))
         plan = attempt.create_plan(draft)
     reach("plan_written")
     reach("shim_spawn_before")
@@ -122,13 +123,18 @@ def rescale(run: Run, settings: Settings, ports: PortLeases, *, grow: bool) -> J
         run.launch,
         run.attempt,
         settings,
-        lambda count: ports.lease(run.launch.experiment_id, count),
+        _lease(run, ports),
         run.attempt.read("plan.json"),
         grow=grow,
     )
     run.attempt.replace_plan(plan)
     reach("plan_written")
     return plan
+
+
+def _lease(run: Run, ports: PortLeases) -> Callable[[int], list[int]]:
+    hold = run.launch.spec.meta.framework in planning.REUSING
+    return lambda count: ports.lease(run.launch.experiment_id, count, hold=hold)
 
 
 def stop(run: Run, reason: str, message: str, grace_s: float) -> Json | None:

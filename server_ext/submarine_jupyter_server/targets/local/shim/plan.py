@@ -26,7 +26,7 @@ class Item:
         self.argv: list[str] = data["argv"]
         self.env: dict[str, str] = data["env"]
         self.cwd: str = data["cwd"]
-        self.ports: list[int] = data["ports"]
+        self.held_ports: list[int] = data["held_ports"]
         self.memory_bytes: int | None = data["memory_bytes"]
         self.memory: str | None = data["memory"]
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 class PortHolder:
     """Keeps ports bound but not listening.
 
-    On Linux a program that sets SO_REUSEADDR, as every framework does, can still listen on such a port, while
-    no other program gets it: not by ``bind(0)``, nor by a bind without that option (``socket(7)``). So nobody takes the
-    port between the choice and the moment the framework needs it.
+    On Linux a program that sets SO_REUSEADDR can still listen on such a port, while no other program gets it: not by
+    ``bind(0)``, nor by a bind without that option (``socket(7)``). So nobody takes the port between the choice and the
+    moment the framework needs it.
     """
 
     def __init__(self, ports: list[int]) -> None:

@@ -45,7 +45,7 @@ class Replica:
         self.out_of_memory = False
         self.kill_at: float | None = None
         self.restart_at: float | None = 0.0
-        self._ports = PortHolder(item.ports)
+        self._ports = PortHolder(item.held_ports)
 
     @property
     def alive(self) -> bool:
