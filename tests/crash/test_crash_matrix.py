@@ -163,7 +163,7 @@ def test_delete(server: LiveServer, point: str) -> None:
 def test_scale(server: LiveServer, point: str) -> None:
     server.start(action(point))
     ready = server.wait_ready()
-    made = whatever_happens(lambda: submit(server, "k", seconds=10, exit_code=0)) if ready else None
+    made = whatever_happens(lambda: submit(server, "k", seconds=7, exit_code=0)) if ready else None
     change = {"spec": {"Worker": {"replicas": 2}}}
     kind = {"Content-Type": "application/merge-patch+json"}
 
@@ -176,7 +176,7 @@ def test_scale(server: LiveServer, point: str) -> None:
     assert server.wait_dead(20) == 137, server.log()
     server.start()
     assert server.wait_ready()
-    made = submit(server, "k", seconds=10, exit_code=0)
+    made = submit(server, "k", seconds=7, exit_code=0)
     assert made is not None
     patch()
     ended = server.ended(made["experimentId"])

@@ -38,6 +38,8 @@ class Streams:
 
     def __init__(self) -> None:
         self._open: set[asyncio.Task[None]] = set()
+        self.turn = asyncio.Lock()
+        """Held while one stream is written to: a hundred that have news at once must not hold the loop together."""
 
     def __len__(self) -> int:
         return len(self._open)
@@ -74,10 +76,13 @@ async def write(handler: SubmarineHandler, data: str | bytes) -> bool:
     Awaiting is what bounds the memory: nothing is read for a client that does not take what it has. One that
     took nothing for 60 s is closed.
     """
-    handler.write(data)
     try:
+        async with handler.surroundings.streams.turn:
+            handler.write(data)
+            flushed = handler.flush()
+            await asyncio.sleep(0)
         async with asyncio.timeout(STALL_SECONDS):
-            await handler.flush()
+            await flushed
     except StreamClosedError:
         return False
     except TimeoutError:
@@ -106,6 +111,8 @@ async def _pump(handler: SubmarineHandler, messages: AsyncIterator[Message | Non
 
 
 def _frame(message: Message) -> str:
-    # Only these end a line here; str.splitlines would also break at U+2028 and others.
-    lines = "".join(f"data: {line}\n" for line in re.split("\r\n|\r|\n", message.data))
-    return f"id: {message.id}\nevent: {message.event}\n{lines}\n"
+    data = message.data
+    if "\n" in data or "\r" in data:
+        # Only these end a line here; str.splitlines would also break at U+2028 and others.
+        data = "\ndata: ".join(re.split("\r\n|\r|\n", data))
+    return f"id: {message.id}\nevent: {message.event}\ndata: {data}\n\n"
