@@ -18,8 +18,8 @@ from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.lifecycle import record
 from submarine_jupyter_server.outbox import Outbox, now_ms
+from submarine_jupyter_server.query import QueryString
 from submarine_jupyter_server.requests import (
-    QueryString,
     SpecReader,
     body_hash,
     list_query,
@@ -74,7 +74,7 @@ class Experiments:
         result = f"[{','.join(experiment_json(row) for row in page.rows)}]"
         if page.next_cursor is None:
             return Answer(result)
-        return Answer(result, {"nextCursor": page.next_cursor}, {"X-Next-Cursor": page.next_cursor})
+        return Answer(result, {"nextCursor": page.next_cursor})
 
     async def get(self, experiment_id: str, *, full: bool = False) -> Answer:
         """Return one experiment; ``full`` adds why it is as it is."""

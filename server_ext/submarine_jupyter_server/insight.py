@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from submarine_jupyter.errors import NotFound
-from submarine_jupyter_server.requests import QueryString, known, one, whole
+from submarine_jupyter_server.query import QueryString, one, only, whole
 from submarine_jupyter_server.store import experiments, metrics
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.targets.base import ComputeTarget
@@ -28,7 +28,7 @@ class Insight:
 
     async def metrics(self, experiment_id: str, query: QueryString) -> Answer:
         """Return one series per metric and replica of the latest attempt, points in the order they were logged."""
-        known(query, {"name", "replica", "limit"})
+        only(query, "name", "replica", "limit")
         name, replica = one(query, "name"), one(query, "replica")
         limit = whole(query, "limit", 1, MAX_POINTS) or MAX_POINTS
 

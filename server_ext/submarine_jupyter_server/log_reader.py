@@ -21,7 +21,8 @@ from submarine_jupyter_server.logs.follow import follow
 from submarine_jupyter_server.logs.growth import Growth
 from submarine_jupyter_server.logs.pages import experiment_pages, start_position
 from submarine_jupyter_server.logs.position import Position, parse_position
-from submarine_jupyter_server.requests import QueryString, known, list_query, one, whole
+from submarine_jupyter_server.query import QueryString, one, only, whole
+from submarine_jupyter_server.requests import list_query
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
@@ -63,7 +64,7 @@ class LogReader:
 
     async def page(self, experiment_id: str, query: QueryString) -> Answer:
         """Return the newest lines of each replica: ``tail`` lines, those ``since`` a time, of one ``replica``."""
-        known(query, {"tail", "since", "replica", "attempt"})
+        only(query, "tail", "since", "replica", "attempt")
         row = await self._db.read(lambda tx: _find(tx, experiment_id))
         pages = await self._archive.run(
             lambda: experiment_pages(

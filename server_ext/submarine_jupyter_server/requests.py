@@ -7,17 +7,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from submarine_jupyter.errors import Forbidden, InvalidRequest, InvalidSpec
+from submarine_jupyter.errors import Forbidden, InvalidSpec
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.logs.templates import parse_template
+from submarine_jupyter_server.query import QueryString, one, only, whole
 from submarine_jupyter_server.secrets import restore
 from submarine_jupyter_server.store.experiments import Query
 
-QueryString = Mapping[str, list[str]]
 DEFAULT_LIMIT = 1000
-_FILTERS = {"status", "name", "tag", "framework", "target", "owner", "namespace", "sort", "limit", "cursor"}
-# Read by Jupyter Server itself on every request.
-_IGNORED = {"token", "no_track_activity", "_xsrf"}
+_FILTERS = ("status", "name", "tag", "framework", "target", "owner", "namespace", "sort", "limit", "cursor")
 
 
 class SpecReader:
@@ -85,7 +83,7 @@ def body_hash(body: object) -> str:
 
 def list_query(query: QueryString) -> Query:
     """Return the filters, order and page of a list. Raises InvalidRequest naming what cannot be used."""
-    known(query, _FILTERS)
+    only(query, *_FILTERS)
     statuses = [part for text in query.get("status", []) for part in text.split(",") if part]
     return Query(
         statuses=tuple(statuses),
@@ -99,28 +97,3 @@ def list_query(query: QueryString) -> Query:
         limit=whole(query, "limit", 1, DEFAULT_LIMIT) or DEFAULT_LIMIT,
         cursor=one(query, "cursor"),
     )
-
-
-def known(query: QueryString, names: set[str]) -> None:
-    """Refuse a parameter that nobody reads: a misspelt filter must not look like an empty result."""
-    for name in query:
-        if name not in names | _IGNORED:
-            raise InvalidRequest(f"'{name[:80]}' is not a parameter here; known: {', '.join(sorted(names))}")
-
-
-def one(query: QueryString, name: str) -> str | None:
-    """Return the single value of a parameter, None if it is absent or empty."""
-    values = query.get(name, [])
-    if len(values) > 1:
-        raise InvalidRequest(f"'{name}' may be given only once")
-    return values[0] if values and values[0] else None
-
-
-def whole(query: QueryString, name: str, least: int, most: int) -> int | None:
-    """Return a whole number in a range, None if it is absent."""
-    text = one(query, name)
-    if text is None:
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > 18 or not least <= int(text) <= most:
-        raise InvalidRequest(f"'{name}' must be a whole number from {least} to {most}, not '{text[:40]}'")
-    return int(text)

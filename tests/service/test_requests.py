@@ -71,7 +71,7 @@ def test_the_source_of_a_copied_spec_is_found_in_any_body() -> None:
 @pytest.mark.parametrize(
     ("query", "problem"),
     [
-        ({"stauts": ["Running"]}, "'stauts' is not a parameter here; known: cursor, framework"),
+        ({"stauts": ["Running"]}, "'stauts' is not a parameter here; known: status, name"),
         ({"limit": ["0"]}, "'limit' must be a whole number from 1 to 1000"),
         ({"limit": ["1e3"]}, "'limit' must be a whole number"),
         ({"limit": ["9" * 40]}, "'limit' must be a whole number"),

@@ -26,8 +26,9 @@ from tornado.web import HTTPError, RequestHandler, authenticated, stream_request
 from submarine_jupyter.errors import Forbidden, NotFound, SubmarineError
 from submarine_jupyter_server.handlers import envelope
 from submarine_jupyter_server.handlers.body import Body
-from submarine_jupyter_server.handlers.query import Values, decode, only
+from submarine_jupyter_server.handlers.query import Values, decode
 from submarine_jupyter_server.handlers.sse import Message, Streams
+from submarine_jupyter_server.query import only
 
 if TYPE_CHECKING:
     from submarine_jupyter_server.opening import Opening
@@ -145,7 +146,9 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
 
     def query(self, *names: str) -> Values:
         """Return the parameters of the URL, of which only ``names`` are known. Raises InvalidRequest."""
-        return only(self.filters(), *names)
+        values = self.filters()
+        only(values, *names)
+        return values
 
     # What is answered
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from tornado.web import authenticated
 
 from submarine_jupyter_server.handlers.base import SubmarineHandler
-from submarine_jupyter_server.handlers.query import Values, choice, experiment_id, flag, number, only, take
+from submarine_jupyter_server.handlers.query import Values, choice, experiment_id, flag, take
 from submarine_jupyter_server.handlers.sse import write
+from submarine_jupyter_server.query import number, only
 
 
 class LogsHandler(SubmarineHandler):
@@ -43,7 +44,8 @@ class LogHandler(SubmarineHandler):
         await self.stream(await logs.follow(found, replica=replica, position=position, tail=tail))
 
     async def _raw(self, found: str, query: Values, *, download: bool) -> None:
-        replica = take(only(query, "replica"), "replica")
+        only(query, "replica")
+        replica = take(query, "replica")
         logs = (await self.service()).logs
         log = await logs.raw(found, replica=replica, range_header=self.request.headers.get("Range"))
         self.set_status(log.status)

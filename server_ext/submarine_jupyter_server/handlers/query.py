@@ -1,4 +1,4 @@
-"""What the URL says: parameters by name, and ids. What is misspelt is refused, never passed over."""
+"""What the URL and the headers say: parameters by name, ids, keys."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from submarine_jupyter.errors import InvalidRequest, NotFound
+from submarine_jupyter_server.query import one
 
 Values = dict[str, list[str]]
 
@@ -27,21 +28,11 @@ def decode(arguments: Mapping[str, list[bytes]]) -> Values:
         raise InvalidRequest("A parameter of the URL is not UTF-8.") from None
 
 
-def only(values: Values, *names: str) -> Values:
-    """Return the parameters if all of them are in ``names``. Raises InvalidRequest."""
-    for name in values:
-        if name not in names:
-            known = f"known: {', '.join(names)}" if names else "it takes none"
-            raise InvalidRequest(f"{name[:80]!r} is not a parameter here; {known}.")
-    return values
-
-
 def take(values: Values, name: str) -> str | None:
     """Take one parameter out; None if it is absent or empty. Raises InvalidRequest if it is given twice."""
-    found = values.pop(name, [])
-    if len(found) > 1:
-        raise InvalidRequest(f"{name!r} may be given only once.")
-    return found[0] if found and found[0] else None
+    found = one(values, name)
+    values.pop(name, None)
+    return found
 
 
 def flag(values: Values, name: str) -> bool:
@@ -55,13 +46,6 @@ def choice(values: Values, name: str, *choices: str) -> str | None:
     if text is not None and text not in choices:
         raise InvalidRequest(f"{name!r} must be {' or '.join(choices)}, not {text[:80]!r}.")
     return text
-
-
-def number(text: str | None, name: str) -> int | None:
-    """Return a whole number from 0 on, None for None."""
-    if text is not None and not re.fullmatch("[0-9]{1,18}", text):
-        raise InvalidRequest(f"{name!r} must be a whole number, not {text[:80]!r}.")
-    return None if text is None else int(text)
 
 
 def experiment_id(text: str) -> str:

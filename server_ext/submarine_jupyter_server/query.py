@@ -1,0 +1,42 @@
+"""Read parameters of URLs. What is misspelt is refused, never passed over: it must not look like an empty result."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from submarine_jupyter.errors import InvalidRequest
+
+QueryString = Mapping[str, list[str]]
+MOST = 10**18 - 1
+
+
+def only(values: QueryString, *names: str) -> None:
+    """Refuse a parameter that is not in ``names``. Raises InvalidRequest."""
+    for name in values:
+        if name not in names:
+            known = f"known: {', '.join(names)}" if names else "it takes none"
+            raise InvalidRequest(f"{name[:80]!r} is not a parameter here; {known}.")
+
+
+def one(values: QueryString, name: str) -> str | None:
+    """Return a parameter, None if it is absent or empty. Raises InvalidRequest if it is given twice."""
+    found = values.get(name, [])
+    if len(found) > 1:
+        raise InvalidRequest(f"{name!r} may be given only once.")
+    return found[0] if found and found[0] else None
+
+
+def number(text: str | None, name: str, least: int = 0, most: int = MOST) -> int | None:
+    """Return a whole number in a range, None for None. Raises InvalidRequest."""
+    if text is None:
+        return None
+    if not re.fullmatch("[0-9]{1,18}", text) or not least <= int(text) <= most:
+        within = "" if (least, most) == (0, MOST) else f" from {least} to {most}"
+        raise InvalidRequest(f"{name!r} must be a whole number{within}, not {text[:80]!r}.")
+    return int(text)
+
+
+def whole(values: QueryString, name: str, least: int = 0, most: int = MOST) -> int | None:
+    """Return a parameter that is a whole number, None if it is absent. Raises InvalidRequest."""
+    return number(one(values, name), name, least, most)
