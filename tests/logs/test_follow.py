@@ -22,7 +22,7 @@ from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog
 from submarine_jupyter_server.logs.blocks import BLOCK_BYTES, BLOCK_LINES
 from submarine_jupyter_server.logs.follow import follow
 from submarine_jupyter_server.logs.follower import LogEvent
-from submarine_jupyter_server.logs.growth import Growth
+from submarine_jupyter_server.logs.growth import FASTEST_S, Growth
 from submarine_jupyter_server.logs.position import Position, parse_position
 from submarine_jupyter_server.logs.view import shown
 from submarine_jupyter_server.logs.writer import SegmentWriter
@@ -358,7 +358,7 @@ async def test_many_followers_cost_one_poll_and_stalled_ones_hold_nobody(tmp_pat
     over = True
     assert await asyncio.gather(*tasks) == [10_020] * 100
     # One look per poll, and one more for those who see the end together.
-    assert archive.looks <= (time.monotonic() - begun) / 0.05 + 10
+    assert archive.looks <= (time.monotonic() - begun) / FASTEST_S + 10
     assert psutil.Process().memory_info().rss - before < 64 * 1024 * 1024
     assert {event.event for event in held} == {"log"}
     for stream in stalled:

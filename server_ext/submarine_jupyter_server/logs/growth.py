@@ -15,7 +15,7 @@ from typing import TypeVar, TypeVarTuple, cast
 from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog
 
 log = logging.getLogger(__name__)
-FASTEST_S = 0.05
+FASTEST_S = 0.02
 SLOWEST_S = 0.25
 _AFTER_FAILURE_S = 5.0
 
@@ -66,7 +66,7 @@ class Watch:
             except Exception:
                 log.exception("The logs of %s cannot be looked at", self._experiment_id)
                 await asyncio.sleep(_AFTER_FAILURE_S)
-            pause = FASTEST_S if self.version > version else min(pause * 1.5, SLOWEST_S)
+            pause = FASTEST_S if self.version > version else min(pause * 1.25, SLOWEST_S)
             await asyncio.sleep(pause)
 
     async def look(self) -> None:
