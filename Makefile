@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 panel_sources := $(shell find labextension/src labextension/style labextension/schema -type f)
 
-.PHONY: help demo lab test check bench clean
+.PHONY: help demo lab test check cluster bench clean
 .NOTPARALLEL: # two pips in one .venv would spoil it
 
 help: ## List the targets
@@ -30,6 +30,9 @@ check: .venv/.extra-lint .venv/.extra-test ## Lint, check formats, types and the
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
 	@if grep -n '://' labextension/yarn.lock; then echo 'labextension/yarn.lock must not name a host'; exit 1; fi
+
+cluster: .venv/.extra-test ## Start a real Kubernetes on this machine, for tests; tests/cluster/README.md tells more
+	.venv/bin/python -m tests.cluster up
 
 bench: .venv/.extra-test .venv/.extra-quickstart ## Print the benchmarks, each beside its peer
 	.venv/bin/python -m tests.benchmarks

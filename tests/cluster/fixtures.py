@@ -1,0 +1,74 @@
+"""The pytest plugin with the cluster fixtures. A conftest.py takes it in as the one beside this file does."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import build, lifecycle, manifests, node_programs
+from tests.cluster.api import wait
+from tests.cluster.cluster import Cluster
+from tests.cluster.processes import myself
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build before the first test: minutes on a new machine, which no time-out of a test should count."""
+    wanted = any("cluster" in getattr(item, "fixturenames", ()) for item in session.items)
+    if wanted and not session.config.option.collectonly and not _kubeconfig():
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter:
+            reporter.write_line("cluster: preparing its programs (minutes, but only once per machine)")
+        lifecycle.prepare(build.chosen())
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A real Kubernetes: the user's (`SUBMARINE_TEST_KUBECONFIG`), else one of our own for this session."""
+    if kubeconfig := _kubeconfig():
+        theirs = lifecycle.attach(Path(kubeconfig))
+        yield theirs
+        theirs.api.close()
+        return
+    lifecycle.sweep()
+    ours = lifecycle.up(build.chosen(), myself(), with_node=node_programs.unavailable() is None)
+    yield ours
+    ours.api.close()
+    lifecycle.down(ours.own())
+
+
+@pytest.fixture
+def own_cluster(cluster: Cluster) -> Cluster:
+    """The cluster, if it is ours to break."""
+    if cluster.run is None:
+        pytest.skip(f"{cluster.kubeconfig} is not a cluster of ours: its parts are not ours to touch")
+    return cluster
+
+
+@pytest.fixture
+def fake_namespace(own_cluster: Cluster) -> Iterator[str]:
+    """A new namespace, *restricted*, whose pods run on fake nodes."""
+    yield from _namespace(own_cluster, "kwok")
+
+
+@pytest.fixture
+def real_namespace(cluster: Cluster) -> Iterator[str]:
+    """A new namespace, *restricted*, whose pods run as real containers; skipped where there can be none."""
+    if cluster.image is None:
+        known = "SUBMARINE_TEST_IMAGE names no image with Python and xgboost that the cluster can pull"
+        pytest.skip((node_programs.unavailable() or "the cluster was made without") if cluster.run else known)
+    yield from _namespace(cluster, "kubelet")
+
+
+def _namespace(cluster: Cluster, node_type: str) -> Iterator[str]:
+    name = f"test-{secrets.token_hex(4)}"
+    cluster.api.create("/api/v1/namespaces", manifests.namespace(name, node_type))
+    # Pods are refused until the controllers have seen the namespace.
+    wait("the service account", lambda: cluster.api.get(f"/api/v1/namespaces/{name}/serviceaccounts/default"))
+    yield name
+    cluster.api.delete(f"/api/v1/namespaces/{name}")
+
+
+def _kubeconfig() -> str | None:
+    return os.environ.get("SUBMARINE_TEST_KUBECONFIG")

@@ -1,0 +1,160 @@
+"""Bring a cluster up and take it down again."""
+
+import json
+import secrets
+import socket
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tests.cluster import build, components, manifests, node, node_programs, training_image
+from tests.cluster import run as runs
+from tests.cluster.api import wait
+from tests.cluster.build import Programs
+from tests.cluster.cluster import Cluster
+from tests.cluster.components import launch
+from tests.cluster.processes import Process, kill
+from tests.cluster.run import Run
+
+_FAKE_NODES = 3
+_NODES = "/api/v1/nodes"
+
+
+def prepare(kubernetes: str) -> None:
+    """Build and fetch everything that runs start from; minutes on a new machine, nothing on one that has it."""
+    build.programs(kubernetes)
+    if node_programs.unavailable() is None:
+        training_image.base()
+
+
+def up(kubernetes: str, owner: Process | None, *, with_node: bool) -> Cluster:
+    """Bring up a cluster that lasts until `down`. If it does not come up, nothing stays but the error's logs."""
+    programs = build.programs(kubernetes)
+    run = runs.create(kubernetes, owner, components.PORTS, node=with_node)
+    try:
+        return _start(run, programs)
+    except BaseException as problem:
+        problem.add_note(_last_words(run))
+        down(run)
+        raise
+
+
+def attach(kubeconfig: Path) -> Cluster:
+    """Return the cluster that a kubeconfig is for: ours with all it can do, or a user's own."""
+    mine = [run for run in runs.existing() if kubeconfig.is_relative_to(run.directory)]
+    return Cluster(kubeconfig, mine[0] if mine else None)
+
+
+def down(run: Run) -> None:
+    """End everything of a run and remove all it left."""
+    if run.node:
+        node.end(run)
+    kill(*run.processes.values())
+    runs.forget(run)
+
+
+def sweep() -> None:
+    """Take down what test sessions left that were killed."""
+    with runs.locked():
+        for run in runs.existing():
+            if run.abandoned():
+                down(run)
+
+
+def _start(run: Run, programs: Programs) -> Cluster:
+    _write_files(run, programs)
+    launch(run, components.etcd(run, programs))
+    with ThreadPoolExecutor(1) as pool:
+        if run.node:
+            node.create(run, programs)
+            launch(run, node.tunnel(run, programs))
+        containerd = pool.submit(node.start_containerd, run, programs) if run.node else None
+        launch(run, components.apiserver(run, programs))
+        cluster = Cluster(components.kubeconfig(run, "admin"), run)
+        _await(run, "the API server", lambda: cluster.api.text("/readyz") == "ok")
+        _install(cluster, programs)
+        if containerd:
+            containerd.result()
+            node.start_kubelet(run, programs)
+    expected = _FAKE_NODES + run.node
+    _await(run, "the nodes", lambda: _ready_nodes(cluster) == expected)
+    return cluster
+
+
+def _install(cluster: Cluster, programs: Programs) -> None:
+    run = cluster.own()
+    for component in components.controllers(run, programs):
+        launch(run, component)
+    for index in range(_FAKE_NODES):
+        cluster.api.create(_NODES, manifests.fake_node(index))
+    for definition in manifests.definitions(programs.manifests):
+        cluster.api.create(manifests.DEFINITIONS, definition)
+    _await(run, "the kinds of the operators", lambda: all(map(_served, _definitions(cluster))))
+    for component in components.operators(run, programs):
+        launch(run, component)
+        _await(run, component.name, lambda port=run.ports[component.name]: _listens(port))  # type: ignore[misc]
+    for collection, item in manifests.admission(run, programs.manifests):
+        cluster.api.create(collection, item)
+
+
+def _write_files(run: Run, programs: Programs) -> None:
+    hosts = f"127.0.0.1,localhost,{components.NODE_ADDRESS}"
+    flags = [f"--directory={run.folder('pki')}", f"--hosts={hosts}"]
+    subprocess.run([programs.controlplane, "certificates", *flags], check=True)
+    tokens = {user: secrets.token_urlsafe() for user in components.USERS}
+    lines = [f'{tokens[user]},{user},{user},"{groups}"' for user, groups in components.USERS.items()]
+    run.path("tokens.csv").write_text("\n".join(lines))
+    run.folder("kubeconfig")
+    for user, token in tokens.items():
+        _write_json(components.kubeconfig(run, user), manifests.kubeconfig(run, token))
+    run.path("kwok.yaml").write_text(manifests.kwok(run, programs.manifests))
+    run.path("fake.log").write_text("")
+    run.path("init-container.yaml").write_text(manifests.init_container())
+    _write_json(run.path("egress.json"), manifests.egress(node.proxy_socket(run)))
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content))
+
+
+def _definitions(cluster: Cluster) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = cluster.api.get(manifests.DEFINITIONS)["items"]
+    return found
+
+
+def _served(definition: dict[str, Any]) -> bool:
+    return _condition(definition, "Established")
+
+
+def _ready_nodes(cluster: Cluster) -> int:
+    return sum(_condition(item, "Ready") for item in cluster.api.get(_NODES)["items"])
+
+
+def _condition(item: dict[str, Any], kind: str) -> bool:
+    conditions = item.get("status", {}).get("conditions") or []
+    return any(found["type"] == kind and found["status"] == "True" for found in conditions)
+
+
+def _listens(port: int) -> bool:
+    with socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+
+
+def _await(run: Run, what: str, look: Callable[[], bool]) -> None:
+    """Wait for a part of the run to be ready, but not for one that has ended."""
+
+    def ready() -> bool:
+        if ended := run.ended():
+            raise RuntimeError(f"{', '.join(ended)} ended instead of waiting for work")
+        return look()
+
+    wait(what, ready)
+
+
+def _last_words(run: Run) -> str:
+    """Return the ends of the logs: of what has ended, or else of all."""
+    names = {name.removeprefix("nsenter-") for name in run.ended() or run.processes}
+    logs = [run.path("logs", f"{name}.log") for name in sorted(names)]
+    return "\n".join(f"--- {log.name}\n{log.read_text()[-1500:]}" for log in logs if log.exists())
