@@ -32,8 +32,9 @@ class SpecReader:
         Raises InvalidSpec, or Forbidden for a namespace this server is not configured for.
         """
         spec = ExperimentSpec.parse(body)
-        full = restore(spec.wire(), source.wire() if source else None)
-        spec = ExperimentSpec.parse(full)
+        wire = spec.wire()
+        if (full := restore(wire, source.wire() if source else None)) != wire:
+            spec = ExperimentSpec.parse(full)
         namespace = spec.meta.namespace or self._namespaces[0]
         if namespace not in self._namespaces:
             raise Forbidden(
