@@ -1,0 +1,53 @@
+"""What a cluster serves of the kinds this target knows; needs no rights beyond those everybody has."""
+
+from __future__ import annotations
+
+import asyncio
+
+from .cluster import ApiError, Cluster, Json
+
+KUEUE = "kueue.x-k8s.io"
+_OPERATORS = {
+    "/apis/kubeflow.org/v1": frozenset({"TFJob", "PyTorchJob", "XGBoostJob"}),
+    "/apis/jobset.x-k8s.io/v1alpha2": frozenset({"JobSet"}),
+}
+_QUEUES = frozenset({"Workload", "LocalQueue"})
+
+
+async def discover(cluster: Cluster) -> frozenset[str]:
+    """Return the Kubernetes kinds of ours that are served: ``TFJob``, ``PyTorchJob``, ``XGBoostJob``, ``JobSet``,
+    and of Kueue ``Workload`` and ``LocalQueue``. Raises ApiError, Unreachable: then nothing is known.
+    """
+    found = await asyncio.gather(*(_kinds(cluster, path) for path in _OPERATORS), _queue_kinds(cluster))
+    wanted = (*_OPERATORS.values(), _QUEUES)
+    return frozenset().union(*(kinds & ours for kinds, ours in zip(found, wanted, strict=True)))
+
+
+async def kueue_version(cluster: Cluster) -> str | None:
+    """Return the version of Kueue's API the cluster prefers (``v1beta1``), None without Kueue."""
+    group = await _get(cluster, f"/apis/{KUEUE}")
+    return None if group is None else str(group["preferredVersion"]["version"])
+
+
+async def server_version(cluster: Cluster) -> str:
+    """Return the version of the API server, such as ``v1.36.2``."""
+    return str((await cluster.call("GET", "/version")).get("gitVersion", ""))
+
+
+async def _queue_kinds(cluster: Cluster) -> frozenset[str]:
+    version = await kueue_version(cluster)
+    return frozenset() if version is None else await _kinds(cluster, f"/apis/{KUEUE}/{version}")
+
+
+async def _kinds(cluster: Cluster, path: str) -> frozenset[str]:
+    group = await _get(cluster, path)
+    return frozenset(str(resource.get("kind")) for resource in (group or {}).get("resources") or [])
+
+
+async def _get(cluster: Cluster, path: str) -> Json | None:
+    try:
+        return await cluster.call("GET", path)
+    except ApiError as error:
+        if error.status == 404:
+            return None
+        raise
