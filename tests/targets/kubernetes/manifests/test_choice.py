@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from submarine_jupyter_server.targets.base import Launch
-from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, choose
+from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, choose, render
 
 OPERATOR = frozenset({"TFJob", "PyTorchJob", "XGBoostJob"})
 ALL = OPERATOR | {"JobSet", "Workload"}
@@ -62,3 +62,20 @@ def test_kinds_name_their_place_in_the_api() -> None:
         "jobset": ("jobset.x-k8s.io/v1alpha2", "jobsets"),
         "indexed_jobs": ("batch/v1", "jobs"),
     }
+
+
+@pytest.mark.parametrize(("runtime", "queue"), [(None, "all"), ({"retries": 1}, "all"), ({"queue": "own"}, "own")])
+def test_the_queue_of_the_cluster_is_for_what_names_none(
+    runtime: dict[str, Any] | None, queue: str, launch_of_spec: Callable[..., Launch]
+) -> None:
+    body: dict[str, Any] = {
+        "meta": {"name": "x", "framework": "Standalone", "cmd": "true"},
+        "environment": {"image": "x:1"},
+        "spec": {"Worker": {}},
+    }
+    launch = launch_of_spec({**body, "runtime": runtime} if runtime else body)
+    options = ClusterOptions(queue="all")
+    job = render(launch, kind="indexed_jobs", namespace="x", options=options)[0]
+    assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == queue
+    assert job["spec"]["suspend"] is True
+    assert (launch.spec.runtime.queue if launch.spec.runtime else None) == (runtime or {}).get("queue")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import event, given
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from submarine_jupyter.errors import InvalidSpec
@@ -213,6 +213,7 @@ def check_references(objects: list[Json], launch: Launch) -> None:
                 assert {item["path"]: data[item["key"]] for item in source["items"]} == launch.spec.code.files
 
 
+@settings(deadline=None)
 @given(body=bodies())
 def test_no_secret_value_is_outside_of_a_secret(body: dict[str, Any], launch_of_spec: LaunchOf) -> None:
     body["meta"]["envVars"] = {name: value for name, value in body["meta"]["envVars"].items() if "TOKEN" in name}

@@ -21,7 +21,8 @@ class ClusterOptions:
     ``image`` runs what names no image itself. ``run_as_user`` is the uid of all replicas; None takes the image's own
     user, which must be a number other than 0; 0 lets images run as root, which the *restricted* Pod Security Standard
     forbids. ``cpu_limit`` False leaves cpu without a limit. ``ttl_after_finished`` (seconds) is when the cluster
-    removes a finished experiment that does not say so itself; None is never.
+    removes a finished experiment that does not say so itself; None is never. ``queue`` is the queue of Kueue for what
+    names none. ``instance`` names the server whose experiments these are, where several share a namespace.
     """
 
     image: str | None = None
@@ -29,6 +30,8 @@ class ClusterOptions:
     run_as_user: int | None = 1000
     cpu_limit: bool = True
     ttl_after_finished: int | None = 86_400
+    queue: str | None = None
+    instance: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,9 @@ class Draft:
 
     @property
     def runtime(self) -> RuntimeSpec:
-        """Return ``runtime``, empty where the spec has none."""
-        return self.launch.spec.runtime or RuntimeSpec()
+        """Return ``runtime``, empty where the spec has none, in the administrator's queue where it names none."""
+        own = self.launch.spec.runtime or RuntimeSpec()
+        return own if own.queue or not self.options.queue else own.model_copy(update={"queue": self.options.queue})
 
     @property
     def ttl(self) -> int | None:

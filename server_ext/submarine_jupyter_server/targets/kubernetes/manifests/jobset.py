@@ -11,7 +11,7 @@ from submarine_jupyter.models import ExperimentSpec
 from . import code, pods, secrets
 from .draft import Draft, Json, Kind, Wiring, only_set, roles
 from .jobs import INDEX_LABEL, deciding, job_spec
-from .metadata import in_queue, own_metadata
+from .metadata import in_queue, labels, marks, own_metadata
 
 _FRAMEWORKS = ("TensorFlow", "PyTorch", "XGBoost", "Standalone")
 _TOO_LATE = {"name": "deadline", "action": "FailJobSet", "onJobFailureReasons": ["DeadlineExceeded"]}
@@ -61,7 +61,11 @@ def _replicated(draft: Draft, role: str, wiring: Wiring) -> Json:
     return {
         "name": role.lower(),
         "replicas": 1,
-        "template": {"spec": job_spec(draft, role, wiring, {"backoffLimit": 0})},
+        # So that its Jobs are seen: their events tell why pods cannot be made.
+        "template": {
+            "metadata": {"labels": labels(draft, role), "annotations": marks(draft)},
+            "spec": job_spec(draft, role, wiring, {"backoffLimit": 0}),
+        },
     }
 
 

@@ -21,8 +21,10 @@ from .draft import Draft, Json
 MANAGED_BY = "submarine-jupyter"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 EXPERIMENT_LABEL = "submarine.apache.org/experiment-id"
+INSTANCE_LABEL = "submarine.apache.org/instance"
 ROLE_LABEL = "submarine.apache.org/role"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+PREFIX = "submarine.apache.org/"
 UID = "submarine.apache.org/uid"
 OWNER = "submarine.apache.org/owner"
 NAME = "submarine.apache.org/name"
@@ -38,6 +40,8 @@ _SPEC_INFLATED_LIMIT = 16 * 1024 * 1024
 def labels(draft: Draft, role: str | None = None) -> dict[str, str]:
     """Return the labels of an object, or of the pods of a role."""
     found = {MANAGED_BY_LABEL: MANAGED_BY, EXPERIMENT_LABEL: draft.id}
+    if draft.options.instance:
+        found[INSTANCE_LABEL] = draft.options.instance
     return found | {ROLE_LABEL: role.lower()} if role else found
 
 
