@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from submarine_jupyter_server.logs.layout import (
@@ -19,6 +20,7 @@ from submarine_jupyter_server.logs.layout import (
 )
 
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+_READ_AND_APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class SegmentWriter:
@@ -36,32 +38,40 @@ class SegmentWriter:
         self._segment_bytes = segment_bytes
         self._cap_bytes = cap_bytes
         self._fd: int | None = None
-        self._times = self._open_times()
         self._timed_ns = 0
         kept = self._kept()
         self._segment = kept[-1] if kept else 0
         self.offset = self._segment + self._size(self._segment) if kept else 0
         self.dropped = 0
+        self._times = self._open_times()
         if kept:
             with contextlib.suppress(OSError):
                 self._fd = os.open(folder / segment_name(self._segment), _APPEND, 0o600)
 
     def write(self, data: bytes, at_ns: int | None = None) -> None:
         """Append ``data``, written by the replica at ``at_ns`` (Unix time; default: now)."""
-        self._note_time(time.time_ns() if at_ns is None else at_ns)
-        view = memoryview(data)
-        while view:
-            stored = self._store(view)
-            if stored == 0:
-                self.skip(len(view))
-                return
-            view = view[stored:]
+        at_ns = time.time_ns() if at_ns is None else at_ns
+        due = not 0 <= at_ns - self._timed_ns < TIME_STEP_NS
+        if due and self._note_times([(0, at_ns)]):
+            self._timed_ns = at_ns
+        self._write(data)
+
+    def write_timed(self, data: bytes, times: Sequence[tuple[int, int]]) -> None:
+        """Append ``data`` and note exactly these times: (place in ``data``, when the byte there was written)."""
+        if times:
+            self._note_times(times)
+        self._write(data)
 
     def skip(self, count: int) -> None:
         """Declare ``count`` bytes lost: the next ones begin a new segment behind the hole."""
         self.dropped += count
         self.offset += count
         self._close_segment()
+
+    def show_gap(self) -> None:
+        """Make a hole at the very end visible, although nothing may follow it."""
+        if self._fd is None:
+            self._open_segment()
 
     def end(self) -> None:
         """Say that no more bytes will come, and close."""
@@ -78,6 +88,15 @@ class SegmentWriter:
         if self._times is not None:
             os.close(self._times)
             self._times = None
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            stored = self._store(view)
+            if stored == 0:
+                self.skip(len(view))
+                return
+            view = view[stored:]
 
     def _store(self, view: memoryview) -> int:
         """Write what fits into the segment; return how many bytes were stored, 0 when the disk refuses."""
@@ -129,24 +148,35 @@ class SegmentWriter:
 
     def _open_times(self) -> int | None:
         try:
-            fd = os.open(self._folder / TIMES, _APPEND, 0o600)
+            fd = os.open(self._folder / TIMES, _READ_AND_APPEND, 0o600)
         except OSError:
             return None
         size = os.fstat(fd).st_size
-        if size % RECORD.size:
-            # The last record of a writer that died is torn; behind it every record would be out of step.
-            os.ftruncate(fd, size - size % RECORD.size)
+        kept = size - size % RECORD.size
+        # A writer that died left a torn record, behind which every other would be out of step, or records of bytes
+        # that it did not come to.
+        while kept and self._time_at(fd, kept - RECORD.size) > self.offset:
+            kept -= RECORD.size
+        if kept < size:
+            os.ftruncate(fd, kept)
         return fd
 
-    def _note_time(self, at_ns: int) -> None:
-        if self._times is None or 0 <= at_ns - self._timed_ns < TIME_STEP_NS:
-            return
+    def _time_at(self, fd: int, place: int) -> int:
+        """Return the offset that the record at ``place`` speaks of."""
+        offset: int = RECORD.unpack(os.pread(fd, RECORD.size, place))[0]
+        return offset
+
+    def _note_times(self, times: Sequence[tuple[int, int]]) -> bool:
+        """Write records for bytes from here on; all of them or none."""
+        if self._times is None:
+            return False
         size = os.fstat(self._times).st_size
+        data = b"".join(RECORD.pack(self.offset + place, at_ns) for place, at_ns in times)
         try:
-            if os.write(self._times, RECORD.pack(self.offset, at_ns)) == RECORD.size:
-                self._timed_ns = at_ns
-                return
+            if os.write(self._times, data) == len(data):
+                return True
         except OSError:
             pass
         with contextlib.suppress(OSError):
             os.ftruncate(self._times, size)
+        return False

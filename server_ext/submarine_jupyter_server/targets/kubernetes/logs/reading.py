@@ -1,0 +1,140 @@
+"""Read one answer of ``pods/log`` after the other into the tail of a replica's log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from submarine_jupyter_server.targets.kubernetes.errors import ApiError
+
+from .disk import Disk, Inbox
+from .planning import Step, Way
+from .sources import Source
+from .tail import Noise, Tail
+from .turns import Turns
+
+# Programs that write nothing for hours are normal. This long a silence has the log asked for again, with a new
+# connection: kubelets before 1.29 could stop following at a rotation.
+IDLE_S = 300.0
+_READ_IDLE_S = 30.0
+# A stream that lasted so long was a good one, whatever ended it.
+_GOOD_S = 10.0
+# A stream that ended so long before its container did was ended by something else.
+LATE_S = 10.0
+_MOST_BYTES = 4 * 1024 * 1024
+
+
+class LogApi(Protocol):
+    """The part of a cluster that logs are read with."""
+
+    def stream(
+        self, path: str, *, params: Mapping[str, str], idle_s: float
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Open an answer; see Cluster."""
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all followers of a cluster have in common."""
+
+    cluster: LogApi
+    disk: Disk
+    turns: Turns
+    eager: bool
+    reconnects: int = 0
+    gaps: int = 0
+
+    def count_gap(self) -> None:
+        """Count something that was lost; only the thread of the disk calls it."""
+        self.gaps += 1
+
+
+class Reader:
+    """Reads for one replica.
+
+    ``to_end`` is the source whose log was read to its end, if nothing was read since; ``current_at`` when all that was
+    written until then was read (monotonic s).
+    """
+
+    def __init__(self, shared: Shared, tail: Tail) -> None:
+        self._shared = shared
+        self._tail = tail
+        self._followed: Source | None = None
+        self._opened_at: float | None = None
+        self._streaming = False
+        self.to_end: Source | None = None
+        self._to_end_at = 0.0
+        self.current_at = -1e9
+
+    @property
+    def streaming(self) -> bool:
+        """Tell whether a stream is open and fits to the log."""
+        return self._streaming and self._tail.attached
+
+    @property
+    def worked(self) -> bool:
+        """Tell whether the last answer brought something, or lasted."""
+        lasted = self._opened_at is not None and time.monotonic() - self._opened_at >= _GOOD_S
+        return lasted or self._tail.news > 0
+
+    async def read(self, step: Step, *, follow: bool, trusted: bool) -> bool:
+        """Read to the end of the answer; return whether there was anything new.
+
+        Raises ApiError, Unreachable, Unaligned, Noise, OSError; what came until then is in the log.
+        """
+        self._opened_at = None
+        asked_at = time.monotonic()
+        since = await self._shared.disk.do(self._prepare, trusted)
+        path = f"/api/v1/namespaces/{step.pod.namespace}/pods/{step.pod.name}/log"
+        params = _params(step, since, follow=follow)
+        idle_s = IDLE_S if follow else _READ_IDLE_S
+        before, self.to_end = self.to_end, None
+        try:
+            async with self._shared.cluster.stream(path, params=params, idle_s=idle_s) as chunks:
+                self._begins(step, follow=follow)
+                inbox = Inbox(self._shared.disk, self._tail.feed, _MOST_BYTES)
+                async for chunk in chunks:
+                    await inbox.put(chunk, wait=not self._tail.aligned)
+                await inbox.flush()
+            news = await self._shared.disk.do(self._tail.finish)
+        except (ApiError, Noise):
+            # Containers are removed soon after a pod's end: to be told so says nothing against what was read.
+            self.to_end = None if self._tail.news else before
+            raise
+        finally:
+            self._streaming = False
+        if follow or step.way is not Way.RUNNING:
+            self.to_end, self._to_end_at = step.source, time.monotonic()
+        if not follow:
+            self.current_at = asked_at
+        return news
+
+    def know_end(self) -> None:
+        """Take note that the present run is known to have ended, which has to be news for ``to_end`` to count."""
+        if self.to_end is not None and time.monotonic() - self._to_end_at > LATE_S:
+            self.to_end = None
+
+    def _prepare(self, trusted: bool) -> str | None:
+        self._tail.listen(trusted=trusted)
+        return self._tail.since()
+
+    def _begins(self, step: Step, *, follow: bool) -> None:
+        self._opened_at = time.monotonic()
+        self._streaming = follow
+        if follow:
+            self._shared.reconnects += self._followed == step.source
+            self._followed = step.source
+
+
+def _params(step: Step, since: str | None, *, follow: bool) -> dict[str, str]:
+    params = {"container": step.pod.container.name, "timestamps": "true"}
+    if follow:
+        params["follow"] = "true"
+    if step.way is Way.PREVIOUS:
+        params["previous"] = "true"
+    if since is not None:
+        params["sinceTime"] = since
+    return params

@@ -1,0 +1,30 @@
+"""What keeps going wrong with one run of a container."""
+
+from __future__ import annotations
+
+import time
+
+from .planning import Step
+
+
+class Trouble:
+    """One kind of trouble at a time: a new one, or another run, begins anew."""
+
+    def __init__(self) -> None:
+        self._what: tuple[object, ...] | None = None
+        self._since = 0.0
+
+    def lasts(self, step: Step, kind: str) -> float:
+        """Note that it goes wrong; return for how long this has been going on (s)."""
+        what = (step.source, step.way, kind)
+        if self._what != what:
+            self._what, self._since = what, time.monotonic()
+        return time.monotonic() - self._since
+
+    def lasted(self, step: Step, kind: str) -> float:
+        """Return for how long it has been going wrong (s), 0 if it has not."""
+        return time.monotonic() - self._since if self._what == (step.source, step.way, kind) else 0.0
+
+    def clear(self) -> None:
+        """Note that it went well."""
+        self._what = None
