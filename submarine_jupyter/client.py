@@ -50,7 +50,7 @@ class SubmarineClient:
         self._transport.request("GET", "experiment/ping", patience=PING_S)
 
     def targets(self) -> builtins.list[dict[str, Any]]:
-        """Return the compute targets: ``name``, ``kind``, ``default``, ``capacity``."""
+        """Return the compute targets: ``name``, ``kind``, ``default``, ``namespaces``, ``health``, ``capacity``."""
         found: list[dict[str, Any]] = self._transport.request("GET", "target")
         return found
 

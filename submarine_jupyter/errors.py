@@ -65,9 +65,13 @@ class InvalidSpec(InvalidRequest):
 
 
 class TargetRefused(SubmarineError):
-    """The compute target refused the experiment at once."""
+    """The compute target refused the experiment at once; ``reason`` is one CamelCase word."""
 
     status = 400
+
+    def __init__(self, message: str, *, hint: str | None = None, reason: str = "Refused") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class Forbidden(SubmarineError):
@@ -129,7 +133,11 @@ class ReadOnly(Unavailable):
 
 
 class TargetUnavailable(Unavailable):
-    """The compute target did not answer: whether it acted is not known until it is looked at."""
+    """The compute target cannot do it now, or did not answer; the order is given again. ``reason`` is one word."""
+
+    def __init__(self, message: str, *, hint: str | None = None, reason: str = "TargetUnavailable") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class StorageFull(SubmarineError):

@@ -16,14 +16,15 @@ from jupyter_core.paths import jupyter_data_dir
 from jupyter_events import EventLogger
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from traitlets import Bool, Float, Int, List, TraitError, Unicode, default, validate
+from traitlets import Bool, Dict, Float, Int, List, TraitError, Unicode, default, validate
 from traitlets.utils.bunch import Bunch
 
 from submarine_jupyter import __version__
-from submarine_jupyter_server.config import ServiceConfig
+from submarine_jupyter_server.config import DNS_LABEL, INSTANCE_LENGTH, ServiceConfig, is_instance
 from submarine_jupyter_server.handlers import ROUTES
 from submarine_jupyter_server.handlers.base import Surroundings
 from submarine_jupyter_server.opening import Opening
+from submarine_jupyter_server.targets.kubernetes.environ import default_target, with_environment
 
 EVENT_SCHEMA = "https://events.jupyter.org/submarine_jupyter/experiment/v1"
 
@@ -43,14 +44,33 @@ class SubmarineExtension(ExtensionApp):
         help="Directory of the database, the run directories and the logs; made with mode 0700. "
         "Default: $SUBMARINE_DATA_DIR, or 'submarine' in the Jupyter data directory."
     ).tag(config=True)
-    namespace = Unicode("default", help="Namespace of experiments that name none in meta.namespace.").tag(config=True)
-    namespaces = List(
-        Unicode(),
-        help="Further namespaces that experiments may name; any other is answered with 403.",
-    ).tag(config=True)
-    default_target = Unicode("local", help="Compute target of experiments that name none in runtime.target.").tag(
+    namespace = Unicode("default", help="Namespace of local experiments that name none in meta.namespace.").tag(
         config=True
     )
+    namespaces = List(
+        Unicode(),
+        help="Further namespaces that local experiments may name; any other is answered with 403.",
+    ).tag(config=True)
+    targets = Dict(
+        key_trait=Unicode(),
+        value_trait=Dict(),
+        help="Clusters to run experiments on, name -> options (docs/kubernetes-target.md): "
+        "{'cluster': {'context': 'prod', 'namespaces': ['team-a']}}. $SUBMARINE_KUBE_CONTEXT, $SUBMARINE_NAMESPACE "
+        "or a pod's service account add one named 'kubernetes'.",
+    ).tag(config=True)
+    default_target = Unicode(
+        None,
+        allow_none=True,
+        help="Compute target of experiments that name none in runtime.target. None: 'kubernetes' where "
+        "$SUBMARINE_KUBE_CONTEXT or $SUBMARINE_NAMESPACE is set, else 'local', else the first of the targets.",
+    ).tag(config=True)
+    instance_name = Unicode(
+        None,
+        allow_none=True,
+        help="Name of this server on clusters that it shares with others: a DNS label of at most 40 characters, which "
+        "must not change. None: a random one, kept in the data directory.",
+    ).tag(config=True)
+    local_enabled = Bool(True, help="Whether experiments may run as processes of this machine.").tag(config=True)
     local_cpus = Float(
         None,
         allow_none=True,
@@ -88,6 +108,27 @@ class SubmarineExtension(ExtensionApp):
             raise TraitError(f"SubmarineExtension.{proposal['trait'].name} must be greater than 0, not {value}.")
         return value
 
+    @validate("instance_name")
+    def _label(self, proposal: Bunch) -> str | None:
+        value: str | None = proposal["value"]
+        if value is not None and not is_instance(value):
+            raise TraitError(
+                "SubmarineExtension.instance_name must be lower case letters, digits and '-', at most "
+                f"{INSTANCE_LENGTH} characters, not '{value}'."
+            )
+        return value
+
+    @validate("targets")
+    def _named(self, proposal: Bunch) -> dict[str, dict[str, object]]:
+        value: dict[str, dict[str, object]] = proposal["value"]
+        for name in value:
+            if name == "local" or not DNS_LABEL.fullmatch(name):
+                raise TraitError(
+                    f"SubmarineExtension.targets: a target cannot have the name '{name}': lower case letters, digits "
+                    "and '-' can, but for 'local', which is this machine."
+                )
+        return value
+
     @classmethod
     def get_extension_package(cls) -> str:
         """Name the package that Jupyter's configuration enables, so that nothing is loaded twice."""
@@ -117,11 +158,15 @@ class SubmarineExtension(ExtensionApp):
             await surroundings.opening.close()
 
     def _service_config(self) -> ServiceConfig:
+        targets = with_environment(self.targets, os.environ)
         return ServiceConfig(
             data_dir=Path(self.data_dir).expanduser().absolute(),
             namespace=self.namespace,
             namespaces=(self.namespace, *self.namespaces),
-            default_target=self.default_target,
+            default_target=self.default_target or default_target(targets, os.environ, local=self.local_enabled),
+            targets=targets,
+            instance=self.instance_name,
+            local_enabled=self.local_enabled,
             local_cpus=self.local_cpus,
             local_memory=self.local_memory,
             grace_seconds=self.grace_seconds,

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import secrets
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from submarine_jupyter.errors import Unavailable
+
+# RFC 1123, as Kubernetes takes it for namespaces: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+DNS_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+INSTANCE_LENGTH = 40
 
 
 def _nobody(data: dict[str, object]) -> None:
@@ -20,14 +27,19 @@ class ServiceConfig:
     """Configure the service.
 
     Times are seconds, sizes bytes, ``local_memory`` a Kubernetes quantity; None means "what the machine has"
-    for ``local_cpus`` and ``local_memory``, and "for ever" for ``retention_days``. ``emit`` takes one event
-    of ``events/experiment.yaml`` and is called on the event loop.
+    for ``local_cpus`` and ``local_memory``, and "for ever" for ``retention_days``. ``targets`` are the clusters,
+    name -> options as they were configured; ``local_enabled`` adds this machine. ``instance`` tells the experiments of
+    this server from those of others on a cluster; None: what ``kept_instance`` returns. ``emit`` takes one event of
+    ``events/experiment.yaml`` and is called on the event loop.
     """
 
     data_dir: Path
     namespace: str = "default"
     namespaces: tuple[str, ...] = ("default",)
     default_target: str = "local"
+    targets: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    instance: str | None = None
+    local_enabled: bool = True
     local_cpus: float | None = None
     local_memory: str | None = None
     grace_seconds: float = 10.0
@@ -51,3 +63,44 @@ def private_directory(path: Path) -> None:
         )
     if found.st_mode & 0o077:
         path.chmod(0o700)
+
+
+def is_instance(text: str) -> bool:
+    """Tell whether a text can name a server on a cluster: a DNS label of at most 40 characters."""
+    return len(text) <= INSTANCE_LENGTH and DNS_LABEL.fullmatch(text) is not None
+
+
+def kept_instance(data_dir: Path) -> str:
+    """Return the random name of the server on this data directory, made once and for all. Blocks.
+
+    It is kept outside of the database: a server that lost its database finds its experiments on the cluster by it.
+    Raises Unavailable when the file is damaged, for a new name would leave all of them without a server.
+    """
+    path = data_dir / "instance"
+    try:
+        if not path.exists():
+            _write_once(path, secrets.token_hex(8))
+        found = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unavailable(f"{path} cannot be used: {error}") from error
+    if not is_instance(found):
+        raise Unavailable(
+            f"{path} is damaged: it does not hold the name of this server.",
+            hint="Write the value of the label submarine.apache.org/instance of its experiments into it, or remove it.",
+        )
+    return found
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Write a file of mode 0600, whole or not at all; one that somebody else has just written stays."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{text}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()

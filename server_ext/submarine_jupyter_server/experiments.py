@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -17,7 +18,7 @@ from submarine_jupyter.errors import Conflict, IdempotencyMismatch, NotFound
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.lifecycle import record
-from submarine_jupyter_server.outbox import Outbox, now_ms
+from submarine_jupyter_server.outbox import Outbox, launch_of, now_ms
 from submarine_jupyter_server.query import QueryString
 from submarine_jupyter_server.requests import (
     SpecReader,
@@ -64,7 +65,7 @@ class Experiments:
         masked = ExperimentSpec.parse(mask(spec.wire()))
         launch = Launch("experiment-0-0000", str(uuid.UUID(int=0)), owner, spec.meta.name, masked, 1, 1, now_ms())
         name = self._reader.target(spec)
-        objects = self._targets[name].render(launch)
+        objects = await self._targets[name].render(launch)
         return Answer(json_text({"target": name, "spec": masked.wire(), "objects": objects}))
 
     async def list(self, query: QueryString) -> Answer:
@@ -97,13 +98,16 @@ class Experiments:
         """
         row = await self._db.read(lambda tx: _find(tx, experiment_id))
         old = ExperimentSpec.parse(json.loads(row.spec))
-        spec = self._reader.read(merge_patch(old.wire(), body) if merge else body, old)
+        spec = self._reader.read(merge_patch(old.wire(), body) if merge else body, old, target=row.target)
         ended = Status(row.status).final
-        _check_change(row, old, spec, self._reader.target(spec), if_match)
+        restart = _template(old) != _template(spec)
+        _check_change(row, old, spec, self._reader.target(spec, row.target), if_match)
         if not ended:
             self._targets[row.target].check(spec)
+            if not restart:
+                self._targets[row.target].check_change(launch_of(row), replace(launch_of(row), spec=spec))
         reach("scale_intent")
-        await self._db.write(lambda tx: self._replace(tx, row, spec, restart=_template(old) != _template(spec)))
+        await self._db.write(lambda tx: self._replace(tx, row, spec, restart=restart))
         if not ended:
             await self._outbox.settle(row.id, INLINE_S)
         answer = await self.get(experiment_id, full=full)

@@ -36,6 +36,16 @@ NAMES = (
     "migrate_step",
     "backup",
 )
+KUBERNETES_NAMES = (
+    "k8s_create_before",
+    "k8s_create_after",
+    "k8s_owned_before",
+    "k8s_owned_after",
+    "k8s_patch_before",
+    "k8s_patch_after",
+    "k8s_delete_before",
+    "k8s_delete_after",
+)
 SHIM_NAMES = ("shim_spawned", "shim_started", "shim_running", "shim_exit_before", "shim_exit_after")
 
 _name, _, _rest = os.environ.get("SUBMARINE_FAILPOINT", "").partition(":")

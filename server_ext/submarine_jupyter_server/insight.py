@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection
 
-from submarine_jupyter.errors import NotFound
+from submarine_jupyter.errors import NotFound, SubmarineError
 from submarine_jupyter_server.query import QueryString, one, only, whole
 from submarine_jupyter_server.store import experiments, metrics
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.targets.base import ComputeTarget
 from submarine_jupyter_server.wire import Answer, json_text, time_text
 
+log = logging.getLogger(__name__)
 MAX_POINTS = 100_000
+CAPACITY_S = 5.0
 
 
 class Insight:
@@ -42,17 +46,37 @@ class Insight:
         return Answer(await self._db.read(read))
 
     async def targets(self) -> Answer:
-        """Return the compute targets: name, kind, whether it is the default, what it has and what is free."""
-        found: list[dict[str, Any]] = [
-            {
-                "name": target.name,
-                "kind": target.kind,
-                "default": target.name == self._default_target,
-                "capacity": await target.capacity(),
-            }
-            for target in self._targets.values()
-        ]
+        """Return the compute targets: name, kind, whether it is the default, namespaces, health and capacity.
+
+        A target that does not say what it has hides no other one: its ``capacity`` is null, and ``note`` tells why.
+        """
+        found = await asyncio.gather(*(self._described(target) for target in self._targets.values()))
         return Answer(json_text(found))
+
+    async def _described(self, target: ComputeTarget) -> dict[str, Any]:
+        return {
+            "name": target.name,
+            "kind": target.kind,
+            "default": target.name == self._default_target,
+            "namespaces": list(target.namespaces),
+            "health": target.health(),
+            **await _capacity(target),
+        }
+
+
+async def _capacity(target: ComputeTarget) -> dict[str, Any]:
+    note = f"it did not say within {CAPACITY_S:.0f} s; ask again"
+    try:
+        async with asyncio.timeout(CAPACITY_S):
+            return {"capacity": await target.capacity()}
+    except TimeoutError:
+        pass
+    except SubmarineError as error:
+        note = str(error)
+    except Exception as error:
+        log.exception("Target %s does not say what it has", target.name)
+        note = f"it does not say what it has: {type(error).__name__}"
+    return {"capacity": None, "note": note}
 
 
 def _series(points: list[metrics.MetricRow]) -> list[dict[str, Any]]:

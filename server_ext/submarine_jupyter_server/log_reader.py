@@ -7,6 +7,7 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,7 @@ from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.stream import EventFeed, Message
+from submarine_jupyter_server.targets.base import ComputeTarget
 from submarine_jupyter_server.wire import Answer, json_text
 
 MAX_TAIL = 1_000_000
@@ -45,8 +47,11 @@ class RawLog:
 class LogReader:
     """The logs of the experiments that exist; those of deleted ones cannot be reached."""
 
-    def __init__(self, db: Database, archive: LogArchive, feed: EventFeed) -> None:
+    def __init__(
+        self, db: Database, archive: LogArchive, feed: EventFeed, targets: Mapping[str, ComputeTarget]
+    ) -> None:
         self._db = db
+        self._targets = targets
         self._archive = archive
         self._feed = feed
         self._growth = Growth(archive)
@@ -66,16 +71,17 @@ class LogReader:
         """Return the newest lines of each replica: ``tail`` lines, those ``since`` a time, of one ``replica``."""
         only(query, "tail", "since", "replica", "attempt")
         row = await self._db.read(lambda tx: _find(tx, experiment_id))
-        pages = await self._archive.run(
-            lambda: experiment_pages(
-                self._archive,
-                experiment_id,
-                replica=one(query, "replica"),
-                since=since(one(query, "since")),
-                tail_lines=whole(query, "tail", 0, MAX_TAIL),
-                attempt=whole(query, "attempt", 1, 10**6),
+        async with self._attended(row):
+            pages = await self._archive.run(
+                lambda: experiment_pages(
+                    self._archive,
+                    experiment_id,
+                    replica=one(query, "replica"),
+                    since=since(one(query, "since")),
+                    tail_lines=whole(query, "tail", 0, MAX_TAIL),
+                    attempt=whole(query, "attempt", 1, 10**6),
+                )
             )
-        )
         if not pages.result["logContent"]:
             # What waits has replicas already, as Submarine's pods that wait: clients read the first one's log.
             waiting: dict[str, list[str]] = {name: [] for name in expected_pods(row.id, row.wire_spec)}
@@ -87,8 +93,9 @@ class LogReader:
 
         Raises NotFound, RangeNotSatisfiable.
         """
-        await self._db.read(lambda tx: _find(tx, experiment_id))
-        logs = await self._archive.run(self._archive.replicas, experiment_id)
+        row = await self._db.read(lambda tx: _find(tx, experiment_id))
+        async with self._attended(row):
+            logs = await self._archive.run(self._archive.replicas, experiment_id)
         if replica is None and len(logs) != 1:
             return RawLog(200, {}, raw.download(self._archive, logs))
         log = logs[0] if replica is None else await self._archive.run(self._archive.replica, experiment_id, replica)
@@ -130,6 +137,13 @@ class LogReader:
     async def _follow(
         self, row: ExperimentRow, replicas: Sequence[str] | None, start: Position | None
     ) -> AsyncIterator[Message | None]:
+        async with self._attended(row):
+            async for message in self._follow_attended(row, replicas, start):
+                yield message
+
+    async def _follow_attended(
+        self, row: ExperimentRow, replicas: Sequence[str] | None, start: Position | None
+    ) -> AsyncIterator[Message | None]:
         state = {"status": row.status, "reason": row.reason, "message": row.message}
         place = str(start or "")
         yield Message(place, "state", json_text(state))
@@ -154,6 +168,10 @@ class LogReader:
                     yield Message(place, "end", json_text({"status": state["status"], **item.data}))
                     return
                 yield Message(place, item.event, item.json())
+
+    def _attended(self, row: ExperimentRow) -> AbstractAsyncContextManager[None]:
+        target = self._targets.get(row.target)
+        return nullcontext() if target is None or Status(row.status).final else target.attend(row.id)
 
     async def _bytes(self, log: ReplicaLog, start: int, stop: int) -> AsyncIterator[bytes]:
         async for chunk in raw.chunks(self._archive, log, start, stop):

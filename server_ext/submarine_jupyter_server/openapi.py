@@ -171,7 +171,7 @@ def _others() -> Json:
             | {"parameters": metrics},
         },
         "/experiment/ping": {"get": _operation("Ask for a sign of life", {"const": "Pong"}, 400)},
-        "/target": {"get": _operation("List the compute targets", {"type": "array"}, 400)},
+        "/target": {"get": _operation("List the compute targets", {"type": "array", "items": _TARGET}, 400)},
         "/openapi.json": {
             "get": {
                 "summary": "Return this document",
@@ -243,6 +243,27 @@ def _open(schemas: Json) -> None:
     schemas["TaskSpec-Input"]["properties"]["resourceMap"] = {"type": "object", "readOnly": True}
 
 
+_TARGET = {
+    "type": "object",
+    "required": ["name", "kind", "default", "namespaces", "health", "capacity"],
+    "properties": {
+        "name": {"type": "string", "examples": ["local"]},
+        "kind": {"enum": ["local", "kubernetes"]},
+        "default": {"type": "boolean", "description": "Whether experiments that name no target run here."},
+        "namespaces": {
+            "type": "array",
+            "items": {"type": "string"},
+            "minItems": 1,
+            "description": "The first by default.",
+        },
+        "health": {"type": ["object", "null"], "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]},
+        "capacity": {
+            "type": ["object", "null"],
+            "description": "What it has and what is free; null if it does not say.",
+        },
+        "note": {"type": "string", "description": "Why it does not say."},
+    },
+}
 _PATH_ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "pattern": _ID}}
 _ERROR = {
     "type": "object",

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from sqlalchemy import Connection
 
-from submarine_jupyter.errors import InvalidSpec, SubmarineError, TargetRefused, TargetUnavailable
+from submarine_jupyter.errors import Conflict, InvalidSpec, SubmarineError, TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server import lifecycle
 from submarine_jupyter_server.failpoints import reach
@@ -127,15 +127,15 @@ class Outbox:
             reach("outbox_done_before")
             await self._db.write(lambda tx: outbox.done(tx, order.seq))
             reach("outbox_done_after")
-        except (TargetRefused, InvalidSpec) as error:
+        except (TargetRefused, InvalidSpec, Conflict) as error:
             refused = error
             await self._refused(order, error)
         except TargetUnavailable as error:
-            await self._again(order, str(error))
+            await self._again(order, str(error), error.reason)
             return
         except Exception as error:
             log.exception("%s of %s failed; it will be tried again", order.op, order.experiment_id)
-            await self._again(order, f"{type(error).__name__}: {error}")
+            await self._again(order, f"{type(error).__name__}: {error}", "InternalError")
             return
         finally:
             self._under_way.pop(order.experiment_id, None)
@@ -180,17 +180,30 @@ class Outbox:
                 status = Status.FAILED if row.status == Status.ACCEPTED else Status(row.status)
                 moved = experiments.advance(
                     tx, row.id, uid=row.uid, attempt=row.attempt, status=status, at_ms=now_ms(),
-                    reason="Refused", message=str(error),
+                    reason=getattr(error, "reason", "Refused"), message=str(error),
                 )  # fmt: skip
                 if moved is not None:
                     lifecycle.record(tx, moved, "status")
 
         await self._db.write(drop)
 
-    async def _again(self, order: OutboxRow, error: str) -> None:
+    async def _again(self, order: OutboxRow, error: str, reason: str) -> None:
+        """Put the order off, and let the user see why nothing happens."""
         pause = min(MAX_BACKOFF_S, 0.2 * 2**order.attempts) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         at = now_ms() + int(pause * 1000)
+
+        def put_off(tx: Connection) -> None:
+            row = experiments.find(tx, order.experiment_id)
+            if not outbox.retry(tx, order.seq, at, error[:1000]) or row is None:
+                return
+            moved = experiments.advance(
+                tx, row.id, uid=row.uid, attempt=row.attempt, status=row.status, at_ms=now_ms(),
+                reason=reason, message=error[:1000],
+            )  # fmt: skip
+            if moved is not None:
+                lifecycle.record(tx, moved, "reason")
+
         try:
-            await self._db.write(lambda tx: outbox.retry(tx, order.seq, at, error[:1000]))
+            await self._db.write(put_off)
         except SubmarineError as trouble:
             log.warning("%s of %s: %s", order.op, order.experiment_id, trouble)

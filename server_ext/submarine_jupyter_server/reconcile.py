@@ -95,16 +95,14 @@ def compare(tx: Connection, target: str, found: list[Found], settled: set[str]) 
     """
     restored = 0
     for item in found:
-        row = experiments.find(tx, item.launch.experiment_id, include_deleted=True)
+        row = experiments.find(tx, item.experiment_id, include_deleted=True)
         if row is None:
-            if not item.deleted:
-                _restore(tx, target, item)
-                restored += 1
+            restored += _restore(tx, target, item)
         elif row.deleted is not None and not item.deleted:
             outbox.put(tx, row.id, "delete", row.generation)
-        elif row.deleted is None:
+        elif row.deleted is None and item.observation is not None:
             lifecycle.apply(tx, item.observation)
-    present = {item.launch.experiment_id for item in found}
+    present = {item.experiment_id for item in found}
     for row in experiments.live(tx, target):
         if row.id in present or row.id not in settled:
             continue
@@ -120,8 +118,11 @@ def compare(tx: Connection, target: str, found: list[Found], settled: set[str]) 
     return restored
 
 
-def _restore(tx: Connection, target: str, item: Found) -> None:
-    launch = item.launch
+def _restore(tx: Connection, target: str, item: Found) -> bool:
+    """Write the row of an experiment again, if it is not deleted and its record can be read."""
+    launch, observation = item.launch, item.observation
+    if item.deleted or launch is None or observation is None:
+        return False
     wire = launch.spec.wire()
     wire["meta"]["experimentId"] = launch.experiment_id
     row = experiments.restore(
@@ -145,7 +146,8 @@ def _restore(tx: Connection, target: str, item: Found) -> None:
     if counter := re.fullmatch(r"experiment-\d+-(\d+)", row.id):
         experiments.raise_counter(tx, int(counter[1]))
     lifecycle.record(tx, row, "restored")
-    lifecycle.apply(tx, item.observation)
-    if not item.observation.status.final:
+    lifecycle.apply(tx, observation)
+    if not observation.status.final:
         outbox.put(tx, row.id, "ensure", row.generation)
     log.warning("%s was written again from target %s", row.id, target)
+    return True

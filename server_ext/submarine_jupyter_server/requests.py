@@ -13,6 +13,7 @@ from submarine_jupyter_server.logs.templates import parse_template
 from submarine_jupyter_server.query import QueryString, one, only, whole
 from submarine_jupyter_server.secrets import restore
 from submarine_jupyter_server.store.experiments import Query
+from submarine_jupyter_server.targets.base import ComputeTarget
 
 DEFAULT_LIMIT = 1000
 _FILTERS = ("status", "name", "tag", "framework", "target", "owner", "namespace", "sort", "limit", "cursor")
@@ -21,39 +22,43 @@ _FILTERS = ("status", "name", "tag", "framework", "target", "owner", "namespace"
 class SpecReader:
     """Turns bodies into specs that this server may run."""
 
-    def __init__(self, namespaces: tuple[str, ...], targets: tuple[str, ...], default_target: str) -> None:
-        self._namespaces = namespaces
+    def __init__(self, targets: Mapping[str, ComputeTarget], default_target: str) -> None:
         self._targets = targets
         self._default_target = default_target
 
-    def read(self, body: object, source: ExperimentSpec | None = None) -> ExperimentSpec:
+    def read(self, body: object, source: ExperimentSpec | None = None, *, target: str | None = None) -> ExperimentSpec:
         """Return the spec in ``body``, its namespace filled in and masked secrets taken from ``source``.
 
-        Raises InvalidSpec, or Forbidden for a namespace this server is not configured for.
+        ``target`` is where an experiment is that exists already, which a spec need not name. Raises InvalidSpec, or
+        Forbidden for a namespace its target is not configured for.
         """
         spec = ExperimentSpec.parse(body)
         wire = spec.wire()
         if (full := restore(wire, source.wire() if source else None)) != wire:
             spec = ExperimentSpec.parse(full)
-        namespace = spec.meta.namespace or self._namespaces[0]
-        if namespace not in self._namespaces:
-            raise Forbidden(
-                f"spec.meta.namespace: '{namespace}' is not one of this server's namespaces: "
-                f"{', '.join(self._namespaces)}",
-                hint="the server's owner can add it to SubmarineExtension.namespaces",
-            )
-        spec.meta.namespace = namespace
-        self.target(spec)
+        spec.meta.namespace = self._namespace(spec, self.target(spec, target))
         for template in (spec.runtime.metrics if spec.runtime else None) or ():
             parse_template(template)
         return spec
 
-    def target(self, spec: ExperimentSpec) -> str:
+    def target(self, spec: ExperimentSpec, default: str | None = None) -> str:
         """Return the name of the target a spec asks for. Raises InvalidSpec for an unknown one."""
-        name = (spec.runtime.target if spec.runtime else None) or self._default_target
+        name = (spec.runtime.target if spec.runtime else None) or default or self._default_target
         if name not in self._targets:
             raise InvalidSpec(f"runtime.target: there is no target '{name}' here, but {', '.join(self._targets)}")
         return name
+
+    def _namespace(self, spec: ExperimentSpec, target: str) -> str:
+        possible = self._targets[target].namespaces
+        namespace = spec.meta.namespace or possible[0]
+        if namespace not in possible:
+            where = "namespaces" if self._targets[target].kind == "local" else f"targets['{target}'].namespaces"
+            raise Forbidden(
+                f"spec.meta.namespace: '{namespace}' is not one of the namespaces of target '{target}': "
+                f"{', '.join(possible)}",
+                hint=f"the server's owner can add it to SubmarineExtension.{where}",
+            )
+        return namespace
 
 
 def source_id(body: object) -> str | None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from submarine_jupyter.errors import Unavailable
 from submarine_jupyter.models import ExperimentSpec, Status
-from submarine_jupyter_server.config import ServiceConfig
+from submarine_jupyter_server.config import ServiceConfig, kept_instance
 from submarine_jupyter_server.controller import Controller
 from submarine_jupyter_server.experiments import Experiments
 from submarine_jupyter_server.insight import Insight
@@ -33,6 +36,7 @@ from submarine_jupyter_server.targets.base import ComputeTarget, Observation
 from submarine_jupyter_server.targets.local.target import LocalTarget
 
 log = logging.getLogger(__name__)
+_KUBERNETES = "submarine_jupyter_server.targets.kubernetes.target"
 BACKUP_S = 3600.0
 DECIDE_S = 10.0
 DRAIN_S = 2.0
@@ -47,8 +51,7 @@ class Service:
         self.targets = targets
         self.notices = db.notices
         archive = LogArchive(config.data_dir / "runs")
-        namespaces = tuple(dict.fromkeys((config.namespace, *config.namespaces)))
-        reader = SpecReader(namespaces, tuple(targets), config.default_target)
+        reader = SpecReader(targets, config.default_target)
         self._outbox = Outbox(db, targets, self._gone)
         self._lifecycle = Lifecycle(db, self._ending, self._moved)
         self._reconcile = Reconcile(db, targets, config.retention_days)
@@ -56,11 +59,12 @@ class Service:
         self._metrics = MetricCollector(db, archive, metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._decided = asyncio.Event()
+        self._doubt = asyncio.Event()
         self._drains: set[asyncio.Task[None]] = set()
         self._backed_up = time.monotonic()
         self.feed = EventFeed(db, config.emit)
         self.experiments = Experiments(db, targets, reader, self._outbox)
-        self.logs = LogReader(db, archive, self.feed)
+        self.logs = LogReader(db, archive, self.feed, targets)
         self.insight = Insight(db, targets, config.default_target)
 
     @classmethod
@@ -68,11 +72,21 @@ class Service:
         """Open the database and begin to work; this server becomes the controller once no other one is.
 
         Returns when that is decided and, for the controller, what runs already is known: the first submission must
-        not overtake what waited before.
+        not overtake what waited before. Raises Unavailable for a configuration that cannot be.
         """
+        if config.targets:
+            await asyncio.to_thread(importlib.import_module, _KUBERNETES)
+        if config.targets and config.instance is None:
+            config = replace(config, instance=await asyncio.to_thread(kept_instance, config.data_dir))
+        targets = _targets(config)
+        if config.default_target not in targets:
+            raise Unavailable(
+                f"SubmarineExtension.default_target: there is no target '{config.default_target}', "
+                f"but {', '.join(targets) or 'none at all'}.",
+                hint="Configure SubmarineExtension.targets, or local_enabled.",
+            )
         db = await Database.open(config.data_dir / "submarine.db")
-        local = LocalTarget.from_config(config)
-        service = cls(config, db, {local.name: local})
+        service = cls(config, db, targets)
         try:
             await service._begin()
         except BaseException:
@@ -119,7 +133,7 @@ class Service:
 
     async def _lead(self) -> None:
         for target in self.targets.values():
-            await target.start(self._lifecycle.observe)
+            await target.start(self._lifecycle.observe, self._doubt.set)
         restored = await self._reconcile.run()
         if restored:
             self.notices.append(f"{restored} experiments were written again from what runs or ran on the targets.")
@@ -130,7 +144,7 @@ class Service:
         self._decided.set()
         try:
             while not delivery.done():
-                await asyncio.wait([delivery], timeout=self.config.reconcile_seconds)
+                await self._in_doubt(delivery)
                 await self._reconcile.run()
                 await self._back_up()
             await delivery
@@ -138,6 +152,17 @@ class Service:
             delivery.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await delivery
+
+    async def _in_doubt(self, delivery: asyncio.Task[None]) -> None:
+        """Wait until a target says that it is to be compared, the usual time is over, or ``delivery`` has ended."""
+        doubt = asyncio.create_task(self._doubt.wait())
+        try:
+            await asyncio.wait(
+                [delivery, doubt], timeout=self.config.reconcile_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            doubt.cancel()
+        self._doubt.clear()
 
     async def _back_up(self) -> None:
         if time.monotonic() - self._backed_up >= BACKUP_S:
@@ -168,6 +193,21 @@ class Service:
     async def _gone(self, row: ExperimentRow) -> None:
         """Forget what was deleted."""
         await self._metrics.forget(row.id, row.attempt)
+
+
+def _targets(config: ServiceConfig) -> dict[str, ComputeTarget]:
+    """Return what a configuration describes, name -> target."""
+    targets: list[ComputeTarget] = []
+    if config.local_enabled:
+        targets.append(LocalTarget.from_config(config))
+    for name, options in config.targets.items():
+        from submarine_jupyter_server.targets.kubernetes.settings import settings_of
+        from submarine_jupyter_server.targets.kubernetes.target import KubernetesTarget
+
+        settings = settings_of(name, options)
+        runs, log_cap = config.data_dir / "runs", config.log_cap_bytes
+        targets.append(KubernetesTarget(settings, instance=config.instance or "", runs=runs, log_cap=log_cap))
+    return {target.name: target for target in targets}
 
 
 def _templates(row: ExperimentRow) -> Sequence[str]:

@@ -57,9 +57,9 @@ def start_containerd(run: Run, programs: Programs) -> None:
     _start(run, "containerd", [node_programs.program("containerd"), "--config", run.path("containerd.toml")])
     wait("containerd", run.path("containerd.sock").exists)
     pause = image.layer(run.folder("layers", "pause"), [image.Entry("pause", programs.pause)])
-    _import(run, manifests.PAUSE_IMAGE, [pause], {"Entrypoint": ["/pause"], "User": "65535"})
+    add_image(run, manifests.PAUSE_IMAGE, [pause], {"Entrypoint": ["/pause"], "User": "65535"})
     training = [training_image.base(), training_image.package(run.folder("layers"))]
-    _import(run, manifests.TRAINING_IMAGE, training, training_image.CONFIG)
+    add_image(run, manifests.TRAINING_IMAGE, training, training_image.CONFIG)
 
 
 def start_kubelet(run: Run, programs: Programs) -> None:
@@ -77,6 +77,17 @@ def start_kubelet(run: Run, programs: Programs) -> None:
     }
     _start(run, "kubelet", [programs.kubernetes, "kubelet", *(f"--{flag}={value}" for flag, value in flags.items())])
     _start(run, "coredns", [programs.controlplane, "coredns", "-conf", run.path("Corefile")])
+
+
+def add_image(run: Run, name: str, layers: list[Path], config: dict[str, Any]) -> None:
+    """Give the node an image; `config` is the `config` of the OCI image specification."""
+    ctr = f"{node_programs.program('ctr')} --address {run.path('containerd.sock')} --namespace k8s.io images import -"
+    with run.path("logs", "images.log").open("a") as log:
+        with subprocess.Popen([*_enter(run), *ctr.split()], stdin=subprocess.PIPE, stdout=log, stderr=log) as importer:
+            assert importer.stdin
+            image.stream(importer.stdin, name, layers, config)
+        if importer.returncode:
+            raise RuntimeError(f"containerd did not take the image {name}")
 
 
 def end(run: Run) -> None:
@@ -161,16 +172,6 @@ def _kubelet_configuration(run: Run) -> dict[str, object]:
 def _corefile(run: Run) -> str:
     kubernetes = f"kubernetes cluster.local {{\nkubeconfig {kubeconfig(run, 'admin')}\nttl 0\n}}"
     return f".:53 {{\nerrors\nbind {NODE_ADDRESS}\n{kubernetes}\n}}\n"
-
-
-def _import(run: Run, name: str, layers: list[Path], config: dict[str, Any]) -> None:
-    ctr = f"{node_programs.program('ctr')} --address {run.path('containerd.sock')} --namespace k8s.io images import -"
-    with run.path("logs", "images.log").open("a") as log:
-        with subprocess.Popen([*_enter(run), *ctr.split()], stdin=subprocess.PIPE, stdout=log, stderr=log) as importer:
-            assert importer.stdin
-            image.stream(importer.stdin, name, layers, config)
-        if importer.returncode:
-            raise RuntimeError(f"containerd did not take the image {name}")
 
 
 def _start(run: Run, name: str, command: list[str | Path]) -> None:

@@ -58,7 +58,9 @@ def server_config() -> dict[str, Any]:
 
 
 @pytest.fixture
-def jp_server_config(server_config: dict[str, Any], tmp_path: Path) -> Config:
+def jp_server_config(server_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    for name in ("KUBERNETES_SERVICE_HOST", "SUBMARINE_KUBE_CONTEXT", "SUBMARINE_NAMESPACE"):
+        monkeypatch.delenv(name, raising=False)  # tests that run in a pod must not take its cluster
     config = Config(
         {
             "ServerApp": {

@@ -211,7 +211,9 @@ async def test_a_change_can_be_bound_to_a_generation(call: Any) -> None:
 
 async def test_the_compute_targets(call: Any) -> None:
     targets = (await call("GET", "target")).result
+    assert [list(target) for target in targets] == [["name", "kind", "default", "namespaces", "health", "capacity"]]
     assert [(target["name"], target["kind"], target["default"]) for target in targets] == [("local", "local", True)]
+    assert (targets[0]["namespaces"], targets[0]["health"]) == (["default"], {"ok": True})
 
 
 async def test_a_page_has_a_link_to_the_next(call: Any) -> None:

@@ -100,6 +100,37 @@ def test_a_setting_that_makes_no_sense_is_refused(trait: str) -> None:
         SubmarineExtension(**{trait: 0})
 
 
+@pytest.mark.parametrize(
+    ("trait", "value"),
+    [
+        ("instance_name", ""),
+        ("instance_name", "Team A"),
+        ("instance_name", "a" * 41),
+        ("targets", {"local": {}}),
+        ("targets", {"Prod": {}}),
+        ("targets", {"prod": "context"}),
+    ],
+)
+def test_a_name_that_a_cluster_would_not_take_is_refused(trait: str, value: object) -> None:
+    with pytest.raises(TraitError, match=trait):
+        SubmarineExtension(**{trait: value})
+
+
+def test_the_environment_adds_a_cluster_and_makes_it_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.delenv("SUBMARINE_NAMESPACE", raising=False)
+    monkeypatch.setenv("SUBMARINE_KUBE_CONTEXT", "prod")
+    other = {"other": {"context": "lab"}}
+    found = SubmarineExtension(targets=other, instance_name="mine")._service_config()
+    assert found.targets == {**other, "kubernetes": {"context": "prod"}}
+    assert (found.default_target, found.instance, found.local_enabled) == ("kubernetes", "mine", True)
+    assert SubmarineExtension(default_target="local")._service_config().default_target == "local"
+    monkeypatch.delenv("SUBMARINE_KUBE_CONTEXT")
+    found = SubmarineExtension()._service_config()
+    assert (found.targets, found.default_target, found.instance) == ({}, "local", None)
+    assert SubmarineExtension(targets=other, local_enabled=False)._service_config().default_target == "other"
+
+
 def test_every_setting_says_what_it_means() -> None:
     for name, trait in SubmarineExtension.class_own_traits(config=True).items():
         assert len(trait.help) > 40, name

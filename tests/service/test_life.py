@@ -112,7 +112,7 @@ async def test_a_living_experiment_keeps_its_framework_and_namespace(client: Cli
     for change in ({"framework": "Standalone"}, {"namespace": "team"}):
         with pytest.raises(Conflict, match=f"meta.{next(iter(change))} cannot change"):
             await client.experiments.patch(made["experimentId"], {"meta": change}, merge=True)
-    with pytest.raises(Forbidden, match="'other' is not one of this server's namespaces"):
+    with pytest.raises(Forbidden, match="'other' is not one of the namespaces of target 'local'"):
         await client.create(experiment("true", meta={"namespace": "other"}))
 
 

@@ -1,36 +1,50 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from submarine_jupyter.errors import Forbidden, InvalidRequest, InvalidSpec
 from submarine_jupyter_server.requests import SpecReader, body_hash, list_query, merge_patch, source_id
+from submarine_jupyter_server.targets.local.target import LocalTarget
 
 BODY: dict[str, Any] = {"meta": {"name": "x", "framework": "PyTorch", "cmd": "a"}, "spec": {"Worker": {}}}
 
 
-def reader() -> SpecReader:
-    return SpecReader(("default", "team"), ("local",), "local")
+@pytest.fixture
+def reader(tmp_path: Path) -> SpecReader:
+    local = LocalTarget(tmp_path, namespaces=("default", "team"))
+    return SpecReader({"local": local, "lab": LocalTarget(tmp_path, name="lab", namespaces=("lab-1",))}, "local")
 
 
 def with_meta(**changes: object) -> dict[str, object]:
     return {**BODY, "meta": {**BODY["meta"], **changes}}
 
 
-def test_the_effective_namespace_is_filled_in() -> None:
-    assert reader().read(BODY).meta.namespace == "default"
-    assert reader().read(with_meta(namespace="team")).meta.namespace == "team"
+def test_the_effective_namespace_is_filled_in(reader: SpecReader) -> None:
+    assert reader.read(BODY).meta.namespace == "default"
+    assert reader.read(with_meta(namespace="team")).meta.namespace == "team"
+    assert reader.read({**BODY, "runtime": {"target": "lab"}}).meta.namespace == "lab-1"
 
 
-def test_a_namespace_of_others_is_forbidden_not_replaced() -> None:
-    with pytest.raises(Forbidden, match=r"'kube-system' is not one of this server's namespaces: default, team"):
-        reader().read(with_meta(namespace="kube-system"))
+def test_a_namespace_of_others_is_forbidden_not_replaced(reader: SpecReader) -> None:
+    with pytest.raises(Forbidden, match="'kube-system' is not one of the namespaces of target 'local': default, team"):
+        reader.read(with_meta(namespace="kube-system"))
+    with pytest.raises(Forbidden, match="'default' is not one of the namespaces of target 'lab': lab-1"):
+        reader.read({**with_meta(namespace="default"), "runtime": {"target": "lab"}})
 
 
-def test_an_unknown_target_is_named_with_the_known_ones() -> None:
-    with pytest.raises(InvalidSpec, match=r"runtime.target: there is no target 'moon' here, but local"):
-        reader().read({**BODY, "runtime": {"target": "moon"}})
+def test_an_experiment_stays_where_it_is_when_the_default_target_changes(reader: SpecReader) -> None:
+    assert reader.read(with_meta(namespace="lab-1"), target="lab").meta.namespace == "lab-1"
+    assert reader.target(reader.read(BODY), "lab") == "lab"
+
+
+def test_an_unknown_target_is_named_with_the_known_ones(reader: SpecReader) -> None:
+    with pytest.raises(InvalidSpec, match=r"runtime.target: there is no target 'moon' here, but local, lab"):
+        reader.read({**BODY, "runtime": {"target": "moon"}})
+    with pytest.raises(InvalidSpec, match="there is no target 'gone' here"):
+        reader.read(BODY, target="gone")
 
 
 # The examples of RFC 7396, appendix A.

@@ -63,6 +63,8 @@ def parse_yaml(body: bytes) -> object:
         mark = error.problem_mark or error.context_mark
         where = f"Line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         what = ", ".join(part for part in (error.context, error.problem) if part)
+        if "maximum nesting depth" in what:  # libyaml has a limit too, which it may meet while it looks ahead
+            what = f"nested deeper than {MAX_DEPTH} levels"
         raise Unreadable(f"{where}{what}.") from None
     except yaml.YAMLError as error:
         raise Unreadable(f"{str(error).splitlines()[0]}.") from None

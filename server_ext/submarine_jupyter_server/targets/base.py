@@ -8,6 +8,7 @@ The service decides *what* should be (a ``Launch``), a target makes it so and re
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -72,30 +73,49 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One experiment that exists on a target, with all that is needed to write its lost database row again."""
+    """One experiment that exists on a target, with all that is needed to write its lost database row again.
 
-    launch: Launch
+    ``launch`` and ``observation`` are None where its record cannot be read: then only its being there is known.
+    """
+
+    experiment_id: str
+    launch: Launch | None
     deleted: bool
-    observation: Observation
+    observation: Observation | None
 
 
 Sink = Callable[[Observation], Awaitable[None]]
+Doubt = Callable[[], None]
+"""Tells that rows and objects may differ: the target and the database are to be compared soon."""
 
 
 class ComputeTarget(Protocol):
-    """A place that runs experiments."""
+    """A place that runs experiments; in ``namespaces``, which are never none, the first where a spec names none."""
 
     name: str
     kind: str
 
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Return the namespaces that experiments may be in."""
+
     def check(self, spec: ExperimentSpec) -> None:
         """Refuse what this target can never run; does no I/O. Raises InvalidSpec."""
 
-    def render(self, launch: Launch) -> list[dict[str, object]]:
-        """Return what would be made for this launch: Kubernetes objects, or the local plan."""
+    def check_change(self, old: Launch, new: Launch) -> None:
+        """Refuse a change of the same attempt that what runs cannot take; does no I/O. Raises Conflict."""
 
-    async def start(self, sink: Sink) -> None:
-        """Begin to observe, adopting all that runs already; each observation is given to ``sink``."""
+    async def render(self, launch: Launch) -> list[dict[str, object]]:
+        """Return what would be made for this launch: Kubernetes objects, or the local plan.
+
+        A target that can be asked whether it would take them is asked. Raises TargetRefused, TargetUnavailable.
+        """
+
+    async def start(self, sink: Sink, doubt: Doubt) -> None:
+        """Begin to observe, adopting all that runs already; each observation is given to ``sink``.
+
+        Returns soon even when the target cannot be reached; ``doubt`` is called once it can be looked at.
+        """
 
     async def ensure(self, launch: Launch) -> None:
         """Make it so: create it, scale it, or replace an older attempt. Raises TargetRefused, TargetUnavailable."""
@@ -112,8 +132,14 @@ class ComputeTarget(Protocol):
     async def inventory(self) -> list[Found]:
         """Return everything of ours that exists, deleted or not."""
 
+    def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
+        """Keep the archived logs of an experiment as new as possible while the context is open."""
+
     async def capacity(self) -> dict[str, object]:
         """Return what the target has and what is free, for people."""
+
+    def health(self) -> dict[str, object] | None:
+        """Return ``ok``, and whatever shows why; None where nothing is known yet. Does no I/O."""
 
     async def close(self) -> None:
         """Stop observing; what runs goes on."""

@@ -35,7 +35,7 @@ class Bench:
         """Start a target, as a server that starts would."""
         target = LocalTarget(self.data_dir, **{"cpus": 4, "grace_s": 1.0, **options})
         self.targets.append(target)
-        await target.start(self._record)
+        await target.start(self._record, lambda: None)
         return target
 
     async def close(self) -> None:

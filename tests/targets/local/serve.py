@@ -19,7 +19,7 @@ async def ignore(observation: Observation) -> None:
 async def main(data_dir: Path, order: dict[str, object]) -> None:
     """Serve one order."""
     target = LocalTarget(data_dir, cpus=4, grace_s=1.0)
-    await target.start(ignore)
+    await target.start(ignore, lambda: None)
     fields = {**order, "spec": ExperimentSpec.parse(order["spec"])}
     await target.ensure(Launch(**fields))  # type: ignore[arg-type]
     print("ensured", flush=True)

@@ -80,7 +80,7 @@ async def test_deleted_is_for_good(bench: Bench) -> None:
     with pytest.raises(TargetRefused, match="was deleted"):
         await target.ensure(order)
     [found] = await target.inventory()
-    assert (found.deleted, found.launch.uid) == (True, order.uid)
+    assert (found.deleted, found.launch) == (True, order)
     await target.close()
     again = await bench.target()
     assert not any(seen.status.final for seen in bench.of(order))
@@ -124,10 +124,13 @@ async def test_everything_can_be_rebuilt_from_the_inventory(bench: Bench) -> Non
     (damaged / "experiment.json").write_text("{")
     await target.close()
     other = LocalTarget(bench.data_dir, cpus=4)
-    found = {item.launch.uid: item for item in await other.inventory()}
-    assert [found[order.uid].launch == order for order in (running, ended)] == [True, True]
-    assert found[running.uid].observation.status == Status.RUNNING
-    assert found[ended.uid].observation.replicas[0].exit_code == 2
+    found = {item.experiment_id: item for item in await other.inventory()}
+    assert [found[order.experiment_id].launch == order for order in (running, ended)] == [True, True]
+    [still, over] = [found[order.experiment_id].observation for order in (running, ended)]
+    assert still is not None
+    assert still.status == Status.RUNNING
+    assert over is not None
+    assert over.replicas[0].exit_code == 2
     await other.close()
     third = await bench.target()
     await third.stop(running)
@@ -171,7 +174,7 @@ async def test_an_observation_that_could_not_be_stored_comes_again(bench: Bench)
 
     target = LocalTarget(bench.data_dir, cpus=4)
     bench.targets.append(target)
-    await target.start(sink)
+    await target.start(sink, lambda: None)
     order = launch("true")
     await target.ensure(order)
     await eventually(lambda: any(seen.status.final for seen in stored), "the end is stored")

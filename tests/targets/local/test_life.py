@@ -249,9 +249,9 @@ def test_what_can_never_run_is_refused(
         target.check(launch("true", tasks={"Worker": task}, **more).spec)
 
 
-def test_the_plan_can_be_shown(tmp_path: Path) -> None:
+async def test_the_plan_can_be_shown(tmp_path: Path) -> None:
     target = LocalTarget(tmp_path, cpus=4, environ={"PATH": "/bin"})
-    shown = target.render(launch("python a.py", framework="PyTorch", tasks={"Master": ONE, "Worker": ONE}))
+    shown = await target.render(launch("python a.py", framework="PyTorch", tasks={"Master": ONE, "Worker": ONE}))
     assert [(replica["name"], replica["argv"]) for replica in shown] == [
         ("master-0", ["python", "a.py"]),
         ("worker-0", ["python", "a.py"]),

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +16,7 @@ from submarine_jupyter.errors import SubmarineError, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.resources import quantity
 from submarine_jupyter_server.config import ServiceConfig
-from submarine_jupyter_server.targets.base import Found, Launch, Sink
+from submarine_jupyter_server.targets.base import Doubt, Found, Launch, Sink
 
 from . import machine, planning
 from .planning import Settings
@@ -38,7 +39,7 @@ class LocalTarget:
     all; None takes what the machine or the container has. A replica without ``resources`` counts as one core.
     ``grace_s`` are the seconds between asking a process to end and killing it, ``log_cap`` the bytes kept of each
     replica's output. Replicas inherit ``environ`` without Jupyter's secrets; the folder of ``interpreter`` comes first
-    in their PATH.
+    in their PATH. ``namespaces`` are names that experiments may have with them; they mean nothing here.
     """
 
     kind = "local"
@@ -54,8 +55,10 @@ class LocalTarget:
         log_cap: int = LOG_CAP,
         environ: Mapping[str, str] | None = None,
         interpreter: str = sys.executable,
+        namespaces: tuple[str, ...] = ("default",),
     ) -> None:
         self.name = name
+        self.namespaces = namespaces
         self._runs = Runs(data_dir)
         cores = machine.cpus() if cpus is None else cpus
         self._capacity = Amount(int(cores * 1000), machine.memory() if memory is None else memory)
@@ -76,18 +79,22 @@ class LocalTarget:
             memory=None if config.local_memory is None else int(quantity(config.local_memory)),
             grace_s=config.grace_seconds,
             log_cap=config.log_cap_bytes,
+            namespaces=tuple(dict.fromkeys((config.namespace, *config.namespaces))),
         )
 
     def check(self, spec: ExperimentSpec) -> None:
         """Refuse what this machine can never run. Raises InvalidSpec."""
         planning.check(spec, self._capacity)
 
-    def render(self, launch: Launch) -> list[dict[str, object]]:
+    def check_change(self, old: Launch, new: Launch) -> None:
+        """Let it be: replicas can be added and taken away while it runs."""
+
+    async def render(self, launch: Launch) -> list[dict[str, object]]:
         """Return the replicas as they would run; ports are examples."""
         attempt = self._runs.experiment(launch.experiment_id).attempt(launch.attempt)
         return planning.rendered(launch, attempt, self._settings)
 
-    async def start(self, sink: Sink) -> None:
+    async def start(self, sink: Sink, doubt: Doubt) -> None:
         """Begin to observe, and go on with everything that is there."""
         await self._supervision.io(self._runs.create)
         await self._supervision.start(sink)
@@ -122,7 +129,7 @@ class LocalTarget:
             await self._supervision.look_at(run)  # it may have ended long ago
         await self._supervision.ask(run)
         if run.trouble is not None and not run.over:
-            raise TargetUnavailable(f"it cannot be started now: {run.trouble}")
+            raise TargetUnavailable(run.trouble, reason="CannotStart")
 
     async def stop(self, launch: Launch) -> None:
         """End it; what never started ends as well."""
@@ -173,6 +180,10 @@ class LocalTarget:
         """Return all experiments that have a run directory."""
         return await self._supervision.io(self._found)
 
+    def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
+        """Do nothing: the shim writes every byte as it comes."""
+        return nullcontext()
+
     async def capacity(self) -> dict[str, object]:
         """Return cores and bytes of memory: in all, taken, free; and who waits."""
         scheduler = self._supervision.scheduler
@@ -187,6 +198,10 @@ class LocalTarget:
             "running": sum(run.plan is not None for run in self._supervision.runs.values()),
             "queued": scheduler.queued,
         }
+
+    def health(self) -> dict[str, object]:
+        """Return that it is well: there is nothing between the server and its machine."""
+        return {"ok": True}
 
     async def close(self) -> None:
         """Stop observing; what runs goes on."""
@@ -218,11 +233,13 @@ class LocalTarget:
     def _find(self, folder: ExperimentFolder, launch: Launch) -> Found:
         run = self._supervision.runs.get(launch.experiment_id)
         if run is not None and run.told is not None and run.launch.attempt == launch.attempt:
-            return Found(launch, folder.deleted, run.told)
+            return Found(launch.experiment_id, launch, folder.deleted, run.told)
         sight = look(folder.attempt(launch.attempt), self._here)
         if sight.life in (Life.UNSTARTED, Life.VANISHED):
-            return Found(launch, folder.deleted, waiting(launch, "Queued", "it is next"))
-        return Found(launch, folder.deleted, observe(launch, sight, self._here))
+            seen = waiting(launch, "Queued", "it is next")
+        else:
+            seen = observe(launch, sight, self._here)
+        return Found(launch.experiment_id, launch, folder.deleted, seen)
 
 
 def _run_of(folder: ExperimentFolder, launch: Launch) -> Run:

@@ -1,0 +1,226 @@
+"""The link of a target to its cluster: made in the background, as often as it takes.
+
+A server starts whether or not the cluster answers. Until it does, and until the streams are complete, orders are put
+off with the reason shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from submarine_jupyter.errors import SubmarineError, TargetRefused, TargetUnavailable
+from submarine_jupyter_server.targets.base import Doubt, Sink
+
+from . import access
+from .capacity import Capacity
+from .cluster import ApiError, Cluster, Unreachable
+from .discovery import discover, kueue_version
+from .logs.collector import PodLogs
+from .loss import Losses
+from .manifests import KINDS
+from .observing import Observer
+from .orders import Orders
+from .settings import KubernetesSettings
+from .tracked import Tracked
+from .watches import Watches
+
+log = logging.getLogger(__name__)
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+# An operator installed meanwhile is found by the first experiment after that.
+_KINDS_AGE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Everything that works on one cluster."""
+
+    cluster: Cluster
+    watches: Watches
+    orders: Orders
+    observer: Observer
+    capacity: Capacity
+    logs: PodLogs
+    losses: Losses
+    missing: tuple[access.Missing, ...]
+
+
+class Attachment:
+    """Owns the link of one target."""
+
+    def __init__(self, settings: KubernetesSettings, *, instance: str, runs: Path, log_cap: int) -> None:
+        self.options = replace(settings.options, instance=instance)
+        self.namespaces = settings.namespaces or ("default",)
+        self.served: frozenset[str] = frozenset()
+        self._settings = settings
+        self._instance = instance
+        self._runs, self._log_cap = runs, log_cap
+        self._link: Link | None = None
+        self._ready = False
+        self._trouble = "it has not been asked yet"
+        self._task: asyncio.Task[None] | None = None
+        self._kinds_task: asyncio.Task[None] | None = None
+        self._kinds_at = 0.0
+
+    @property
+    def experiments(self) -> Mapping[str, Tracked]:
+        """Return the experiments on the cluster, none before it is known."""
+        return self._link.watches.experiments if self._link else {}
+
+    @property
+    def logs(self) -> PodLogs | None:
+        """Return the collector of logs, None before the cluster has answered."""
+        return self._link.logs if self._link else None
+
+    async def start(self, sink: Sink, doubt: Doubt) -> None:
+        """Attach in the background; ``doubt`` is called when all that is on the cluster is known."""
+        await self.close()
+        self._task = asyncio.create_task(self._run(sink, doubt), name=f"cluster of {self._settings.name}")
+
+    def link(self, namespace: str | None = None) -> Link:
+        """Return the link. Raises TargetUnavailable while there is none, TargetRefused for another ``namespace``."""
+        if self._link is None or not self._ready:
+            raise TargetUnavailable(f"the cluster cannot be used now: {self._trouble}", reason="ClusterUnavailable")
+        if namespace is not None and namespace not in self.namespaces:
+            raise TargetRefused(f"namespace '{namespace}' is not one of {', '.join(self.namespaces)} any more")
+        return self._link
+
+    def look_for_kinds(self) -> None:
+        """Find out in the background what the cluster serves by now, if that was not asked for a while."""
+        running = self._kinds_task is not None and not self._kinds_task.done()
+        if self._link is not None and not running and time.monotonic() - self._kinds_at > _KINDS_AGE_S:
+            self._kinds_task = asyncio.create_task(self._find_kinds(self._link), name="kinds of the cluster")
+
+    def health(self) -> dict[str, object]:
+        """Return how the link is, for people."""
+        link = self._link
+        found: dict[str, object] = {"ok": self._ready, "trouble": None if self._ready else self._trouble}
+        if link is None:
+            return found
+        streams = link.watches.health()
+        found["ok"] = self._ready and all(health.trouble is None for health in streams.values())
+        return found | {
+            "server": link.cluster.server,
+            "kinds": sorted(self.served),
+            "missing": access.sentences(link.missing),
+            "streams": [
+                {
+                    "path": path,
+                    "synced": health.synced,
+                    "lastEventAge": None if health.last_event_age_s is None else round(health.last_event_age_s, 1),
+                    "restarts": health.restarts,
+                    "trouble": health.trouble,
+                    "unreadable": list(health.quarantined),
+                }
+                for path, health in streams.items()
+            ],
+            "logs": link.logs.health(),
+        }
+
+    async def close(self) -> None:
+        """Let go of the cluster."""
+        tasks = [task for task in (self._task, self._kinds_task) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._task, self._ready = None, False
+        link, self._link = self._link, None
+        if link is not None:
+            await link.losses.close()
+            await link.observer.close()
+            await link.watches.close()
+            await link.logs.close()
+            await link.capacity.close()
+            await link.cluster.close()
+
+    async def _run(self, sink: Sink, doubt: Doubt) -> None:
+        pause = _FIRST_PAUSE_S
+        while self._link is None:
+            try:
+                self._link = await self._attach(sink)
+            except (ApiError, Unreachable, SubmarineError, OSError) as error:
+                self._trouble = str(error)
+                log.warning("Target %s: %s", self._settings.name, error)
+            except Exception as error:
+                self._trouble = f"{type(error).__name__}: {error}"
+                log.exception("Target %s cannot be attached", self._settings.name)
+            if self._link is None:
+                await asyncio.sleep(random.uniform(0.5, 1.0) * pause)  # noqa: S311 - jitter
+                pause = min(_LONGEST_PAUSE_S, pause * 2)
+        self._trouble = "what runs there is being read"
+        await self._link.watches.wait_synced()
+        self._ready = True
+        log.info("Target %s: %s, kinds %s", self._settings.name, self._link.cluster.server, ", ".join(self.served))
+        doubt()
+        await self._link.watches.run()
+
+    async def _attach(self, sink: Sink) -> Link:
+        settings = self._settings
+        cluster = await Cluster.connect(
+            kubeconfig=settings.kubeconfig, context=settings.context, in_cluster=settings.in_cluster
+        )
+        try:
+            self.namespaces = settings.namespaces or (cluster.namespace,)
+            served = await discover(cluster)
+            self._kinds_at = time.monotonic()
+            missing = await access.missing(cluster, self.namespaces, served)
+            too_much = await access.too_much(cluster)
+            for sentence in (*access.sentences(missing), *([too_much] if too_much else [])):
+                log.warning("Target %s: %s", settings.name, sentence)
+            self.served = self._usable(served, missing)
+            queues = await kueue_version(cluster)
+            link = self._build(cluster, sink, missing)
+            link.watches.watch(self.served, queues)
+            return link
+        except BaseException:
+            await cluster.close()
+            raise
+
+    def _build(self, cluster: Cluster, sink: Sink, missing: tuple[access.Missing, ...]) -> Link:
+        settings = self._settings
+        logs = PodLogs(
+            cluster, self._runs, cap_bytes=self._log_cap, mode=settings.log_collection, limit=settings.log_streams
+        )
+        watches = Watches(
+            cluster, self.namespaces, self._instance, touched=self._touched, seen=logs.see, gone=logs.gone
+        )
+        orders = Orders(cluster, watches, logs, self.options, self.served)
+        observer = Observer(sink, logs, orders.clean)
+        losses = Losses(orders, observer, logs)
+        capacity = Capacity(cluster, self.namespaces, self.served)
+        return Link(cluster, watches, orders, observer, capacity, logs, losses, missing)
+
+    def _touched(self, tracked: Tracked) -> None:
+        link = self._link
+        if link is None:
+            return  # all is looked at again when the link is there
+        if tracked.empty and (tracked.ending or tracked.over) and not tracked.lock.locked():
+            link.watches.forget(tracked)
+            link.logs.forget(tracked.experiment_id)
+            return
+        link.losses.suspect(tracked)
+        link.observer.touch(tracked)
+
+    async def _find_kinds(self, link: Link) -> None:
+        self._kinds_at = time.monotonic()
+        try:
+            served = self._usable(await discover(link.cluster), link.missing)
+        except (ApiError, Unreachable) as error:
+            log.info("Target %s cannot say which kinds it serves now: %s", self._settings.name, error)
+            return
+        if served != self.served:
+            log.info("Target %s serves %s now", self._settings.name, ", ".join(sorted(served)) or "no operator")
+            self.served = link.orders.served = served
+            link.watches.watch(served, await kueue_version(link.cluster))
+
+    def _usable(self, served: frozenset[str], missing: Iterable[access.Missing]) -> frozenset[str]:
+        """Return what is served, configured, and allowed to this server."""
+        wanted = self._settings.kinds
+        unwanted = {kind.kind for name, kind in KINDS.items() if wanted and name not in wanted}
+        return access.usable(served, missing) - unwanted

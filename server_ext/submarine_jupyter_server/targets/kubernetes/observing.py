@@ -1,0 +1,125 @@
+"""Tell the service what became of experiments: each in turn, nothing twice, the end only when its logs are here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from submarine_jupyter.errors import SubmarineError
+from submarine_jupyter.models import Status
+from submarine_jupyter_server.targets.base import Observation, Sink
+
+from .logs.collector import PodLogs
+from .manifests import KINDS
+from .seen import Seen
+from .status import observe
+from .tracked import Tracked
+
+log = logging.getLogger(__name__)
+# How long an end waits for the last lines: who sees it reads the logs next.
+DRAIN_S = 15.0
+# An operator that has not said a word by then is not there.
+SILENT_S = 11.0
+_AFTER_FAILURE_S = 1.0
+
+
+class Observer:
+    """Makes observations of what has changed; ``clean`` is awaited once an end has been told."""
+
+    def __init__(self, sink: Sink, logs: PodLogs, clean: Callable[[Tracked], Awaitable[None]]) -> None:
+        self._sink = sink
+        self._logs = logs
+        self._clean = clean
+        self._dirty: set[str] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._alarms: dict[str, asyncio.TimerHandle] = {}
+
+    def touch(self, tracked: Tracked) -> None:
+        """Look at an experiment soon; called for every change, so it is cheap."""
+        key = tracked.experiment_id
+        self._dirty.add(key)
+        if key not in self._tasks:
+            self._tasks[key] = asyncio.create_task(self._look(tracked), name=f"observe {key}")
+        if tracked.own is not None and not tracked.own.conditions and key not in self._alarms:
+            self._alarms[key] = asyncio.get_running_loop().call_later(SILENT_S, self._wake, tracked)
+
+    async def tell(self, tracked: Tracked, seen: Observation) -> None:
+        """Give an observation to the service, whatever it is, and remember that it was told."""
+        await self._sink(seen)
+        tracked.told = seen
+
+    async def close(self) -> None:
+        """Stop looking."""
+        for alarm in self._alarms.values():
+            alarm.cancel()
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _wake(self, tracked: Tracked) -> None:
+        self._alarms.pop(tracked.experiment_id, None)
+        if not tracked.over and tracked.own is not None:
+            self.touch(tracked)
+
+    async def _look(self, tracked: Tracked) -> None:
+        key = tracked.experiment_id
+        try:
+            while key in self._dirty:
+                self._dirty.discard(key)
+                await self._look_once(tracked)
+        finally:
+            del self._tasks[key]
+
+    async def _look_once(self, tracked: Tracked) -> None:
+        try:
+            seen = None if tracked.ending or tracked.own is None or tracked.over else tracked.seen()
+            if seen is not None and tracked.kind is not None:
+                await self._observe(tracked, seen)
+        except SubmarineError as error:
+            log.warning("What became of %s cannot be stored now: %s", tracked.experiment_id, error)
+            await self._later(tracked)
+        except Exception:
+            log.exception("%s cannot be observed", tracked.experiment_id)
+            await self._later(tracked)
+
+    async def _later(self, tracked: Tracked) -> None:
+        await asyncio.sleep(_AFTER_FAILURE_S)
+        self._dirty.add(tracked.experiment_id)
+
+    async def _observe(self, tracked: Tracked, seen: Seen) -> None:
+        now = observed(tracked, seen)
+        if same(now, tracked.told):
+            return
+        if not now.status.final:
+            await self.tell(tracked, now)
+            return
+        if not await self._logs.drain(tracked.experiment_id, seen.launch.attempt, DRAIN_S):
+            log.warning("The last lines of %s are still on their way", tracked.experiment_id)
+        if (latest := tracked.seen()) is not None and not tracked.ending and tracked.own is not None:
+            now = observed(tracked, latest)  # replicas may have ended meanwhile
+        self._logs.finish(tracked.experiment_id, seen.launch.attempt)
+        await self.tell(tracked, now)
+        if now.status.final:
+            await self._clean(tracked)
+
+
+def observed(tracked: Tracked, seen: Seen) -> Observation:
+    """Return how an experiment is now."""
+    return observe(seen, kind=KINDS[tracked.kind or "indexed_jobs"], now_ms=time.time_ns() // 1_000_000)
+
+
+def same(one: Observation, other: Observation | None) -> bool:
+    """Tell whether two observations differ in nothing but their time."""
+    return other is not None and replace(one, at_ms=other.at_ms) == other
+
+
+def stopped(seen: Observation, reason: str, message: str) -> Observation:
+    """Return the observation of an experiment whose replicas were ended."""
+    replicas = tuple(
+        replica if replica.status in ("Succeeded", "Failed") else replace(replica, status="Stopped", message=None)
+        for replica in seen.replicas
+    )
+    return replace(seen, status=Status.FAILED, reason=reason, message=message, replicas=replicas, finished_ms=None)

@@ -1,0 +1,112 @@
+"""All that is known of one experiment on the cluster, put together from the streams."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+from submarine_jupyter_server.targets.base import Launch, Observation
+
+from .manifests import KINDS, launch_of
+from .manifests.metadata import EXPERIMENT_LABEL
+from .seen import Seen, latest
+from .views import EventView, JobView, PodView, WorkloadView
+
+_BY_KIND = {kind.kind: name for name, kind in KINDS.items()}
+_MOST_EVENTS = 50
+_MOST_PAST = 2000
+
+
+@dataclass(eq=False, slots=True)
+class Tracked:
+    """One experiment; ``kind`` is the name in ``KINDS`` of what it is made as, None until that is decided.
+
+    ``lost`` is the own object that is gone. ``past`` are pods of the present attempt that are gone: how they ended is
+    still true. ``ending`` says that we are removing its objects, so that their absence is no loss; ``complete`` is the
+    attempt all of whose objects exist.
+    """
+
+    experiment_id: str
+    launch: Launch | None = None
+    kind: str | None = None
+    own: JobView | None = None
+    lost: JobView | None = None
+    jobs: dict[str, JobView] = field(default_factory=dict)
+    pods: dict[str, PodView] = field(default_factory=dict)
+    past: dict[str, PodView] = field(default_factory=dict)
+    events: dict[str, EventView] = field(default_factory=dict)
+    workload: WorkloadView | None = None
+    told: Observation | None = None
+    ending: bool = False
+    ending_since: float | None = None
+    complete: int = 0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def attempt(self) -> int:
+        """Return the attempt that is wanted, or found."""
+        return self.launch.attempt if self.launch else self.own.attempt if self.own else 0
+
+    @property
+    def over(self) -> bool:
+        """Tell whether its end has been told."""
+        return self.told is not None and self.told.status.final and self.told.attempt >= self.attempt
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether replicas of it do not run that should."""
+        if self.own is None or self.over or self.told is None:
+            return self.own is not None and not self.over
+        return any(replica.status == "Waiting" for replica in self.told.replicas)
+
+    @property
+    def empty(self) -> bool:
+        """Tell whether nothing of it is on the cluster."""
+        return self.own is None and not self.jobs and not self.pods
+
+    def put_job(self, job: JobView) -> None:
+        """Take in the own object or another Job."""
+        if not job.record:
+            self.jobs[job.name] = job
+            return
+        if self.own is not None and job.attempt > self.own.attempt:
+            self.past.clear()
+        self.own, self.kind = job, _BY_KIND[job.kind]
+
+    def put_pod(self, pod: PodView) -> None:
+        """Take in a pod."""
+        self.pods[pod.name] = latest(self.pods.get(pod.name), pod)
+
+    def drop_pod(self, pod: PodView) -> None:
+        """Remember how a pod was when it went."""
+        known = self.pods.pop(pod.name, None)
+        if known is None or pod.attempt != self.attempt:
+            return
+        self.past[pod.uid] = replace(latest(known, pod), gone=True)
+        if len(self.past) > _MOST_PAST:
+            del self.past[next(iter(self.past))]
+
+    def put_event(self, event: EventView) -> None:
+        """Take in an event; the oldest make room."""
+        self.events[event.name] = event
+        while len(self.events) > _MOST_EVENTS:
+            del self.events[min(self.events.values(), key=lambda found: found.at_ms).name]
+
+    def seen(self) -> Seen | None:
+        """Return what its status is made from, None while its spec is not known."""
+        launch = self.launch or self.recorded()
+        if launch is None:
+            return None
+        pods = (*self.past.values(), *self.pods.values())
+        return Seen(launch, self.own, tuple(self.jobs.values()), pods, tuple(self.events.values()), self.workload)
+
+    def recorded(self) -> Launch | None:
+        """Return the launch recorded on its own object; None, once and for all, if that cannot be read."""
+        if self.own is None or not self.own.notes:
+            return None
+        record = {"annotations": dict(self.own.notes), "labels": {EXPERIMENT_LABEL: self.experiment_id}}
+        try:
+            return launch_of({"metadata": record})
+        except ValueError:
+            return None

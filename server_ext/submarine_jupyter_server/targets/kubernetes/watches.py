@@ -1,0 +1,227 @@
+"""The streams of a target, and the experiments they add up to.
+
+One stream per kind and namespace, with our labels: what others run costs nothing. Events and Kueue's workloads have no
+labels of ours; they are followed only while an experiment waits for something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from submarine_jupyter_server.targets.base import Launch
+
+from . import projection
+from .cluster import Cluster
+from .discovery import KUEUE
+from .heartbeat import Heartbeat
+from .manifests import KINDS, Json
+from .manifests.metadata import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL
+from .paths import collection, own_collection
+from .reflector import Health, Reflector
+from .tracked import Tracked
+from .views import EventView, JobView, PodView, WorkloadView
+
+_EXPERIMENT = re.compile(r"experiment-[0-9]+-[0-9]{4,}")
+# How long events are followed after the last experiment that waited.
+_LINGER_S = 60.0
+_TICK_S = 1.0
+
+
+class Watches:
+    """Everything of ours in some namespaces of a cluster.
+
+    ``touched`` is called with an experiment of which something has changed, ``seen`` and ``gone`` with pods.
+    ``experiments`` are those with objects on the cluster, and those that are about to have some.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespaces: Iterable[str],
+        instance: str,
+        *,
+        touched: Callable[[Tracked], None],
+        seen: Callable[[PodView], None],
+        gone: Callable[[PodView], None],
+    ) -> None:
+        self.experiments: dict[str, Tracked] = {}
+        self._cluster = cluster
+        self._namespaces = tuple(namespaces)
+        self._labels = f"{MANAGED_BY_LABEL}={MANAGED_BY},{INSTANCE_LABEL}={instance}"
+        self._touched, self._seen, self._gone = touched, seen, gone
+        self._reflectors: dict[str, Reflector[Any]] = {}
+        self._lazy: dict[str, Reflector[Any]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._workloads: dict[str, WorkloadView] = {}
+        self._heartbeat = Heartbeat(cluster, watchful=self._anything_lives)
+
+    def watch(self, served: frozenset[str], queues: str | None) -> None:
+        """Begin to follow what is served, ``queues`` the version of Kueue; asked again, what has come since."""
+        for namespace in self._namespaces:
+            pods = collection("v1", "pods", namespace)
+            self._add(pods, projection.pod, self._pod, labels=self._labels)
+            for kind in KINDS.values():
+                if kind.kind in served or kind.kind == "Job":
+                    path = own_collection(kind.name, namespace)
+                    self._add(path, projection.job, self._job, labels=self._labels)
+            self._lazily(collection("v1", "events", namespace), _our_event, self._event, "type=Warning")
+            if queues is not None and "Workload" in served:
+                path = collection(f"{KUEUE}/{queues}", "workloads", namespace)
+                self._lazily(path, projection.workload, self._workload, None)
+
+    async def run(self) -> None:
+        """Follow events while somebody waits, until cancelled."""
+        self._tasks["heartbeat"] = asyncio.create_task(self._heartbeat.run(), name="heartbeat of the cluster")
+        needed = 0.0
+        while True:
+            now = time.monotonic()
+            if any(tracked.waits for tracked in self.experiments.values()):
+                needed = now
+            if needed and now - needed < _LINGER_S:
+                for path, reflector in self._lazy.items():
+                    self._start(path, reflector)
+            else:
+                await self._stop(self._lazy)
+            await asyncio.sleep(_TICK_S)
+
+    async def wait_synced(self) -> None:
+        """Wait until all that there is is known."""
+        for reflector in list(self._reflectors.values()):
+            await reflector.wait_synced()
+
+    @property
+    def synced(self) -> bool:
+        """Tell whether all that there was is known."""
+        return bool(self._reflectors) and all(reflector.synced for reflector in self._reflectors.values())
+
+    async def close(self) -> None:
+        """End all streams."""
+        await self._stop(list(self._tasks))
+
+    def track(self, launch: Launch) -> Tracked:
+        """Return what is known of an experiment, which may not be on the cluster yet."""
+        tracked = self._tracked(launch.experiment_id)
+        tracked.launch = launch
+        return tracked
+
+    def forget(self, tracked: Tracked) -> None:
+        """Drop an experiment of which nothing is left."""
+        if self.experiments.get(tracked.experiment_id) is tracked:
+            del self.experiments[tracked.experiment_id]
+
+    def merge(self, kind: str, namespace: str, item: Json) -> None:
+        """Take in at once what the cluster answered to an order about an own object."""
+        self._reflectors[own_collection(kind, namespace)].merge(item)
+
+    def health(self) -> dict[str, Health]:
+        """Return how each stream is, by the path it follows."""
+        running = {path: reflector for path, reflector in self._lazy.items() if path in self._tasks}
+        return {path: reflector.health for path, reflector in {**self._reflectors, **running}.items()}
+
+    def unreadable(self) -> set[str]:
+        """Return the experiments with an object that cannot be read."""
+        names = [name for reflector in self._reflectors.values() for name in reflector.health.quarantined]
+        return {found[0] for name in names if (found := _EXPERIMENT.match(name))}
+
+    def _add(self, path: str, project: Any, changed: Any, *, labels: str) -> None:
+        if path not in self._reflectors:
+            made = self._reflectors[path] = self._reflector(path, project, changed, labels=labels)
+            self._start(path, made)
+
+    def _lazily(self, path: str, project: Any, changed: Any, fields: str | None) -> None:
+        if path not in self._lazy:
+            self._lazy[path] = self._reflector(path, project, changed, fields=fields)
+
+    def _reflector(
+        self, path: str, project: Any, changed: Any, *, labels: str | None = None, fields: str | None = None
+    ) -> Reflector[Any]:
+        return Reflector(
+            self._cluster,
+            path,
+            project=project,
+            changed=partial(changed, path),
+            labels=labels,
+            fields=fields,
+            name=path,
+            heartbeat=self._heartbeat,
+        )
+
+    def _anything_lives(self) -> bool:
+        return any(not tracked.over for tracked in self.experiments.values())
+
+    def _start(self, path: str, reflector: Reflector[Any]) -> None:
+        if path not in self._tasks:
+            self._tasks[path] = asyncio.create_task(reflector.run(), name=f"watch {path}")
+
+    async def _stop(self, paths: Iterable[str]) -> None:
+        ending = [task for path in paths if (task := self._tasks.pop(path, None)) is not None]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
+    def _tracked(self, experiment_id: str) -> Tracked:
+        return self.experiments.setdefault(experiment_id, Tracked(experiment_id))
+
+    def _changed(self, tracked: Tracked) -> None:
+        tracked.changed.set()
+        tracked.changed = asyncio.Event()
+        self._touched(tracked)
+
+    def _pod(self, path: str, key: str, old: PodView | None, new: PodView | None) -> None:
+        view = new or old
+        if view is None:
+            return
+        tracked = self._tracked(view.experiment_id)
+        if new is not None:
+            tracked.put_pod(new)
+            self._seen(new)
+        else:
+            tracked.drop_pod(view)
+            self._gone(view)
+        self._changed(tracked)
+
+    def _job(self, path: str, key: str, old: JobView | None, new: JobView | None) -> None:
+        view = new or old
+        if view is None:
+            return
+        tracked = self._tracked(view.experiment_id)
+        if new is not None:
+            tracked.put_job(new)
+        elif not view.record:
+            tracked.jobs.pop(key, None)
+        elif tracked.own is not None and tracked.own.uid == view.uid:
+            tracked.own, tracked.lost = None, view
+        if tracked.own is not None:
+            tracked.workload = self._workloads.get(tracked.own.uid)
+        self._changed(tracked)
+
+    def _event(self, path: str, key: str, old: EventView | None, new: EventView | None) -> None:
+        found = _EXPERIMENT.match(new.object_name) if new else None
+        tracked = self.experiments.get(found[0]) if found else None
+        # Events go after an hour, what they said stays true of what still waits.
+        if tracked is not None and new is not None:
+            tracked.put_event(new)
+            self._changed(tracked)
+
+    def _workload(self, path: str, key: str, old: WorkloadView | None, new: WorkloadView | None) -> None:
+        view = new or old
+        if view is None:
+            return
+        if new is None:
+            self._workloads.pop(view.owner_uid, None)
+        else:
+            self._workloads[view.owner_uid] = new
+        for tracked in self.experiments.values():
+            if tracked.own is not None and tracked.own.uid == view.owner_uid:
+                tracked.workload = new
+                self._changed(tracked)
+
+
+def _our_event(raw: Json) -> EventView | None:
+    view = projection.event(raw)
+    return view if _EXPERIMENT.match(view.object_name) else None

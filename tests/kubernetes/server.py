@@ -1,0 +1,121 @@
+"""The server of the tests: a process of its own, the cluster its default target."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.cluster.api import Api, wait
+from tests.live_server import LiveServer
+
+Json = dict[str, Any]
+
+
+class ClusterServer(LiveServer):
+    """A server whose default target is a namespace of a cluster."""
+
+    def __init__(self, folder: Path, kubeconfig: Path, namespace: str, *, image: str) -> None:
+        self.namespace = namespace
+        self.target_options: dict[str, object] = {
+            "kubeconfig": str(kubeconfig),
+            "namespaces": [namespace],
+            "image": image,
+        }
+        self.more_targets: dict[str, dict[str, object]] = {}
+        super().__init__(folder)
+
+    def with_options(self, **options: object) -> ClusterServer:
+        """Configure more of the target, for the next start."""
+        self.target_options |= options
+        return self
+
+    def start(self, failpoint: str | None = None) -> None:
+        """Start it with the cluster as its default target."""
+        self.options = (
+            f"--SubmarineExtension.targets={json.dumps({'kubernetes': self.target_options, **self.more_targets})}",
+            "--SubmarineExtension.default_target=kubernetes",
+        )
+        super().start(failpoint)
+
+    def ready(self, failpoint: str | None = None) -> ClusterServer:
+        """Start it and wait until it knows the cluster."""
+        self.start(failpoint)
+        assert self.wait_ready(), self.log()
+        wait("the cluster", self.target_is_ok, seconds=40)
+        return self
+
+    def target_is_ok(self) -> bool:
+        """Tell whether it can use the cluster."""
+        return bool(self.target()["health"]["ok"])
+
+    def target(self) -> Json:
+        """Return what it says of the cluster."""
+        answer = self.http.get(self.url.replace("/experiment", "/target"))
+        answer.raise_for_status()
+        found: Json = next(item for item in answer.json()["result"] if item["name"] == "kubernetes")
+        return found
+
+    def submit(self, spec: Json, **options: Any) -> str:
+        """Submit an experiment and return its id."""
+        found: str = self.result("POST", json=spec, **options)["experimentId"]
+        return found
+
+    def get(self, experiment_id: str) -> Json:
+        """Return an experiment with its details."""
+        found: Json = self.result("GET", f"/{experiment_id}", params={"view": "full"})
+        return found
+
+    def until(self, experiment_id: str, holds: Callable[[Json], Any], what: str, seconds: float = 60) -> Json:
+        """Wait until something holds of an experiment; return it."""
+        deadline = time.monotonic() + seconds
+        while True:
+            found = self.get(experiment_id)
+            if holds(found):
+                return found
+            assert time.monotonic() < deadline, f"{what} did not come: {json.dumps(found, indent=1)}\n{self.log()}"
+            time.sleep(0.05)
+
+    def status(self, experiment_id: str, status: str, seconds: float = 60) -> Json:
+        """Wait for a status."""
+        return self.until(experiment_id, lambda found: found["status"] == status, f"status {status}", seconds)
+
+    def lines(self, experiment_id: str) -> dict[str, list[str]]:
+        """Return the log of each replica by the name of its pod."""
+        answer = self.result("GET", f"/logs/{experiment_id}")
+        return {item["podName"]: item["podLog"] for item in answer["logContent"]}
+
+
+def spec(
+    framework: str,
+    replicas: Mapping[str, int],
+    command: str = "python train.py",
+    *,
+    name: str = "test",
+    resources: str = "cpu=100m,memory=64M",
+    runtime: Json | None = None,
+    env: dict[str, str] | None = None,
+) -> Json:
+    """Return an experiment: ``spec("TensorFlow", {"ps": 1, "worker": 2})``."""
+    tasks = {role.capitalize(): {"replicas": count, "resources": resources} for role, count in replicas.items()}
+    body: Json = {"meta": {"name": name, "framework": framework, "cmd": command, "envVars": env or {}}, "spec": tasks}
+    return body | ({"runtime": runtime} if runtime else {})
+
+
+def left(api: Api, namespace: str) -> list[str]:
+    """Return what of ours is in a namespace."""
+    label = {"labelSelector": "app.kubernetes.io/managed-by=submarine-jupyter"}
+    groups = {
+        "/api/v1": ("pods", "services", "configmaps", "secrets"),
+        "/apis/batch/v1": ("jobs",),
+        "/apis/kubeflow.org/v1": ("tfjobs", "pytorchjobs", "xgboostjobs"),
+        "/apis/jobset.x-k8s.io/v1alpha2": ("jobsets",),
+    }
+    return [
+        f"{kind}/{item['metadata']['name']}"
+        for root, kinds in groups.items()
+        for kind in kinds
+        for item in api.get(f"{root}/namespaces/{namespace}/{kind}", **label)["items"]
+    ]

@@ -1,0 +1,124 @@
+"""Logs of real containers come whole into the archive, whatever happens to the connection, the server and the pods."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.cluster import Cluster
+from tests.kubernetes.proxy import Proxy
+from tests.kubernetes.server import ClusterServer, spec
+
+LINES = 200_000
+
+
+@pytest.fixture
+def proxy(real: ClusterServer, tmp_path: Path) -> Iterator[Proxy]:
+    made = Proxy(Path(str(real.target_options["kubeconfig"])), tmp_path)
+    real.with_options(kubeconfig=str(made.kubeconfig))
+    yield made
+    real.kill()
+    made.close()
+
+
+def script(text: str, replicas: dict[str, int] | None = None, **more: Any) -> dict[str, Any]:
+    body = spec("Standalone", replicas or {"worker": 1}, "python $CODE_PATH/say.py", **more)
+    return body | {"code": {"syncMode": "inline", "files": {"say.py": text}}}
+
+
+def raw(server: ClusterServer, experiment_id: str, replica: str = "worker-0", **params: Any) -> bytes:
+    answer = server.http.get(
+        f"{server.url}/logs/{experiment_id}", params={"replica": replica, "download": "true", **params}, timeout=60
+    )
+    answer.raise_for_status()
+    return answer.content
+
+
+def test_no_line_is_lost_or_doubled_when_the_connection_is_cut_every_second(real: ClusterServer, proxy: Proxy) -> None:
+    real.ready()
+    # In bursts over half a minute; every tenth line ends in bytes that are no UTF-8.
+    text = f"""
+import sys, time
+out = sys.stdout.buffer
+for i in range({LINES}):
+    out.write(b"line %d \\xff\\xfe\\n" % i if i % 10 == 0 else b"line %d\\n" % i)
+    if i % 5000 == 4999:
+        out.flush()
+        time.sleep(0.6)
+"""
+    experiment_id = real.submit(script(text, resources="cpu=500m,memory=64Mi"))
+    over, cuts = threading.Event(), 0
+
+    def cut() -> None:
+        nonlocal cuts
+        while not over.wait(1):
+            proxy.cut_streams()
+            cuts += 1
+
+    thread = threading.Thread(target=cut)
+    thread.start()
+    try:
+        found = real.ended(experiment_id, 110)
+    finally:
+        over.set()
+        thread.join()
+    assert found["status"] == "Succeeded", found
+    expected = b"".join(b"line %d \xff\xfe\n" % i if i % 10 == 0 else b"line %d\n" % i for i in range(LINES))
+    kept = raw(real, experiment_id)
+    assert len(kept) == len(expected)
+    assert kept == expected
+    assert cuts >= 20
+    newest = real.result("GET", f"/logs/{experiment_id}", params={"tail": 2})["logContent"][0]["podLog"]
+    assert newest == [f"line {LINES - 2}", f"line {LINES - 1}"]
+
+
+def test_a_killed_server_goes_on_where_the_archive_ends(real: ClusterServer) -> None:
+    real.ready()
+    text = "import time\nfor i in range(400):\n    print('line', i, flush=True)\n    time.sleep(0.05)\n"
+    experiment_id = real.submit(script(text))
+    for _ in range(2):
+        real.until(experiment_id, lambda _: len(raw_or_none(real, experiment_id)) > 0, "a line")
+        time.sleep(1)
+        real.kill()
+        real.ready()
+    assert real.ended(experiment_id, 110)["status"] == "Succeeded"
+    assert raw(real, experiment_id) == b"".join(b"line %d\n" % i for i in range(400))
+
+
+def raw_or_none(server: ClusterServer, experiment_id: str) -> list[str]:
+    return next(iter(server.lines(experiment_id).values()), [])
+
+
+def test_what_a_crashed_container_wrote_before_its_retry_is_kept(real: ClusterServer) -> None:
+    real.with_options(kinds=["tfjob"]).ready()
+    text = """
+import os, sys
+tries = len(os.listdir("/tmp/once"))
+print("try", tries)
+open(f"/tmp/once/{os.urandom(4).hex()}", "w").close()
+sys.exit(0 if tries else 5)
+"""
+    body = spec("TensorFlow", {"worker": 1}, "python $CODE_PATH/say.py", runtime={"retries": 3})
+    body["runtime"]["volumes"] = [{"name": "once", "mountPath": "/tmp/once", "emptyDir": {}}]
+    body |= {"code": {"syncMode": "inline", "files": {"say.py": text}}}
+    experiment_id = real.submit(body)
+    found = real.ended(experiment_id, 110)
+    assert found["status"] == "Succeeded", found
+    assert real.lines(experiment_id)[f"{experiment_id}-worker-0"] == ["try 0", "try 1"]
+    assert found["detail"]["replicas"][0]["restarts"] == 1
+
+
+def test_on_demand_logs_are_there_when_asked_for_and_at_the_end(cluster: Cluster, real: ClusterServer) -> None:
+    real.with_options(log_collection="on-demand").ready()
+    text = "import time\nprint('begun', flush=True)\ntime.sleep(8)\nprint('done', flush=True)\n"
+    experiment_id = real.submit(script(text))
+    real.status(experiment_id, "Running")
+    real.until(experiment_id, lambda _: real.lines(experiment_id) == {f"{experiment_id}-worker-0": ["begun"]}, "it")
+    assert real.target()["health"]["logs"]["following"] == 0
+    real.ended(experiment_id, 60)
+    assert real.lines(experiment_id) == {f"{experiment_id}-worker-0": ["begun", "done"]}
