@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from submarine_jupyter.answers import LogLine, Logs, Metrics, clock, commas, span
 from submarine_jupyter.errors import ExperimentFailed, InvalidRequest, SubmarineError, WaitTimeout
 from submarine_jupyter.following import FINAL, Lines
-from submarine_jupyter.tables import Table, bundle
+from submarine_jupyter.tables import LONGEST_SENTENCE, Table, bundle
 
 if TYPE_CHECKING:
     from submarine_jupyter.client import SubmarineClient
@@ -189,8 +189,8 @@ class Experiment:
             for one in detail.get("replicas") or ()
         ]
         return [
-            Table(("", ""), [fact for fact in facts if fact[1]], f"{self.id} ({self.name})"),
-            Table(("replica", "status", "exit code", "signal", "message"), rows),
+            Table(("", ""), [fact for fact in facts if fact[1]], f"{self.id} ({self.name})", longest=LONGEST_SENTENCE),
+            Table(("replica", "status", "exit code", "signal", "message"), rows, longest=LONGEST_SENTENCE),
         ]
 
     def _lines(self, **how: Any) -> Iterator[LogLine]:

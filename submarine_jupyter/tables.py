@@ -7,14 +7,23 @@ from html import escape
 from typing import Any
 
 LONGEST_CELL = 120
+# Why something does not run is a sentence with what to do at its end.
+LONGEST_SENTENCE = 400
 
 
 class Table:
-    """Rows under headers; ``caption`` stands above."""
+    """Rows under headers; ``caption`` stands above, cells are cut to ``longest`` characters."""
 
-    def __init__(self, headers: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> None:
+    def __init__(
+        self,
+        headers: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        caption: str = "",
+        *,
+        longest: int = LONGEST_CELL,
+    ) -> None:
         self.headers = tuple(headers)
-        self.rows = [tuple(_cell(value) for value in row) for row in rows]
+        self.rows = [tuple(_cell(value, longest) for value in row) for row in rows]
         self.caption = caption
 
     def text(self) -> str:
@@ -44,8 +53,8 @@ def bundle(tables: Sequence[Table], empty: str = "") -> dict[str, Any]:
     }
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, longest: int) -> str:
     text = "" if value is None else str(value)
     # A tab or a newline within a cell would break the columns; the bell would ring.
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
+    return text if len(text) <= longest else text[: longest - 1] + "…"

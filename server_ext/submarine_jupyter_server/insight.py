@@ -45,22 +45,23 @@ class Insight:
 
         return Answer(await self._db.read(read))
 
-    async def targets(self) -> Answer:
-        """Return the compute targets: name, kind, whether it is the default, namespaces, health and capacity.
+    async def targets(self, *, capacity: bool = True) -> Answer:
+        """Return the compute targets: name, kind, whether it is the default, namespaces, health and, if asked, capacity.
 
         A target that does not say what it has hides no other one: its ``capacity`` is null, and ``note`` tells why.
         """
-        found = await asyncio.gather(*(self._described(target) for target in self._targets.values()))
+        described = (self._described(target, capacity=capacity) for target in self._targets.values())
+        found = await asyncio.gather(*described)
         return Answer(json_text(found))
 
-    async def _described(self, target: ComputeTarget) -> dict[str, Any]:
+    async def _described(self, target: ComputeTarget, *, capacity: bool) -> dict[str, Any]:
         return {
             "name": target.name,
             "kind": target.kind,
             "default": target.name == self._default_target,
             "namespaces": list(target.namespaces),
             "health": target.health(),
-            **await _capacity(target),
+            **(await _capacity(target) if capacity else {}),
         }
 
 

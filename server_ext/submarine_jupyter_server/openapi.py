@@ -171,7 +171,10 @@ def _others() -> Json:
             | {"parameters": metrics},
         },
         "/experiment/ping": {"get": _operation("Ask for a sign of life", {"const": "Pong"}, 400)},
-        "/target": {"get": _operation("List the compute targets", {"type": "array", "items": _TARGET}, 400)},
+        "/target": {
+            "get": _operation("List the compute targets", {"type": "array", "items": _TARGET}, 400)
+            | {"parameters": [_query("capacity", {"type": "boolean"}, "Whether to say what they have (default).")]}
+        },
         "/openapi.json": {
             "get": {
                 "summary": "Return this document",
@@ -245,7 +248,7 @@ def _open(schemas: Json) -> None:
 
 _TARGET = {
     "type": "object",
-    "required": ["name", "kind", "default", "namespaces", "health", "capacity"],
+    "required": ["name", "kind", "default", "namespaces", "health"],
     "properties": {
         "name": {"type": "string", "examples": ["local"]},
         "kind": {"enum": ["local", "kubernetes"]},

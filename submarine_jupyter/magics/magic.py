@@ -206,7 +206,7 @@ def _runs_here(client: SubmarineClient, options: argparse.Namespace) -> bool:
     named = options.target or ((options.loaded or {}).get("runtime") or {}).get("target")
     return any(
         target["kind"] == "local" and (target["name"] == named if named else target["default"])
-        for target in client.targets()
+        for target in client.targets(capacity=False)
     )
 
 

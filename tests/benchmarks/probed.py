@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.benchmarks.table import Row, percentile
 from tests.live_server import LiveServer
 
-PROBE = '--ServerApp.jpserver_extensions={"submarine_jupyter_server": True, "tests.benchmarks.loop_probe": True}'
+PROBE = '--ServerApp.jpserver_extensions={"tests.benchmarks.loop_probe": True}'
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,10 @@ class Row:
     value: str
     goal: str = ""
     peer: str = ""
+
+    def indented(self) -> Row:
+        """Return the row as one of several below a heading."""
+        return replace(self, what=f"  {self.what}")
 
 
 def show(title: str, rows: Sequence[Row]) -> str:

@@ -166,6 +166,7 @@ def _kubelet_configuration(run: Run) -> dict[str, object]:
         "podLogsDir": str(run.folder("pods")),
         "volumePluginDir": str(run.folder("plugins")),
         "oomScoreAdj": 0,
+        "volumeStatsAggPeriod": "10s",
     }
 
 

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.live_server import LiveServer, processes_of
+from tests.live_server import LiveServer, kill_experiments
 
 
 @pytest.fixture
@@ -15,7 +14,4 @@ def server(tmp_path: Path) -> Iterator[LiveServer]:
     yield made
     made.kill()
     made.http.close()
-    for pid in processes_of("experiment-"):
-        environ = Path(f"/proc/{pid}/environ").read_bytes()
-        if str(tmp_path).encode() in environ:
-            os.kill(pid, 9)
+    kill_experiments(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import time
 from collections.abc import Callable
@@ -46,15 +47,19 @@ def test_every_failpoint_is_in_a_list() -> None:
     assert listed == set(failpoints.NAMES)
 
 
-def body(folder: Path, *, seconds: float = 0.6, exit_code: int = 3, workers: int = 1) -> dict[str, Any]:
-    """Return an experiment that counts its starts, prints a metric a line and ends with a code of its own."""
+def body(folder: Path, *, seconds: float = 0.6, exit_code: int = 3, until: str = "/") -> dict[str, Any]:
+    """Return an experiment that counts its starts, prints a metric a line and ends with a code of its own.
+
+    It does not end before there is a file ``until``.
+    """
     script = (
         f'echo start >> "{folder}/starts.$SUBMARINE_REPLICA_INDEX"; i=0; while [ $i -lt {LINES} ]; do '
-        f'echo "Accuracy at step $i: 0.5"; i=$((i+1)); sleep {seconds / LINES}; done; exit {exit_code}'
+        f'echo "Accuracy at step $i: 0.5"; i=$((i+1)); sleep {seconds / LINES}; done; '
+        f'while [ ! -e "{folder / until}" ]; do sleep 0.05; done; exit {exit_code}'
     )
     return {
         "meta": {"name": "crash", "framework": "PyTorch", "cmd": script},
-        "spec": {"Worker": {"replicas": workers, "resources": "cpu=100m"}},
+        "spec": {"Worker": {"replicas": 1, "resources": "cpu=100m"}},
     }
 
 
@@ -75,11 +80,26 @@ def starts(server: LiveServer, worker: int = 0) -> int:
     return len(file.read_text().splitlines()) if file.exists() else 0
 
 
-def assert_nothing_runs(experiment_id: str) -> None:
-    deadline = time.monotonic() + 15
-    while running := processes_of(experiment_id):
-        assert time.monotonic() < deadline, running
+def eventually(holds: Callable[[], bool], what: str) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + 40
+    while not holds():
+        assert time.monotonic() < deadline, f"not in time: {what}"
         time.sleep(0.05)
+
+
+def assert_nothing_runs(experiment_id: str) -> None:
+    eventually(lambda: not processes_of(experiment_id), f"the end of all processes of {experiment_id}")
+
+
+def lives(lock: Path) -> bool:
+    """Tell whether a shim holds its lock."""
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 @pytest.mark.parametrize("point", SUBMIT)
@@ -88,7 +108,7 @@ def test_submit_and_run(server: LiveServer, point: str) -> None:
     answered = None
     if server.wait_ready():
         answered = whatever_happens(lambda: submit(server, "the-key"))
-    assert server.wait_dead(20) == 137, f"{point} was not reached\n{server.log()}"
+    assert server.wait_dead(40) == 137, f"{point} was not reached\n{server.log()}"
 
     server.start()
     assert server.wait_ready()
@@ -113,7 +133,7 @@ def test_submit_and_run(server: LiveServer, point: str) -> None:
 
 def steps(server: LiveServer, experiment_id: str) -> list[int]:
     """Return the steps of the metric, which are read within a moment of the end."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while True:
         series = server.result("GET", f"/{experiment_id}/metrics")["series"]
         found = [point["step"] for point in series[0]["points"]] if series else []
@@ -128,7 +148,7 @@ def test_stop(server: LiveServer, point: str) -> None:
     assert server.wait_ready()
     made = submit(server, "k", seconds=60)["experimentId"]
     whatever_happens(lambda: server.result("POST", f"/{made}/stop"))
-    assert server.wait_dead(20) == 137
+    assert server.wait_dead(40) == 137
     server.start()
     assert server.wait_ready()
     ended = server.ended(made)
@@ -143,7 +163,7 @@ def test_delete(server: LiveServer, point: str) -> None:
     assert server.wait_ready()
     made = submit(server, "k", seconds=60)["experimentId"]
     whatever_happens(lambda: server.result("DELETE", f"/{made}"))
-    assert server.wait_dead(20) == 137
+    assert server.wait_dead(40) == 137
     server.start()
     assert server.wait_ready()
     assert server.http.get(f"{server.url}/{made}").status_code == 404
@@ -163,7 +183,7 @@ def test_delete(server: LiveServer, point: str) -> None:
 def test_scale(server: LiveServer, point: str) -> None:
     server.start(action(point))
     ready = server.wait_ready()
-    made = whatever_happens(lambda: submit(server, "k", seconds=7, exit_code=0)) if ready else None
+    made = whatever_happens(lambda: submit(server, "k", exit_code=0, until="scaled")) if ready else None
     change = {"spec": {"Worker": {"replicas": 2}}}
     kind = {"Content-Type": "application/merge-patch+json"}
 
@@ -173,12 +193,14 @@ def test_scale(server: LiveServer, point: str) -> None:
 
     if made is not None:
         whatever_happens(patch)
-    assert server.wait_dead(20) == 137, server.log()
+    assert server.wait_dead(40) == 137, server.log()
     server.start()
     assert server.wait_ready()
-    made = submit(server, "k", seconds=7, exit_code=0)
+    made = submit(server, "k", exit_code=0, until="scaled")
     assert made is not None
     patch()
+    eventually(lambda: starts(server, 1) > 0, "the second worker")
+    (server.folder / "scaled").touch()
     ended = server.ended(made["experimentId"])
     assert [replica["exitCode"] for replica in ended["detail"]["replicas"]] == [0, 0], ended["detail"]
     assert (starts(server, 0), starts(server, 1)) == (1, 1)
@@ -190,7 +212,9 @@ def test_the_supervisor_itself_is_killed(server: LiveServer, point: str) -> None
     server.start(action(point))
     assert server.wait_ready()
     made = submit(server, "k")["experimentId"]
-    time.sleep(1)
+    attempt = server.data / "runs" / made / "1"
+    begun, lock = attempt / ("lock" if point == "shim_spawned" else "started"), attempt / "lock"
+    eventually(lambda: begun.exists() and not lives(lock), "the death of the supervisor")
     server.kill()
     server.start()
     assert server.wait_ready()

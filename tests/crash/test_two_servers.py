@@ -59,7 +59,7 @@ def test_the_other_server_takes_over(pair: tuple[LiveServer, LiveServer]) -> Non
     pair[0].kill()
     # Stopping needs a controller, so this one has taken over when it works.
     waiting = pair[1].result("POST", json=body(folder, 2, seconds=60))["experimentId"]
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 40
     while pair[1].result("GET", f"/{waiting}")["status"] != "Running":
         assert time.monotonic() < deadline
         time.sleep(0.05)

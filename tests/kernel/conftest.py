@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,7 +9,7 @@ import pytest
 from submarine_jupyter import SubmarineClient
 from tests.kernel.real_kernel import MakeKernel, RealKernel
 from tests.kernel.wire import Wire
-from tests.live_server import TOKEN, LiveServer, processes_of
+from tests.live_server import TOKEN, LiveServer, kill_experiments
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,9 +30,7 @@ def end(server: LiveServer) -> None:
     """Kill a server and what it runs."""
     server.kill()
     server.http.close()
-    for pid in processes_of("experiment-"):
-        if str(server.folder).encode() in Path(f"/proc/{pid}/environ").read_bytes():
-            os.kill(pid, 9)
+    kill_experiments(server.folder)
 
 
 @pytest.fixture(scope="module")

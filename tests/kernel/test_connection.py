@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -30,6 +31,8 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.delenv(name)
     for kind in ("CONFIG", "DATA", "RUNTIME"):
         monkeypatch.setenv(f"JUPYTER_{kind}_DIR", str(tmp_path / kind.lower()))
+    if os.getppid() == 1:  # which is no Jupyter Server, but may have started the tests in a container
+        monkeypatch.setattr(os, "getppid", os.getpid)
     (tmp_path / "runtime").mkdir()
     return tmp_path / "runtime"
 
@@ -229,6 +232,7 @@ def plain_server(runtime: Path) -> Iterator[None]:
     )
     while not running_servers():
         assert process.poll() is None
+        time.sleep(0.05)
     yield
     process.terminate()
     process.wait()

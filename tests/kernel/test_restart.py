@@ -32,7 +32,7 @@ def port(server: LiveServer) -> int:
 def test_following_goes_on_after_the_server_was_killed(mortal: LiveServer) -> None:
     wire = Wire(port(mortal))
     client = SubmarineClient(f"http://127.0.0.1:{wire.port}/", TOKEN)
-    cmd = "for i in $(seq 100); do echo $i; sleep 0.1; done"
+    cmd = "for i in $(seq 60); do echo $i; sleep 0.1; done"
     experiment = client.create(
         {"meta": {"name": "long", "framework": "Standalone", "cmd": cmd}, "spec": {"Worker": {"replicas": 2}}}
     )
@@ -52,7 +52,7 @@ def test_following_goes_on_after_the_server_was_killed(mortal: LiveServer) -> No
             wire.target = port(mortal)
 
     assert killed
-    assert found == {"worker-0": [*map(str, range(1, 101))], "worker-1": [*map(str, range(1, 101))]}
+    assert found == {"worker-0": [*map(str, range(1, 61))], "worker-1": [*map(str, range(1, 61))]}
     assert items == [End("Succeeded", True)]
     client.close()
     wire.close()

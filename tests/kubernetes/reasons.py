@@ -12,16 +12,20 @@ from tests.targets.kubernetes.situations import FOREVER, LAST_WORDS, LIMITS, POL
 
 Json = dict[str, Any]
 
+# It ends when it is asked to, as the first process of a container does not by itself.
+POLITE = "trap 'exit 143' TERM; sleep 100000 & wait"
 NEVER = {"FAKE_EXIT_CODE": "never"}
 ROOT_IMAGE, NAMED_IMAGE = "submarine.test/root:1", "submarine.test/named:1"
 LAST = "; last lines:\nepoch 1\nloss is nan"
 FAILED = "worker-0 failed with exit code 3"
-QUOTA: Json = {"metadata": {"name": "team"}, "spec": {"hard": {"requests.memory": "1Gi", "pods": "2"}}}
+QUOTA: Json = {"metadata": {"name": "team"}, "spec": {"hard": {"requests.memory": "1Ti", "pods": "2"}}}
+SMALL_QUOTA: Json = {"metadata": {"name": "team"}, "spec": {"hard": {"requests.memory": "512Mi"}}}
+_QUOTAS = "/api/v1/namespaces/{}/resourcequotas"
 # Namespaces beside the server's: the type of their nodes, and what is in them before.
 PLACES: dict[str, tuple[str, tuple[tuple[str, Json], ...]]] = {
     "fake": ("kwok", ()),
-    "quota": ("kwok", (("/api/v1/namespaces/{}/resourcequotas", QUOTA),)),
-    "limits": ("kwok", (LIMITS,)),
+    "quota": ("kwok", ((_QUOTAS, QUOTA),)),
+    "limits": ("kwok", (LIMITS, (_QUOTAS, SMALL_QUOTA))),
     "policy": ("kwok", POLICY),
     "image-user": ("kubelet", ()),
     "as-root": ("kubelet", ()),
@@ -57,7 +61,7 @@ def one(cmd: str = FOREVER, **more: Any) -> Json:
     return spec(framework, more.pop("replicas", {"worker": 1}), cmd, **more)
 
 
-def image(name: str, **more: Any) -> Json:
+def image_of(name: str, **more: Any) -> Json:
     """Return an experiment with an image of its own."""
     return one(**more) | {"environment": {"image": name}}
 
@@ -95,8 +99,8 @@ _STANDARD = (
     ' (pod or container "tensorflow" must set securityContext.runAsNonRoot=true)'
 )
 _FULL = (
-    "worker-0 cannot be made: the quota 'team' of the namespace is used up (requests.memory: # of 1Gi used, it asks for"
-    " 2Gi)"
+    "worker-0 cannot be made: it asks for more than the quota 'team' of the namespace has (requests.memory: 800Mi of"
+    " 512Mi)"
 )
 _NO_QUEUE = "it waits in the queue 'team-a', and nobody keeps queues for JobSets in this cluster (no Kueue)"
 _GPUS = "worker-0 cannot be scheduled: 0/# nodes fit: # without nvidia.com/gpu=1000 free, # not meant for it"
@@ -109,21 +113,21 @@ _DRAINED = "worker-0 was sent away from its node real-0, which is being emptied 
 _LATE = "it ran longer than runtime.maxRunTime=3 s"
 _TOO_BIG = 'worker-0 was sent away by its node real-0: Usage of EmptyDir volume "volume-0" exceeds the limit "1Mi".'
 _BIG = "dd if=/dev/zero of=/data/big bs=1M count=30; sleep 100000"
-_CALLER = "worker-0 cannot start: its volume at /data cannot be mounted: the secret 'nowhere' does not exist"
+_NO_SECRET = "worker-0 cannot start: its volume at /data cannot be mounted: the secret 'nowhere' does not exist"
 _HUNGRY = "python -c 'print(len(bytearray(512 << 20)))'"
 _SEGV = "python -c 'import ctypes; ctypes.string_at(0)'"
 
 CASES: dict[str, Case] = {
-    "registry": Case("RegistryUnreachable", _NO_REGISTRY, image("submarine.test/none:1", replicas={"worker": 2})),
-    "root": Case("RunsAsRoot", _AS_ROOT, image(ROOT_IMAGE), "image-user"),
-    "named user": Case("RunsAsRoot", _NAMED, image(NAMED_IMAGE), "image-user"),
+    "registry": Case("RegistryUnreachable", _NO_REGISTRY, image_of("submarine.test/none:1", replicas={"worker": 2})),
+    "root": Case("RunsAsRoot", _AS_ROOT, image_of(ROOT_IMAGE), "image-user"),
+    "named user": Case("RunsAsRoot", _NAMED, image_of(NAMED_IMAGE), "image-user"),
     "standard": Case("Denied", _STANDARD, one(), "as-root"),
     "command": Case(
         "CommandNotFound",
         "worker-0 cannot start: there is no 'nosuchprogram' in its image 'submarine.test/training:1'",
         one("nosuchprogram --epochs 3", framework="Standalone"),
     ),
-    "secret": Case("VolumeNotMounted", _CALLER, one(runtime=volume(secret="nowhere"))),
+    "secret": Case("VolumeNotMounted", _NO_SECRET, one(runtime=volume(secret="nowhere"))),
     "claim": Case(
         "Unschedulable",
         "worker-0 cannot be scheduled: the volume claim 'nowhere' does not exist",
@@ -137,7 +141,7 @@ CASES: dict[str, Case] = {
         roles(one(framework="PyTorch", replicas={"master": 1, "worker": 1}), Master={"resources": "cpu=500"}),
         replica="master-0",
     ),
-    "quota": Case("QuotaExceeded", _FULL, fake(resources="cpu=1,memory=2Gi"), "quota"),
+    "quota": Case("QuotaExceeded", _FULL, fake(resources="cpu=1,memory=800Mi"), "limits"),
     "quota of pods": Case(
         "QuotaExceeded",
         "worker-# cannot be made: the quota 'team' of the namespace is used up (pods: 2 of 2 used, it asks for 1)",
@@ -186,15 +190,15 @@ CASES: dict[str, Case] = {
     "crash loop": Case(
         "CrashLoop", f"{FAILED}; start # of 10 comes soon{LAST}", one(LAST_WORDS, runtime={"retries": 9})
     ),
-    "deadline": Case("DeadlineExceeded", _LATE, one(runtime={"maxRunTime": 3}), replica=None),
+    "deadline": Case("DeadlineExceeded", _LATE, one(POLITE, runtime={"maxRunTime": 3}), replica=None),
     "evicted": Case(
         "Evicted", _TOO_BIG, one(_BIG, framework="Standalone", runtime=volume(emptyDir={"sizeLimit": "1Mi"}))
     ),
-    "drained": Case("Evicted", _DRAINED, one(), act="evict"),
+    "drained": Case("Evicted", _DRAINED, one(POLITE), act="evict"),
     "removed": Case(
         "ReplicaRemoved",
         "worker-0 was removed while it ran, by somebody or by the cluster",
-        one(framework="Standalone"),
+        one(POLITE, framework="Standalone"),
         replica=None,
         act="remove",
     ),

@@ -15,7 +15,9 @@ Json = dict[str, Any]
 
 
 class ClusterServer(LiveServer):
-    """A server whose default target is a namespace of a cluster."""
+    """A server whose default target is a namespace of a cluster; ``more`` are options for its command line."""
+
+    more: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, kubeconfig: Path, namespace: str, *, image: str) -> None:
         self.namespace = namespace
@@ -35,8 +37,9 @@ class ClusterServer(LiveServer):
     def start(self, failpoint: str | None = None) -> None:
         """Start it with the cluster as its default target."""
         self.options = (
-            f"--SubmarineExtension.targets={json.dumps({'kubernetes': self.target_options, **self.more_targets})}",
+            f"--SubmarineExtension.targets={ {'kubernetes': self.target_options, **self.more_targets}!r}",
             "--SubmarineExtension.default_target=kubernetes",
+            *self.more,
         )
         super().start(failpoint)
 
@@ -44,12 +47,19 @@ class ClusterServer(LiveServer):
         """Start it and wait until it knows the cluster."""
         self.start(failpoint)
         assert self.wait_ready(), self.log()
-        wait("the cluster", self.target_is_ok, seconds=40)
+        self.wait_ok(40)
         return self
 
     def target_is_ok(self) -> bool:
         """Tell whether it can use the cluster."""
         return bool(self.target()["health"]["ok"])
+
+    def wait_ok(self, seconds: float) -> None:
+        """Wait until it can use the cluster again."""
+        try:
+            wait("the cluster", self.target_is_ok, seconds=seconds)
+        except TimeoutError as error:
+            raise AssertionError(f"{json.dumps(self.target()['health'], indent=1)}\n{self.log()}") from error
 
     def target(self) -> Json:
         """Return what it says of the cluster."""
@@ -102,6 +112,18 @@ def spec(
     tasks = {role.capitalize(): {"replicas": count, "resources": resources} for role, count in replicas.items()}
     body: Json = {"meta": {"name": name, "framework": framework, "cmd": command, "envVars": env or {}}, "spec": tasks}
     return body | ({"runtime": runtime} if runtime else {})
+
+
+def refused(server: ClusterServer, body: Json) -> Json:
+    """Submit until it is not taken: the cluster learns of Roles and policies by watching. Return the answer."""
+    deadline = time.monotonic() + 20
+    while True:
+        answer = server.http.post(server.url, json=body)
+        if answer.status_code == 400:
+            found: Json = answer.json()
+            return found
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.2)
 
 
 def left(api: Api, namespace: str) -> list[str]:

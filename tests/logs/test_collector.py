@@ -57,7 +57,7 @@ def metric(step: int) -> bytes:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while not await condition():  # noqa: ASYNC110 - a database tells nobody
             await asyncio.sleep(0.02)
 

@@ -66,6 +66,31 @@ def test_times_are_noted_before_the_bytes_and_not_too_often(tmp_path: Path) -> N
     assert offsets_of(tmp_path / "worker-0") == [0, 3, 6, 7, 8]
 
 
+def test_times_that_are_given_are_noted_exactly(tmp_path: Path) -> None:
+    writer = SegmentWriter(tmp_path / "worker-0")
+    writer.write_timed(b"one\ntwo\n", [(0, 5), (4, 6)])
+    writer.write_timed(b"three\n", [])
+    writer.write_timed(b"four\n", [(0, 4)])
+    log = log_of(tmp_path / "worker-0")
+    assert log.read(0, 99).data == b"one\ntwo\nthree\nfour\n"
+    assert log.times(0, 99) == [(0, 5), (4, 6), (14, 4)]
+
+
+def test_times_of_bytes_that_were_never_written_are_forgotten(tmp_path: Path) -> None:
+    SegmentWriter(tmp_path / "worker-0").write_timed(b"one\n", [(0, 5), (4, 6), (5, 7), (9, 8)])
+    SegmentWriter(tmp_path / "worker-0").close()
+    assert offsets_of(tmp_path / "worker-0") == [0, 4]
+
+
+def test_a_gap_at_the_end_can_be_seen_at_once(tmp_path: Path) -> None:
+    writer = SegmentWriter(tmp_path / "worker-0")
+    writer.write(b"one\n")
+    writer.skip(3)
+    assert log_of(tmp_path / "worker-0").gaps() == []
+    writer.show_gap()
+    assert log_of(tmp_path / "worker-0").gaps() == [(4, 7)]
+
+
 def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
     writer = SegmentWriter(tmp_path / "worker-0")
     writer.write(b"x")

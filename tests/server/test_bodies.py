@@ -189,7 +189,7 @@ async def test_a_client_that_leaves_after_its_body_has_made_its_experiment(
     await writer.drain()
     writer.close()
     await writer.wait_closed()
-    for _ in range(200):
+    for _ in range(800):
         if made := (await call("GET", "experiment")).result:
             break
         await asyncio.sleep(0.05)

@@ -52,7 +52,7 @@ def running(body: Any) -> Any:
 
 
 async def until(call: Any, experiment_id: str, status: str) -> Any:
-    for _ in range(400):
+    for _ in range(800):
         answer = await call("GET", f"experiment/{experiment_id}")
         if answer.result["status"] == status:
             return answer

@@ -46,8 +46,11 @@ def curl(live: LiveServer) -> Curl:
     return run
 
 
-def test_the_commands_of_the_document_work_as_they_are(curl: Curl) -> None:
-    body = (GOLDEN / "post.request.json").read_text().replace("python /var/tf_mnist", "echo /var/tf_mnist")
+def test_the_commands_of_the_document_work_as_they_are(curl: Curl, tmp_path: Path) -> None:
+    # The parameter server is ended with the worker, which therefore waits for it.
+    meet = tmp_path / "meet.sh"
+    meet.write_text('echo "$@"; : > "$0.$SUBMARINE_REPLICA_TYPE"; until [ -e "$0.Ps" ]; do sleep 0.05; done\n')
+    body = (GOLDEN / "post.request.json").read_text().replace("python /var/tf_mnist", f"sh {meet} /var/tf_mnist")
     made = json.loads(curl("", "-X", "POST", "-H", "Content-Type: application/json", "-d", body))
     path = f"/{made['result']['experimentId']}"
     assert made["result"]["status"] == "Accepted"

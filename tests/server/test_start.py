@@ -150,7 +150,7 @@ async def test_jupyter_hears_of_every_change(call: Any, jp_serverapp: ServerApp)
     }
     made = (await call("POST", "experiment", spec)).result
     await call("DELETE", f"experiment/{made['experimentId']}")
-    for _ in range(200):
+    for _ in range(800):
         if any(data["type"] == "deleted" for data in heard):
             break
         await asyncio.sleep(0.05)

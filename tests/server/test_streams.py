@@ -91,7 +91,7 @@ def streams_of(app: ServerApp) -> sse.Streams:
 
 
 async def eventually(true: Callable[[], bool]) -> None:
-    for _ in range(400):
+    for _ in range(1600):
         if true():
             return
         await asyncio.sleep(0.025)
@@ -104,7 +104,7 @@ async def run(call: Any, cmd: str) -> str:
 
 
 async def ended(call: Any, experiment_id: str) -> str:
-    for _ in range(400):
+    for _ in range(800):
         status = (await call("GET", f"experiment/{experiment_id}")).result["status"]
         if status in ("Succeeded", "Failed"):
             return str(status)

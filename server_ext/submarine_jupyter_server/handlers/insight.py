@@ -5,7 +5,7 @@ from __future__ import annotations
 from tornado.web import authenticated
 
 from submarine_jupyter_server.handlers.base import SubmarineHandler
-from submarine_jupyter_server.handlers.query import experiment_id
+from submarine_jupyter_server.handlers.query import choice, experiment_id
 
 
 class MetricsHandler(SubmarineHandler):
@@ -23,7 +23,7 @@ class TargetHandler(SubmarineHandler):
 
     @authenticated
     async def get(self) -> None:
-        """List them, with what they have."""
-        self.query()
+        """List them, with what they have unless ``capacity`` is false."""
+        capacity = choice(self.query("capacity"), "capacity", "true", "false") != "false"
         service = await self.service()
-        self.answer(await service.insight.targets())
+        self.answer(await service.insight.targets(capacity=capacity))

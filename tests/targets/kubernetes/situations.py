@@ -69,7 +69,7 @@ LIMITS = (
     {"metadata": {"name": "small"}, "spec": {"limits": [{"type": "Container", "max": {"memory": "1Gi"}}]}},
 )
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
-POLICY = (
+POLICY: tuple[tuple[str, Json], ...] = (
     (
         f"{_ADMISSION}/validatingadmissionpolicies",
         {

@@ -4,7 +4,15 @@ from typing import Any, cast
 
 import pytest
 
-from submarine_jupyter_server.targets.kubernetes.access import NEEDS, Missing, missing, sentences, too_much, usable
+from submarine_jupyter_server.targets.kubernetes.access import (
+    NEEDS,
+    Missing,
+    blind,
+    missing,
+    sentences,
+    too_much,
+    usable,
+)
 from submarine_jupyter_server.targets.kubernetes.cluster import Cluster as Connection
 from tests.cluster.api import wait
 from tests.cluster.cluster import Cluster
@@ -119,6 +127,16 @@ async def test_what_the_cluster_does_not_serve_is_not_needed() -> None:
     found = await lacking(Answering([], denied), "x", served=frozenset())
     named = {resource for _, resource, _ in found}
     assert named == {"jobs", "services", "configmaps", "secrets", "pods", "pods/log", "events"}
+
+
+def test_only_what_keeps_experiments_from_being_followed_keeps_them_from_beginning() -> None:
+    found = [
+        Missing("x", verb, what, "why") for what, verb in (("jobs", "create"), ("pods", "watch"), ("pods/log", "get"))
+    ]
+    assert blind(found) == ["it may not watch pods in namespace x: why; grant verb watch (docs/deploy/role.yaml)"]
+    assert blind([found[0], found[2]]) == []
+    everything = [Missing("y", verb, need.resource, "") for need in NEEDS for verb in need.verbs]
+    assert [text.partition(":")[0] for text in blind(everything)] == ["it may do nothing in namespace y"]
 
 
 def test_a_kind_that_only_cannot_be_scaled_is_used() -> None:

@@ -23,6 +23,7 @@ from tests.targets.kubernetes.situations import SITUATIONS
 LAST = "; last lines:\nepoch 1\nloss is nan"
 CRASH = "worker-0 failed with exit code 3"
 QUOTA = "cannot be made: the quota 'team' of the namespace is used up"
+TOO_MUCH = "worker-0 cannot be made: it asks for more than the quota 'team' of the namespace has (requests.cpu: 3 of 2)"
 LATE = "it ran longer than runtime.maxRunTime=3 s"
 DRAINED = "worker-0 was sent away from its node real-0, which is being emptied (maintenance, autoscaler)"
 
@@ -91,8 +92,8 @@ SENTENCES: dict[str, tuple[str, str] | None] = {
         "worker-0 cannot start: its volume at /data cannot be mounted: the ConfigMap 'nowhere' does not exist",
     ),
     "quota": ("QuotaExceeded", f"worker-2 {QUOTA} (requests.cpu: 2 of 2 used, it asks for 1)"),
-    "quota.jobs": ("QuotaExceeded", f"worker-0 {QUOTA} (requests.cpu: 0 of 2 used, it asks for 3)"),
-    "quota.jobset": ("QuotaExceeded", f"worker-0 {QUOTA} (requests.cpu: 0 of 2 used, it asks for 3)"),
+    "quota.jobs": ("QuotaExceeded", TOO_MUCH),
+    "quota.jobset": ("QuotaExceeded", TOO_MUCH),
     "quota.unsaid": (
         "QuotaExceeded",
         "worker-0 cannot be made: under the quota 'team' it has to say its cpu: add it to resources",
@@ -390,6 +391,10 @@ def refused(message: str) -> str | None:
         (
             'Error creating: admission webhook "guard.example.org" denied the request: no names with an x',
             "the policy 'guard.example.org' of the cluster denies it: no names with an x",
+        ),
+        (
+            'Error creating: Internal error occurred: failed calling webhook "guard.example.org": dial tcp: refused',
+            "the cluster's webhook 'guard.example.org' does not answer: is the operator running that it belongs to?",
         ),
         ('Error creating: pods "x" is forbidden: nobody knows', "nobody knows"),
         ("", "the cluster does not say why"),

@@ -32,7 +32,6 @@ class Together(RuleBasedStateMachine):
         self.items: dict[str, dict[str, Any]] = {}
         self.stream: deque[tuple[str, dict[str, Any]]] = deque()
         self.answers: list[dict[str, Any]] = []
-        self.removals: list[tuple[str, str]] = []
         self.shown: dict[str, int] = {}
         self.merged: dict[str, int] = {}
         self.ended: dict[str, int] = {}
@@ -55,14 +54,14 @@ class Together(RuleBasedStateMachine):
         name, version = item["metadata"]["name"], int(item["metadata"]["resourceVersion"])
         self.merged[name] = max(version, self.merged.get(name, 0))
 
-    def deleted(self, name: str) -> tuple[str, str] | None:
+    @rule(name=NAMES)
+    def somebody_deletes(self, name: str) -> None:
         if (item := self.items.pop(name, None)) is None:
-            return None
+            return
         self.revision += 1
         self.ended[name] = self.revision
         uid = item["metadata"]["uid"]
         self.stream.append(("DELETED", thing(name, self.revision, item["value"], uid)))
-        return name, uid
 
     @rule(name=NAMES)
     def other_writes(self, name: str) -> None:
@@ -72,24 +71,10 @@ class Together(RuleBasedStateMachine):
     def we_write(self, name: str) -> None:
         self.answers.append(self.written(name))
 
-    @rule(name=NAMES)
-    def other_deletes(self, name: str) -> None:
-        self.deleted(name)
-
-    @rule(name=NAMES)
-    def we_delete(self, name: str) -> None:
-        if gone := self.deleted(name):
-            self.removals.append(gone)
-
     @rule(number=st.integers(0, 9))
     def answer_arrives(self, number: int) -> None:
         if self.answers:
             self.merge(self.answers.pop(number % len(self.answers)))
-
-    @rule()
-    def answer_to_delete_arrives(self) -> None:
-        if self.removals:
-            self.mirror.remove(*self.removals.pop())
 
     @rule(number=st.integers(1, 2))
     def stream_goes_on(self, number: int) -> None:
@@ -100,14 +85,11 @@ class Together(RuleBasedStateMachine):
             else:
                 self.mirror.put(item)
 
-    @rule(middle=st.booleans(), name=NAMES)
-    def all_is_read_anew(self, middle: bool, name: str) -> None:
-        """The answers to writes of before have arrived; one of during it may arrive before its end."""
-        for item in self.answers:
-            self.merge(item)
-        for gone in self.removals:
-            self.mirror.remove(*gone)
-        self.answers, self.removals = [], []
+    @rule(middle=st.booleans(), late=st.booleans(), name=NAMES)
+    def all_is_read_anew(self, middle: bool, late: bool, name: str) -> None:
+        """Answers arrive before, or when their objects were read already; one may be to a write during it."""
+        if not late:
+            self.all_answers_arrive()
         self.mirror.begin()
         self.stream.clear()
         state, at = list(self.items.values()), self.revision
@@ -115,7 +97,15 @@ class Together(RuleBasedStateMachine):
             self.merge(self.written(name))
         for item in state:
             self.mirror.put(item)
+        self.all_answers_arrive()
         self.mirror.end(str(at))
+        for item in state:
+            assert self.mirror.views[item["metadata"]["name"]].value >= item["value"]
+
+    def all_answers_arrive(self) -> None:
+        for item in self.answers:
+            self.merge(item)
+        self.answers = []
 
     @invariant()
     def nothing_goes_back(self) -> None:
@@ -136,10 +126,7 @@ class Together(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.stream_goes_on(len(self.stream))
-        for item in self.answers:
-            self.merge(item)
-        for gone in self.removals:
-            self.mirror.remove(*gone)
+        self.all_answers_arrive()
         assert self.mirror.views == {name: view(item) for name, item in self.items.items()}
 
 
@@ -197,3 +184,12 @@ def test_the_late_end_of_an_object_does_not_take_the_next_one_of_its_name() -> N
     mirror.drop(thing("a", 5, 1, "first"))
     mirror.put(thing("a", 6, 6, "second"))
     assert told == [("a", None, View("a", "first", 1)), ("a", View("a", "first", 1), View("a", "second", 6))]
+
+
+def test_a_late_answer_does_not_replace_what_was_just_read_anew() -> None:
+    mirror, _ = made()
+    mirror.begin()
+    mirror.put(thing("a", 9, 9))
+    mirror.merge(thing("a", 8, 8))
+    mirror.end("10")
+    assert mirror.views["a"].value == 9

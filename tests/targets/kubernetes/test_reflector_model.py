@@ -29,7 +29,6 @@ ACTIONS = st.one_of(
     st.tuples(st.just("put"), NAMES, st.integers(0, 3)),
     st.tuples(st.just("write"), NAMES, st.integers(0, 3)),
     st.tuples(st.just("delete"), NAMES),
-    st.tuples(st.just("remove"), NAMES),
     st.tuples(st.just("bookmark")),
     st.tuples(st.just("compact"), st.booleans()),
     st.tuples(st.just("cut"), st.sampled_from([b"", b'{"type": "ADDED", "obj', b"\n", b"<html>\n"])),
@@ -58,13 +57,6 @@ async def _live(folder: Path, actions: list[tuple[Any, ...]], *, pages: bool) ->
                     assert one.reflector.cache[given[0]].value == given[1]
                 elif action == "delete":
                     model.delete(*given)
-                elif action == "remove" and (known := model.items.get(given[0])):
-                    model.delete(*given)
-                    one.reflector.remove(given[0], known["metadata"]["uid"])
-                    assert (
-                        given[0] not in one.reflector.cache
-                        or one.reflector.cache[given[0]].uid != known["metadata"]["uid"]
-                    )
                 elif action == "bookmark":
                     model.bookmark()
                 elif action == "compact":

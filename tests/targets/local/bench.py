@@ -18,7 +18,7 @@ from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.targets.base import Launch, Observation
 from submarine_jupyter_server.targets.local.target import LocalTarget
 
-PATIENCE_S = 20.0
+PATIENCE_S = 40.0
 _counter = itertools.count(1)
 
 

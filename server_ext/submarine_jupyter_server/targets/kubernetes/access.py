@@ -127,7 +127,7 @@ def sentences(found: Sequence[Missing]) -> list[str]:
     told = []
     for namespace, lacking in groupby(found, lambda item: item.namespace):
         items = list(lacking)
-        if {(item.resource, item.verb) for item in items} >= _ALWAYS:
+        if _nothing(items):
             told.append(f"it may do nothing in namespace {namespace}: no experiment can run there; apply {ROLE} to it")
             continue
         for (resource, why), same in groupby(items, lambda item: (item.resource, item.why)):
@@ -138,6 +138,20 @@ def sentences(found: Sequence[Missing]) -> list[str]:
                 f"grant {noun} {_listed(verbs, 'and')} ({ROLE})"
             )
     return told
+
+
+def blind(found: Iterable[Missing]) -> list[str]:
+    """Return in words what is missing without which no experiment can be followed, so that none is begun."""
+    told = []
+    for _, lacking in groupby(found, lambda item: item.namespace):
+        items = list(lacking)
+        followed = [item for item in items if item.resource in ("pods", "jobs") and item.verb in ("list", "watch")]
+        told += sentences(items if _nothing(items) else followed)
+    return told
+
+
+def _nothing(found: Iterable[Missing]) -> bool:
+    return {(item.resource, item.verb) for item in found} >= _ALWAYS
 
 
 def _listed(words: list[str], last: str) -> str:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,8 +33,8 @@ from .watches import Watches
 log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
-# An operator installed meanwhile is found by the first experiment after that.
-_KINDS_AGE_S = 60.0
+# An operator installed or a right granted meanwhile is found by the first experiment after that.
+_KINDS_AGE_S, _MISSING_AGE_S = 60.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,6 @@ class Link:
     capacity: Capacity
     logs: PodLogs
     losses: Losses
-    missing: tuple[access.Missing, ...]
 
 
 class Attachment:
@@ -64,6 +63,7 @@ class Attachment:
         self._link: Link | None = None
         self._ready = False
         self._trouble = "it has not been asked yet"
+        self._missing: tuple[access.Missing, ...] = ()
         self._task: asyncio.Task[None] | None = None
         self._kinds_task: asyncio.Task[None] | None = None
         self._kinds_at = 0.0
@@ -86,7 +86,8 @@ class Attachment:
     def link(self, namespace: str | None = None) -> Link:
         """Return the link. Raises TargetUnavailable while there is none, TargetRefused for another ``namespace``."""
         if self._link is None or not self._ready:
-            raise TargetUnavailable(f"the cluster cannot be used now: {self._trouble}", reason="ClusterUnavailable")
+            reason = "NoPermission" if access.blind(self._missing) else "ClusterUnavailable"
+            raise TargetUnavailable(f"the cluster cannot be used now: {self._why()}", reason=reason)
         if namespace is not None and namespace not in self.namespaces:
             raise TargetRefused(f"namespace '{namespace}' is not one of {', '.join(self.namespaces)} any more")
         return self._link
@@ -94,21 +95,24 @@ class Attachment:
     def look_for_kinds(self) -> None:
         """Find out in the background what the cluster serves by now, if that was not asked for a while."""
         running = self._kinds_task is not None and not self._kinds_task.done()
-        if self._link is not None and not running and time.monotonic() - self._kinds_at > _KINDS_AGE_S:
+        age = _MISSING_AGE_S if self._missing else _KINDS_AGE_S
+        if self._link is not None and not running and time.monotonic() - self._kinds_at > age:
             self._kinds_task = asyncio.create_task(self._find_kinds(self._link), name="kinds of the cluster")
 
     def health(self) -> dict[str, object]:
         """Return how the link is, for people."""
         link = self._link
-        found: dict[str, object] = {"ok": self._ready, "trouble": None if self._ready else self._trouble}
+        found: dict[str, object] = {"ok": self._ready, "trouble": None if self._ready else self._why()}
         if link is None:
             return found
+        if self._missing:
+            self.look_for_kinds()
         streams = link.watches.health()
         found["ok"] = self._ready and all(health.trouble is None for health in streams.values())
         return found | {
             "server": link.cluster.server,
             "kinds": sorted(self.served),
-            "missing": access.sentences(link.missing),
+            "missing": access.sentences(self._missing),
             "streams": [
                 {
                     "path": path,
@@ -153,8 +157,9 @@ class Attachment:
             if self._link is None:
                 await asyncio.sleep(random.uniform(0.5, 1.0) * pause)  # noqa: S311 - jitter
                 pause = min(_LONGEST_PAUSE_S, pause * 2)
-        self._trouble = "what runs there is being read"
         await self._link.watches.wait_synced()
+        if self._missing:
+            await self._find_kinds(self._link)  # what was missing may have been granted meanwhile
         self._ready = True
         log.info("Target %s: %s, kinds %s", self._settings.name, self._link.cluster.server, ", ".join(self.served))
         doubt()
@@ -169,20 +174,20 @@ class Attachment:
             self.namespaces = settings.namespaces or (cluster.namespace,)
             served = await discover(cluster)
             self._kinds_at = time.monotonic()
-            missing = await access.missing(cluster, self.namespaces, served)
+            self._missing = await access.missing(cluster, self.namespaces, served)
             too_much = await access.too_much(cluster)
-            for sentence in (*access.sentences(missing), *([too_much] if too_much else [])):
+            for sentence in (*access.sentences(self._missing), *([too_much] if too_much else [])):
                 log.warning("Target %s: %s", settings.name, sentence)
-            self.served = self._usable(served, missing)
+            self.served = self._usable(served)
             queues = await kueue_version(cluster)
-            link = self._build(cluster, sink, missing)
+            link = self._build(cluster, sink)
             link.watches.watch(self.served, queues)
             return link
         except BaseException:
             await cluster.close()
             raise
 
-    def _build(self, cluster: Cluster, sink: Sink, missing: tuple[access.Missing, ...]) -> Link:
+    def _build(self, cluster: Cluster, sink: Sink) -> Link:
         settings = self._settings
         logs = PodLogs(
             cluster, self._runs, cap_bytes=self._log_cap, mode=settings.log_collection, limit=settings.log_streams
@@ -194,7 +199,7 @@ class Attachment:
         observer = Observer(sink, logs, orders.clean)
         losses = Losses(orders, observer, logs)
         capacity = Capacity(cluster, self.namespaces, self.served)
-        return Link(cluster, watches, orders, observer, capacity, logs, losses, missing)
+        return Link(cluster, watches, orders, observer, capacity, logs, losses)
 
     def _touched(self, tracked: Tracked) -> None:
         link = self._link
@@ -210,17 +215,28 @@ class Attachment:
     async def _find_kinds(self, link: Link) -> None:
         self._kinds_at = time.monotonic()
         try:
-            served = self._usable(await discover(link.cluster), link.missing)
+            served = await discover(link.cluster)
+            self._missing = await access.missing(link.cluster, self.namespaces, served)
         except (ApiError, Unreachable) as error:
             log.info("Target %s cannot say which kinds it serves now: %s", self._settings.name, error)
             return
+        served = self._usable(served)
         if served != self.served:
             log.info("Target %s serves %s now", self._settings.name, ", ".join(sorted(served)) or "no operator")
             self.served = link.orders.served = served
             link.watches.watch(served, await kueue_version(link.cluster))
 
-    def _usable(self, served: frozenset[str], missing: Iterable[access.Missing]) -> frozenset[str]:
+    def _why(self) -> str:
+        """Return why the cluster cannot be used yet."""
+        if self._link is None:
+            return self._trouble
+        if blind := access.blind(self._missing):
+            return "; ".join(blind).replace("it may", "this server may")
+        troubles = [health.trouble for health in self._link.watches.health().values() if health.trouble]
+        return troubles[0] if troubles else "what runs there is being read"
+
+    def _usable(self, served: frozenset[str]) -> frozenset[str]:
         """Return what is served, configured, and allowed to this server."""
         wanted = self._settings.kinds
         unwanted = {kind.kind for name, kind in KINDS.items() if wanted and name not in wanted}
-        return access.usable(served, missing) - unwanted
+        return access.usable(served, self._missing) - unwanted

@@ -3,7 +3,7 @@
 A watch on which nothing happens is silent for a minute (the API server sends a bookmark about that often), so silence
 says little about a stream. Three things notice a dead one:
 
-- packets that are swallowed: keep-alive of the stream's own socket, within 45 s, at no request (`cluster.py`);
+- packets that are swallowed: keep-alive of the stream's own socket, within 45 s, at no request (`transport.py`);
 - a server, or a proxy before it, that hangs while its kernel still answers: this heartbeat, within 45 s. It asks
   ``/readyz`` when nothing was heard on any stream for ``QUIET_S``, and only while there is something to watch for: an
   idle server costs no requests;
@@ -43,12 +43,13 @@ class Answers(Protocol):
 class Heartbeat:
     """Asks the API server of one cluster; ``watchful`` tells whether somebody waits for news (a live experiment).
 
-    ``away`` says that it did not answer when asked last, or was not ready.
+    ``away`` says that it did not answer when asked last, or was not ready; ``returns`` counts how often it came back.
     """
 
     def __init__(self, cluster: Answers, *, watchful: Callable[[], bool] = lambda: True) -> None:
         self.away = False
         self.requests = 0
+        self.returns = 0
         self._cluster = cluster
         self._watchful = watchful
         self._heard = time.monotonic()
@@ -107,6 +108,7 @@ class Heartbeat:
         if self.away and not away:
             log.info("The API server is back")
             # Who comes to rest from now on waits for the next time.
+            self.returns += 1
             self._back.set()
             self._back = asyncio.Event()
         self.away = away

@@ -1,6 +1,6 @@
 """The copy of a collection of the cluster: what a stream says put into slim views, and every real difference told once.
 
-What we wrote ourselves is put in at once (`merge`, `remove`), so that a read after a write sees it. The stream is
+What we wrote ourselves is put in at once (`merge`), so that a read after a write sees it. The stream is
 behind or ahead of our answer, and must neither take it back nor be taken back by it. Two facts decide. Resource
 versions of one kind are in order: decimal numbers that only grow (documented since Kubernetes 1.35, true of every API
 server on etcd before it; https://www.kubernetes.dev/resources/keps/5504/). And a stream passes every version in that
@@ -53,8 +53,8 @@ class Mirror(Generic[V]):
         self._changed = changed
         self._uids: dict[str, str] = {}
         self._ours: dict[str, _Ours] = {}
-        self._removed: set[str] = set()
-        self._seen: set[str] | None = set()
+        # Versions of what was seen since `begin`, None after `end`.
+        self._seen: dict[str, str] | None = {}
 
     @property
     def complete(self) -> bool:
@@ -64,21 +64,20 @@ class Mirror(Generic[V]):
     def begin(self) -> None:
         """Begin to read all objects anew, from a request that is sent after this: it sees all we wrote so far."""
         self.version = None
-        self._seen = set()
+        self._seen = {}
         self._ours.clear()
-        self._removed.clear()
 
     def end(self, version: str) -> None:
         """Drop what was not seen since `begin`; the stream goes on from ``version``."""
-        seen = self._seen or set()
-        self._seen = None
-        self.version = version
+        seen = self._seen or {}
         for name in [name for name in self.views if name not in seen]:
             ours = self._ours.get(name)
             if ours is None or not _older(version, ours.version):
                 self._drop(name)
         for name in [name for name in self.quarantined if name not in seen]:
             del self.quarantined[name]
+        self._seen = None
+        self.version = version
 
     def passed(self, version: str) -> None:
         """Note how far the stream has come; not while the initial state is read, which is in no order."""
@@ -92,18 +91,17 @@ class Mirror(Generic[V]):
             return False
         new = self._seen is not None and name not in self._seen
         if self._seen is not None:
-            self._seen.add(name)
-        if uid not in self._removed and not self._behind(name, version):
+            self._seen[name] = version
+        if not self._behind(name, version):
             self._store(name, uid, item)
         self.passed(version)
         return new
 
     def drop(self, item: Json) -> None:
         """Take the end of an object from the stream."""
-        name, uid, version = _identity(item)
-        self._removed.discard(uid)
+        name, _, version = _identity(item)
         if self._seen is not None:
-            self._seen.discard(name)
+            self._seen.pop(name, None)
         if not self._behind(name, version):
             self.quarantined.pop(name, None)
             self._drop(name)
@@ -112,19 +110,13 @@ class Mirror(Generic[V]):
     def merge(self, item: Json) -> None:
         """Take the answer to a write of ours, unless the stream was there already."""
         name, uid, version = _identity(item)
-        if not name or uid in self._removed or self._behind(name, version):
+        if not name or self._behind(name, version):
             return
-        if self.version is not None and not _newer(version, self.version):
+        known = self.version if self._seen is None else self._seen.get(name)
+        if known is not None and not _newer(version, known):
             return
         self._ours[name] = _Ours(version, time.monotonic())
         self._store(name, uid, item)
-
-    def remove(self, name: str, uid: str) -> None:
-        """Take it that the object with this uid is gone by a delete of ours."""
-        if self._uids.get(name) == uid:
-            self._removed.add(uid)
-            self._ours.pop(name, None)
-            self._drop(name)
 
     def _behind(self, name: str, version: str) -> bool:
         """Return whether what we wrote of an object is newer than ``version``; forget it when it is not."""

@@ -21,6 +21,8 @@ from .tracked import Tracked
 log = logging.getLogger(__name__)
 # How long an end waits for the last lines: who sees it reads the logs next.
 DRAIN_S = 15.0
+# When they take longer than this, why it ended is told before it is called ended.
+_SOON_S = 1.0
 # An operator that has not said a word by then is not there.
 SILENT_S = 11.0
 _AFTER_FAILURE_S = 1.0
@@ -96,7 +98,7 @@ class Observer:
         if not now.status.final:
             await self.tell(tracked, now)
             return
-        if not await self._logs.drain(tracked.experiment_id, seen.launch.attempt, DRAIN_S):
+        if not await self._drained(tracked, now):
             log.warning("The last lines of %s are still on their way", tracked.experiment_id)
         if (latest := tracked.seen()) is not None and not tracked.ending and tracked.own is not None:
             now = observed(tracked, latest)  # replicas may have ended meanwhile
@@ -104,6 +106,14 @@ class Observer:
         await self.tell(tracked, now)
         if now.status.final:
             await self._clean(tracked)
+
+    async def _drained(self, tracked: Tracked, now: Observation) -> bool:
+        """Wait for the last lines of what has ended."""
+        if await self._logs.drain(now.experiment_id, now.attempt, _SOON_S):
+            return True
+        if tracked.told is not None and not tracked.ending:
+            await self.tell(tracked, replace(now, status=tracked.told.status, finished_ms=None))
+        return await self._logs.drain(now.experiment_id, now.attempt, DRAIN_S)
 
 
 def observed(tracked: Tracked, seen: Seen) -> Observation:

@@ -7,8 +7,9 @@ told. https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lis
 
 What is guaranteed. A stream whose packets are swallowed is noticed within 45 s (keep-alive of its socket), one of a
 server that hangs as well while its `Heartbeat` watches, and any silent stream within ``IDLE_S``: the API server sends a
-bookmark every minute (measured: 58 to 61 s), so a living one is never that silent. Not so for core events, which have
-no bookmarks at all: there ``LIFE_S`` is the bound. Without changes it costs one request per ``LIFE_S``.
+bookmark every minute (measured: 58 to 61 s), so a living one is hardly ever that silent. Not so for core events, which
+have no bookmarks at all: there it is the longest of ``LIFE_S`` more, and the last version has mostly expired by then.
+Without changes a stream costs one request per ``LIFE_S``, one of events two.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ log = logging.getLogger(__name__)
 V = TypeVar("V")
 # How long the API server lets a stream be (s); spread, for many begin together.
 LIFE_S = (240, 360)
-# The longest silence of a stream (s); bookmarks come every 60.
-IDLE_S = 90.0
+# The longest silence of a stream (s): bookmarks come every 60, and a busy API server leaves one out.
+IDLE_S = 135.0
 # For a stream to begin.
 ANSWER_S = 30.0
 # The longest time without a new object before the end of the initial state.
@@ -78,6 +79,8 @@ class Reflector(Generic[V]):
         self._mirror = Mirror(name, project, changed)
         self.cache: Mapping[str, V] = MappingProxyType(self._mirror.views)
         self._backoff = Backoff()
+        self._stale = False
+        self._returns = 0
         self._synced = asyncio.Event()
         self._pages = False
         self._unfinished = 0
@@ -116,10 +119,6 @@ class Reflector(Generic[V]):
         """Take the answer to our own POST or PATCH into the cache, unless the stream was there already."""
         self._mirror.merge(item)
 
-    def remove(self, name: str, uid: str) -> None:
-        """Take out what our own DELETE removed; an object that still ends (finalizers) is to be merged instead."""
-        self._mirror.remove(name, uid)
-
     async def run(self) -> None:
         """Follow the collection until cancelled."""
         while True:
@@ -130,9 +129,14 @@ class Reflector(Generic[V]):
                 await self._follow()
             except ApiError as error:
                 told_s, doubt = error.retry_after, error.status >= 500
+                first = expired(error) and not self._backoff.failures
                 if expired(error):
                     self._mirror.version = None
-                self._in_trouble(error)
+                    if not self._stale:
+                        self._backoff.worked()
+                    self._stale = True
+                if not first:  # once, it is how things go
+                    self._in_trouble(error)
             except Unreachable as error:
                 doubt = not self._only_silent()
                 if doubt:
@@ -152,6 +156,10 @@ class Reflector(Generic[V]):
     async def _rest(self, told_s: float | None, doubt: bool) -> None:
         if self._lived():
             self._worked()
+        if self._heartbeat is not None and self._heartbeat.returns > self._returns:
+            # What it says in its first seconds, 503 and then 410, is no reason for the long waits of the outage.
+            self._returns = self._heartbeat.returns
+            self._backoff.worked()
         pause = self._backoff.failed(told_s)
         if self._heartbeat is None or told_s is not None:
             await asyncio.sleep(pause)
@@ -160,6 +168,7 @@ class Reflector(Generic[V]):
 
     def _worked(self) -> None:
         self._backoff.worked()
+        self._stale = False
         self._logged = None
 
     def _only_silent(self) -> bool:
@@ -183,10 +192,11 @@ class Reflector(Generic[V]):
                     if self._mirror.complete or (isinstance(error, ApiError) and not unsupported(error)):
                         raise
                     log.info("%s: read in pages, for the API server does not stream them: %s", self._name, error)
-                    self._pages = True
             self._mirror.begin()
             take, asked = self._mirror.put, self._asked
             self._ended(await read_all(self._cluster, self._path, self._selectors, take=take, asked=asked))
+            # Only now: what looked like an old server may have been one that hung.
+            self._pages = True
         await self._stream(self._mirror.version)
 
     async def _stream(self, version: str | None) -> None:

@@ -10,6 +10,8 @@ import re
 from submarine_jupyter.errors import InvalidSpec, SubmarineError, TargetRefused, TargetUnavailable
 
 from .cluster import ApiError, Unreachable
+from .reasons.creation import refusal
+from .reasons.trouble import Rank
 
 _ROLE = "the Role in docs/deploy/role.yaml has all that is needed"
 # User "x" cannot create resource "tfjobs" in API group "kubeflow.org" in the namespace "y"
@@ -32,8 +34,12 @@ def meaning(error: ApiError | Unreachable) -> SubmarineError:
         )
     if error.status == 403:
         return _forbidden(text)
+    if error.status == 500 and "failed calling webhook" in text:
+        _, reason, why = refusal(text)
+        return TargetUnavailable(why, reason=reason)
     if error.status in (400, 422):
-        return InvalidSpec(f"the cluster refuses it: {text}")
+        _, reason, why = refusal(text)  # a policy may answer so too
+        return InvalidSpec(f"the cluster refuses it: {why if reason == 'Denied' else text}")
     if error.status == 404 and "namespaces" in text:
         return TargetRefused(text, hint="an administrator has to make the namespace", reason="NoNamespace")
     return TargetUnavailable(f"the cluster answers {error.status}: {text}")
@@ -51,9 +57,9 @@ def no_right(text: str) -> str | None:
 def _forbidden(text: str) -> SubmarineError:
     if right := no_right(text):
         return TargetRefused(right, hint=_ROLE, reason="NoPermission")
-    if "exceeded quota" in text:
-        # It may be free in a minute, when something else has ended.
-        return TargetUnavailable(f"the quota of the namespace is used up: {text}", reason="QuotaExceeded")
     if "being terminated" in text:
         return TargetRefused(f"the namespace is being deleted: {text}", reason="NamespaceTerminating")
-    return TargetRefused(f"a policy of the cluster denies it: {text}", reason="Denied")
+    rank, reason, why = refusal(text)
+    if rank == Rank.BLOCKED and reason == "QuotaExceeded":
+        return TargetUnavailable(why, reason=reason)  # it may be free in a minute, when something else has ended
+    return TargetRefused(f"the cluster refuses it: {why}", reason=reason if rank == Rank.NEVER else "Denied")

@@ -101,7 +101,7 @@ class Pods:
 
 
 class Cutting:
-    """A cluster whose streams break after ``seconds``."""
+    """A cluster on which logs cannot be followed for more than ``seconds``."""
 
     def __init__(self, cluster: Connection, seconds: float) -> None:
         self._cluster = cluster
@@ -113,7 +113,7 @@ class Cutting:
         self, path: str, *, params: Mapping[str, str], idle_s: float
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         async with self._cluster.stream(path, params=params, idle_s=idle_s) as chunks:
-            yield self._chunks(chunks)
+            yield self._chunks(chunks) if "follow" in params else chunks
 
     async def _chunks(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         try:

@@ -38,23 +38,27 @@ def test_a_launch_is_found_again_without_secrets_and_without_the_text_of_its_cod
     assert found.spec.spec == launch.spec.spec
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "not base64 ✓",
-        base64.b64encode(b"not gzip").decode(),
-        base64.b64encode(gzip.compress(b"[" * 100_000)).decode(),
-        base64.b64encode(gzip.compress(b"[]")).decode(),
-        base64.b64encode(gzip.compress(b'{"meta": {}}')).decode(),
-        base64.b64encode(gzip.compress(json.dumps({"a": 1}).encode())[:-9]).decode(),
-        base64.b64encode(gzip.compress(b" " * 100_000_000 + b"{}")).decode(),
-    ],
-)
-def test_a_spoiled_record_is_a_value_error(text: str, launch_of_spec: Callable[..., Launch]) -> None:
+def encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+SPOILED: dict[str, Callable[[], str]] = {
+    "empty": lambda: "",
+    "not base64": lambda: "not base64 ✓",
+    "not gzip": lambda: encoded(b"not gzip"),
+    "deep": lambda: encoded(gzip.compress(b"[" * 100_000)),
+    "a list": lambda: encoded(gzip.compress(b"[]")),
+    "no spec": lambda: encoded(gzip.compress(b'{"meta": {}}')),
+    "cut off": lambda: encoded(gzip.compress(json.dumps({"a": 1}).encode())[:-9]),
+    "a bomb": lambda: encoded(gzip.compress(b" " * 100_000_000 + b"{}")),
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_a_spoiled_record_is_a_value_error(how: str, launch_of_spec: Callable[..., Launch]) -> None:
     launch = launch_of_spec(BODY)
     found = copy.deepcopy(render(launch, kind="indexed_jobs", namespace="space", options=ClusterOptions())[0])
-    found["metadata"]["annotations"][SPEC] = text
+    found["metadata"]["annotations"][SPEC] = SPOILED[how]()
     with pytest.raises(ValueError, match="record") as caught:
         launch_of(found)
     assert not isinstance(caught.value, InvalidSpec)

@@ -32,8 +32,8 @@ class Mark:
 class Stock:
     """What the archive has of one run of a container.
 
-    ``size`` bytes follow ``mark``; ``known`` are these bytes, None if they cannot be compared. Without a mark only
-    lines later than ``after`` are new.
+    ``size`` bytes follow ``mark``; ``known`` are these bytes, None if they cannot be compared. ``after`` is the
+    greatest stamp there was: without a mark, or behind a gap, what is new begins with a later one.
     """
 
     mark: Mark | None = None
@@ -66,12 +66,12 @@ class Alignment:
         """Return those that are new. Raises Unaligned."""
         for number, (at_ns, text) in enumerate(lines):
             if self._unfit is not None:
-                self._unfit += lines[number:]
+                self._unfit += self._later(lines[number:])
                 break
             new = self._pass(at_ns, text)
             if self.done:
                 return new + lines[number + 1 :]
-        return self._overlap(self._unfit) if self._unfit is not None else []
+        return self._overlap(self._unfit) if self._unfit else []
 
     def _pass(self, at_ns: int, text: bytes) -> list[Line]:
         if self._place == 0 and not self._line:
@@ -106,8 +106,16 @@ class Alignment:
         """Go on by content alone, from where in the archive's bytes it may still fit."""
         if not self._trusted:
             raise Unaligned
-        self._unfit = lines
+        self.found = False
+        self._unfit = self._later(lines)
         self._places = _places(self._stock.known or b"", begin)[::-1]
+
+    def _later(self, lines: list[Line]) -> list[Line]:
+        """Leave out what comes before the first line that is later than all there was."""
+        if self._unfit:
+            return lines
+        first = next((number for number, (at_ns, _) in enumerate(lines) if at_ns > self._stock.after), len(lines))
+        return lines[first:]
 
     def _overlap(self, lines: list[Line]) -> list[Line]:
         """Pass over the longest end of the archive that the lines begin with."""

@@ -60,32 +60,43 @@ class Disk:
 
 
 class Inbox:
-    """Chunks on their way to ``take``, which is called in the thread with all there are; belongs to one answer."""
+    """Chunks on their way to ``take``, which is called in the thread with all there are; belongs to one answer.
 
-    def __init__(self, disk: Disk, take: Callable[[bytes], None], most_bytes: int) -> None:
+    ``failed`` is called on the event loop once ``take`` has raised something.
+    """
+
+    def __init__(
+        self, disk: Disk, take: Callable[[bytes], None], most_bytes: int, failed: Callable[[], object]
+    ) -> None:
         self._disk = disk
         self._take = take
         self._most_bytes = most_bytes
+        self._failed = failed
         self._chunks: deque[bytes] = deque()
         self._put = self._taken = 0
         self._due = False
         self._failure: Exception | None = None
         self._asked: asyncio.Future[None] | None = None
 
-    async def put(self, chunk: bytes, *, wait: bool = False) -> None:
-        """Add a chunk; wait for the disk when there is too much already. Raises what ``take`` raised."""
+    async def put(self, chunk: bytes) -> None:
+        """Add a chunk; wait for the disk when there is too much already."""
         self._chunks.append(chunk)
         self._put += len(chunk)
         if not self._due:
             self._due = True
             self._asked = self._disk.do(self._empty)
-        if self._asked is not None and (wait or self._failure or self._put - self._taken > self._most_bytes):
+            self._asked.add_done_callback(self._look)
+        if self._asked is not None and self._put - self._taken > self._most_bytes:
             await self._asked
 
     async def flush(self) -> None:
         """Wait until everything is taken. Raises what ``take`` raised."""
         if self._asked is not None:
             await self._asked
+
+    def _look(self, asked: asyncio.Future[None]) -> None:
+        if not asked.cancelled() and asked.exception() is not None:
+            self._failed()
 
     def _empty(self) -> None:
         # First: what is added from now on is asked for again.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -27,6 +28,8 @@ NEWS_S = 2.0
 # How long the end of the log may come after that news, and after the pod was deleted.
 END_S = 10.0
 LAST_S = 60.0
+# How long it may take at most to ask again after a connection that worked broke.
+AGAIN_S = 0.1
 # A replica without a place for its stream is read this often (s).
 TURN_S = 10.0
 # What was read so long ago is all there was, for an end that was told since.
@@ -240,9 +243,11 @@ class Follower:
             await self._pause(self._failed(), step)
 
     def _failed(self, told_s: float | None = None) -> float:
-        if self._reader.worked:
-            self._backoff.worked()
-        return self._backoff.failed(told_s)
+        if not self._reader.worked:
+            return self._backoff.failed(told_s)
+        # At once, or the log may be rotated meanwhile.
+        self._backoff.worked()
+        return random.uniform(0, AGAIN_S)  # noqa: S311 - jitter
 
     async def _pause(self, seconds: float, step: Step) -> None:
         """Wait, but not when something else is to be done than this step."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,8 +21,9 @@ from .turns import Turns
 # connection: kubelets before 1.29 could stop following at a rotation.
 IDLE_S = 300.0
 _READ_IDLE_S = 30.0
-# A stream that lasted so long was a good one, whatever ended it.
+# A stream that lasted so long was a good one, whatever ended it; if it brought something, this suffices.
 _GOOD_S = 10.0
+_FAIR_S = 0.5
 # A stream that ended so long before its container did was ended by something else.
 LATE_S = 10.0
 _MOST_BYTES = 4 * 1024 * 1024
@@ -76,9 +78,9 @@ class Reader:
 
     @property
     def worked(self) -> bool:
-        """Tell whether the last answer brought something, or lasted."""
-        lasted = self._opened_at is not None and time.monotonic() - self._opened_at >= _GOOD_S
-        return lasted or self._tail.news > 0
+        """Tell whether the last answer lasted, or did so for a moment and brought something."""
+        lasted_s = 0.0 if self._opened_at is None else time.monotonic() - self._opened_at
+        return lasted_s >= _GOOD_S or (lasted_s >= _FAIR_S and self._tail.news > 0)
 
     async def read(self, step: Step, *, follow: bool, trusted: bool) -> bool:
         """Read to the end of the answer; return whether there was anything new.
@@ -95,10 +97,7 @@ class Reader:
         try:
             async with self._shared.cluster.stream(path, params=params, idle_s=idle_s) as chunks:
                 self._begins(step, follow=follow)
-                inbox = Inbox(self._shared.disk, self._tail.feed, _MOST_BYTES)
-                async for chunk in chunks:
-                    await inbox.put(chunk, wait=not self._tail.aligned)
-                await inbox.flush()
+                await self._take(chunks)
             news = await self._shared.disk.do(self._tail.finish)
         except (ApiError, Noise):
             # Containers are removed soon after a pod's end: to be told so says nothing against what was read.
@@ -111,6 +110,21 @@ class Reader:
         if not follow:
             self.current_at = asked_at
         return news
+
+    async def _take(self, chunks: AsyncIterator[bytes]) -> None:
+        """Take an answer to its end, or until the tail has raised something."""
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            with suppress(RuntimeError):  # it is over already
+                limit.reschedule(loop.time())
+
+        inbox = Inbox(self._shared.disk, self._tail.feed, _MOST_BYTES, stop)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None) as limit:
+                async for chunk in chunks:
+                    await inbox.put(chunk)
+        await inbox.flush()
 
     def know_end(self) -> None:
         """Take note that the present run is known to have ended, which has to be news for ``to_end`` to count."""

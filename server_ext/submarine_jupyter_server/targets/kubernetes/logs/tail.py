@@ -45,11 +45,6 @@ class Tail:
         self.listen()
 
     @property
-    def aligned(self) -> bool:
-        """Tell whether all that comes now is new."""
-        return self._alignment.done
-
-    @property
     def attached(self) -> bool:
         """Tell whether the present answer fits to what the log has."""
         return self._alignment.found
@@ -85,7 +80,7 @@ class Tail:
         self._heard = False
         self.news = 0
         self._trusted = trusted
-        self._alignment = Alignment(self._stock(), self._marks.note, trusted=trusted)
+        self._alignment = Alignment(self._stock(), self._marks.pass_over, trusted=trusted)
 
     def feed(self, data: bytes) -> None:
         """Take a part of the answer. Raises Unaligned, Noise, OSError."""
@@ -145,7 +140,8 @@ class Tail:
         if mark is None:
             return Stock(after=self._marks.top)
         size = self._writing().offset - mark.offset
-        return Stock(mark, size - self.sources.gaps_behind(mark.offset), self._bytes(mark.offset, size))
+        known = self._bytes(mark.offset, size)
+        return Stock(mark, size - self.sources.gaps_behind(mark.offset), known, self._marks.top)
 
     def _after_noise(self, lines: list[Line]) -> list[Line]:
         """Leave out the end of a line that began before the time asked for, or an error of the kubelet."""
@@ -174,7 +170,7 @@ class Tail:
             if noted_ns == at_ns and current is not None:
                 self._enter(Region(offset, current.source))
                 self._marks = Marks.recovered([(offset, at_ns)])
-                self._alignment = Alignment(self._stock(), self._marks.note, trusted=self._trusted)
+                self._alignment = Alignment(self._stock(), self._marks.pass_over, trusted=self._trusted)
 
     def _write(self, lines: list[Line]) -> None:
         writer = self._writing()

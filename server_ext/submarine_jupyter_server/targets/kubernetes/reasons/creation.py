@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from submarine_jupyter.resources import quantity
 from submarine_jupyter_server.targets.kubernetes.seen import Look
 from submarine_jupyter_server.targets.kubernetes.views import EventView
 
@@ -25,6 +26,7 @@ _MUST = re.compile(r"failed quota: ([^:]{1,253}): must specify (.+)", re.DOTALL)
 _STANDARD = re.compile(r'violates PodSecurity "([^":]{1,63})[^"]*": (.+)', re.DOTALL)
 _POLICY = re.compile(r"ValidatingAdmissionPolicy '([^']{1,253})'.*? denied request: (.+)", re.DOTALL)
 _WEBHOOK = re.compile(r'admission webhook "([^"]{1,253})" denied the request:? ?(.*)', re.DOTALL)
+_UNANSWERED = re.compile(r'failed calling webhook "([^"]{1,253})"')
 _ACCOUNT = re.compile(r'serviceaccount "([^"]{1,253})" not found')
 _PRIORITY = re.compile(r"no PriorityClass with name (\S{1,253}) was found")
 _LIMITS = re.compile(r"((?:maximum|minimum) .+)", re.DOTALL)
@@ -39,13 +41,15 @@ def why_not_made(look: Look) -> dict[str, Trouble]:
     event = max(refused, key=lambda event: event.at_ms)
     spoken_of = _replica(event, look)
     missing.sort(key=lambda name: name != spoken_of)
-    rank, reason, why = _why(event.message)
+    rank, reason, why = refusal(event.message)
     return {name: Trouble(rank, reason, f"{name} cannot be made: {why}") for name in missing}
 
 
-def _why(message: str) -> tuple[Rank, str, str]:
+def refusal(message: str) -> tuple[Rank, str, str]:
+    """Return what the API server means that does not take an object: how bad it is, a word, a sentence."""
     if found := _QUOTA.search(message):
-        return Rank.BLOCKED, "QuotaExceeded", _quota(found[1], *(_amounts(text) for text in found.groups()[1:]))
+        rank, why = _quota(found[1], *(_amounts(text) for text in found.groups()[1:]))
+        return rank, "QuotaExceeded", why
     if found := _MUST.search(message):
         what = cut(re.sub(r" for: .*| |requests\.|limits\.", "", found[2]).replace(",", " and "), 80)
         return (
@@ -58,6 +62,11 @@ def _why(message: str) -> tuple[Rank, str, str]:
         return Rank.NEVER, "Denied", why
     if found := _POLICY.search(message) or _WEBHOOK.search(message):
         return Rank.NEVER, "Denied", f"the policy '{cut(found[1], 80)}' of the cluster denies it: {cut(found[2], 140)}"
+    if found := _UNANSWERED.search(message):
+        why = (
+            f"the cluster's webhook '{cut(found[1], 80)}' does not answer: is the operator running that it belongs to?"
+        )
+        return Rank.BLOCKED, "WebhookUnavailable", why
     if found := _ACCOUNT.search(message):
         return Rank.NEVER, "Denied", f"there is no service account '{found[1]}' (runtime.serviceAccount)"
     if found := _PRIORITY.search(message):
@@ -68,12 +77,26 @@ def _why(message: str) -> tuple[Rank, str, str]:
     return Rank.BLOCKED, "CreationFailed", cut(text, 220) or "the cluster does not say why"
 
 
-def _quota(name: str, asked: dict[str, str], used: dict[str, str], limits: dict[str, str]) -> str:
+def _quota(name: str, asked: dict[str, str], used: dict[str, str], limits: dict[str, str]) -> tuple[Rank, str]:
+    never = [what for what, amount in asked.items() if _exceeds(amount, limits.get(what, ""))]
+    if never:
+        parts = [f"{cut(what, 60)}: {asked[what]} of {limits[what]}" for what in never[:2]]
+        return (
+            Rank.NEVER,
+            f"it asks for more than the quota '{cut(name, 60)}' of the namespace has ({', '.join(parts)})",
+        )
     parts = [
         f"{cut(what, 60)}: {used.get(what, '?')} of {limits.get(what, '?')} used, it asks for {amount}"
         for what, amount in list(asked.items())[:2]
     ]
-    return f"the quota '{cut(name, 60)}' of the namespace is used up ({', '.join(parts)})"
+    return Rank.BLOCKED, f"the quota '{cut(name, 60)}' of the namespace is used up ({', '.join(parts)})"
+
+
+def _exceeds(amount: str, limit: str) -> bool:
+    try:
+        return quantity(amount) > quantity(limit)
+    except ValueError:
+        return False
 
 
 def _amounts(text: str) -> dict[str, str]:
