@@ -46,7 +46,7 @@ class Insight:
         return Answer(await self._db.read(read))
 
     async def targets(self, *, capacity: bool = True) -> Answer:
-        """Return the compute targets: name, kind, whether it is the default, namespaces, health and, if asked, capacity.
+        """Return the compute targets: name, kind, whether it is the default, namespaces, health and ``capacity``.
 
         A target that does not say what it has hides no other one: its ``capacity`` is null, and ``note`` tells why.
         """
