@@ -244,3 +244,11 @@ def test_a_server_starts_while_the_cluster_does_not_answer(own_cluster: Cluster,
     finally:
         own_cluster.start("kube-apiserver")
     assert fake.status(experiment_id, "Running", seconds=90)
+
+
+@pytest.mark.parametrize("kind", ["tfjob", "jobset", "indexed_jobs"])
+def test_a_time_limit_ends_what_runs(fake: ClusterServer, kind: str) -> None:
+    server = only(fake, kind).ready()
+    found = server.ended(server.submit(experiment(kind, env=NEVER, runtime={"maxRunTime": 4})), 90)
+    assert (found["status"], found["detail"]["reason"]) == ("Failed", "DeadlineExceeded"), found["detail"]
+    assert "runtime.maxRunTime=4 s" in found["detail"]["message"]

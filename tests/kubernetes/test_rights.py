@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -95,14 +94,6 @@ def test_a_server_that_may_not_watch_says_so_and_begins_when_it_may(
     assert fake.target()["health"]["missing"] == []
 
 
-@pytest.fixture
-def gone(own_cluster: Cluster) -> Iterator[Cluster]:
-    """A cluster whose operator has crashed."""
-    own_cluster.kill("training-operator")
-    yield own_cluster
-    own_cluster.start("training-operator")
-
-
 def policies(api: Api, policy: str) -> None:
     """Have the API server go on without an answer of the operator's webhooks, or not."""
     for kind in ("validating", "mutating"):
@@ -113,20 +104,21 @@ def policies(api: Api, policy: str) -> None:
                 api.patch(f"{WEBHOOKS.format(kind)}/{name}", {"webhooks": hooks})
 
 
-def test_an_operator_that_is_gone_is_told(gone: Cluster, fake: ClusterServer) -> None:
+def test_an_operator_that_is_gone_is_told(own_cluster: Cluster, fake: ClusterServer) -> None:
     fake.ready()
-    experiment_id = fake.submit(experiment())
-    found = fake.until(experiment_id, lambda found: found["detail"]["reason"], "a reason")
-    assert (found["status"], found["detail"]["reason"]) == ("Accepted", "WebhookUnavailable")
-    assert found["detail"]["message"] == (
-        "the cluster's webhook 'validator.tfjob.training-operator.kubeflow.org' does not answer: is the operator"
-        " running that it belongs to?"
-    )
-    policies(gone.api, "Ignore")
+    own_cluster.kill("training-operator")
     try:
+        experiment_id = fake.submit(experiment())
+        found = fake.until(experiment_id, lambda found: found["detail"]["reason"], "a reason")
+        assert (found["status"], found["detail"]["reason"]) == ("Accepted", "WebhookUnavailable")
+        assert found["detail"]["message"] == (
+            "the cluster's webhook 'validator.tfjob.training-operator.kubeflow.org' does not answer: is the operator"
+            " running that it belongs to?"
+        )
+        policies(own_cluster.api, "Ignore")
         found = fake.until(experiment_id, lambda found: found["detail"]["reason"] == "NoOperator", "the reason")
         assert found["detail"]["message"] == "no operator answers for TFJob in this cluster"
     finally:
-        policies(gone.api, "Fail")
-    gone.start("training-operator")
+        policies(own_cluster.api, "Fail")
+        own_cluster.start("training-operator")
     assert fake.status(experiment_id, "Running", seconds=90)["detail"]["reason"] is None

@@ -20,6 +20,7 @@ from submarine_jupyter_server.targets.base import Doubt, Sink
 from . import access
 from .capacity import Capacity
 from .cluster import ApiError, Cluster, Unreachable
+from .deadlines import Deadlines
 from .discovery import discover, kueue_version
 from .logs.collector import PodLogs
 from .loss import Losses
@@ -48,6 +49,7 @@ class Link:
     capacity: Capacity
     logs: PodLogs
     losses: Losses
+    deadlines: Deadlines
 
 
 class Attachment:
@@ -137,6 +139,7 @@ class Attachment:
         link, self._link = self._link, None
         if link is not None:
             await link.losses.close()
+            await link.deadlines.close()
             await link.observer.close()
             await link.watches.close()
             await link.logs.close()
@@ -198,8 +201,9 @@ class Attachment:
         orders = Orders(cluster, watches, logs, self.options, self.served)
         observer = Observer(sink, logs, orders.clean)
         losses = Losses(orders, observer, logs)
+        deadlines = Deadlines(orders.nudge)
         capacity = Capacity(cluster, self.namespaces, self.served)
-        return Link(cluster, watches, orders, observer, capacity, logs, losses)
+        return Link(cluster, watches, orders, observer, capacity, logs, losses, deadlines)
 
     def _touched(self, tracked: Tracked) -> None:
         link = self._link
@@ -210,6 +214,7 @@ class Attachment:
             link.logs.forget(tracked.experiment_id)
             return
         link.losses.suspect(tracked)
+        link.deadlines.watch(tracked)
         link.observer.touch(tracked)
 
     async def _find_kinds(self, link: Link) -> None:

@@ -91,6 +91,7 @@ def job(raw: object) -> JobView:
         if SPEC in notes
         else (),
         answered=bool(status),
+        deadline_s=_count(policy.get("activeDeadlineSeconds")) or None,
     )
 
 

@@ -108,6 +108,7 @@ class JobView:
     conditions: tuple[Condition, ...]
     queue: str | None = None
     notes: tuple[tuple[str, str], ...] = ()
+    deadline_s: int | None = None
     answered: bool = False
 
 

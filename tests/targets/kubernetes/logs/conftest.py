@@ -24,7 +24,14 @@ PATIENCE_S = 30.0
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what takes seconds on a cluster take less."""
-    for name, seconds in {"DOUBT_S": 0.3, "NEWS_S": 0.05, "TURN_S": 0.1, "MISSING_S": 0.3, "REFUSED_S": 0.3}.items():
+    for name, seconds in {
+        "DOUBT_S": 0.3,
+        "NEWS_S": 0.05,
+        "TURN_S": 0.1,
+        "MISSING_S": 0.3,
+        "REFUSED_S": 0.3,
+        "QUIET_S": 0.2,
+    }.items():
         monkeypatch.setattr(follower, name, seconds)
 
 

@@ -257,6 +257,28 @@ async def test_a_drain_has_what_running_containers_wrote(fake: FakeCluster, new_
     assert (log_of().ended, log_of().gaps()) == (True, [])
 
 
+async def test_a_drain_leaves_the_stream_of_a_pod_alone_that_is_being_deleted(
+    fake: FakeCluster, new_logs: NewLogs, log_of: LogOf
+) -> None:
+    logs = new_logs()
+    pod = running(fake, logs)
+    pod.write(b"one")
+    await until(lambda: content(log_of()) == pod.content)
+    pod.deleting = True
+    logs.see(pod.view)
+    pod.write(b"two")
+    await drained(logs)
+    assert content(log_of()) == pod.content
+    assert (fake.open, len(fake.requests)) == (1, 1)
+    pod.write(b"three")
+    fake.remove(pod)
+    logs.gone(pod.view)
+    await drained(logs)
+    assert content(log_of()) == pod.content
+    await finished(logs)
+    assert (log_of().ended, log_of().gaps()) == (True, [])
+
+
 async def test_a_drain_that_cannot_be_done(fake: FakeCluster, new_logs: NewLogs) -> None:
     logs = new_logs()
     fake.fault = lambda _: Unreachable("not now")

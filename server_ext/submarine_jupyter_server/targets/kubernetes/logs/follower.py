@@ -15,8 +15,9 @@ from submarine_jupyter_server.targets.kubernetes.errors import ApiError, Unreach
 from submarine_jupyter_server.targets.kubernetes.views import PodView
 
 from .alignment import Unaligned
-from .planning import Step, Way, next_step
+from .planning import Step, Way
 from .reading import Reader, Shared
+from .runs import Runs
 from .tail import Noise, Tail
 from .trouble import Trouble
 
@@ -32,8 +33,9 @@ LAST_S = 60.0
 AGAIN_S = 0.1
 # A replica without a place for its stream is read this often (s).
 TURN_S = 10.0
-# What was read so long ago is all there was, for an end that was told since.
-FRESH_S = 10.0
+# A stream that is not to be closed is waited for until nothing has come for so long, or at most so long.
+QUIET_S = 1.0
+LOUD_S = 3.0
 # A pod that is not found, and the log of a run that is refused, is given up after so long.
 MISSING_S = 10.0
 REFUSED_S = 10.0
@@ -47,10 +49,10 @@ class Follower:
         self._tail = tail
         self._watched = watched
         self._reader = Reader(shared, tail)
-        self._pods: dict[str, PodView] = {}
-        self._gone: set[str] = set()
+        self._runs = Runs(tail, self._reader)
         self._news = asyncio.Event()
         self._drainers: list[asyncio.Future[None]] = []
+        self._drained_from = 0.0
         self._task: asyncio.Task[None] | None = None
         self._ready = False
         self._backoff = Backoff()
@@ -58,16 +60,12 @@ class Follower:
 
     def see(self, pod: PodView) -> None:
         """Take note of a pod as it is now."""
-        before = self._pods.get(pod.uid, pod)
-        self._pods[pod.uid] = pod
-        if _end_of(before) != _end_of(pod):
-            self._reader.know_end()
+        self._runs.see(pod)
         self.wake()
 
     def vanish(self, pod: PodView) -> None:
         """Take note that a pod is no more."""
-        self._pods[pod.uid] = pod
-        self._gone.add(pod.uid)
+        self._runs.vanish(pod)
         self.wake()
 
     def wake(self) -> None:
@@ -80,6 +78,7 @@ class Follower:
         """Wait until everything that was written until now is in the log."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._drainers.append(future)
+        self._drained_from = time.monotonic()
         self.wake()
         try:
             await future
@@ -98,7 +97,7 @@ class Follower:
         streaming = self._reader.streaming
         await self.stop()
         await self._open()
-        await self._do(self._end, streaming)
+        await self._do(self._runs.end, streaming)
 
     async def _run(self) -> None:
         try:
@@ -145,9 +144,9 @@ class Follower:
 
     async def _take(self, step: Step) -> None:
         if step.way is Way.LOST:
-            await self._do(self._lose, step)
+            await self._do(self._runs.lose, step)
             return
-        await self._do(self._begin, step)
+        await self._do(self._runs.begin, step)
         if step.way is Way.RUNNING and not self._drainers:
             await self._as_it_goes(step)
             return
@@ -162,8 +161,7 @@ class Follower:
 
     def _doubt_silence(self, step: Step) -> None:
         """Raise Unaligned if a run that seems to have written nothing may be taken for the next one."""
-        over = self._pods[step.pod.uid].phase in ("Succeeded", "Failed")
-        if self._tail.empty and not over and not self._trusts(step):
+        if self._tail.empty and not self._runs.is_last(step) and not self._trusts(step):
             raise Unaligned
 
     async def _as_it_goes(self, step: Step) -> None:
@@ -188,7 +186,9 @@ class Follower:
                 patience = self._patience(step)
                 until = None if patience is None else until or time.monotonic() + patience
                 self._news.clear()
-                await self._news_or(reading, None if until is None else max(until - time.monotonic(), 0.0))
+                await self._news_or(reading, _seconds_to(until, self._quiet_at(step)))
+                if _seconds_to(self._quiet_at(step)) == 0:
+                    _settle(self._drainers)
         finally:
             if not reading.done():
                 reading.cancel()
@@ -201,8 +201,7 @@ class Follower:
         """Tell whether a stream is to be left for something else."""
         if until is not None and time.monotonic() >= until:
             return True
-        going = self._pods[step.pod.uid].deleting or step.pod.uid in self._gone
-        return not going and (bool(self._drainers) or self._step() is None)
+        return not self._runs.is_going(step) and (bool(self._drainers) or self._step() is None)
 
     def _patience(self, step: Step) -> float | None:
         """Return how long a stream may go on, None while its container runs."""
@@ -210,6 +209,13 @@ class Follower:
         if now is None or (now.source, now.way) == (step.source, step.way):
             return None
         return LAST_S if now.way is Way.LOST else END_S
+
+    def _quiet_at(self, step: Step) -> float | None:
+        """Return when what was written before a drain has surely come by a stream that is not to be closed."""
+        if not (self._drainers and self._reader.streaming and self._runs.is_going(step)) or self._runs.is_gone(step):
+            return None
+        quiet = max(self._reader.heard_at, self._drained_from) + QUIET_S
+        return min(quiet, self._drained_from + LOUD_S)
 
     async def _news_or(self, other: asyncio.Future[Any], seconds: float | None) -> None:
         news = asyncio.ensure_future(self._news.wait())
@@ -229,13 +235,13 @@ class Follower:
         if error.status == 400:
             await self._give_up(step, "refused")
         elif error.status == 404 and self._trouble.lasts(step, "missing") >= MISSING_S:
-            self._gone.add(step.pod.uid)
+            self._runs.vanish(step.pod)
         else:
             await self._pause(self._failed(error.retry_after), step)
 
     async def _give_up(self, step: Step, kind: str) -> None:
         """Declare a run lost that has ended, and whose log nobody has had for a while."""
-        if self._has_all(step) and step.way is not Way.RUNNING:
+        if self._runs.has_all(step):
             await self._do(self._tail.done)
         elif self._trouble.lasts(step, kind) >= REFUSED_S and step.way is not Way.RUNNING:
             await self._do(self._tail.lose)
@@ -258,50 +264,18 @@ class Follower:
                     await self._news.wait()
 
     def _step(self) -> Step | None:
-        step = next_step([*self._pods.values()], self._gone, self._tail.sources)
+        step = self._runs.next()
         wanted = self._shared.eager or self._watched() or bool(self._drainers)
         return None if step is not None and step.way is Way.RUNNING and not wanted else step
-
-    def _begin(self, step: Step) -> None:
-        known = self._tail.sources
-        if known.current is None or known.current.source != step.source:
-            self._tail.begin(step.source, lost=step.skipped or known.unfinished)
-
-    def _lose(self, step: Step) -> None:
-        """Give up a run whose pod is gone; nothing is lost if it was read to its end."""
-        known = self._tail.sources
-        if known.current is None or known.current.source != step.source:
-            self._tail.begin(step.source, lost=True)
-        elif not self._has_all(step):
-            self._tail.lose()
-            return
-        self._tail.done()
-
-    def _end(self, streaming: bool) -> None:
-        known = self._tail.sources
-        step = next_step([*self._pods.values()], self._gone, known)
-        if step is None:
-            lost = known.unfinished and known.current is not None and known.current.source.uid not in self._pods
-        elif known.current is None or known.current.source != step.source:
-            lost = True
-        elif step.way is Way.RUNNING:
-            lost = not streaming and time.monotonic() - self._reader.current_at > FRESH_S
-        else:
-            lost = not self._has_all(step)
-        self._tail.end(lost=lost)
-
-    def _has_all(self, step: Step) -> bool:
-        """Tell whether the log of this run was read to its end, and it was the end of the run as well."""
-        ending = step.pod.deleting or step.pod.container.state == "terminated"
-        return ending and self._reader.to_end == step.source
 
     def _do(self, function: Callable[..., None], *args: object) -> asyncio.Future[None]:
         return self._shared.disk.do(lambda: function(*args))
 
 
-def _end_of(pod: PodView) -> tuple[bool, int]:
-    """Return what changes when a run ends."""
-    return pod.deleting or pod.container.state != "running", pod.container.restarts
+def _seconds_to(*times: float | None) -> float | None:
+    """Return how long it is to the first of some times, None if there is none."""
+    known = [at for at in times if at is not None]
+    return max(min(known) - time.monotonic(), 0.0) if known else None
 
 
 def _settle(drainers: Iterable[asyncio.Future[None]]) -> None:

@@ -57,8 +57,8 @@ class Shared:
 class Reader:
     """Reads for one replica.
 
-    ``to_end`` is the source whose log was read to its end, if nothing was read since; ``current_at`` when all that was
-    written until then was read (monotonic s).
+    ``to_end`` is the source whose log was read to its end, if nothing was read since. ``current_at`` is when all that
+    was written until then was read, ``heard_at`` when something came last (monotonic s).
     """
 
     def __init__(self, shared: Shared, tail: Tail) -> None:
@@ -69,7 +69,7 @@ class Reader:
         self._streaming = False
         self.to_end: Source | None = None
         self._to_end_at = 0.0
-        self.current_at = -1e9
+        self.current_at = self.heard_at = -1e9
 
     @property
     def streaming(self) -> bool:
@@ -123,6 +123,7 @@ class Reader:
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as limit:
                 async for chunk in chunks:
+                    self.heard_at = loop.time()
                     await inbox.put(chunk)
         await inbox.flush()
 

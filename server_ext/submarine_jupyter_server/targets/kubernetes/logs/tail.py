@@ -212,7 +212,8 @@ class Tail:
         self._adoptable = not here and len(self.sources.regions) > 1
         self._marks = Marks.recovered(here)
         self._marks.top = max((at_ns for _, at_ns in records), default=MORE)
-        if not here and writer is not None and writer.offset > region.offset:
+        unsure = not here and region.source not in self.sources.done
+        if unsure and writer is not None and writer.offset > region.offset:
             # The disk lost the records: rather a gap than lines twice.
             self._renew()
             self._marks.top = self._written_ns()

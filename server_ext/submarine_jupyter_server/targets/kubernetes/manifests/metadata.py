@@ -32,6 +32,7 @@ ATTEMPT = "submarine.apache.org/attempt"
 GENERATION = "submarine.apache.org/generation"
 ACCEPTED = "submarine.apache.org/accepted-ms"
 SPEC = "submarine.apache.org/spec"
+NUDGED = "submarine.apache.org/nudged-ms"
 # All annotations of an object together may have 256 KiB.
 SPEC_LIMIT = 200 * 1024
 _SPEC_INFLATED_LIMIT = 16 * 1024 * 1024

@@ -1,0 +1,70 @@
+"""Have the Training Operator notice that the time of a job is over.
+
+It compares the time only when something about the job changes (seen with 1.9.4: one that ran on without a change was
+still running 100 s after its ``activeDeadlineSeconds``). So something is changed then: an annotation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from .tracked import Tracked
+from .views import JobView
+
+_KINDS = ("TFJob", "PyTorchJob", "XGBoostJob")
+# The operator's clock and ours may differ.
+_LATE_S = 1.0
+_AGAIN_S = 10.0
+
+
+class Deadlines:
+    """One alarm for each job that has a time limit; ``nudge`` is awaited when it is over."""
+
+    def __init__(self, nudge: Callable[[Tracked], Awaitable[None]]) -> None:
+        self._nudge = nudge
+        self._alarms: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def watch(self, tracked: Tracked) -> None:
+        """Set the alarm of an experiment, if it needs one; called for every change."""
+        key = tracked.experiment_id
+        if _runs_against_time(tracked) is None:
+            if key in self._alarms:
+                self._alarms.pop(key).cancel()
+        elif key not in self._alarms:
+            self._set(tracked, _LATE_S)
+
+    async def close(self) -> None:
+        """Cancel all alarms."""
+        for alarm in self._alarms.values():
+            alarm.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _set(self, tracked: Tracked, least_s: float) -> None:
+        own = _runs_against_time(tracked)
+        if own is None or own.started_ms is None or own.deadline_s is None:
+            return
+        left_s = own.started_ms / 1000 + own.deadline_s - time.time()
+        self._alarms[tracked.experiment_id] = asyncio.get_running_loop().call_later(
+            max(left_s + _LATE_S, least_s), self._due, tracked
+        )
+
+    def _due(self, tracked: Tracked) -> None:
+        del self._alarms[tracked.experiment_id]
+        if _runs_against_time(tracked) is None:
+            return
+        task = asyncio.ensure_future(self._nudge(tracked))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self._set(tracked, _AGAIN_S)
+
+
+def _runs_against_time(tracked: Tracked) -> JobView | None:
+    own = tracked.own
+    if own is None or own.kind not in _KINDS or own.finished_ms is not None or tracked.ending:
+        return None
+    return own if own.deadline_s is not None and own.started_ms is not None else None
