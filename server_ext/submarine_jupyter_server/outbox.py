@@ -108,22 +108,24 @@ class Outbox:
             await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
     async def _deliver_due(self) -> None:
+        under_way = set(self._under_way)
         try:
-            due = await self._db.read(lambda tx: outbox.due(tx, now_ms(), 100))
+            due = await self._db.read(lambda tx: _due(tx, under_way))
         except SubmarineError as error:
             log.warning("The outbox cannot be read: %s", error)
             return
-        for order in due:
+        for order, row in due:
             if order.experiment_id not in self._under_way:
-                task = asyncio.create_task(self._deliver(order), name=f"{order.op} {order.experiment_id}")
+                task = asyncio.create_task(self._deliver(order, row), name=f"{order.op} {order.experiment_id}")
                 self._under_way[order.experiment_id] = task
 
-    async def _deliver(self, order: OutboxRow) -> None:
+    async def _deliver(self, order: OutboxRow, row: ExperimentRow | None) -> None:
         refused: SubmarineError | None = None
         try:
-            row = await self._db.read(lambda tx: experiments.find(tx, order.experiment_id, include_deleted=True))
             if row is not None:
                 await self._give(order, row)
+            # Nobody waits for the disk once more: should the order be given again, that is harmless.
+            self._answer(order, None)
             reach("outbox_done_before")
             await self._db.write(lambda tx: outbox.done(tx, order.seq))
             reach("outbox_done_after")
@@ -140,6 +142,10 @@ class Outbox:
         finally:
             self._under_way.pop(order.experiment_id, None)
         self._wake.set()
+        if refused is not None:
+            self._answer(order, refused)
+
+    def _answer(self, order: OutboxRow, refused: SubmarineError | None) -> None:
         future = self._waiting.get(order.experiment_id)
         if future is not None and not future.done():
             if refused is None:
@@ -207,3 +213,12 @@ class Outbox:
             await self._db.write(put_off)
         except SubmarineError as trouble:
             log.warning("%s of %s: %s", order.op, order.experiment_id, trouble)
+
+
+def _due(tx: Connection, under_way: set[str]) -> list[tuple[OutboxRow, ExperimentRow | None]]:
+    """Return the orders that are due, each with its experiment, but for experiments that have one under way."""
+    return [
+        (order, experiments.find(tx, order.experiment_id, include_deleted=True))
+        for order in outbox.due(tx, now_ms(), 100)
+        if order.experiment_id not in under_way
+    ]

@@ -108,16 +108,12 @@ class Service:
         self._controller.release()
 
     async def _begin(self) -> None:
-        self.db.on_commit = self._committed
+        self.db.on_commit = self.feed.committed
         await self.feed.start()
         self._tasks.append(asyncio.create_task(self._control(), name="submarine controller"))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DECIDE_S):
                 await self._decided.wait()
-
-    def _committed(self) -> None:
-        self.feed.committed()
-        self._outbox.wake()
 
     async def _control(self) -> None:
         """Be the controller: observe, reconcile, deliver orders."""
@@ -146,6 +142,7 @@ class Service:
             while not delivery.done():
                 await self._in_doubt(delivery)
                 await self._reconcile.run()
+                self._outbox.wake()
                 await self._back_up()
             await delivery
         finally:

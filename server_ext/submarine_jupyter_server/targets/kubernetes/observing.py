@@ -102,7 +102,8 @@ class Observer:
             log.warning("The last lines of %s are still on their way", tracked.experiment_id)
         if (latest := tracked.seen()) is not None and not tracked.ending and tracked.own is not None:
             now = observed(tracked, latest)  # replicas may have ended meanwhile
-        self._logs.finish(tracked.experiment_id, seen.launch.attempt)
+        if now.status.final:
+            self._logs.finish(tracked.experiment_id, seen.launch.attempt)
         await self.tell(tracked, now)
         if now.status.final:
             await self._clean(tracked)

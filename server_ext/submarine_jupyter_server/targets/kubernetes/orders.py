@@ -64,7 +64,7 @@ class Orders:
         elif own.generation < launch.generation:
             await self._scale(tracked, own, launch)
         elif tracked.complete < launch.attempt:
-            await self._complete(tracked, launch, own.uid)
+            await self._complete(tracked, launch, owned(self._objects(tracked, launch), own.uid))
 
     async def plan(self, launch: Launch) -> list[Json]:
         """Return the objects of a launch after the cluster has said that it would take them."""
@@ -150,28 +150,27 @@ class Orders:
     async def _make(self, tracked: Tracked, launch: Launch) -> None:
         # Kept from here on: should the answer not come, only this kind has to be looked for.
         tracked.kind = tracked.kind or self.choose(launch)
-        first = self._objects(tracked, launch)[0]
+        objects = self._objects(tracked, launch)
         reach("k8s_create_before")
         try:
-            made = await self._post(first, launch)
+            made = await self._post(objects[0], launch)
         except TargetRefused:
             tracked.kind = None
             raise
         reach("k8s_create_after")
         self._watches.merge(tracked.kind, _namespace(launch), made)
         try:
-            await self._complete(tracked, launch, made["metadata"]["uid"])
+            await self._complete(tracked, launch, owned(objects, made["metadata"]["uid"]))
         except TargetRefused:
             tracked.ending = True
             if tracked.own is not None:
                 await self._remove(tracked.own, "Background")
             raise
 
-    async def _complete(self, tracked: Tracked, launch: Launch, uid: str) -> None:
+    async def _complete(self, tracked: Tracked, launch: Launch, rest: list[Json]) -> None:
         """Make what the own object owns."""
-        rest = [item for item in owned(self._objects(tracked, launch), uid) if _known(item)]
         reach("k8s_owned_before")
-        await asyncio.gather(*(self._post(item, launch) for item in rest))
+        await asyncio.gather(*(self._post(item, launch) for item in rest if _known(item)))
         tracked.complete = launch.attempt
         reach("k8s_owned_after")
 

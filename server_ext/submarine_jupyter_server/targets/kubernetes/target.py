@@ -108,6 +108,8 @@ class KubernetesTarget:
     async def purge(self, experiment_id: str, uid: str) -> None:
         """Remove its objects and its logs."""
         await self.delete(experiment_id, uid)
+        if self._attachment.logs is not None:
+            self._attachment.logs.forget(experiment_id)
         folder = self._runs / experiment_id
         if folder.parent == self._runs and folder.name.startswith("experiment-"):
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
