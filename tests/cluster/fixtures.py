@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,8 @@ def own_cluster(cluster: Cluster) -> Cluster:
 @pytest.fixture
 def fake_namespace(own_cluster: Cluster) -> Iterator[str]:
     """A new namespace, *restricted*, whose pods run on fake nodes."""
-    yield from _namespace(own_cluster, "kwok")
+    with namespaced(own_cluster, "kwok") as name:
+        yield name
 
 
 @pytest.fixture
@@ -58,10 +60,13 @@ def real_namespace(cluster: Cluster) -> Iterator[str]:
     if cluster.image is None:
         known = "SUBMARINE_TEST_IMAGE names no image with Python and xgboost that the cluster can pull"
         pytest.skip((node_programs.unavailable() or "the cluster was made without") if cluster.run else known)
-    yield from _namespace(cluster, "kubelet")
+    with namespaced(cluster, "kubelet") as name:
+        yield name
 
 
-def _namespace(cluster: Cluster, node_type: str) -> Iterator[str]:
+@contextmanager
+def namespaced(cluster: Cluster, node_type: str) -> Iterator[str]:
+    """Make a namespace whose pods run on nodes of a type, and delete it in the end."""
     name = f"test-{secrets.token_hex(4)}"
     cluster.api.create("/api/v1/namespaces", manifests.namespace(name, node_type))
     # Pods are refused until the controllers have seen the namespace.

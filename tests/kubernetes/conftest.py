@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from submarine_jupyter_server.targets.kubernetes.manifests import KINDS
 from tests.cluster.cluster import Cluster
+from tests.cluster.fixtures import namespaced
 from tests.kubernetes.annex import Annex
 from tests.kubernetes.server import ClusterServer
 from tests.targets.kubernetes.deployed import apply_role
@@ -22,6 +24,19 @@ def pytest_configure(config: pytest.Config) -> None:
 def fake(cluster: Cluster, fake_namespace: str, tmp_path: Path) -> Iterator[ClusterServer]:
     """A server that is not started yet, whose pods run on fake nodes."""
     yield from _server(cluster, fake_namespace, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def kinds(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterServer]:
+    """A server that runs, with a target for each kind, on fake nodes; several tests share it."""
+    if cluster.run is None:
+        pytest.skip("it needs fake nodes")
+    with namespaced(cluster, "kwok") as namespace:
+        for made in _server(cluster, namespace, tmp_path_factory.mktemp("kinds")):
+            made.more_targets = {
+                kind.replace("_", "-"): {**made.target_options, "kinds": [kind]} for kind in sorted(KINDS)
+            }
+            yield made.ready()
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ class ClusterServer(LiveServer):
 
     def target_is_ok(self) -> bool:
         """Tell whether it can use the cluster."""
-        return bool(self.target()["health"]["ok"])
+        return all(item["health"]["ok"] for item in self.targets())
 
     def wait_ok(self, seconds: float) -> None:
         """Wait until it can use the cluster again."""
@@ -63,10 +63,13 @@ class ClusterServer(LiveServer):
 
     def target(self) -> Json:
         """Return what it says of the cluster."""
+        return next(item for item in self.targets() if item["name"] == "kubernetes")
+
+    def targets(self) -> list[Json]:
+        """Return what it says of all its targets on clusters."""
         answer = self.http.get(self.url.replace("/experiment", "/target"))
         answer.raise_for_status()
-        found: Json = next(item for item in answer.json()["result"] if item["name"] == "kubernetes")
-        return found
+        return [item for item in answer.json()["result"] if item["kind"] == "kubernetes"]
 
     def submit(self, spec: Json, **options: Any) -> str:
         """Submit an experiment and return its id."""
@@ -126,9 +129,10 @@ def refused(server: ClusterServer, body: Json) -> Json:
         time.sleep(0.2)
 
 
-def left(api: Api, namespace: str) -> list[str]:
-    """Return what of ours is in a namespace."""
-    label = {"labelSelector": "app.kubernetes.io/managed-by=submarine-jupyter"}
+def left(api: Api, namespace: str, experiment_id: str | None = None) -> list[str]:
+    """Return what of ours, or of one experiment, is in a namespace."""
+    of = f",submarine.apache.org/experiment-id={experiment_id}" if experiment_id else ""
+    label = {"labelSelector": f"app.kubernetes.io/managed-by=submarine-jupyter{of}"}
     groups = {
         "/api/v1": ("pods", "services", "configmaps", "secrets"),
         "/apis/batch/v1": ("jobs",),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.api import wait
 from tests.cluster.cluster import Cluster
 from tests.kubernetes.proxy import Proxy
 from tests.kubernetes.server import ClusterServer, spec
@@ -39,6 +40,7 @@ def raw(server: ClusterServer, experiment_id: str, replica: str = "worker-0", **
     return answer.content
 
 
+@pytest.mark.timeout(240)
 def test_no_line_is_lost_or_doubled_when_the_connection_is_cut_every_second(real: ClusterServer, proxy: Proxy) -> None:
     real.ready()
     # In bursts over half a minute; every tenth line ends in bytes that are no UTF-8.
@@ -69,6 +71,7 @@ for i in range({LINES}):
         thread.join()
     assert found["status"] == "Succeeded", found
     expected = b"".join(b"line %d \xff\xfe\n" % i if i % 10 == 0 else b"line %d\n" % i for i in range(LINES))
+    wait("the whole log", lambda: len(raw(real, experiment_id)) >= len(expected), seconds=60)
     kept = raw(real, experiment_id)
     assert len(kept) == len(expected)
     assert kept == expected

@@ -14,7 +14,7 @@ from tests.benchmarks.kubernetes import objects, raw
 from tests.benchmarks.kubernetes.rig import Rig, TargetServer
 from tests.benchmarks.table import Row, percentile
 
-ROUNDS = 30
+ROUNDS = 100
 PAUSE_S = 0.05
 # A container that has failed once, waits and runs again: both change the reason.
 FAILED = {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": "2026-01-01T00:00:00Z"}}

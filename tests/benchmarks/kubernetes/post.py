@@ -17,8 +17,8 @@ from tests.benchmarks.kubernetes.rig import Rig, TargetServer
 from tests.benchmarks.probed import loop_row
 from tests.benchmarks.table import Row, percentile
 
-ROUNDS = 40
-MODELS = 10
+ROUNDS = 200
+MODELS = 50
 # Between two, so that what the controllers do about one does not delay the next.
 PAUSE_S = 0.04
 # What a user's cluster serves decides the kind: here, what the server may use.

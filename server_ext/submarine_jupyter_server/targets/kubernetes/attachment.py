@@ -56,7 +56,7 @@ class Attachment:
     """Owns the link of one target."""
 
     def __init__(self, settings: KubernetesSettings, *, instance: str, runs: Path, log_cap: int) -> None:
-        self.options = replace(settings.options, instance=instance)
+        self.options = replace(settings.options, instance=instance, target=settings.name)
         self.namespaces = settings.namespaces or ("default",)
         self.served: frozenset[str] = frozenset()
         self._settings = settings
@@ -196,7 +196,13 @@ class Attachment:
             cluster, self._runs, cap_bytes=self._log_cap, mode=settings.log_collection, limit=settings.log_streams
         )
         watches = Watches(
-            cluster, self.namespaces, self._instance, touched=self._touched, seen=logs.see, gone=logs.gone
+            cluster,
+            self.namespaces,
+            self._instance,
+            settings.name,
+            touched=self._touched,
+            seen=logs.see,
+            gone=logs.gone,
         )
         orders = Orders(cluster, watches, logs, self.options, self.served)
         observer = Observer(sink, logs, orders.clean)

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 DRAIN_S = 15.0
 # When they take longer than this, why it ended is told before it is called ended.
 _SOON_S = 1.0
+# How long lines are waited for that come after the end was told; a node that is gone never sends them.
+LATE_S = 600.0
 # An operator that has not said a word by then is not there.
 SILENT_S = 11.0
 _AFTER_FAILURE_S = 1.0
@@ -98,15 +100,20 @@ class Observer:
         if not now.status.final:
             await self.tell(tracked, now)
             return
-        if not await self._drained(tracked, now):
-            log.warning("The last lines of %s are still on their way", tracked.experiment_id)
+        drained = await self._drained(tracked, now)
         if (latest := tracked.seen()) is not None and not tracked.ending and tracked.own is not None:
             now = observed(tracked, latest)  # replicas may have ended meanwhile
-        if now.status.final:
-            self._logs.finish(tracked.experiment_id, seen.launch.attempt)
         await self.tell(tracked, now)
         if now.status.final:
-            await self._clean(tracked)
+            await self._conclude(tracked, seen.launch.attempt, drained=drained)
+
+    async def _conclude(self, tracked: Tracked, attempt: int, *, drained: bool) -> None:
+        """Close the logs of what has ended, and have nothing of it left running."""
+        if not drained:
+            log.warning("The last lines of %s are still on their way", tracked.experiment_id)
+            await self._logs.drain(tracked.experiment_id, attempt, LATE_S)
+        self._logs.finish(tracked.experiment_id, attempt)
+        await self._clean(tracked)
 
     async def _drained(self, tracked: Tracked, now: Observation) -> bool:
         """Wait for the last lines of what has ended."""

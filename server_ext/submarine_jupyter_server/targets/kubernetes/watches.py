@@ -20,7 +20,7 @@ from .cluster import Cluster
 from .discovery import KUEUE
 from .heartbeat import Heartbeat
 from .manifests import KINDS, Json
-from .manifests.metadata import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL
+from .manifests.metadata import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL, TARGET_LABEL
 from .paths import collection, own_collection
 from .reflector import Health, Reflector
 from .tracked import Tracked
@@ -44,6 +44,7 @@ class Watches:
         cluster: Cluster,
         namespaces: Iterable[str],
         instance: str,
+        target: str,
         *,
         touched: Callable[[Tracked], None],
         seen: Callable[[PodView], None],
@@ -52,7 +53,7 @@ class Watches:
         self.experiments: dict[str, Tracked] = {}
         self._cluster = cluster
         self._namespaces = tuple(namespaces)
-        self._labels = f"{MANAGED_BY_LABEL}={MANAGED_BY},{INSTANCE_LABEL}={instance}"
+        self._labels = f"{MANAGED_BY_LABEL}={MANAGED_BY},{INSTANCE_LABEL}={instance},{TARGET_LABEL}={target}"
         self._touched, self._seen, self._gone = touched, seen, gone
         self._reflectors: dict[str, Reflector[Any]] = {}
         self._lazy: dict[str, Reflector[Any]] = {}

@@ -22,7 +22,8 @@ class ClusterOptions:
     user, which must be a number other than 0; 0 lets images run as root, which the *restricted* Pod Security Standard
     forbids. ``cpu_limit`` False leaves cpu without a limit. ``ttl_after_finished`` (seconds) is when the cluster
     removes a finished experiment that does not say so itself; None is never. ``queue`` is the queue of Kueue for what
-    names none. ``instance`` names the server whose experiments these are, where several share a namespace.
+    names none. ``instance`` and ``target`` name the server and its target whose experiments these are, where several
+    share a namespace.
     """
 
     image: str | None = None
@@ -32,6 +33,7 @@ class ClusterOptions:
     ttl_after_finished: int | None = 86_400
     queue: str | None = None
     instance: str | None = None
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ MANAGED_BY = "submarine-jupyter"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 EXPERIMENT_LABEL = "submarine.apache.org/experiment-id"
 INSTANCE_LABEL = "submarine.apache.org/instance"
+TARGET_LABEL = "submarine.apache.org/target"
 ROLE_LABEL = "submarine.apache.org/role"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 PREFIX = "submarine.apache.org/"
@@ -43,6 +44,8 @@ def labels(draft: Draft, role: str | None = None) -> dict[str, str]:
     found = {MANAGED_BY_LABEL: MANAGED_BY, EXPERIMENT_LABEL: draft.id}
     if draft.options.instance:
         found[INSTANCE_LABEL] = draft.options.instance
+    if draft.options.target:
+        found[TARGET_LABEL] = draft.options.target
     return found | {ROLE_LABEL: role.lower()} if role else found
 
 
