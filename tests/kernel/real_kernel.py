@@ -12,7 +12,7 @@ from typing import Any
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
-CELL_S = 60.0
+CELL_S = 110.0
 
 
 @dataclass

@@ -133,7 +133,7 @@ class Proxy:
                     await answer.read()
                     return self._cut(request)
                 return await self._pass_on(request, answer, stream=seen.watches or "follow" in seen.query)
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, RuntimeError):  # of the one side, or of the other that a test has cut
             return self._cut(request)
 
     def _cut(self, request: web.Request) -> web.Response:

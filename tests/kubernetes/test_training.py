@@ -68,6 +68,7 @@ def kernel(real: ClusterServer, tmp_path: Path) -> Iterator[RealKernel]:
     made.close()
 
 
+@pytest.mark.timeout(240)
 def test_the_quickstart_trains_on_the_cluster(cluster: Cluster, kernel: RealKernel, real: ClusterServer) -> None:
     notebook = nbformat.read(QUICKSTART, as_version=4)  # type: ignore[no-untyped-call]
     text = ""
@@ -89,6 +90,7 @@ def test_the_quickstart_trains_on_the_cluster(cluster: Cluster, kernel: RealKern
     wait("nothing to be left", lambda: left(cluster.api, real.namespace) == [], seconds=90)
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     ("framework", "kind", "replicas"),
     [
@@ -103,7 +105,7 @@ def test_replicas_find_each_other(
 ) -> None:
     real.with_options(kinds=[kind]).ready()
     experiment_id = real.submit(talking(framework, replicas))
-    found = real.ended(experiment_id, 110)
+    found = real.ended(experiment_id, 150)
     assert found["status"] == "Succeeded", (found, real.lines(experiment_id))
     size = sum(replicas.values())
     lines = real.lines(experiment_id)
