@@ -1,16 +1,14 @@
 """The pytest plugin with the cluster fixtures. A conftest.py takes it in as the one beside this file does."""
 
 import os
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.cluster import build, lifecycle, manifests, node_programs
-from tests.cluster.api import wait
+from tests.cluster import build, lifecycle, node_programs
 from tests.cluster.cluster import Cluster
+from tests.cluster.namespaces import namespaced
 from tests.cluster.processes import myself
 
 
@@ -62,17 +60,6 @@ def real_namespace(cluster: Cluster) -> Iterator[str]:
         pytest.skip((node_programs.unavailable() or "the cluster was made without") if cluster.run else known)
     with namespaced(cluster, "kubelet") as name:
         yield name
-
-
-@contextmanager
-def namespaced(cluster: Cluster, node_type: str) -> Iterator[str]:
-    """Make a namespace whose pods run on nodes of a type, and delete it in the end."""
-    name = f"test-{secrets.token_hex(4)}"
-    cluster.api.create("/api/v1/namespaces", manifests.namespace(name, node_type))
-    # Pods are refused until the controllers have seen the namespace.
-    wait("the service account", lambda: cluster.api.get(f"/api/v1/namespaces/{name}/serviceaccounts/default"))
-    yield name
-    cluster.api.delete(f"/api/v1/namespaces/{name}")
 
 
 def _kubeconfig() -> str | None:

@@ -9,7 +9,7 @@ import pytest
 
 from submarine_jupyter_server.targets.kubernetes.manifests import KINDS
 from tests.cluster.cluster import Cluster
-from tests.cluster.fixtures import namespaced
+from tests.cluster.namespaces import namespaced
 from tests.kubernetes.annex import Annex
 from tests.kubernetes.server import ClusterServer
 from tests.targets.kubernetes.deployed import apply_role
@@ -26,9 +26,17 @@ def fake(cluster: Cluster, fake_namespace: str, tmp_path: Path) -> Iterator[Clus
     yield from _server(cluster, fake_namespace, tmp_path)
 
 
+@pytest.fixture
+def kinds(server_of_kinds: ClusterServer) -> Iterator[ClusterServer]:
+    """A server that runs, with a target for each kind, on fake nodes; what a test leaves is deleted."""
+    yield server_of_kinds
+    for found in server_of_kinds.result("GET"):
+        server_of_kinds.result("DELETE", f"/{found['experimentId']}")
+
+
 @pytest.fixture(scope="module")
-def kinds(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterServer]:
-    """A server that runs, with a target for each kind, on fake nodes; several tests share it."""
+def server_of_kinds(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterServer]:
+    """The server that several tests share."""
     if cluster.run is None:
         pytest.skip("it needs fake nodes")
     with namespaced(cluster, "kwok") as namespace:

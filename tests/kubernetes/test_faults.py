@@ -53,7 +53,8 @@ def test_an_answer_lost_after_the_fact_doubles_nothing(cluster: Cluster, fake: C
         return AFTER
 
     proxy.rule = rule
-    fake.ready()
+    # Each log that KWOK streams takes one of the 128 inotify instances that a user has by default.
+    fake.with_options(log_collection="on-demand").ready()
     with ThreadPoolExecutor(8) as pool:
         ids = list(pool.map(lambda _: fake.submit(tf_job()), range(tries)))
     proxy.rule = lambda request: None
