@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 _SUFFIX: dict[str, Decimal] = {
     "n": Decimal("1e-9"),
@@ -40,6 +41,11 @@ def parse_resources(text: str) -> dict[str, str]:
     Quantities stay as written (``1024M`` is not turned into ``1.024G``). Raises ValueError naming the piece that
     cannot be read: nothing is dropped in silence.
     """
+    return dict(_parsed(text))
+
+
+@lru_cache(maxsize=64)  # of one experiment it is asked a dozen times
+def _parsed(text: str) -> tuple[tuple[str, str], ...]:
     found: dict[str, str] = {}
     for piece in text.split(",") if text.strip() else ():
         name, equals, amount = (part.strip() for part in piece.partition("="))
@@ -54,4 +60,4 @@ def parse_resources(text: str) -> dict[str, str]:
         if "/" in name and value % 1:
             raise ValueError(f"'{piece.strip()[:80]}' must be a whole number")
         found[name] = amount
-    return {name: found[name] for name in (*_FIRST, *found) if name in found}
+    return tuple({name: found[name] for name in (*_FIRST, *found) if name in found}.items())

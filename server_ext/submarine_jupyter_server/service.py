@@ -28,7 +28,7 @@ from submarine_jupyter_server.logs.collector import MetricCollector
 from submarine_jupyter_server.outbox import Outbox
 from submarine_jupyter_server.reconcile import Reconcile
 from submarine_jupyter_server.requests import SpecReader
-from submarine_jupyter_server.store import experiments, metrics
+from submarine_jupyter_server.store import experiments, metrics, outbox
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.stream import EventFeed
@@ -159,7 +159,9 @@ class Service:
             )
         finally:
             doubt.cancel()
-        self._doubt.clear()
+        if self._doubt.is_set():
+            self._doubt.clear()
+            await self.db.write(outbox.hasten)
 
     async def _back_up(self) -> None:
         if time.monotonic() - self._backed_up >= BACKUP_S:

@@ -12,6 +12,9 @@ from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from .tables import event
 
+# Made once: to put a statement together takes as long as to carry it out.
+_ROWS, _INSERT = select(*event.c), insert(event)
+
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
@@ -48,13 +51,13 @@ def append(
         "message": message,
         "data": None if data is None else json.dumps(data),
     }
-    seq: int = tx.execute(insert(event).values(values)).lastrowid
+    seq: int = tx.execute(_INSERT, values).lastrowid
     return seq
 
 
 def after(tx: Connection, seq: int, limit: int, experiment_id: str | None = None) -> list[EventRow]:
     """Return the events after number ``seq``, of one experiment or of all, oldest first."""
-    found = select(*event.c).where(event.c.seq > seq).order_by(event.c.seq).limit(limit)
+    found = _ROWS.where(event.c.seq > seq).order_by(event.c.seq).limit(limit)
     if experiment_id is not None:
         found = found.where(event.c.experiment_id == experiment_id)
     return [_row(row) for row in tx.execute(found)]
@@ -62,7 +65,7 @@ def after(tx: Connection, seq: int, limit: int, experiment_id: str | None = None
 
 def of(tx: Connection, experiment_id: str, limit: int) -> list[EventRow]:
     """Return the last events of an experiment, oldest first."""
-    found = select(*event.c).where(event.c.experiment_id == experiment_id).order_by(event.c.seq.desc()).limit(limit)
+    found = _ROWS.where(event.c.experiment_id == experiment_id).order_by(event.c.seq.desc()).limit(limit)
     return [_row(row) for row in tx.execute(found)][::-1]
 
 

@@ -38,6 +38,8 @@ __all__ = [
     "restore",
 ]
 
+_INSERT = sa.insert(experiment)
+
 
 def next_id(tx: Connection) -> str:
     """Return an id that was never given out: ``experiment-<start of this instance in ms>-<number>``."""
@@ -63,7 +65,7 @@ def restore(tx: Connection, new: NewExperiment, *, generation: int = 1, attempt:
     values: dict[str, Any] = {name: getattr(new, name) for name in NewExperiment.__dataclass_fields__}
     tags = values.pop("tags")
     values |= {"status": Status.ACCEPTED.value, "notes": "[]", "generation": generation, "attempt": attempt}
-    seq = tx.execute(sa.insert(experiment).values(values)).inserted_primary_key
+    seq = tx.execute(_INSERT, values).inserted_primary_key
     assert seq is not None  # noqa: S101 - for the type checker
     _set_tags(tx, seq[0], tags)
     row = one(tx, experiment.c.seq == seq[0])

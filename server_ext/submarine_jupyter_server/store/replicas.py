@@ -37,6 +37,13 @@ class ReplicaRow:
 _FIELDS = tuple(ReplicaRow.__dataclass_fields__)
 _COLUMNS = {"index": "idx", "started_ms": "started", "finished_ms": "finished"}
 _SHOWN = tuple(replica.c[_COLUMNS.get(field, field)] for field in _FIELDS)
+# Made once: to put a statement together takes as long as to carry it out.
+_ROWS = select(*_SHOWN).order_by(replica.c.role, replica.c.idx)
+_NEW = insert(replica)
+_UPSERT = _NEW.on_conflict_do_update(
+    index_elements=list(replica.primary_key),
+    set_={column.name: _NEW.excluded[column.name] for column in replica.c if not column.primary_key},
+)
 
 
 def upsert(tx: Connection, experiment_id: str, attempt: int, states: Iterable[ReplicaState]) -> bool:
@@ -46,12 +53,9 @@ def upsert(tx: Connection, experiment_id: str, attempt: int, states: Iterable[Re
     changed = [row for row in seen if known.get(row.name) != row]
     if not changed:
         return False
-    statement = insert(replica)
-    update = {column.name: statement.excluded[column.name] for column in replica.c if not column.primary_key}
-    statement = statement.on_conflict_do_update(index_elements=list(replica.primary_key), set_=update)
     key = {"experiment_id": experiment_id, "attempt": attempt}
     tx.execute(
-        statement,
+        _UPSERT,
         [key | {_COLUMNS.get(field, field): getattr(row, field) for field in _FIELDS} for row in changed],
     )
     return True
@@ -59,6 +63,5 @@ def upsert(tx: Connection, experiment_id: str, attempt: int, states: Iterable[Re
 
 def of(tx: Connection, experiment_id: str, attempt: int) -> list[ReplicaRow]:
     """Return the replicas of an attempt, by role and index."""
-    where = (replica.c.experiment_id == experiment_id, replica.c.attempt == attempt)
-    found = tx.execute(select(*_SHOWN).where(*where).order_by(replica.c.role, replica.c.idx))
+    found = tx.execute(_ROWS.where(replica.c.experiment_id == experiment_id, replica.c.attempt == attempt))
     return [ReplicaRow(*row) for row in found]

@@ -82,6 +82,8 @@ class ExperimentRow(ListRow):
 
 LISTED = tuple(experiment.c[name] for name in ListRow.__dataclass_fields__)
 WHOLE = (*LISTED, experiment.c.spec)
+# Made once: to put a statement together takes as long as to carry it out.
+_ROWS = select(*WHOLE)
 _NOTES = list(ListRow.__dataclass_fields__).index("notes")
 
 
@@ -101,7 +103,7 @@ def whole(values: Row[Any]) -> ExperimentRow:
 
 def one(tx: Connection, *where: ColumnElement[bool]) -> ExperimentRow | None:
     """Return the row that fits, None if there is none."""
-    found = tx.execute(select(*WHOLE).where(*where)).first()
+    found = tx.execute(_ROWS.where(*where)).first()
     return None if found is None else whole(found)
 
 

@@ -114,7 +114,8 @@ class ComputeTarget(Protocol):
     async def start(self, sink: Sink, doubt: Doubt) -> None:
         """Begin to observe, adopting all that runs already; each observation is given to ``sink``.
 
-        Returns soon even when the target cannot be reached; ``doubt`` is called once it can be looked at.
+        Returns soon even when the target cannot be reached; ``doubt`` is called once it can be looked at, and again
+        after each outage: orders that were put off are given at once then.
         """
 
     async def ensure(self, launch: Launch) -> None:

@@ -14,6 +14,7 @@ import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter.models import LEADERS, ExperimentSpec, TaskSpec
@@ -110,14 +111,19 @@ def command(text: str) -> list[str]:
     A plain command is split as a shell would do it; with shell syntax it runs under ``sh -c``, replaced by the command
     itself where that is possible, so that signals reach it. Raises InvalidSpec for an open quotation mark.
     """
+    return list(_argv(text))
+
+
+@lru_cache(maxsize=32)  # of one experiment it is asked several times, for each role
+def _argv(text: str) -> tuple[str, ...]:
     if not _has_syntax(text):
         try:
             argv = shlex.split(text)
         except ValueError:
             raise InvalidSpec(f"meta.cmd: a quotation mark is not closed in: {text[:200]}") from None
         if argv and argv[0] not in _BUILTINS:
-            return argv
-    return ["/bin/sh", "-c", f"exec {text}" if _is_single(text) else text]
+            return tuple(argv)
+    return ("/bin/sh", "-c", f"exec {text}" if _is_single(text) else text)
 
 
 def _has_syntax(text: str) -> bool:

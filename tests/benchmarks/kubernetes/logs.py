@@ -37,12 +37,12 @@ def run(rig: Rig) -> list[Row]:
     found: dict[str, list[Measured]] = {}
     with rig.server(namespace, kubeconfig) as server:
         for _ in range(ROUNDS):
-            _begin(rig)
+            rig.silence()
             found.setdefault("raw", []).append(_bare(rig, namespace, pod))
             if shutil.which("kubectl"):
-                _begin(rig)
+                rig.silence()
                 found.setdefault("kubectl", []).append(_kubectl(rig, namespace, pod))
-            _begin(rig)
+            rig.silence()
             archive, client = _ours(rig, server)
             found.setdefault("archive", []).append(archive)
             found.setdefault("client", []).append(client)
@@ -175,12 +175,6 @@ def _text() -> tuple[str, int, bytes]:
 
 def _seconds(base_ns: int) -> range:
     return range(base_ns // 1_000_000_000, (base_ns + LINES * 1000) // 1_000_000_000 + 1)
-
-
-def _begin(rig: Rig) -> None:
-    """Begin the log anew with one line: KWOK answers a follower only when there is one."""
-    rig.silence()
-    rig.cluster.say("begun")
 
 
 def _append(rig: Rig, text: str) -> None:

@@ -73,8 +73,12 @@ class Rig:
                 server.http.close()
 
     def silence(self) -> None:
-        """Empty the log that all containers share; nobody may follow it."""
+        """Begin the log that all containers share anew, with one line; nobody may follow it.
+
+        KWOK does not answer before there is a line, and the API server gives up waiting for that.
+        """
         self.cluster.own().path("fake.log").write_text("")
+        self.cluster.say("begun")
 
 
 @contextmanager
@@ -82,7 +86,7 @@ def rig(idle_s: float) -> Iterator[Rig]:
     """Bring up a cluster of fake nodes, or take the one that is given, and leave nothing behind."""
     if given := os.environ.get("SUBMARINE_TEST_KUBECONFIG"):
         found = Rig(lifecycle.attach(Path(given)), idle_s)
-        found.cluster.own()
+        found.silence()
         try:
             yield found
         finally:
@@ -93,6 +97,7 @@ def rig(idle_s: float) -> Iterator[Rig]:
     lifecycle.sweep()
     found = Rig(lifecycle.up(build.chosen(), myself(), with_node=False), idle_s)
     try:
+        found.silence()
         yield found
     finally:
         found.cluster.api.close()

@@ -166,7 +166,7 @@ class Attachment:
         self._ready = True
         log.info("Target %s: %s, kinds %s", self._settings.name, self._link.cluster.server, ", ".join(self.served))
         doubt()
-        await self._link.watches.run()
+        await self._link.watches.run(doubt)
 
     async def _attach(self, sink: Sink) -> Link:
         settings = self._settings

@@ -75,12 +75,15 @@ class Watches:
                 path = collection(f"{KUEUE}/{queues}", "workloads", namespace)
                 self._lazily(path, projection.workload, self._workload, None)
 
-    async def run(self) -> None:
-        """Follow events while somebody waits, until cancelled."""
+    async def run(self, returned: Callable[[], None]) -> None:
+        """Follow events while somebody waits, until cancelled; ``returned`` is called when an outage is over."""
         self._tasks["heartbeat"] = asyncio.create_task(self._heartbeat.run(), name="heartbeat of the cluster")
-        needed = 0.0
+        needed, returns = 0.0, self._heartbeat.returns
         while True:
             now = time.monotonic()
+            if self._heartbeat.returns > returns:
+                returns = self._heartbeat.returns
+                returned()
             if any(tracked.waits for tracked in self.experiments.values()):
                 needed = now
             if needed and now - needed < _LINGER_S:
