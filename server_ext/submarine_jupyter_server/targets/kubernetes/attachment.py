@@ -94,6 +94,11 @@ class Attachment:
             raise TargetRefused(f"namespace '{namespace}' is not one of {', '.join(self.namespaces)} any more")
         return self._link
 
+    @property
+    def lacks_rights(self) -> bool:
+        """Tell whether rights were missing when they were looked at last."""
+        return bool(self._missing)
+
     def look_for_kinds(self) -> None:
         """Find out in the background what the cluster serves by now, if that was not asked for a while."""
         running = self._kinds_task is not None and not self._kinds_task.done()

@@ -6,10 +6,11 @@ import asyncio
 import logging
 import shutil
 import time
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from submarine_jupyter.errors import TargetRefused
+from submarine_jupyter.errors import TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.targets.base import Doubt, Found, Launch, Observation, Sink
 
@@ -73,8 +74,9 @@ class KubernetesTarget:
         tracked = link.watches.track(launch)
         try:
             async with tracked.lock:
-                await link.orders.look(tracked, launch)
-                await link.orders.ensure(tracked, launch)
+                with self._doubting():
+                    await link.orders.look(tracked, launch)
+                    await link.orders.ensure(tracked, launch)
         except TargetRefused:
             if tracked.empty:
                 link.watches.forget(tracked)
@@ -86,9 +88,10 @@ class KubernetesTarget:
         link = self._attachment.link(launch.spec.meta.namespace)
         tracked = link.watches.track(launch)
         async with tracked.lock:
-            await link.orders.look(tracked, launch)
-            before = self._last(tracked, launch)
-            await link.orders.end(tracked, "Stopping")
+            with self._doubting():
+                await link.orders.look(tracked, launch)
+                before = self._last(tracked, launch)
+                await link.orders.end(tracked, "Stopping")
             await link.observer.tell(tracked, stopped(before, "Stopped", "it was stopped"))
         link.watches.forget(tracked)
 
@@ -99,9 +102,10 @@ class KubernetesTarget:
         if tracked is None or (tracked.own is not None and tracked.own.intent_uid != uid):
             return
         async with tracked.lock:
-            if tracked.launch is not None:
-                await link.orders.look(tracked, tracked.launch)
-            await link.orders.delete(tracked)
+            with self._doubting():
+                if tracked.launch is not None:
+                    await link.orders.look(tracked, tracked.launch)
+                await link.orders.delete(tracked)
         if tracked.empty:
             link.watches.forget(tracked)
 
@@ -140,6 +144,16 @@ class KubernetesTarget:
     async def close(self) -> None:
         """Stop observing; what runs goes on."""
         await self._attachment.close()
+
+    @contextmanager
+    def _doubting(self) -> Iterator[None]:
+        """Believe that a right is missing only where some are known to be: a restarted API server grants none at first."""
+        try:
+            yield
+        except TargetRefused as error:
+            if error.reason == "NoPermission" and not self._attachment.lacks_rights:
+                raise TargetUnavailable(error.message, hint=error.hint, reason=error.reason) from error
+            raise
 
     def _found(self, tracked: Tracked) -> Found:
         own, seen = tracked.own, tracked.seen()
