@@ -147,7 +147,7 @@ class KubernetesTarget:
 
     @contextmanager
     def _doubting(self) -> Iterator[None]:
-        """Believe that a right is missing only where some are known to be: a restarted API server grants none at first."""
+        """Believe that a right is missing only where some are known to be: a restarted server grants none at first."""
         try:
             yield
         except TargetRefused as error:
