@@ -31,6 +31,7 @@ from submarine_jupyter_server.secrets import mask
 from submarine_jupyter_server.store import events, experiments, idempotency, outbox, replicas
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
+from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.targets.base import ComputeTarget, Launch
 from submarine_jupyter_server.wire import Answer, accepted_json, deleted_json, detail, experiment_json, json_text
 
@@ -52,10 +53,11 @@ class Experiments:
         digest = body_hash(body)
         reach("body_parsed")
         spec = await self._new_spec(body)
-        new = await self._db.write(lambda tx: self._accept(tx, spec, owner, key, digest))
-        if isinstance(new, str):
-            return Answer(new, headers={"Idempotent-Replayed": "true"})
-        await self._outbox.settle(new.id, INLINE_S)
+        accepted = await self._db.write(lambda tx: self._accept(tx, spec, owner, key, digest))
+        if isinstance(accepted, str):
+            return Answer(accepted, headers={"Idempotent-Replayed": "true"})
+        _, new = accepted
+        await self._outbox.settle(new.id, INLINE_S, accepted)
         reach("response_before")
         return Answer(accepted_json(new))
 
@@ -159,8 +161,8 @@ class Experiments:
 
     def _accept(
         self, tx: Connection, spec: ExperimentSpec, owner: str, key: str | None, digest: str
-    ) -> ExperimentRow | str:
-        """Store an experiment and the order to run it, or return the stored answer to the same key."""
+    ) -> tuple[OutboxRow, ExperimentRow] | str:
+        """Store an experiment and the order to run it, and return both, or return the stored answer to the same key."""
         if key is not None and (earlier := idempotency.find(tx, owner, key)) is not None:
             if earlier.body_hash != digest:
                 raise IdempotencyMismatch("This Idempotency-Key was used before, with another body.")
@@ -184,14 +186,14 @@ class Experiments:
                 accepted=now,
             ),
         )
-        outbox.put(tx, row.id, "ensure", row.generation)
+        order = outbox.put(tx, row.id, "ensure", row.generation)
         record(tx, row, "accepted")
         if key is not None:
             idempotency.claim(
                 tx, owner=owner, key=key, path="experiment", body_hash=digest,
                 experiment_id=row.id, response=accepted_json(row), created=now,
             )  # fmt: skip
-        return row
+        return order, row
 
     def _replace(self, tx: Connection, row: ExperimentRow, spec: ExperimentSpec, *, restart: bool) -> None:
         now_ended = Status(_find(tx, row.id).status).final

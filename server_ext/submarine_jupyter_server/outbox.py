@@ -30,6 +30,8 @@ from submarine_jupyter_server.targets.base import ComputeTarget, Launch
 log = logging.getLogger(__name__)
 FOREIGN_POLL_S = 0.25
 MAX_BACKOFF_S = 30.0
+# Whoever waits gets the answer first: the thread that writes would compete with it for the interpreter.
+_AFTER_YOU_S = 0.005
 
 
 def now_ms() -> int:
@@ -66,22 +68,29 @@ class Outbox:
         self._wake = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._ended: set[str] = set()
         self.delivering = False
 
     def wake(self) -> None:
         """Look for orders now."""
         self._wake.set()
 
-    async def settle(self, experiment_id: str, seconds: float) -> None:
+    async def settle(
+        self, experiment_id: str, seconds: float, known: tuple[OutboxRow, ExperimentRow] | None = None
+    ) -> None:
         """Wait until the target has taken the orders for an experiment, for some seconds at most.
 
+        ``known`` is the order, if it has just been put into the database: it needs not be read again.
         Raises TargetRefused or InvalidSpec when the target says no meanwhile. Returns at once on a server that is not
         the controller: the other one delivers.
         """
         if not self.delivering:
             return
         future = self._waiting.setdefault(experiment_id, asyncio.get_running_loop().create_future())
-        self.wake()
+        if known is None:
+            self.wake()
+        else:
+            self._begin(*known)
         try:
             async with asyncio.timeout(seconds):
                 await asyncio.shield(future)
@@ -109,15 +118,21 @@ class Outbox:
 
     async def _deliver_due(self) -> None:
         under_way = set(self._under_way)
+        self._ended.clear()
         try:
             due = await self._db.read(lambda tx: _due(tx, under_way))
         except SubmarineError as error:
             log.warning("The outbox cannot be read: %s", error)
             return
         for order, row in due:
-            if order.experiment_id not in self._under_way:
-                task = asyncio.create_task(self._deliver(order, row), name=f"{order.op} {order.experiment_id}")
-                self._under_way[order.experiment_id] = task
+            # What has ended meanwhile may have been this order; whoever ended has us look again.
+            if order.experiment_id not in self._ended:
+                self._begin(order, row)
+
+    def _begin(self, order: OutboxRow, row: ExperimentRow | None) -> None:
+        if order.experiment_id not in self._under_way:
+            task = asyncio.create_task(self._deliver(order, row), name=f"{order.op} {order.experiment_id}")
+            self._under_way[order.experiment_id] = task
 
     async def _deliver(self, order: OutboxRow, row: ExperimentRow | None) -> None:
         refused: SubmarineError | None = None
@@ -126,6 +141,7 @@ class Outbox:
                 await self._give(order, row)
             # Nobody waits for the disk once more: should the order be given again, that is harmless.
             self._answer(order, None)
+            await asyncio.sleep(_AFTER_YOU_S)
             reach("outbox_done_before")
             await self._db.write(lambda tx: outbox.done(tx, order.seq))
             reach("outbox_done_after")
@@ -141,6 +157,7 @@ class Outbox:
             return
         finally:
             self._under_way.pop(order.experiment_id, None)
+            self._ended.add(order.experiment_id)
         self._wake.set()
         if refused is not None:
             self._answer(order, refused)

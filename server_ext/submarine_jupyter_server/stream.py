@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 FOREIGN_POLL_S = 0.25
 HEARTBEAT_S = 15.0
 BATCH = 500
+# Whoever made the commit answers first: the thread that reads would compete with it for the interpreter.
+_AFTER_YOU_S = 0.003
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class EventFeed:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FOREIGN_POLL_S):
                     await self._news.wait()
+            await asyncio.sleep(_AFTER_YOU_S)
             self._news.clear()
             try:
                 rows = await self._db.read(lambda tx: events.after(tx, self._last, BATCH))

@@ -38,19 +38,22 @@ __all__ = [
     "restore",
 ]
 
-_INSERT = sa.insert(experiment)
+# Made once: to put a statement together takes as long as to carry it out.
+_INSERT, _META = sa.insert(experiment), sa.select(meta.c.key, meta.c.value)
+_COUNT = sa.update(meta).where(meta.c.key == "counter")
 
 
 def next_id(tx: Connection) -> str:
     """Return an id that was never given out: ``experiment-<start of this instance in ms>-<number>``."""
-    start, number = _meta(tx, "instance_start_ms"), _meta(tx, "counter") + 1
+    known = _meta(tx)
+    number = int(known["counter"]) + 1
     _set_counter(tx, number)
-    return f"experiment-{start}-{number:04d}"
+    return f"experiment-{known['instance_start_ms']}-{number:04d}"
 
 
 def raise_counter(tx: Connection, at_least: int) -> None:
     """Let the numbers of new ids begin after ``at_least``: that one is in use."""
-    if at_least > _meta(tx, "counter"):
+    if at_least > int(_meta(tx)["counter"]):
         _set_counter(tx, at_least)
 
 
@@ -67,7 +70,7 @@ def restore(tx: Connection, new: NewExperiment, *, generation: int = 1, attempt:
     values |= {"status": Status.ACCEPTED.value, "notes": "[]", "generation": generation, "attempt": attempt}
     seq = tx.execute(_INSERT, values).inserted_primary_key
     assert seq is not None  # noqa: S101 - for the type checker
-    _set_tags(tx, seq[0], tags)
+    _add_tags(tx, seq[0], tags)
     row = one(tx, experiment.c.seq == seq[0])
     assert row is not None  # noqa: S101 - for the type checker
     return row
@@ -166,13 +169,17 @@ def _changed(tx: Connection, row: ExperimentRow, values: dict[str, Any]) -> Expe
 
 def _set_tags(tx: Connection, seq: int, tags: Sequence[str]) -> None:
     tx.execute(sa.delete(experiment_tag).where(experiment_tag.c.seq == seq))
+    _add_tags(tx, seq, tags)
+
+
+def _add_tags(tx: Connection, seq: int, tags: Sequence[str]) -> None:
     if tags:
         tx.execute(sa.insert(experiment_tag), [{"tag": tag, "seq": seq} for tag in dict.fromkeys(tags)])
 
 
-def _meta(tx: Connection, key: str) -> int:
-    return int(tx.execute(sa.select(meta.c.value).where(meta.c.key == key)).scalar_one())
+def _meta(tx: Connection) -> dict[str, str]:
+    return {row.key: row.value for row in tx.execute(_META)}
 
 
 def _set_counter(tx: Connection, number: int) -> None:
-    tx.execute(sa.update(meta).where(meta.c.key == "counter").values(value=str(number)))
+    tx.execute(_COUNT, {"value": str(number)})

@@ -13,6 +13,12 @@ from .ballast import require_space
 from .tables import log_position, metric
 
 _MOST = 2**63
+# Made once: to put a statement together takes as long as to carry it out.
+_POSITIONS, _INSERT = select(log_position.c.replica, log_position.c.position), insert(metric)
+_MOVE = upsert(log_position)
+_MOVE = _MOVE.on_conflict_do_update(
+    index_elements=list(log_position.primary_key), set_={"position": _MOVE.excluded.position}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,7 @@ _SHOWN = tuple(metric.c[name] for name in MetricRow.__dataclass_fields__)
 def positions(tx: Connection, experiment_id: str, attempt: int) -> dict[str, int]:
     """Return up to which byte the log of each replica has been read."""
     where = (log_position.c.experiment_id == experiment_id, log_position.c.attempt == attempt)
-    found = tx.execute(select(log_position.c.replica, log_position.c.position).where(*where))
+    found = tx.execute(_POSITIONS.where(*where))
     return {row.replica: row.position for row in found}
 
 
@@ -53,12 +59,9 @@ def record(
         return False
     require_space(tx)
     key = {"experiment_id": experiment_id, "attempt": attempt, "replica": replica}
-    statement = upsert(log_position).values(**key, position=position)
-    tx.execute(
-        statement.on_conflict_do_update(index_elements=list(log_position.primary_key), set_={"position": position})
-    )
+    tx.execute(_MOVE, key | {"position": position})
     if metrics:
-        tx.execute(insert(metric), [key | _values(*each) for each in metrics])
+        tx.execute(_INSERT, [key | _values(*each) for each in metrics])
     return True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from .tables import outbox
 
@@ -14,6 +14,7 @@ Op = Literal["ensure", "stop", "delete"]
 _WEIGHT = {"ensure": 0, "stop": 1, "delete": 2}
 # Made once: to put a statement together takes as long as to carry it out.
 _ROWS, _INSERT = select(*outbox.c), insert(outbox)
+_PENDING = _ROWS.where(outbox.c.experiment_id == bindparam("of"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def put(tx: Connection, experiment_id: str, op: Op, generation: int) -> OutboxRo
 
 def pending(tx: Connection, experiment_id: str) -> OutboxRow | None:
     """Return the order for an experiment, None if there is nothing to do."""
-    found = tx.execute(_ROWS.where(outbox.c.experiment_id == experiment_id)).first()
+    found = tx.execute(_PENDING, {"of": experiment_id}).first()
     return None if found is None else OutboxRow(*found)
 
 
