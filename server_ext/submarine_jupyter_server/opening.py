@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import logging
 from typing import TYPE_CHECKING
@@ -94,6 +95,8 @@ async def _open(config: ServiceConfig) -> Service:
         raise
     for notice in service.notices:
         log.warning("Submarine: %s", notice)
+    # What has been imported stays: to look through it for garbage, again and again, would hold the event loop 60 ms.
+    gc.freeze()
     return service
 
 

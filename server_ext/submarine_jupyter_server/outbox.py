@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import json
 import logging
 import random
@@ -69,6 +70,8 @@ class Outbox:
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._ended: set[str] = set()
+        # What an order begins outlives the request that gave it, and must not keep that in memory.
+        self._context = contextvars.Context()
         self.delivering = False
 
     def wake(self) -> None:
@@ -131,7 +134,8 @@ class Outbox:
 
     def _begin(self, order: OutboxRow, row: ExperimentRow | None) -> None:
         if order.experiment_id not in self._under_way:
-            task = asyncio.create_task(self._deliver(order, row), name=f"{order.op} {order.experiment_id}")
+            name = f"{order.op} {order.experiment_id}"
+            task = asyncio.create_task(self._deliver(order, row), name=name, context=self._context)
             self._under_way[order.experiment_id] = task
 
     async def _deliver(self, order: OutboxRow, row: ExperimentRow | None) -> None:

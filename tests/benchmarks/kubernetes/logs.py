@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import socket
-import statistics
 import subprocess
 import threading
 import time
@@ -23,7 +22,8 @@ from tests.cluster.api import wait
 from tests.live_server import TOKEN
 
 LINES = 200_000
-ROUNDS = 3
+# The control plane shares the processors, and equal rounds differ by half: the best of each is compared.
+ROUNDS = 5
 PATIENCE_S = 120
 STAMP = len(b"2026-01-01T00:00:00.000000000Z ")
 WORDS = "loss 0.123456 accuracy 0.987654 and some more words of a program that trains"
@@ -51,8 +51,8 @@ def run(rig: Rig) -> list[Row]:
 
 
 def _rows(found: dict[str, list[Measured]]) -> list[Row]:
-    seconds = {name: statistics.median(one[0] for one in rounds) for name, rounds in found.items()}
-    each = {name: statistics.median(one[1] for one in rounds) / LINES * 1e6 for name, rounds in found.items()}
+    seconds = {name: min(one[0] for one in rounds) for name, rounds in found.items()}
+    each = {name: min(one[1] for one in rounds) / LINES * 1e6 for name, rounds in found.items()}
     theirs = [f"{name} {seconds[name]:.2f} s, {each[name]:.1f} us" for name in ("raw", "kubectl") if name in found]
     best = "kubectl" if "kubectl" in found else "raw"
     rows = [

@@ -18,6 +18,8 @@ from tests.benchmarks.table import Row, show
 def run(names: Sequence[str], idle_s: float) -> None:
     """Run the benchmarks with these names; what fails has a row that says so."""
     rows: list[Row] = []
+    for name in names:  # two threads that import at once get half a module
+        importlib.import_module(f"tests.benchmarks.kubernetes.{name}")
     with rig(idle_s) as found, ThreadPoolExecutor(1) as beside:
         # To count the requests of an idle server takes minutes and no processor: it is watched beside the others.
         idle = beside.submit(_one, "idle", found) if "idle" in names else None

@@ -28,8 +28,8 @@ LATE_S = 600.0
 # An operator that has not said a word by then is not there.
 SILENT_S = 11.0
 _AFTER_FAILURE_S = 1.0
-# What the cluster tells of one change comes in several lines; whoever waits for an order gets that answer first.
-_TOGETHER_S, _ORDERED_S = 0.003, 0.025
+# What an order brings about is told after the order is answered: somebody waits for that.
+_ORDERED_S = 0.025
 
 
 class Observer:
@@ -74,7 +74,8 @@ class Observer:
         key = tracked.experiment_id
         try:
             while key in self._dirty:
-                await asyncio.sleep(_ORDERED_S if tracked.lock.locked() else _TOGETHER_S)
+                if tracked.lock.locked():
+                    await asyncio.sleep(_ORDERED_S)
                 self._dirty.discard(key)
                 await self._look_once(tracked)
         finally:
