@@ -15,6 +15,7 @@ import pytest
 
 from submarine_jupyter_server.targets.kubernetes import transport
 from submarine_jupyter_server.targets.kubernetes.cluster import ApiError, BadCredentials, Cluster, Unreachable
+from tests.targets.kubernetes.certificates import Authority
 from tests.targets.kubernetes.fault_server import (
     Exchange,
     FaultServer,
@@ -179,6 +180,24 @@ async def test_a_stream_to_its_end(tmp_path: Path) -> None:
         server.on("GET", PATH, stream({"n": 1}, 0.01, b'{"n"', 0.01, b": 2}\n"))
         async with await connected(server, tmp_path) as cluster:
             assert [json.loads(line) for line in (await collect(cluster, [])).splitlines()] == [{"n": 1}, {"n": 2}]
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_lines_on_the_heels_of_each_other_come_together(encrypted: bool, tmp_path: Path) -> None:
+    """Each is a piece of its own on the wire; the last come in full also when the server ends or breaks off."""
+    authority = Authority.make(tmp_path) if encrypted else None
+    lines = [b"line %04d\n" % number for number in range(300)]
+    async with FaultServer(authority.server() if authority else None) as server:
+        server.once("GET", PATH, stream(*lines, pause=0.001), stream(*lines, pause=0.001, end=cut))
+        trust = {"certificate_authority_data": authority.data("ca.pem")} if authority else {}
+        async with await connected(server, tmp_path, **trust) as cluster:
+            got: list[bytes] = []
+            assert await collect(cluster, got) == b"".join(lines)
+            assert len(got) < len(lines) / 4
+            got.clear()
+            with pytest.raises(Unreachable, match="broke"):
+                await collect(cluster, got)
+            assert b"".join(got) == b"".join(lines)
 
 
 async def test_a_stream_that_breaks(tmp_path: Path) -> None:
