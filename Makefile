@@ -21,7 +21,7 @@ lab: .venv/.extra-notebooks .venv/.panel ## Open the notebooks in JupyterLab on 
 	.venv/bin/jupyter lab --ip=127.0.0.1 --ServerApp.root_dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: .venv/.extra-test .venv/.extra-notebooks .venv/.panel ## Run all tests
-	.venv/bin/pytest -n 2
+	.venv/bin/pytest -n 3 --dist worksteal
 	cd labextension && jlpm test
 
 check: .venv/.extra-lint .venv/.extra-test ## Lint, check formats, types and the direction of imports

@@ -43,7 +43,7 @@ SENTENCES: dict[str, tuple[str, str] | None] = {
     "retries.jobset": ("ReplicaFailed", f"{CRASH}; it was started 2 times{LAST}"),
     "retries.jobs": ("ReplicaFailed", f"{CRASH}; it was started 2 times{LAST}"),
     "crash_loop": ("CrashLoop", f"{CRASH}; start 3 of 10 comes soon{LAST}"),
-    "restarting.jobs": ("Restarting", f"{CRASH}; start 3 of 10 comes soon{LAST}"),
+    "restarting.jobs": ("CrashLoop", f"{CRASH}; start 3 of 10 comes soon{LAST}"),
     "deadline": ("DeadlineExceeded", LATE),
     "deadline.jobset": ("DeadlineExceeded", LATE),
     "deadline.jobset_retries": ("DeadlineExceeded", LATE),
@@ -149,6 +149,12 @@ def test_the_sentence_of_a_situation(name: str) -> None:
     found = sentence(Recording.load(name).seen(), SITUATIONS[name].kind)
     assert found == (SENTENCES[name] or (None, None))
     assert found[0] == SITUATIONS[name].reason
+
+
+def test_a_replica_that_failed_once_is_in_no_loop_yet() -> None:
+    seen = Recording.load("crash_loop").seen()
+    pods = tuple(replace(pod, container=replace(pod.container, restarts=1)) for pod in seen.pods)
+    assert sentence(replace(seen, pods=pods), "tfjob") == ("Restarting", f"{CRASH}; start 2 of 10 comes soon{LAST}")
 
 
 def test_each_replica_has_its_own_sentence() -> None:

@@ -43,11 +43,10 @@ def trouble_of(member: Member, look: Look) -> Trouble | None:
     if not may_start_again(pod, look):
         return ended
     restarts = look.restarts(pod)
-    crashing = pod.container.reason == "CrashLoopBackOff" and restarts > 1
     again = restarts if pod.container.state == "waiting" else restarts + 1
     start = f"start {again + 1}" + (f" of {look.retries + 1}" if again <= look.retries else "")
     how = f"{cut(ended.sentence, 220)}; {start} comes soon"
-    return Trouble(Rank.ENDED, "CrashLoop" if crashing else "Restarting", how, ended.lines)
+    return Trouble(Rank.ENDED, "CrashLoop" if again > 1 else "Restarting", how, ended.lines)
 
 
 def may_start_again(pod: PodView, look: Look) -> bool:

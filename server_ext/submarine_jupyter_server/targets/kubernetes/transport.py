@@ -27,8 +27,8 @@ MAX_ANSWER = 64 * 1024**2
 _MAX_ERROR = 1024**2
 # Nothing is compressed: unpacking would block the event loop, and could grow without limit.
 _HEADERS = {"User-Agent": f"submarine-jupyter/{__version__}", "Accept-Encoding": "identity"}
-# Each line of a log comes as a TLS record of its own: where they come one on the heels of the other, to take them one by
-# one would cost twice the processor time.
+# Each line of a log is a TLS record of its own: where they come one on the heels of the other, to take them one by one
+# would cost twice the processor time.
 _DENSE_S, _GATHER_S, _MANY_BYTES = 0.005, 0.05, 192 * 1024
 # A dead connection is noticed within 40 s.
 _PROBES = {"TCP_KEEPIDLE": 20, "TCP_KEEPALIVE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
