@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from submarine_jupyter.errors import SubmarineError
@@ -105,8 +106,7 @@ class Observer:
             await self.tell(tracked, now)
             return
         drained = await self._drained(tracked, now)
-        if (latest := tracked.seen()) is not None and not tracked.ending and tracked.own is not None:
-            now = observed(tracked, latest)  # replicas may have ended meanwhile
+        now = await self._explained(tracked, _latest(tracked, now))
         await self.tell(tracked, now)
         if now.status.final:
             await self._conclude(tracked, seen.launch.attempt, drained=drained)
@@ -118,6 +118,15 @@ class Observer:
             await self._logs.drain(tracked.experiment_id, attempt, LATE_S)
         self._logs.finish(tracked.experiment_id, attempt)
         await self._clean(tracked)
+
+    async def _explained(self, tracked: Tracked, now: Observation) -> Observation:
+        """Wait for the replica that a failure is due to: what operators say may come before what pods were."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SOON_S):
+                while now.status == Status.FAILED and not any(replica.reason for replica in now.replicas):
+                    await tracked.changed.wait()
+                    now = _latest(tracked, now)
+        return now
 
     async def _drained(self, tracked: Tracked, now: Observation) -> bool:
         """Wait for the last lines of what has ended."""
@@ -131,6 +140,12 @@ class Observer:
 def observed(tracked: Tracked, seen: Seen) -> Observation:
     """Return how an experiment is now."""
     return observe(seen, kind=KINDS[tracked.kind or "indexed_jobs"], now_ms=time.time_ns() // 1_000_000)
+
+
+def _latest(tracked: Tracked, now: Observation) -> Observation:
+    """Return how an experiment is by now, unless it is being ended."""
+    seen = tracked.seen()
+    return observed(tracked, seen) if seen is not None and not tracked.ending and tracked.own is not None else now
 
 
 def same(one: Observation, other: Observation | None) -> bool:
