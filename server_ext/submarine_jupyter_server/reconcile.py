@@ -26,7 +26,7 @@ from submarine_jupyter_server.secrets import mask
 from submarine_jupyter_server.store import events, experiments, idempotency, outbox
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import NewExperiment
-from submarine_jupyter_server.targets.base import ComputeTarget, Found
+from submarine_jupyter_server.targets.base import ComputeTarget, Found, Inventory
 
 log = logging.getLogger(__name__)
 DAY_MS = 86_400_000
@@ -88,13 +88,13 @@ def settled_ids(tx: Connection, target: str) -> set[str]:
     return {row.id for row in experiments.live(tx, target) if not outbox.pending(tx, row.id)}
 
 
-def compare(tx: Connection, target: str, found: list[Found], settled: set[str]) -> int:
+def compare(tx: Connection, target: str, inventory: Inventory, settled: set[str]) -> int:
     """Bring the rows of one target into line with what was found there; return how many were written again.
 
-    Only the experiments in ``settled`` are taken for gone when they were not found.
+    Only the experiments in ``settled`` are taken for gone when they were not found, in namespaces that were looked at.
     """
     restored = 0
-    for item in found:
+    for item in inventory.found:
         row = experiments.find(tx, item.experiment_id, include_deleted=True)
         if row is None:
             restored += _restore(tx, target, item)
@@ -102,9 +102,10 @@ def compare(tx: Connection, target: str, found: list[Found], settled: set[str]) 
             outbox.put(tx, row.id, "delete", row.generation)
         elif row.deleted is None and item.observation is not None:
             lifecycle.apply(tx, item.observation)
-    present = {item.experiment_id for item in found}
+    present = {item.experiment_id for item in inventory.found}
     for row in experiments.live(tx, target):
-        if row.id in present or row.id not in settled:
+        unseen = inventory.namespaces is not None and row.namespace not in inventory.namespaces
+        if unseen or row.id in present or row.id not in settled:
             continue
         if row.status == Status.ACCEPTED:
             outbox.put(tx, row.id, "ensure", row.generation)

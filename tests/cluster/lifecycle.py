@@ -29,12 +29,15 @@ def prepare(kubernetes: str) -> None:
         training_image.base()
 
 
-def up(kubernetes: str, owner: Process | None, *, with_node: bool) -> Cluster:
-    """Bring up a cluster that lasts until `down`. If it does not come up, nothing stays but the error's logs."""
+def up(kubernetes: str, owner: Process | None, *, with_node: bool, with_operators: bool = True) -> Cluster:
+    """Bring up a cluster that lasts until `down`. If it does not come up, nothing stays but the error's logs.
+
+    Without operators it knows no kinds but those of Kubernetes.
+    """
     programs = build.programs(kubernetes)
     run = runs.create(kubernetes, owner, components.PORTS, node=with_node)
     try:
-        return _start(run, programs)
+        return _start(run, programs, with_operators=with_operators)
     except BaseException as problem:
         problem.add_note(_last_words(run))
         down(run)
@@ -63,7 +66,7 @@ def sweep() -> None:
                 down(run)
 
 
-def _start(run: Run, programs: Programs) -> Cluster:
+def _start(run: Run, programs: Programs, *, with_operators: bool) -> Cluster:
     _write_files(run, programs)
     launch(run, components.etcd(run, programs))
     with ThreadPoolExecutor(1) as pool:
@@ -75,6 +78,8 @@ def _start(run: Run, programs: Programs) -> Cluster:
         cluster = Cluster(components.kubeconfig(run, "admin"), run)
         _await(run, "the API server", lambda: cluster.api.text("/readyz") == "ok")
         _install(cluster, programs)
+        if with_operators:
+            _install_operators(cluster, programs)
         if containerd:
             containerd.result()
             node.start_kubelet(run, programs)
@@ -89,6 +94,10 @@ def _install(cluster: Cluster, programs: Programs) -> None:
         launch(run, component)
     for index in range(_FAKE_NODES):
         cluster.api.create(_NODES, manifests.fake_node(index))
+
+
+def _install_operators(cluster: Cluster, programs: Programs) -> None:
+    run = cluster.own()
     for definition in manifests.definitions(programs.manifests):
         cluster.api.create(manifests.DEFINITIONS, definition)
     _await(run, "the kinds of the operators", lambda: all(map(_served, _definitions(cluster))))

@@ -10,8 +10,10 @@ import pytest
 from submarine_jupyter_server.targets.kubernetes.manifests import KINDS
 from tests.cluster.cluster import Cluster
 from tests.cluster.namespaces import namespaced
+from tests.kernel.real_kernel import RealKernel
 from tests.kubernetes.annex import Annex
 from tests.kubernetes.server import ClusterServer
+from tests.live_server import TOKEN
 from tests.targets.kubernetes.deployed import apply_role
 
 
@@ -51,6 +53,17 @@ def server_of_kinds(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) 
 def real(cluster: Cluster, real_namespace: str, tmp_path: Path) -> Iterator[ClusterServer]:
     """A server that is not started yet, whose pods are real containers."""
     yield from _server(cluster, real_namespace, tmp_path)
+
+
+@pytest.fixture
+def kernel(real: ClusterServer, tmp_path: Path) -> Iterator[RealKernel]:
+    """A kernel whose magics know a server that runs."""
+    real.ready()
+    folder = tmp_path / "kernel"
+    folder.mkdir()
+    made = RealKernel(folder, {"SUBMARINE_URL": real.url.removesuffix("api/v1/experiment"), "SUBMARINE_TOKEN": TOKEN})
+    yield made
+    made.close()
 
 
 @pytest.fixture

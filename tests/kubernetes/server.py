@@ -130,7 +130,7 @@ def refused(server: ClusterServer, body: Json) -> Json:
 
 
 def left(api: Api, namespace: str, experiment_id: str | None = None) -> list[str]:
-    """Return what of ours, or of one experiment, is in a namespace."""
+    """Return what of ours, or of one experiment, is in a namespace, of the kinds that the cluster knows."""
     of = f",submarine.apache.org/experiment-id={experiment_id}" if experiment_id else ""
     label = {"labelSelector": f"app.kubernetes.io/managed-by=submarine-jupyter{of}"}
     groups = {
@@ -139,9 +139,11 @@ def left(api: Api, namespace: str, experiment_id: str | None = None) -> list[str
         "/apis/kubeflow.org/v1": ("tfjobs", "pytorchjobs", "xgboostjobs"),
         "/apis/jobset.x-k8s.io/v1alpha2": ("jobsets",),
     }
+    known = {root for root in groups if api.http.get(root).is_success}
     return [
         f"{kind}/{item['metadata']['name']}"
-        for root, kinds in groups.items()
-        for kind in kinds
+        for root in groups
+        if root in known
+        for kind in groups[root]
         for item in api.get(f"{root}/namespaces/{namespace}/{kind}", **label)["items"]
     ]

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.api import Api
+from tests.cluster.api import Api, wait
 from tests.cluster.cluster import Cluster
+from tests.cluster.namespaces import namespaced
 from tests.kubernetes.reasons import fake as experiment
-from tests.kubernetes.server import ClusterServer, refused
+from tests.kubernetes.server import ClusterServer, left, refused
+from tests.targets.kubernetes.deployed import apply_role
 
 Json = dict[str, Any]
 ROLE = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles/submarine-jupyter"
@@ -92,6 +94,44 @@ def test_a_server_that_may_not_watch_says_so_and_begins_when_it_may(
     found = fake.status(experiment_id, "Running", seconds=90)
     assert found["detail"]["reason"] is None
     assert fake.target()["health"]["missing"] == []
+
+
+def test_a_namespace_that_may_not_be_watched_stops_no_other(cluster: Cluster, fake: ClusterServer) -> None:
+    with namespaced(cluster, "kwok") as other:
+        apply_role(cluster, other, account_in=fake.namespace)
+        role = Role(cluster.api, other)
+        role.without(("watch", "pods"))
+        fake.with_options(namespaces=[fake.namespace, other]).start()
+        assert fake.wait_ready()
+        first, second = (fake.submit(_in(namespace)) for namespace in (fake.namespace, other))
+        fake.status(first, "Running")
+        found = fake.until(second, lambda found: found["detail"]["reason"] == "NoPermission", "the reason")
+        why = f"this server may not watch pods in namespace {other}: statuses stay unknown; grant verb watch"
+        why += " (docs/deploy/role.yaml)"
+        assert found["detail"]["message"] == f"the cluster cannot be used now: {why}"
+        health = fake.target()["health"]
+        assert (health["ok"], health["trouble"]) == (False, why)
+        role.without()
+        fake.status(second, "Running", seconds=90)
+        assert fake.target_is_ok()
+        # What cannot be seen any more is neither gone nor deleted, until it is seen again.
+        fake.kill()
+        role.without(("watch", "pods"))
+        fake.start()
+        assert fake.wait_ready()
+        third = fake.submit(_in(fake.namespace))
+        fake.status(third, "Running")
+        assert fake.get(second)["status"] == "Running"
+        assert fake.http.delete(f"{fake.url}/{second}").status_code == 200
+        assert left(cluster.api, other, second)
+        role.without()
+        wait("it to be deleted from the cluster", lambda: not left(cluster.api, other, second), seconds=90)
+        assert fake.get(first)["status"] == "Running"
+
+
+def _in(namespace: str) -> Json:
+    body = experiment()
+    return body | {"meta": body["meta"] | {"namespace": namespace}}
 
 
 def policies(api: Api, policy: str) -> None:

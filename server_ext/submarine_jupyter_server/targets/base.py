@@ -84,6 +84,14 @@ class Found:
     observation: Observation | None
 
 
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Everything of ours that exists, deleted or not, in ``namespaces``; in all there are where these are None."""
+
+    found: tuple[Found, ...]
+    namespaces: frozenset[str] | None = None
+
+
 Sink = Callable[[Observation], Awaitable[None]]
 Doubt = Callable[[], None]
 """Tells that rows and objects may differ: the target and the database are to be compared soon."""
@@ -130,8 +138,8 @@ class ComputeTarget(Protocol):
     async def purge(self, experiment_id: str, uid: str) -> None:
         """Remove every trace, logs included."""
 
-    async def inventory(self) -> list[Found]:
-        """Return everything of ours that exists, deleted or not."""
+    async def inventory(self) -> Inventory:
+        """Look at what exists. Raises TargetUnavailable."""
 
     def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
         """Keep the archived logs of an experiment as new as possible while the context is open."""

@@ -87,7 +87,7 @@ async def test_each_right_that_is_taken_away_is_named(cluster: Cluster, fake_nam
         "it may not get pods/log: logs are not kept; grant verb get",
     ]
     assert {item.verb for item in found if item.resource == "jobsets"} == set(NEEDS[0].verbs)
-    assert usable(frozenset({"TFJob", "JobSet"}), found) == {"TFJob"}
+    assert usable(frozenset({"TFJob", "JobSet"}), found, {fake_namespace}) == {"TFJob"}
 
 
 async def test_an_administrator_has_all_and_too_much(cluster: Cluster, fake_namespace: str) -> None:
@@ -133,10 +133,12 @@ def test_only_what_keeps_experiments_from_being_followed_keeps_them_from_beginni
     found = [
         Missing("x", verb, what, "why") for what, verb in (("jobs", "create"), ("pods", "watch"), ("pods/log", "get"))
     ]
-    assert blind(found) == ["it may not watch pods in namespace x: why; grant verb watch (docs/deploy/role.yaml)"]
-    assert blind([found[0], found[2]]) == []
+    assert blind(found) == {
+        "x": ["it may not watch pods in namespace x: why; grant verb watch (docs/deploy/role.yaml)"]
+    }
+    assert blind([found[0], found[2]]) == {}
     everything = [Missing("y", verb, need.resource, "") for need in NEEDS for verb in need.verbs]
-    assert [text.partition(":")[0] for text in blind(everything)] == ["it may do nothing in namespace y"]
+    assert [text.partition(":")[0] for text in blind(everything)["y"]] == ["it may do nothing in namespace y"]
 
 
 def test_a_kind_that_only_cannot_be_scaled_is_used() -> None:
@@ -146,7 +148,8 @@ def test_a_kind_that_only_cannot_be_scaled_is_used() -> None:
         Missing("y", "watch", "workloads", ""),
         Missing("x", "get", "pods", ""),
     ]
-    assert usable(served, found) == {"TFJob", "JobSet"}
+    assert usable(served, found, {"x", "y"}) == {"TFJob", "JobSet"}
+    assert usable(served, [Missing("z", "create", "tfjobs", "")], {"x", "y"}) == served
     assert str(Missing("x", "watch", "pods", "statuses stay unknown")) == (
         "it may not watch pods in namespace x: statuses stay unknown; grant verb watch (docs/deploy/role.yaml)"
     )

@@ -79,7 +79,7 @@ async def test_deleted_is_for_good(bench: Bench) -> None:
     await eventually(lambda: bench.processes(order) == [], "it is ended")
     with pytest.raises(TargetRefused, match="was deleted"):
         await target.ensure(order)
-    [found] = await target.inventory()
+    [found] = (await target.inventory()).found
     assert (found.deleted, found.launch) == (True, order)
     await target.close()
     again = await bench.target()
@@ -107,7 +107,7 @@ async def test_purge_leaves_nothing(bench: Bench) -> None:
     await target.purge(order.experiment_id, order.uid)
     assert bench.processes(order) == []
     assert not bench.folder(order).parent.exists()
-    assert await target.inventory() == []
+    assert (await target.inventory()).found == ()
     await target.purge(order.experiment_id, order.uid)
 
 
@@ -124,7 +124,7 @@ async def test_everything_can_be_rebuilt_from_the_inventory(bench: Bench) -> Non
     (damaged / "experiment.json").write_text("{")
     await target.close()
     other = LocalTarget(bench.data_dir, cpus=4)
-    found = {item.experiment_id: item for item in await other.inventory()}
+    found = {item.experiment_id: item for item in (await other.inventory()).found}
     assert [found[order.experiment_id].launch == order for order in (running, ended)] == [True, True]
     [still, over] = [found[order.experiment_id].observation for order in (running, ended)]
     assert still is not None

@@ -6,7 +6,7 @@ https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/self
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -108,9 +108,9 @@ async def missing(cluster: Cluster, namespaces: Iterable[str], served: frozenset
     return tuple(found)
 
 
-def usable(served: frozenset[str], found: Iterable[Missing]) -> frozenset[str]:
-    """Return the served kinds without those that could not be used in each namespace; scaling alone may be missing."""
-    unusable = {item.resource for item in found if item.verb != "patch"}
+def usable(served: frozenset[str], found: Iterable[Missing], seen: Collection[str]) -> frozenset[str]:
+    """Return the served kinds that could be used in each namespace that is ``seen``; scaling alone may be missing."""
+    unusable = {item.resource for item in found if item.verb != "patch" and item.namespace in seen}
     return served - {need.kind for need in NEEDS if need.kind is not None and need.resource in unusable}
 
 
@@ -140,13 +140,14 @@ def sentences(found: Sequence[Missing]) -> list[str]:
     return told
 
 
-def blind(found: Iterable[Missing]) -> list[str]:
-    """Return in words what is missing without which no experiment can be followed, so that none is begun."""
-    told = []
-    for _, lacking in groupby(found, lambda item: item.namespace):
+def blind(found: Iterable[Missing]) -> dict[str, list[str]]:
+    """Return, by namespace, what is missing without which no experiment can be followed, so that none is begun."""
+    told = {}
+    for namespace, lacking in groupby(found, lambda item: item.namespace):
         items = list(lacking)
         followed = [item for item in items if item.resource in ("pods", "jobs") and item.verb in ("list", "watch")]
-        told += sentences(items if _nothing(items) else followed)
+        if said := sentences(items if _nothing(items) else followed):
+            told[namespace] = said
     return told
 
 

@@ -36,6 +36,8 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 # An operator installed or a right granted meanwhile is found by the first experiment after that.
 _KINDS_AGE_S, _MISSING_AGE_S = 60.0, 10.0
+# In a namespace that cannot be seen nothing begins, so nothing would ask whether it can be seen by now.
+_BLIND_AGE_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,15 @@ class Attachment:
         if self._link is None or not self._ready:
             reason = "NoPermission" if access.blind(self._missing) else "ClusterUnavailable"
             raise TargetUnavailable(f"the cluster cannot be used now: {self._why()}", reason=reason)
-        if namespace is not None and namespace not in self.namespaces:
+        if namespace is None or namespace in self._link.watches.seen:
+            return self._link
+        if namespace not in self.namespaces:
             raise TargetRefused(f"namespace '{namespace}' is not one of {', '.join(self.namespaces)} any more")
-        return self._link
+        why = access.blind(self._missing).get(namespace)
+        raise TargetUnavailable(
+            f"the cluster cannot be used now: {_ours(why) if why else 'what runs there is being read'}",
+            reason="NoPermission" if why else "ClusterUnavailable",
+        )
 
     @property
     def lacks_rights(self) -> bool:
@@ -115,7 +123,9 @@ class Attachment:
         if self._missing:
             self.look_for_kinds()
         streams = link.watches.health()
-        found["ok"] = self._ready and all(health.trouble is None for health in streams.values())
+        if self._ready and (blind := access.blind(self._missing)):
+            found["trouble"] = _ours(*blind.values())
+        found["ok"] = found["trouble"] is None and all(health.trouble is None for health in streams.values())
         return found | {
             "server": link.cluster.server,
             "kinds": sorted(self.served),
@@ -171,7 +181,13 @@ class Attachment:
         self._ready = True
         log.info("Target %s: %s, kinds %s", self._settings.name, self._link.cluster.server, ", ".join(self.served))
         doubt()
-        await self._link.watches.run(doubt)
+        await asyncio.gather(self._link.watches.run(doubt), self._look_for_sight())
+
+    async def _look_for_sight(self) -> None:
+        while True:
+            await asyncio.sleep(_BLIND_AGE_S)
+            if access.blind(self._missing):
+                self.look_for_kinds()
 
     async def _attach(self, sink: Sink) -> Link:
         settings = self._settings
@@ -189,7 +205,7 @@ class Attachment:
             self.served = self._usable(served)
             queues = await kueue_version(cluster)
             link = self._build(cluster, sink)
-            link.watches.watch(self.served, queues)
+            link.watches.watch(self.served, queues, self._visible())
             return link
         except BaseException:
             await cluster.close()
@@ -202,7 +218,6 @@ class Attachment:
         )
         watches = Watches(
             cluster,
-            self.namespaces,
             self._instance,
             settings.name,
             touched=self._touched,
@@ -239,15 +254,16 @@ class Attachment:
         served = self._usable(served)
         if served != self.served:
             log.info("Target %s serves %s now", self._settings.name, ", ".join(sorted(served)) or "no operator")
+        if served != self.served or not link.watches.seen.issuperset(self._visible()):
             self.served = link.orders.served = served
-            link.watches.watch(served, await kueue_version(link.cluster))
+            link.watches.watch(served, await kueue_version(link.cluster), self._visible())
 
     def _why(self) -> str:
         """Return why the cluster cannot be used yet."""
         if self._link is None:
             return self._trouble
         if blind := access.blind(self._missing):
-            return "; ".join(blind).replace("it may", "this server may")
+            return _ours(*blind.values())
         troubles = [health.trouble for health in self._link.watches.health().values() if health.trouble]
         return troubles[0] if troubles else "what runs there is being read"
 
@@ -255,4 +271,14 @@ class Attachment:
         """Return what is served, configured, and allowed to this server."""
         wanted = self._settings.kinds
         unwanted = {kind.kind for name, kind in KINDS.items() if wanted and name not in wanted}
-        return access.usable(served, self._missing) - unwanted
+        return access.usable(served, self._missing, self._visible()) - unwanted
+
+    def _visible(self) -> tuple[str, ...]:
+        """Return the namespaces that may be followed; all, to try it, where none is known to."""
+        blind = access.blind(self._missing)
+        return tuple(namespace for namespace in self.namespaces if namespace not in blind) or self.namespaces
+
+
+def _ours(*told: list[str]) -> str:
+    """Return what this server may not do, as the reason of an experiment."""
+    return "; ".join(sentence for found in told for sentence in found).replace("it may", "this server may")

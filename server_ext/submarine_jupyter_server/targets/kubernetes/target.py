@@ -12,7 +12,7 @@ from pathlib import Path
 
 from submarine_jupyter.errors import TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec, Status
-from submarine_jupyter_server.targets.base import Doubt, Found, Launch, Observation, Sink
+from submarine_jupyter_server.targets.base import Doubt, Found, Inventory, Launch, Observation, Sink
 
 from .attachment import Attachment
 from .cluster import ApiError, Unreachable
@@ -69,8 +69,8 @@ class KubernetesTarget:
 
     async def ensure(self, launch: Launch) -> None:
         """Make it so. Raises TargetRefused, TargetUnavailable, Conflict."""
-        link = self._attachment.link(launch.spec.meta.namespace)
         self._attachment.look_for_kinds()
+        link = self._attachment.link(launch.spec.meta.namespace)
         tracked = link.watches.track(launch)
         try:
             async with tracked.lock:
@@ -118,12 +118,13 @@ class KubernetesTarget:
         if folder.parent == self._runs and folder.name.startswith("experiment-"):
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
-    async def inventory(self) -> list[Found]:
+    async def inventory(self) -> Inventory:
         """Return what is on the cluster, from the streams. Raises TargetUnavailable before they are complete."""
         link = self._attachment.link()
         found = [self._found(tracked) for tracked in link.watches.experiments.values() if tracked.own is not None]
         known = {item.experiment_id for item in found}
-        return [*found, *(Found(name, None, False, None) for name in link.watches.unreadable() - known)]
+        unreadable = (Found(name, None, False, None) for name in link.watches.unreadable() - known)
+        return Inventory((*found, *unreadable), link.watches.seen)
 
     def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
         """Follow the logs of an experiment while somebody reads them, where they are not followed anyway."""

@@ -33,7 +33,7 @@ _TICK_S = 1.0
 
 
 class Watches:
-    """Everything of ours in some namespaces of a cluster.
+    """Everything of ours in those namespaces of a cluster that may be followed.
 
     ``touched`` is called with an experiment of which something has changed, ``seen`` and ``gone`` with pods.
     ``experiments`` are those with objects on the cluster, and those that are about to have some.
@@ -42,7 +42,6 @@ class Watches:
     def __init__(
         self,
         cluster: Cluster,
-        namespaces: Iterable[str],
         instance: str,
         target: str,
         *,
@@ -52,38 +51,39 @@ class Watches:
     ) -> None:
         self.experiments: dict[str, Tracked] = {}
         self._cluster = cluster
-        self._namespaces = tuple(namespaces)
         self._labels = f"{MANAGED_BY_LABEL}={MANAGED_BY},{INSTANCE_LABEL}={instance},{TARGET_LABEL}={target}"
         self._touched, self._seen, self._gone = touched, seen, gone
         self._reflectors: dict[str, Reflector[Any]] = {}
+        self._of: dict[str, set[Reflector[Any]]] = {}
         self._lazy: dict[str, Reflector[Any]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._workloads: dict[str, WorkloadView] = {}
         self._heartbeat = Heartbeat(cluster, watchful=self._anything_lives)
 
-    def watch(self, served: frozenset[str], queues: str | None) -> None:
+    def watch(self, served: frozenset[str], queues: str | None, namespaces: Iterable[str]) -> None:
         """Begin to follow what is served, ``queues`` the version of Kueue; asked again, what has come since."""
-        for namespace in self._namespaces:
-            pods = collection("v1", "pods", namespace)
-            self._add(pods, projection.pod, self._pod, labels=self._labels)
+        for namespace in namespaces:
+            self._add(namespace, collection("v1", "pods", namespace), projection.pod, self._pod)
             for kind in KINDS.values():
                 if kind.kind in served or kind.kind == "Job":
-                    path = own_collection(kind.name, namespace)
-                    self._add(path, projection.job, self._job, labels=self._labels)
+                    self._add(namespace, own_collection(kind.name, namespace), projection.job, self._job)
             self._lazily(collection("v1", "events", namespace), _our_event, self._event, "type=Warning")
             if queues is not None and "Workload" in served:
                 path = collection(f"{KUEUE}/{queues}", "workloads", namespace)
                 self._lazily(path, projection.workload, self._workload, None)
 
     async def run(self, returned: Callable[[], None]) -> None:
-        """Follow events while somebody waits, until cancelled; ``returned`` is called when an outage is over."""
+        """Follow events while somebody waits, until cancelled.
+
+        ``returned`` is called when an outage is over, and when there is one more namespace that can be seen.
+        """
         self._tasks["heartbeat"] = asyncio.create_task(self._heartbeat.run(), name="heartbeat of the cluster")
-        needed, returns = 0.0, self._heartbeat.returns
+        needed, returns, seen = 0.0, self._heartbeat.returns, self.seen
         while True:
             now = time.monotonic()
-            if self._heartbeat.returns > returns:
-                returns = self._heartbeat.returns
+            if self._heartbeat.returns > returns or self.seen > seen:
                 returned()
+            returns, seen = self._heartbeat.returns, self.seen
             if any(tracked.waits for tracked in self.experiments.values()):
                 needed = now
             if needed and now - needed < _LINGER_S:
@@ -102,6 +102,11 @@ class Watches:
     def synced(self) -> bool:
         """Tell whether all that there was is known."""
         return bool(self._reflectors) and all(reflector.synced for reflector in self._reflectors.values())
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """Return the namespaces of which all that there was is known."""
+        return frozenset(name for name, found in self._of.items() if all(reflector.synced for reflector in found))
 
     async def close(self) -> None:
         """End all streams."""
@@ -132,9 +137,10 @@ class Watches:
         names = [name for reflector in self._reflectors.values() for name in reflector.health.quarantined]
         return {found[0] for name in names if (found := _EXPERIMENT.match(name))}
 
-    def _add(self, path: str, project: Any, changed: Any, *, labels: str) -> None:
+    def _add(self, namespace: str, path: str, project: Any, changed: Any) -> None:
         if path not in self._reflectors:
-            made = self._reflectors[path] = self._reflector(path, project, changed, labels=labels)
+            made = self._reflectors[path] = self._reflector(path, project, changed, labels=self._labels)
+            self._of.setdefault(namespace, set()).add(made)
             self._start(path, made)
 
     def _lazily(self, path: str, project: Any, changed: Any, fields: str | None) -> None:

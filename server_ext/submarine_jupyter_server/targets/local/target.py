@@ -16,7 +16,7 @@ from submarine_jupyter.errors import SubmarineError, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.resources import quantity
 from submarine_jupyter_server.config import ServiceConfig
-from submarine_jupyter_server.targets.base import Doubt, Found, Launch, Sink
+from submarine_jupyter_server.targets.base import Doubt, Found, Inventory, Launch, Sink
 
 from . import machine, planning
 from .planning import Settings
@@ -176,9 +176,9 @@ class LocalTarget:
             await self._supervision.look_at(run)
         await self._supervision.io(folder.remove)
 
-    async def inventory(self) -> list[Found]:
+    async def inventory(self) -> Inventory:
         """Return all experiments that have a run directory."""
-        return await self._supervision.io(self._found)
+        return Inventory(tuple(await self._supervision.io(self._found)))
 
     def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
         """Do nothing: the shim writes every byte as it comes."""
