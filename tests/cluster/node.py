@@ -9,12 +9,13 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.cluster import cgroups, image, manifests, node_programs, training_image
+from tests.cluster import cgroups, image, manifests, node_programs, registry, training_image
 from tests.cluster.api import wait
 from tests.cluster.build import Programs
 from tests.cluster.components import NODE_ADDRESS, NODE_NAME, Component, kubeconfig
@@ -88,6 +89,12 @@ def add_image(run: Run, name: str, layers: list[Path], config: dict[str, Any]) -
             image.stream(importer.stdin, name, layers, config)
         if importer.returncode:
             raise RuntimeError(f"containerd did not take the image {name}")
+
+
+def start_registry(run: Run) -> None:
+    """Start the registry that pods of the node may name, if it is not there yet."""
+    if "registry" not in run.processes:
+        _start(run, "registry", [sys.executable, registry.__file__])
 
 
 def end(run: Run) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.cluster.registry import ADDRESS as REGISTRY
 from tests.kubernetes.server import spec
 from tests.targets.kubernetes.situations import FOREVER, LAST_WORDS, LIMITS, POLICY
 
@@ -81,6 +82,12 @@ def roles(body: Json, **changes: Mapping[str, Any]) -> Json:
     return body | {"spec": {name: task | changes.get(name, {}) for name, task in body["spec"].items()}}
 
 
+_NO_IMAGE = f"worker-0 cannot start: its image '{REGISTRY}/none:1' does not exist"
+_NO_LOGIN = (
+    f"worker-0 cannot start: the registry gives its image '{REGISTRY}/private/model:1' to nobody without a login, or"
+    " does not have it"
+)
+_BUSY = f"worker-0 cannot start: the registry of its image '{REGISTRY}/busy/model:1' allows no more pulls now"
 _NO_REGISTRY = (
     "worker-0 cannot start: the registry of its image 'submarine.test/none:1' cannot be reached from the cluster"
     " (network is unreachable); and 1 more replica"
@@ -119,6 +126,9 @@ _SEGV = "python -c 'import ctypes; ctypes.string_at(0)'"
 
 CASES: dict[str, Case] = {
     "registry": Case("RegistryUnreachable", _NO_REGISTRY, image_of("submarine.test/none:1", replicas={"worker": 2})),
+    "no image": Case("ImageNotFound", _NO_IMAGE, image_of(f"{REGISTRY}/none:1")),
+    "no login": Case("ImageAccessDenied", _NO_LOGIN, image_of(f"{REGISTRY}/private/model:1")),
+    "busy": Case("RegistryBusy", _BUSY, image_of(f"{REGISTRY}/busy/model:1")),
     "root": Case("RunsAsRoot", _AS_ROOT, image_of(ROOT_IMAGE), "image-user"),
     "named user": Case("RunsAsRoot", _NAMED, image_of(NAMED_IMAGE), "image-user"),
     "standard": Case("Denied", _STANDARD, one(), "as-root"),

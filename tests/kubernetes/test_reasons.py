@@ -33,6 +33,7 @@ def prepare(cluster: Cluster, server: ClusterServer, annex: Annex, folder: Path)
         places[place] = annex.namespace(node_type, account_in=server.namespace)
         for collection, body in before:
             annex.make(collection, body, places[place])
+    node.start_registry(cluster.own())
     layer = image.layer(folder, [image.Entry("tmp")])
     for name, user in ((ROOT_IMAGE, {}), (NAMED_IMAGE, {"User": "app"})):
         node.add_image(cluster.own(), name, [layer], {"Entrypoint": ["/none"], **user})
