@@ -43,6 +43,7 @@ class LiveServer:
         env |= {
             # Only this extension: the others of the environment would double the time of each start.
             "JUPYTER_NO_CONFIG": "1",
+            "TMPDIR": str(self.folder),  # jupyter_core leaves the empty folder that it makes for that
             "JUPYTER_TOKEN": TOKEN,
             "SUBMARINE_DATA_DIR": str(self.data),
             "SUBMARINE_FAILPOINT": failpoint or "",

@@ -42,7 +42,7 @@ def _start(extensions: str) -> tuple[float, int]:
         port = free_port()
         env = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER", "JPY"))}
         env |= {f"JUPYTER_{kind}_DIR": f"{folder}/{kind}" for kind in ("CONFIG", "RUNTIME", "DATA")}
-        env |= {"JUPYTER_TOKEN": TOKEN, "JUPYTER_NO_CONFIG": "1"}
+        env |= {"JUPYTER_TOKEN": TOKEN, "JUPYTER_NO_CONFIG": "1", "TMPDIR": folder}
         options = [f"--ServerApp.port={port}", f"--ServerApp.jpserver_extensions={extensions}", "--allow-root"]
         command = [sys.executable, "-m", "jupyter_server", *options, "--no-browser", f"--ServerApp.root_dir={folder}"]
         begin = time.perf_counter()

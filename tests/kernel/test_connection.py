@@ -225,7 +225,7 @@ def plain_server(runtime: Path) -> Iterator[None]:
     """A Jupyter Server without our extension."""
     process = subprocess.Popen(
         [sys.executable, "-m", "jupyter_server", "--allow-root", "--no-browser", "--ServerApp.ip=127.0.0.1"],
-        env={**os.environ, "JUPYTER_TOKEN": "plain", "JUPYTER_NO_CONFIG": "1"},
+        env={**os.environ, "JUPYTER_TOKEN": "plain", "JUPYTER_NO_CONFIG": "1", "TMPDIR": str(runtime)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=runtime,

@@ -29,7 +29,7 @@ def personal(tmp_path: Path) -> Iterator[Path]:
 def test_a_kernel_without_jupyter_starts_a_server_that_others_find(
     make_kernel: MakeKernel, personal: Path, tmp_path: Path
 ) -> None:
-    env = {"JUPYTER_NO_CONFIG": "1", "SUBMARINE_DATA_DIR": str(tmp_path / "submarine")}
+    env = {"JUPYTER_NO_CONFIG": "1", "TMPDIR": str(tmp_path), "SUBMARINE_DATA_DIR": str(tmp_path / "submarine")}
     first = make_kernel(**env)
     first.run("%load_ext submarine_jupyter")
 
