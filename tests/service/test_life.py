@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,30 @@ async def test_post_answers_the_state_at_acceptance_and_the_end_is_true(client: 
     times = [ended[f"{name}Time"] for name in ("accepted", "created", "running", "finished")]
     assert times == sorted(times)
     assert await client.log(made["experimentId"]) == [["hello"]]
+
+
+async def test_what_runs_does_not_keep_the_request_in_memory_that_began_it(client: Client) -> None:
+    current: ContextVar[object] = ContextVar("current")
+
+    class Request:
+        pass
+
+    async def post() -> tuple[weakref.ref[Request], str]:
+        request = Request()
+        current.set(request)
+        made = await client.create(experiment("sleep 60"))
+        return weakref.ref(request), made["experimentId"]
+
+    request, experiment_id = await asyncio.create_task(post())
+    await client.until(experiment_id, lambda found: found["status"] == "Running")
+    # The timer of the answer keeps it until it would have been due.
+    for _ in range(100):
+        if request() is None:
+            break
+        await asyncio.sleep(0.1)
+        gc.collect()
+    assert request() is None
+    assert (await client.get(experiment_id))["status"] == "Running"
 
 
 async def test_the_same_key_is_the_same_experiment_even_fifty_times_at_once(client: Client) -> None:
