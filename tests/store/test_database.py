@@ -136,13 +136,20 @@ async def test_a_reader_cannot_write(opened: Opened, new: New) -> None:
 
 
 async def test_a_caller_that_gives_up_before_the_start_changes_nothing(opened: Opened, new: New) -> None:
-    hold = threading.Event()
+    begun, hold = threading.Event(), threading.Event()
+
+    def block(tx: Connection) -> bool:
+        begun.set()
+        return hold.wait(10)
+
     async with opened() as db:
-        blocked = asyncio.ensure_future(db.write(lambda tx: hold.wait(10)))
-        await asyncio.sleep(0.05)
+        blocked = asyncio.ensure_future(db.write(block))
+        await asyncio.to_thread(begun.wait, 10)
         given_up = asyncio.ensure_future(db.write(submit(new)))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0)
         given_up.cancel()
+        await asyncio.wait({given_up})
+        await asyncio.sleep(0)  # the queue learns of it from a callback
         hold.set()
         await blocked
         await db.write(submit(new))
