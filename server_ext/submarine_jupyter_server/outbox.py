@@ -83,7 +83,7 @@ class Outbox:
     ) -> None:
         """Wait until the target has taken the orders for an experiment, for some seconds at most.
 
-        ``known`` is the order, if it has just been put into the database: it needs not be read again.
+        ``known`` is the order, if it has just been put into the database: it need not be read again.
         Raises TargetRefused or InvalidSpec when the target says no meanwhile. Returns at once on a server that is not
         the controller: the other one delivers.
         """

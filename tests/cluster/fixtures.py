@@ -1,21 +1,18 @@
 """The pytest plugin with the cluster fixtures. A conftest.py takes it in as the one beside this file does."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.cluster import build, lifecycle, node_programs
 from tests.cluster.cluster import Cluster
 from tests.cluster.namespaces import namespaced
-from tests.cluster.processes import myself
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build before the first test: minutes on a new machine, which no time-out of a test should count."""
     wanted = any("cluster" in getattr(item, "fixturenames", ()) for item in session.items)
-    if wanted and not session.config.option.collectonly and not _kubeconfig():
+    if wanted and not session.config.option.collectonly and not lifecycle.given():
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
         if reporter:
             reporter.write_line("cluster: preparing its programs (minutes, but only once per machine)")
@@ -25,16 +22,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A real Kubernetes: the user's (`SUBMARINE_TEST_KUBECONFIG`), else one of our own for this session."""
-    if kubeconfig := _kubeconfig():
-        theirs = lifecycle.attach(Path(kubeconfig))
+    if kubeconfig := lifecycle.given():
+        theirs = lifecycle.attach(kubeconfig)
         yield theirs
         theirs.api.close()
         return
     lifecycle.sweep()
-    ours = lifecycle.up(build.chosen(), myself(), with_node=node_programs.unavailable() is None)
-    yield ours
-    ours.api.close()
-    lifecycle.down(ours.own())
+    with lifecycle.lasting(with_node=node_programs.unavailable() is None) as ours:
+        yield ours
 
 
 @pytest.fixture
@@ -60,7 +55,3 @@ def real_namespace(cluster: Cluster) -> Iterator[str]:
         pytest.skip((node_programs.unavailable() or "the cluster was made without") if cluster.run else known)
     with namespaced(cluster, "kubelet") as name:
         yield name
-
-
-def _kubeconfig() -> str | None:
-    return os.environ.get("SUBMARINE_TEST_KUBECONFIG")

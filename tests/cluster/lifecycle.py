@@ -1,11 +1,13 @@
 """Bring a cluster up and take it down again."""
 
 import json
+import os
 import secrets
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from tests.cluster.api import wait
 from tests.cluster.build import Programs
 from tests.cluster.cluster import Cluster
 from tests.cluster.components import launch
-from tests.cluster.processes import Process, kill
+from tests.cluster.processes import Process, kill, myself
 from tests.cluster.run import Run
 
 _FAKE_NODES = 3
@@ -42,6 +44,23 @@ def up(kubernetes: str, owner: Process | None, *, with_node: bool, with_operator
         problem.add_note(_last_words(run))
         down(run)
         raise
+
+
+@contextmanager
+def lasting(*, with_node: bool, with_operators: bool = True) -> Iterator[Cluster]:
+    """Have a cluster of this process while the context is open."""
+    cluster = up(build.chosen(), myself(), with_node=with_node, with_operators=with_operators)
+    try:
+        yield cluster
+    finally:
+        cluster.api.close()
+        down(cluster.own())
+
+
+def given() -> Path | None:
+    """Return the kubeconfig of the cluster to use in place of one of our own, if one is given."""
+    found = os.environ.get("SUBMARINE_TEST_KUBECONFIG")
+    return Path(found) if found else None
 
 
 def attach(kubeconfig: Path) -> Cluster:

@@ -139,11 +139,10 @@ def left(api: Api, namespace: str, experiment_id: str | None = None) -> list[str
         "/apis/kubeflow.org/v1": ("tfjobs", "pytorchjobs", "xgboostjobs"),
         "/apis/jobset.x-k8s.io/v1alpha2": ("jobsets",),
     }
-    known = {root for root in groups if api.http.get(root).is_success}
     return [
         f"{kind}/{item['metadata']['name']}"
-        for root in groups
-        if root in known
-        for kind in groups[root]
+        for root, kinds in groups.items()
+        if api.http.get(root).status_code != 404
+        for kind in kinds
         for item in api.get(f"{root}/namespaces/{namespace}/{kind}", **label)["items"]
     ]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.cluster import build, lifecycle, node_programs
+from tests.cluster import lifecycle, node_programs
 from tests.cluster.cluster import Cluster
-from tests.cluster.processes import myself
 from tests.kernel.real_kernel import RealKernel
 from tests.kubernetes.server import ClusterServer
 from tests.kubernetes.training import delete, run_quickstart, talk
@@ -19,15 +16,12 @@ from tests.kubernetes.training import delete, run_quickstart, talk
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """A cluster without operators, in the place of the one that most tests share."""
-    given = os.environ.get("SUBMARINE_TEST_KUBECONFIG")
-    if given and lifecycle.attach(Path(given)).run is None:
+    if (given := lifecycle.given()) and lifecycle.attach(given).run is None:
         pytest.skip("it needs a cluster of ours, and a cluster of yours was given")
     if why := node_programs.unavailable():
         pytest.skip(why)
-    plain = lifecycle.up(build.chosen(), myself(), with_node=True, with_operators=False)
-    yield plain
-    plain.api.close()
-    lifecycle.down(plain.own())
+    with lifecycle.lasting(with_node=True, with_operators=False) as plain:
+        yield plain
 
 
 @pytest.mark.timeout(240)

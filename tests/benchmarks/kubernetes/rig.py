@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.benchmarks.probed import PROBE, ProbedServer
-from tests.cluster import build, lifecycle, manifests
+from tests.cluster import lifecycle, manifests
 from tests.cluster.api import wait
 from tests.cluster.cluster import Cluster
-from tests.cluster.processes import myself
 from tests.kubernetes.server import ClusterServer
 from tests.targets.kubernetes.deployed import apply_role
 
@@ -84,8 +83,8 @@ class Rig:
 @contextmanager
 def rig(idle_s: float) -> Iterator[Rig]:
     """Bring up a cluster of fake nodes, or take the one that is given, and leave nothing behind."""
-    if given := os.environ.get("SUBMARINE_TEST_KUBECONFIG"):
-        found = Rig(lifecycle.attach(Path(given)), idle_s)
+    if given := lifecycle.given():
+        found = Rig(lifecycle.attach(given), idle_s)
         found.silence()
         try:
             yield found
@@ -95,10 +94,7 @@ def rig(idle_s: float) -> Iterator[Rig]:
             found.cluster.api.close()
         return
     lifecycle.sweep()
-    found = Rig(lifecycle.up(build.chosen(), myself(), with_node=False), idle_s)
-    try:
+    with lifecycle.lasting(with_node=False) as cluster:
+        found = Rig(cluster, idle_s)
         found.silence()
         yield found
-    finally:
-        found.cluster.api.close()
-        lifecycle.down(found.cluster.own())

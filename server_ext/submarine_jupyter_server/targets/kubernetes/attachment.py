@@ -117,15 +117,14 @@ class Attachment:
     def health(self) -> dict[str, object]:
         """Return how the link is, for people."""
         link = self._link
-        found: dict[str, object] = {"ok": self._ready, "trouble": None if self._ready else self._why()}
+        whole = self._ready and not access.blind(self._missing)
+        found: dict[str, object] = {"ok": whole, "trouble": None if whole else self._why()}
         if link is None:
             return found
         if self._missing:
             self.look_for_kinds()
         streams = link.watches.health()
-        if self._ready and (blind := access.blind(self._missing)):
-            found["trouble"] = _ours(*blind.values())
-        found["ok"] = found["trouble"] is None and all(health.trouble is None for health in streams.values())
+        found["ok"] = whole and all(health.trouble is None for health in streams.values())
         return found | {
             "server": link.cluster.server,
             "kinds": sorted(self.served),

@@ -204,8 +204,7 @@ async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes | None:
 
 async def _gather(answer: aiohttp.ClientResponse) -> None:
     """Let the system collect what comes in the next moment."""
-    transport = answer.connection and answer.connection.transport
-    if transport is not None:
+    if (transport := _transport(answer)) is not None:
         transport.pause_reading()
         await asyncio.sleep(_GATHER_S)
         transport.resume_reading()
@@ -213,7 +212,7 @@ async def _gather(answer: aiohttp.ClientResponse) -> None:
 
 def _keep_alive(answer: aiohttp.ClientResponse) -> None:
     """Have the system probe a connection that may be silent for minutes, so that no router forgets it."""
-    transport = answer.connection and answer.connection.transport
+    transport = _transport(answer)
     connection = transport.get_extra_info("socket") if transport else None
     if connection is None:
         return
@@ -221,6 +220,11 @@ def _keep_alive(answer: aiohttp.ClientResponse) -> None:
     for name, value in _PROBES.items():
         if hasattr(socket, name):
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _transport(answer: aiohttp.ClientResponse) -> asyncio.Transport | None:
+    """Return the connection an answer comes from, None once it has ended."""
+    return answer.connection.transport if answer.connection else None
 
 
 def _why(error: Exception) -> str:

@@ -80,10 +80,10 @@ class Watches:
         self._tasks["heartbeat"] = asyncio.create_task(self._heartbeat.run(), name="heartbeat of the cluster")
         needed, returns, seen = 0.0, self._heartbeat.returns, self.seen
         while True:
-            now = time.monotonic()
-            if self._heartbeat.returns > returns or self.seen > seen:
+            now, seen_before, seen = time.monotonic(), seen, self.seen
+            if self._heartbeat.returns > returns or seen > seen_before:
+                returns = self._heartbeat.returns
                 returned()
-            returns, seen = self._heartbeat.returns, self.seen
             if any(tracked.waits for tracked in self.experiments.values()):
                 needed = now
             if needed and now - needed < _LINGER_S:
@@ -97,11 +97,6 @@ class Watches:
         """Wait until all that there is is known."""
         for reflector in list(self._reflectors.values()):
             await reflector.wait_synced()
-
-    @property
-    def synced(self) -> bool:
-        """Tell whether all that there was is known."""
-        return bool(self._reflectors) and all(reflector.synced for reflector in self._reflectors.values())
 
     @property
     def seen(self) -> frozenset[str]:
