@@ -7,7 +7,7 @@ The service decides *what* should be (a ``Launch``), a target makes it so and re
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -86,10 +86,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Everything of ours that exists, deleted or not, in ``namespaces``; in all there are where these are None."""
+    """Everything of ours that exists, deleted or not, in ``namespaces``; in all there are where these are None.
+
+    ``unknown`` are experiments that may exist, but could not be read: nothing follows from their absence in ``found``.
+    """
 
     found: tuple[Found, ...]
     namespaces: frozenset[str] | None = None
+    unknown: frozenset[str] = frozenset()
 
 
 Sink = Callable[[Observation], Awaitable[None]]
@@ -138,8 +142,8 @@ class ComputeTarget(Protocol):
     async def purge(self, experiment_id: str, uid: str) -> None:
         """Remove every trace, logs included."""
 
-    async def inventory(self) -> Inventory:
-        """Look at what exists. Raises TargetUnavailable."""
+    async def inventory(self, settled: Collection[str] = ()) -> Inventory:
+        """Report what exists; experiments in ``settled`` need not be read again. Raises TargetUnavailable."""
 
     def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
         """Keep the archived logs of an experiment as new as possible while the context is open."""

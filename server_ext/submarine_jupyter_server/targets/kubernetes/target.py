@@ -6,7 +6,7 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from pathlib import Path
 
@@ -118,7 +118,7 @@ class KubernetesTarget:
         if folder.parent == self._runs and folder.name.startswith("experiment-"):
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
-    async def inventory(self) -> Inventory:
+    async def inventory(self, settled: Collection[str] = ()) -> Inventory:
         """Return what is on the cluster, from the streams. Raises TargetUnavailable before they are complete."""
         link = self._attachment.link()
         found = [self._found(tracked) for tracked in link.watches.experiments.values() if tracked.own is not None]

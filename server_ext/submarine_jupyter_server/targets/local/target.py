@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Self
@@ -176,9 +176,9 @@ class LocalTarget:
             await self._supervision.look_at(run)
         await self._supervision.io(folder.remove)
 
-    async def inventory(self) -> Inventory:
-        """Return all experiments that have a run directory."""
-        return Inventory(tuple(await self._supervision.io(self._found)))
+    async def inventory(self, settled: Collection[str] = ()) -> Inventory:
+        """Return the experiments that have a run directory, but for those in ``settled``."""
+        return Inventory(tuple(await self._supervision.io(self._found, settled)))
 
     def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
         """Do nothing: the shim writes every byte as it comes."""
@@ -219,9 +219,11 @@ class LocalTarget:
                 log.error("%s is left alone: %s", folder.path, error)
         return found
 
-    def _found(self) -> list[Found]:
+    def _found(self, settled: Collection[str]) -> list[Found]:
         found = []
         for folder in self._runs.experiments():
+            if folder.path.name in settled:
+                continue
             try:
                 launch = folder.read_launch()
                 if launch is not None:
