@@ -77,6 +77,10 @@ class Bench:
         """Return the folder of an attempt."""
         return self.data_dir / "runs" / launch.experiment_id / str(launch.attempt)
 
+    def workspace(self, launch: Launch) -> Path:
+        """Return the folder that the replicas of an attempt work in."""
+        return self.data_dir / "work" / launch.experiment_id / str(launch.attempt)
+
     def log(self, launch: Launch, replica: str = "worker-0") -> bytes:
         """Return all bytes a replica wrote."""
         folder = self.folder(launch) / "logs" / replica

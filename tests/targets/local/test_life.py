@@ -190,9 +190,32 @@ async def test_what_replicas_find(bench: Bench, tmp_path: Path) -> None:
     found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and line[0].isupper())
     assert not secrets.keys() & found.keys()
     assert (found["KEPT"], found["OWN"], found["API_KEY"]) == ("yes", "1", "k")
-    assert text.endswith(f"{bench.folder(order)}/code\n{Path(sys.executable).parent}/python\nx = 'ü'")
+    assert text.endswith(f"{bench.workspace(order)}/code\n{Path(sys.executable).parent}/python\nx = 'ü'")
     assert (bench.folder(order) / "plan.json").stat().st_mode & 0o077 == 0
     assert bench.data_dir.joinpath("runs").stat().st_mode & 0o077 == 0
+
+
+async def test_a_job_that_clears_the_folders_above_its_own(bench: Bench) -> None:
+    """What it removes is its own: no line of its log, and nothing that its supervision needs."""
+    target = await bench.target()
+    order = launch("echo one; rm -rf ../../../* ../../* ../*; echo two; exit 3")
+    await target.ensure(order)
+    end = await bench.end(order)
+    assert (end.reason, end.replicas[0].exit_code) == ("ReplicaFailed", 3)
+    assert bench.log(order) == b"one\ntwo\n"
+
+
+async def test_the_workspace_is_private_and_purged(bench: Bench) -> None:
+    target = await bench.target()
+    order = launch("pwd", code={"syncMode": "inline", "files": {"lib/a.py": ""}})
+    await target.ensure(order)
+    await bench.end(order)
+    folder = bench.workspace(order)
+    assert bench.log(order).decode() == f"{folder}/code\n"
+    for path in (folder.parent.parent, folder.parent, folder, folder / "code", folder / "code/lib"):
+        assert path.stat().st_mode & 0o077 == 0, path
+    await target.purge(order.experiment_id, order.uid)
+    assert not folder.parent.exists()
 
 
 async def test_no_secret_in_any_argument_list(bench: Bench) -> None:

@@ -14,7 +14,7 @@ from submarine_jupyter.resources import quantity
 from submarine_jupyter_server.targets.base import Launch
 from submarine_jupyter_server.targets.contract import Address, Member, command, environment, listens, members, resources
 
-from .rundir import Attempt, Json
+from .rundir import Attempt, Json, private_folder
 from .scheduler import Amount, describe
 
 HOST = "127.0.0.1"
@@ -88,16 +88,15 @@ def notes(spec: ExperimentSpec) -> tuple[str, ...]:
 
 
 def prepare(launch: Launch, attempt: Attempt) -> None:
-    """Make the folder of an attempt, with its inline code. Raises TargetRefused if it cannot start where it should."""
+    """Make the workspace of an attempt, with its inline code. Raises TargetRefused if it cannot start there."""
     working_dir(launch.spec)
-    attempt.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if _files(launch.spec):
         for name, text in _files(launch.spec).items():
-            path = attempt.path / "code" / name
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = attempt.workspace / "code" / name
+            private_folder(path.parent)
             path.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
     else:
-        (attempt.path / "work").mkdir(mode=0o700, exist_ok=True)
+        private_folder(attempt.workspace / "work")
 
 
 # Their servers (gRPC, c10d) set SO_REUSEADDR, so they can listen on a port that the shim holds for them. XGBoost's
@@ -165,15 +164,15 @@ def rendered(launch: Launch, attempt: Attempt, settings: Settings) -> list[dict[
 
 def _item(launch: Launch, member: Member, attempt: Attempt, settings: Settings, address: Address) -> Json:
     spec = launch.spec
-    code = str(attempt.path / "code") if _files(spec) else None
-    cwd = working_dir(spec) or code or str(attempt.path / "work")
+    code = str(attempt.workspace / "code") if _files(spec) else None
+    cwd = working_dir(spec) or code or str(attempt.workspace / "work")
     contract = environment(
         spec,
         launch.experiment_id,
         member,
         address,
         code_path=code,
-        tensorboard_dir=str(attempt.path / "tensorboard"),
+        tensorboard_dir=str(attempt.workspace / "tensorboard"),
     )
     marker = {"SUBMARINE_JUPYTER_REPLICA": f"{launch.uid}/{launch.attempt}/{member.name}"}
     memory = resources(spec.spec[member.role]).get("memory")

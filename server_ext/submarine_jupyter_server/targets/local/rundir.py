@@ -10,9 +10,11 @@
                               /exit.json   how it all ended                    (shim; the server where there is none)
                               /seen        the final state reached the database
                               /ctl         FIFO: the shim looks at the plan again
-                              /logs/<replica>/, code/, work/, shim.log
+                              /logs/<replica>/, shim.log
+    <data>/work/<id>/<attempt>/code/, work/, tensorboard/   where replicas start and write
 
-Everything is for the owner only: plans hold secrets. These functions block and belong into a thread.
+Everything is for the owner only: plans hold secrets. What replicas work in is a tree of its own, so that an ``rm -rf
+..`` of theirs removes neither a log nor how they are supervised. These functions block and belong into a thread.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ class Attempt:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.number = int(path.name)
+        self.workspace = _workspace(path.parent) / path.name
 
     def create_plan(self, plan: Json) -> Json:
         """Write the first plan and return it, or return the one that is there already."""
@@ -169,6 +172,7 @@ class ExperimentFolder:
 
     def remove(self) -> None:
         """Remove everything."""
+        shutil.rmtree(_workspace(self.path), ignore_errors=True)
         shutil.rmtree(self.path, ignore_errors=True)
 
 
@@ -208,6 +212,14 @@ class Runs:
             return -1
 
 
+def private_folder(path: Path) -> Path:
+    """Make a folder, and those above it that are missing, for the owner only; return it."""
+    if not path.is_dir():
+        private_folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
 def read_json(path: Path) -> Json | None:
     """Return the object in a file, None if there is no file. Raises SubmarineError if it is no object."""
     try:
@@ -240,6 +252,10 @@ def _write_draft(path: Path, data: Json) -> Path:
         draft.unlink()
         raise
     return draft
+
+
+def _workspace(experiment: Path) -> Path:
+    return experiment.parents[1] / "work" / experiment.name
 
 
 def _sync_folder(path: Path) -> None:
