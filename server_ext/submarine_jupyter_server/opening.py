@@ -9,8 +9,9 @@ import importlib
 import logging
 from typing import TYPE_CHECKING
 
-from submarine_jupyter.errors import SubmarineError, Unavailable
+from submarine_jupyter.errors import Unavailable
 from submarine_jupyter_server.config import ServiceConfig, private_directory
+from submarine_jupyter_server.notices import cause
 
 if TYPE_CHECKING:
     from submarine_jupyter_server.service import Service
@@ -45,7 +46,7 @@ class Opening:
             raise Unavailable("Submarine is still starting.", hint="Try again in a moment.")
         if failure := self._task.exception():
             raise Unavailable(
-                f"Submarine could not start: {_reason(failure)}",
+                f"Submarine could not start: {cause(failure)}",
                 hint="Mend the cause and restart the Jupyter Server; its log has the details.",
             )
         return self._task.result()
@@ -89,16 +90,10 @@ async def _open(config: ServiceConfig) -> Service:
     except Exception as error:
         log.exception(
             "Submarine cannot run experiments: %s. Mend the cause and restart the Jupyter Server (data: %s)",
-            _reason(error),
+            cause(error),
             config.data_dir,
         )
         raise
-    for notice in service.notices:
-        log.warning("Submarine: %s", notice)
     # What has been imported stays: to look through it for garbage, again and again, would hold the event loop 60 ms.
     gc.freeze()
     return service
-
-
-def _reason(error: BaseException) -> str:
-    return str(error) if isinstance(error, SubmarineError) else f"{type(error).__name__}: {error}"

@@ -177,7 +177,9 @@ class Outbox:
     async def _give(self, order: OutboxRow, row: ExperimentRow) -> None:
         target = self._targets.get(row.target)
         if target is None:
-            raise TargetUnavailable(f"target '{row.target}' is not configured on this server")
+            raise TargetUnavailable(
+                f"target '{row.target}' is not configured on this server, or could not start: the notices of ping tell"
+            )
         if order.op == "delete":
             reach("delete_target")
             await target.delete(row.id, row.uid)

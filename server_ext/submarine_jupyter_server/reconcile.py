@@ -45,7 +45,7 @@ class Reconcile:
     async def run(self) -> int:
         """Reconcile every target once; return how many rows were written again."""
         restored = 0
-        for target in self._targets.values():
+        for target in list(self._targets.values()):
             restored += await self._one(target)
             reach("reconcile")
         await self._purge()

@@ -11,7 +11,6 @@ import contextlib
 import importlib
 import json
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -21,6 +20,7 @@ from submarine_jupyter_server.config import ServiceConfig, kept_instance
 from submarine_jupyter_server.controller import Controller
 from submarine_jupyter_server.experiments import Experiments
 from submarine_jupyter_server.insight import Insight
+from submarine_jupyter_server.leader import Leader
 from submarine_jupyter_server.lifecycle import Lifecycle
 from submarine_jupyter_server.log_reader import LogReader
 from submarine_jupyter_server.logs.archive import LogArchive
@@ -28,7 +28,7 @@ from submarine_jupyter_server.logs.collector import MetricCollector
 from submarine_jupyter_server.outbox import Outbox
 from submarine_jupyter_server.reconcile import Reconcile
 from submarine_jupyter_server.requests import SpecReader
-from submarine_jupyter_server.store import experiments, metrics, outbox
+from submarine_jupyter_server.store import experiments, metrics
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.stream import EventFeed
@@ -37,7 +37,6 @@ from submarine_jupyter_server.targets.local.target import LocalTarget
 
 log = logging.getLogger(__name__)
 _KUBERNETES = "submarine_jupyter_server.targets.kubernetes.target"
-BACKUP_S = 3600.0
 DECIDE_S = 10.0
 DRAIN_S = 2.0
 
@@ -52,16 +51,16 @@ class Service:
         self.notices = db.notices
         archive = LogArchive(config.data_dir / "runs")
         reader = SpecReader(targets, config.default_target)
-        self._outbox = Outbox(db, targets, self._gone)
+        started: dict[str, ComputeTarget] = {}
+        self._outbox = Outbox(db, started, self._gone)
         self._lifecycle = Lifecycle(db, self._ending, self._moved)
-        self._reconcile = Reconcile(db, targets, config.retention_days)
+        reconcile = Reconcile(db, started, config.retention_days)
+        self._leader = Leader(db, targets, started, self._outbox, reconcile, self.notices, config.reconcile_seconds)
         self._controller = Controller(config.data_dir)
         self._metrics = MetricCollector(db, archive, metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._decided = asyncio.Event()
-        self._doubt = asyncio.Event()
         self._drains: set[asyncio.Task[None]] = set()
-        self._backed_up = time.monotonic()
         self.feed = EventFeed(db, config.emit)
         self.experiments = Experiments(db, targets, reader, self._outbox)
         self.logs = LogReader(db, archive, self.feed, targets)
@@ -116,57 +115,20 @@ class Service:
                 await self._decided.wait()
 
     async def _control(self) -> None:
-        """Be the controller: observe, reconcile, deliver orders."""
+        """Give the orders once no other server does."""
         await self._controller.acquire(self._decided.set)
         if self.db.read_only:
+            self._controller.release()
             self._decided.set()
-        while not self.db.read_only:
-            try:
-                await self._lead()
-            except Exception:
-                log.exception("The controller failed; it starts again in a second")
-                await asyncio.sleep(1)
+            return
+        await self._leader.lead(self._lifecycle.observe, self._follow_live, self._decided.set)
 
-    async def _lead(self) -> None:
-        for target in self.targets.values():
-            await target.start(self._lifecycle.observe, self._doubt.set)
-        restored = await self._reconcile.run()
-        if restored:
-            self.notices.append(f"{restored} experiments were written again from what runs or ran on the targets.")
+    async def _follow_live(self) -> None:
         for row in await self.db.read(experiments.live):
-            await self._moved(row)
-        delivery = asyncio.create_task(self._outbox.run(), name="submarine outbox")
-        await asyncio.sleep(0)
-        self._decided.set()
-        try:
-            while not delivery.done():
-                await self._in_doubt(delivery)
-                await self._reconcile.run()
-                self._outbox.wake()
-                await self._back_up()
-            await delivery
-        finally:
-            delivery.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await delivery
-
-    async def _in_doubt(self, delivery: asyncio.Task[None]) -> None:
-        """Wait until a target says that it is to be compared, the usual time is over, or ``delivery`` has ended."""
-        doubt = asyncio.create_task(self._doubt.wait())
-        try:
-            await asyncio.wait(
-                [delivery, doubt], timeout=self.config.reconcile_seconds, return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            doubt.cancel()
-        if self._doubt.is_set():
-            self._doubt.clear()
-            await self.db.write(outbox.hasten)
-
-    async def _back_up(self) -> None:
-        if time.monotonic() - self._backed_up >= BACKUP_S:
-            self._backed_up = time.monotonic()
-            await self.db.backup()
+            try:
+                await self._moved(row)
+            except Exception:
+                log.exception("The metrics of %s are not followed", row.id)
 
     async def _moved(self, row: ExperimentRow) -> None:
         """Follow the metrics of what runs, and read the last ones of an attempt that was replaced."""

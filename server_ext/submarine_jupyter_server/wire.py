@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -45,6 +45,10 @@ class Answer:
     result: str
     attributes: dict[str, object] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
+
+    def noted(self, notices: list[str]) -> Answer:
+        """Return this answer with ``notices`` among its attributes, if there are any."""
+        return replace(self, attributes={**self.attributes, "notices": notices}) if notices else self
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode

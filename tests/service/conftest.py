@@ -66,10 +66,11 @@ def config(tmp_path: Path) -> ServiceConfig:
 def client(config: ServiceConfig, io_loop: IOLoop) -> Iterator[Client]:
     service: Service = io_loop.run_sync(lambda: Service.open(config))
     yield Client(service)
-    io_loop.run_sync(lambda: _end(service))
+    io_loop.run_sync(lambda: end(service))
 
 
-async def _end(service: Service) -> None:
+async def end(service: Service) -> None:
+    """Delete what there is and close the service."""
     for row in json.loads((await service.experiments.list({})).result):
         await service.experiments.delete(row["experimentId"])
     await service.close()

@@ -37,7 +37,7 @@ async def ids(db: Database) -> list[str]:
 
 async def test_a_new_database_is_private_and_empty(opened: Opened, path: Path) -> None:
     async with opened() as db:
-        assert (db.notices, db.read_only, db.rebuilt) == ([], False, True)
+        assert (list(db.notices), db.read_only, db.rebuilt) == ([], False, True)
         assert await ids(db) == []
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
@@ -50,7 +50,7 @@ async def test_what_was_written_is_there_after_a_restart(opened: Opened, new: Ne
     async with opened() as db:
         rows = [await db.write(submit(new)) for _ in range(3)]
     async with opened() as db:
-        assert (db.notices, db.rebuilt) == ([], False)
+        assert (list(db.notices), db.rebuilt) == ([], False)
         assert await ids(db) == [row.id for row in rows]
         assert (await db.write(submit(new))).id == rows[0].id[:-1] + "4"
 

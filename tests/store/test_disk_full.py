@@ -109,7 +109,7 @@ async def check(path: Path, rows: list[ExperimentRow]) -> None:
     """Make sure that the database is whole and has exactly these experiments."""
     db = await Database.open(path)
     try:
-        assert (db.notices, db.rebuilt) == ([], False)
+        assert (list(db.notices), db.rebuilt) == ([], False)
         page = await db.read(lambda tx: experiments.page(tx, Query(sort="accepted")))
         assert [row.id for row in page.rows] == [row.id for row in rows]
     finally:

@@ -142,7 +142,7 @@ async def test_a_kill_in_a_migration_leaves_the_old_schema_or_the_new_one(
             assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         # The old version goes on with it.
         async with opened() as db:
-            assert (db.notices, db.read_only) == ([], False)
+            assert (list(db.notices), db.read_only) == ([], False)
             assert await db.read(lambda tx: experiments.count(tx, Query(tags=("a",)))) == 50
     assert killed >= 6
     with closing(sqlite3.connect(path)) as raw:
@@ -168,7 +168,7 @@ async def test_a_migration_that_fails_leaves_the_old_schema(
     await fill(opened, new)
     assert open_in_future(path, scripts, "migrate_step:error:4") == 1
     async with opened() as db:
-        assert (db.notices, db.read_only) == ([], False)
+        assert (list(db.notices), db.read_only) == ([], False)
         assert await db.read(lambda tx: experiments.count(tx, Query())) == 50
 
 
@@ -178,7 +178,7 @@ async def test_a_newer_schema_is_only_read(opened: Opened, path: Path, new: New,
     before = content(path)
     async with opened() as db:
         assert db.read_only
-        assert "newer version of submarine-jupyter" in db.notices[0]
+        assert "newer version of submarine-jupyter" in next(iter(db.notices))
         assert await db.read(lambda tx: experiments.count(tx, Query())) == 50
         for refused in (db.write(lambda tx: None), db.backup()):
             with pytest.raises(ReadOnly, match="Upgrade submarine-jupyter") as caught:

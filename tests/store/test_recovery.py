@@ -102,8 +102,8 @@ async def test_a_lost_file_is_replaced_by_the_newest_backup(
         async with opened() as db:
             assert db.rebuilt
             assert len(db.notices) == 1
-            assert "database of experiments was" in db.notices[0]
-            assert "was restored" in db.notices[0]
+            assert "database of experiments was" in next(iter(db.notices))
+            assert "was restored" in next(iter(db.notices))
             assert not db.read_only
             found = await db.read(lambda tx: experiments.page(tx, Query(sort="accepted")))
             assert [row.id for row in found.rows] == [row.id for row in rows[:SAVED]]
@@ -112,7 +112,7 @@ async def test_a_lost_file_is_replaced_by_the_newest_backup(
             assert made.id not in {row.id for row in rows}
             assert made.id.endswith("-0001")
         async with opened() as db:
-            assert (db.notices, db.rebuilt) == ([], False)
+            assert (list(db.notices), db.rebuilt) == ([], False)
     aside = sorted(path.parent.glob("submarine.db.corrupt-*"))
     assert bool(aside) == (damage not in (empty, missing))
 
@@ -134,7 +134,7 @@ async def test_damage_anywhere_never_keeps_the_server_from_starting(
             assert db.rebuilt == bool(db.notices)
             if db.read_only:
                 # One flipped bit can make the version one that is not known.
-                assert "newer" in db.notices[0]
+                assert "newer" in next(iter(db.notices))
                 continue
             found = await db.read(lambda tx: experiments.page(tx, Query()))
             if db.rebuilt:
@@ -174,7 +174,7 @@ async def test_a_damaged_backup_is_passed_over(opened: Opened, path: Path, new: 
     overwrite(path, b"no database")
     async with opened() as db:
         assert db.rebuilt
-        assert "There was no backup" in db.notices[0]
+        assert "There was no backup" in next(iter(db.notices))
         assert await db.read(lambda tx: experiments.count(tx, Query())) == 0
         await db.write(submit(new))
     assert len(list(path.parent.glob("submarine.db.corrupt-*"))) == 2
@@ -199,7 +199,7 @@ async def test_a_check_that_takes_too_long_is_broken_off(
     for seconds in (0.0, 0.0005, 0.001, 0.002):
         monkeypatch.setattr(recovery, "_CHECK_S", seconds)
         async with opened() as db:
-            assert (db.notices, db.rebuilt) == ([], False)
+            assert (list(db.notices), db.rebuilt) == ([], False)
             assert await db.read(lambda tx: experiments.count(tx, Query())) == 1000
 
 

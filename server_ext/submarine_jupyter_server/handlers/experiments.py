@@ -16,7 +16,7 @@ class ExperimentsHandler(SubmarineHandler):
     async def get(self) -> None:
         """List them, newest first."""
         service = await self.service()
-        self.answer(await service.experiments.list(self.filters()))
+        self.answer((await service.experiments.list(self.filters())).noted(list(service.notices)))
 
     @authenticated
     async def post(self) -> None:

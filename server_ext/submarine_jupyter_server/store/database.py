@@ -31,8 +31,8 @@ class Database:
     def __init__(self, opened: Opened) -> None:
         """Start the threads; use ``open`` instead."""
         self.path = opened.path
-        self.notices: list[str] = opened.notices
-        """What the user should be told about the file, in whole sentences."""
+        self.notices = opened.notices
+        """What the user should be told about the file, and whatever its owner adds."""
         self.read_only = opened.read_only
         """The schema is newer than this code: every write raises ReadOnly. May become so while it is open."""
         self.rebuilt = opened.rebuilt
@@ -132,7 +132,7 @@ class Database:
     def _outdated(self) -> None:
         if not self.read_only:
             self.read_only = True
-            self.notices.append(str(failures.newer(self.path)))
+            self.notices.put("newer", str(failures.newer(self.path)))
 
     def _damaged(self, damage: Damaged) -> None:
         if self._writer is not None:

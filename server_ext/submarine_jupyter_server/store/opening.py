@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from submarine_jupyter.errors import Unavailable
+from submarine_jupyter_server.notices import Notices
 
 from . import backups, connection, failures, filesystem, recovery
 from .ballast import Ballast
@@ -24,7 +25,7 @@ class Opened:
     engine: Engine
     tx: Connection
     ballast: Ballast
-    notices: list[str]
+    notices: Notices
     rebuilt: bool
     read_only: bool
     backup_due: bool
@@ -51,7 +52,10 @@ def open_file(path: Path) -> Opened:
 
 
 def _open(path: Path, lock: OpenLock) -> Opened:
-    notices, rebuilt = recovery.repair(path) if lock.alone() else ([], False)
+    notices = Notices()
+    repaired, rebuilt = recovery.repair(path) if lock.alone() else (None, False)
+    if repaired is not None:
+        notices.put("database", repaired)
     lock.share()
     found = recovery.migrate(path)
     if found not in (Schema.CURRENT, Schema.NEWER):
@@ -60,11 +64,12 @@ def _open(path: Path, lock: OpenLock) -> Opened:
             hint="Stop all servers that use this data directory, then start this one: it repairs the database.",
         )
     if found is Schema.NEWER:
-        notices.append(str(failures.newer(path)))
+        notices.put("newer", str(failures.newer(path)))
     if (kind := filesystem.network_kind(path)) is not None:
-        notices.append(
+        notices.put(
+            "network",
             f"The data directory {path.parent} is on a network file system ({kind}), where locks and disk writes can "
-            "fail silently. Use one server at a time, better a data directory on a local disk."
+            "fail silently. Use one server at a time, better a data directory on a local disk.",
         )
     read_only = found is Schema.NEWER
     engine = connection.engine(path, read_only=read_only)

@@ -27,14 +27,14 @@ _CHECK_S = 1.0
 _REBUILT = "What happened since then is read again from the run directories and the targets."
 
 
-def repair(path: Path) -> tuple[list[str], bool]:
+def repair(path: Path) -> tuple[str | None, bool]:
     """Make sure that there is an intact database, an empty one at least.
 
-    Returns what to tell the user, and whether rows may be missing that once were there.
+    Returns what to tell the user, if anything, and whether rows may be missing that once were there.
     """
     trouble = _trouble(path)
     if trouble is None:
-        return [], False
+        return None, False
     if path.exists() and path.stat().st_size:
         aside = _set_aside(path)
         what = f"The database of experiments was damaged ({trouble}) and was set aside as {aside.name}."
@@ -45,9 +45,9 @@ def repair(path: Path) -> tuple[list[str], bool]:
     restored = _restore_newest(path)
     if restored is not None:
         made = datetime.fromtimestamp(restored.stat().st_mtime, UTC).astimezone()
-        return [f"{what} The backup of {made:%Y-%m-%d %H:%M:%S} was restored. {_REBUILT}"], True
+        return f"{what} The backup of {made:%Y-%m-%d %H:%M:%S} was restored. {_REBUILT}", True
     _create(path)
-    return ([f"{what} There was no backup: a new database was begun. {_REBUILT}"] if what else []), True
+    return (f"{what} There was no backup: a new database was begun. {_REBUILT}" if what else None), True
 
 
 def migrate(path: Path) -> Schema:

@@ -1,0 +1,175 @@
+"""What the one server does that gives the orders: start the targets, deliver, compare and back up.
+
+Each of these goes on by itself. One that fails is tried again, after 60 s at the latest, and is a notice meanwhile: it
+stops none of the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from submarine_jupyter.errors import SubmarineError
+from submarine_jupyter_server.notices import Notices, cause
+from submarine_jupyter_server.outbox import Outbox
+from submarine_jupyter_server.reconcile import Reconcile
+from submarine_jupyter_server.store import outbox
+from submarine_jupyter_server.store.database import Database
+from submarine_jupyter_server.targets.base import ComputeTarget, Sink
+
+log = logging.getLogger(__name__)
+FIRST_RETRY_S = 1.0
+SLOWEST_RETRY_S = 60.0
+# What has gone on for so long after a failure works again.
+STEADY_S = 10.0
+# How long the first orders wait for a target that starts or is compared slowly.
+PATIENCE_S = 8.0
+FIRST_BACKUP_S = 900.0
+BACKUP_S = 3600.0
+BACKUP_RETRY_S = 600.0
+
+
+class Leader:
+    """Works while this server is the controller.
+
+    ``started`` is filled with the targets that have started: only these get orders and are compared.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        targets: Mapping[str, ComputeTarget],
+        started: dict[str, ComputeTarget],
+        outbox_: Outbox,
+        reconcile: Reconcile,
+        notices: Notices,
+        seconds: float,
+    ) -> None:
+        self._db = db
+        self._targets = targets
+        self._started = started
+        self._outbox = outbox_
+        self._reconcile = reconcile
+        self._notices = notices
+        self._seconds = seconds
+        self._doubt = asyncio.Event()
+        self._compared = asyncio.Event()
+
+    async def lead(self, sink: Sink, resume: Callable[[], Awaitable[None]], ready: Callable[[], None]) -> None:
+        """Work until cancelled.
+
+        Observations go to ``sink``; ``resume`` is awaited once rows and targets agree, then ``ready`` is called.
+        """
+        self._compared.clear()
+        async with asyncio.TaskGroup() as group:
+            starts = [group.create_task(self._start(target, sink)) for target in self._targets.values()]
+            if starts:
+                await asyncio.wait(starts, timeout=PATIENCE_S)
+            group.create_task(self._compare(), name="submarine reconcile")
+            await _within(PATIENCE_S, self._compared.wait())
+            resumed = group.create_task(self._persist("resume", "Following what runs", resume))
+            await asyncio.wait([resumed], timeout=PATIENCE_S)
+            group.create_task(self._persist("outbox", "The delivery of orders", self._outbox.run))
+            await asyncio.sleep(0)
+            ready()
+            group.create_task(self._back_up(), name="submarine backup")
+
+    async def _start(self, target: ComputeTarget, sink: Sink) -> None:
+        await self._persist(
+            f"start {target.name}", f"The start of target '{target.name}'", lambda: target.start(sink, self._doubt.set)
+        )
+        self._started[target.name] = target
+        if self._compared.is_set():
+            self._doubt.set()
+
+    async def _compare(self) -> None:
+        """Compare rows and targets, again after the usual time or when a target says that they may differ."""
+        while True:
+            await self._persist("reconcile", "The comparison of the database with what runs", self._compare_once)
+            self._compared.set()
+            await _within(self._seconds, self._doubt.wait())
+
+    async def _compare_once(self) -> None:
+        doubted = self._doubt.is_set()
+        self._doubt.clear()
+        try:
+            if doubted:
+                await self._db.write(outbox.hasten)
+            if restored := await self._reconcile.run():
+                self._notices.put(
+                    "restored", f"{restored} experiments were written again from what runs or ran on the targets."
+                )
+        except BaseException:
+            if doubted:
+                self._doubt.set()
+            raise
+        self._outbox.wake()
+
+    async def _back_up(self) -> None:
+        pause = FIRST_BACKUP_S
+        while True:
+            await asyncio.sleep(pause)
+            await self._persist("backup", "The backup of the database", self._db.backup, BACKUP_RETRY_S)
+            pause = BACKUP_S
+
+    async def _persist(
+        self, key: str, what: str, work: Callable[[], Awaitable[object]], retry_s: float = FIRST_RETRY_S
+    ) -> None:
+        """Do ``work`` until it succeeds, with a notice under ``key`` as long as it does not."""
+        failing = _Failing(self._notices, key, what, retry_s)
+        while True:
+            steady = asyncio.get_running_loop().call_later(STEADY_S, failing.over)
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - it is logged, and shown as a notice
+                pause = failing.again(error)
+            else:
+                failing.over()
+                return
+            finally:
+                steady.cancel()
+            await asyncio.sleep(pause)
+
+
+class _Failing:
+    """The failures of one thing in a row: each new cause is logged, the others are counted."""
+
+    def __init__(self, notices: Notices, key: str, what: str, retry_s: float) -> None:
+        self._notices = notices
+        self._key = key
+        self._what = what
+        self._retry_s = retry_s
+        self._times = 0
+        self._causes: set[str] = set()
+
+    def again(self, error: Exception) -> float:
+        """Take note of a failure; return the seconds until the next try."""
+        self._times += 1
+        pause = min(self._retry_s * 2.0 ** min(self._times - 1, 10), max(self._retry_s, SLOWEST_RETRY_S))
+        why = cause(error)
+        if why not in self._causes:
+            self._causes.add(why)
+            unexpected = None if isinstance(error, SubmarineError) else error
+            log.error("%s failed: %s. It is tried again", self._what, why, exc_info=unexpected)
+        times = "once" if self._times == 1 else f"{self._times} times in a row"
+        self._notices.put(self._key, f"{self._what} failed {times}, at last with: {why}")
+        return pause
+
+    def over(self) -> None:
+        """Take note that it works."""
+        if self._times:
+            log.info("%s works again after %d failures", self._what, self._times)
+            self._notices.drop(self._key)
+        self._times = 0
+        self._causes.clear()
+
+
+async def _within(seconds: float, waiting: Awaitable[object]) -> None:
+    """Await something for some seconds at most."""
+    # Not wait_for: in Python 3.11 that loses a cancellation which comes together with the event.
+    try:
+        async with asyncio.timeout(seconds):
+            await waiting
+    except TimeoutError:
+        pass
