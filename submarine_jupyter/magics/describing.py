@@ -1,73 +1,32 @@
-"""From the options of ``run`` to the spec of an experiment. Pure, but for reading a spec file."""
+"""From the options of ``run`` to the spec of an experiment. Pure."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import shlex
-import sys
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from IPython.core.error import UsageError
 
 from submarine_jupyter.magics.grammar import ROLES
+from submarine_jupyter.magics.surroundings import Surroundings
 
 SCRIPT = "train.py"
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Where the experiment is described: the kernel's interpreter, the notebook's folder and its name."""
-
-    python: str
-    folder: str
-    name: str
-
-    @classmethod
-    def of_this_kernel(cls) -> Surroundings:
-        """Return those of this kernel. Jupyter tells the notebook's path in JPY_SESSION_NAME, VS Code tells none."""
-        notebook = Path(os.environ.get("JPY_SESSION_NAME") or "notebook")
-        return cls(sys.executable, str(Path.cwd()), notebook.stem if notebook.suffix == ".ipynb" else "notebook")
-
-
-def read_spec(name: str) -> Json:
-    """Return the spec in a file, JSON or YAML by its ending. Raises UsageError."""
-    path = Path(name).expanduser()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if path.suffix == ".json":
-        try:
-            spec = json.loads(text)
-        except ValueError as error:
-            raise UsageError(f"{name} is no JSON: {error}") from None
-    else:
-        import yaml
-
-        try:
-            spec = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise UsageError(f"{name} is no YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(spec, dict) or not all(isinstance(spec.get(key, {}), dict) for key in ("meta", "spec")):
-        raise UsageError(f"{name} is no spec: it needs 'meta' with name and framework, and 'spec' with the replicas")
-    return spec
+_LED_BY_A_MASTER = ("pytorch", "xgboost")
 
 
 def describe(options: argparse.Namespace, body: str | None, here: Surroundings, *, local: bool) -> Json:
     """Return the spec that the options of ``run`` describe, with ``body`` as its training script.
 
     ``local`` says that the replicas run on the machine of this kernel: then the kernel's own interpreter runs the
-    script, in the notebook's folder. Raises UsageError.
+    script, in the notebook's folder, and its programs and modules are found. ``options.loaded`` is the spec in a
+    file, its shape checked. Raises UsageError.
     """
     spec: Json = deepcopy(options.loaded) if options.loaded else {}
-    meta = spec.setdefault("meta", {})
+    meta = spec["meta"] = spec.get("meta") or {}
     meta["name"] = options.name or meta.get("name") or here.name
     meta["framework"] = options.framework or meta.get("framework") or "Standalone"
     if options.cmd:
@@ -77,8 +36,9 @@ def describe(options: argparse.Namespace, body: str | None, here: Surroundings, 
         meta["cmd"] = meta.get("cmd") or f'{shlex.quote(here.python) if local else "python"} "$CODE_PATH/{SCRIPT}"'
     if options.namespace:
         meta["namespace"] = options.namespace
-    if options.env:
-        meta["envVars"] = {**(meta.get("envVars") or {}), **dict(options.env)}
+    found = here.environment if local else {}
+    if options.env or found:
+        meta["envVars"] = {**found, **(meta.get("envVars") or {}), **dict(options.env or ())}
     if options.tag:
         meta["tags"] = [*(meta.get("tags") or []), *options.tag]
     if options.image:
@@ -100,7 +60,7 @@ def _tasks(options: argparse.Namespace, known: Mapping[str, Any], framework: str
         else:
             tasks.setdefault(name, {})["replicas"] = replicas
     if not tasks:
-        tasks = {"Master" if framework in ("PyTorch", "XGBoost") else "Worker": {"replicas": 1}}
+        tasks = {"Master" if str(framework).lower() in _LED_BY_A_MASTER else "Worker": {"replicas": 1}}
     for name, task in tasks.items():
         resources = getattr(options, f"{name.lower()}_resources", None) or options.resources
         if resources:

@@ -13,9 +13,11 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 
 from submarine_jupyter.errors import ServerNotFound
 from submarine_jupyter.magics.completion import matcher
-from submarine_jupyter.magics.describing import Surroundings, asked_replicas, describe, read_spec
+from submarine_jupyter.magics.describing import asked_replicas, describe
 from submarine_jupyter.magics.grammar import Grammar, HelpShown
 from submarine_jupyter.magics.ids import KnownIds, choose, is_whole
+from submarine_jupyter.magics.spec_file import read_spec
+from submarine_jupyter.magics.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

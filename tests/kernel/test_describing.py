@@ -1,23 +1,26 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from IPython.core.error import UsageError
 
-from submarine_jupyter.magics.describing import Surroundings, describe, read_spec
+from submarine_jupyter.magics.describing import describe
 from submarine_jupyter.magics.grammar import Grammar
+from submarine_jupyter.magics.spec_file import read_spec
+from submarine_jupyter.magics.surroundings import Surroundings
 from submarine_jupyter.models import ExperimentSpec
 
 GRAMMAR = Grammar()
 HERE = Surroundings("/opt/my env/bin/python", "/home/me/notebooks", "digits")
 
 
-def described(line: str, body: str | None = None, *, local: bool = True) -> dict[str, Any]:
+def described(line: str, body: str | None = None, *, local: bool = True, here: Surroundings = HERE) -> dict[str, Any]:
     options = GRAMMAR.parse(f"run {line}")
     options.loaded = read_spec(options.spec) if options.spec else None
-    spec = describe(options, body, HERE, local=local)
+    spec = describe(options, body, here, local=local)
     ExperimentSpec.parse(spec)
     return spec
 
@@ -106,36 +109,25 @@ def test_a_json_file_is_taken_as_it_is(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "text"),
-    [
-        ("no.yaml", None, "cannot be read: No such file"),
-        ("a.json", "{", "is no JSON"),
-        ("a.yaml", "a: [", "is no YAML"),
-        ("a.yaml", "- a", "is no spec"),
-        ("b.yaml", "meta: 3", "is no spec"),
-        ("c.yaml", "\xff", "cannot be read"),
-    ],
-)
-def test_a_file_that_is_no_spec(name: str, content: str | None, text: str, tmp_path: Path) -> None:
-    path = tmp_path / name
-    if content is not None:
-        path.write_bytes(content.encode("latin-1"))
-
-    with pytest.raises(UsageError, match=text) as caught:
-        described(str(path))
-    assert "\n" not in str(caught.value)
-
-
 @pytest.mark.parametrize("line", ["", "--name x", "--cmd x --ps-resources cpu=1"])
 def test_what_cannot_run_is_refused(line: str) -> None:
     with pytest.raises(UsageError, match=r"Nothing to run|without a Ps"):
         described(line)
 
 
-def test_the_name_is_that_of_the_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("JPY_SESSION_NAME", "/home/me/My digits.ipynb")
-    assert Surroundings.of_this_kernel().name == "My digits"
+FOUND = {"PATH": "/opt/my env/bin:/usr/bin", "PYTHONPATH": "/home/me/notebooks"}
 
-    monkeypatch.setenv("JPY_SESSION_NAME", "Console 1-3a7b")
-    assert Surroundings.of_this_kernel().name == "notebook"
+
+def test_on_this_machine_the_programs_and_modules_of_the_kernel_are_found(tmp_path: Path) -> None:
+    here = replace(HERE, environment=FOUND)
+    (tmp_path / "own.yaml").write_text(f"{YAML}runtime: {{target: local}}".replace('A: "1"', "PATH: /mine"))
+
+    def env(line: str, body: str | None = None, *, local: bool = True) -> Any:
+        return described(line, body, local=local, here=here)["meta"].get("envVars")
+
+    assert env("--cmd 'python train.py'") == FOUND
+    assert env("--env A=1", "print(1)") == {**FOUND, "A": "1"}
+    # What the user has set stays; elsewhere the folders of this machine mean nothing.
+    assert env("--cmd x --env PYTHONPATH=/mine")["PYTHONPATH"] == "/mine"
+    assert env(str(tmp_path / "own.yaml"))["PATH"] == "/mine"
+    assert env("", "print(1)", local=False) is None
