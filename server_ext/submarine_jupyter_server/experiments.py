@@ -14,26 +14,31 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from submarine_jupyter.errors import Conflict, IdempotencyMismatch, NotFound
+from submarine_jupyter.errors import Conflict, IdempotencyMismatch, NotFound, SubmarineError
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.failpoints import reach
-from submarine_jupyter_server.lifecycle import record
+from submarine_jupyter_server.lifecycle import record, tell_deleted
 from submarine_jupyter_server.outbox import Outbox, launch_of, now_ms
 from submarine_jupyter_server.query import QueryString
-from submarine_jupyter_server.requests import (
-    SpecReader,
-    body_hash,
-    list_query,
-    merge_patch,
-    source_id,
-)
+from submarine_jupyter_server.refusals import answer_of
+from submarine_jupyter_server.requests import SpecReader, body_hash, list_query, merge_patch, source_id, stored
 from submarine_jupyter_server.secrets import mask
-from submarine_jupyter_server.store import events, experiments, idempotency, outbox, replicas
+from submarine_jupyter_server.store import changes, events, experiments, idempotency, outbox, replicas
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
+from submarine_jupyter_server.store.idempotency import IdempotencyRow
 from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.targets.base import ComputeTarget, Launch
-from submarine_jupyter_server.wire import Answer, accepted_json, deleted_json, detail, experiment_json, json_text
+from submarine_jupyter_server.wire import (
+    Answer,
+    accepted_json,
+    brief,
+    deleted_json,
+    detail,
+    experiment_json,
+    json_text,
+    state_of,
+)
 
 INLINE_S = 2.0
 _ENDED = "The experiment has ended: the change is recorded and nothing was started. Clone it to run it again."
@@ -52,42 +57,82 @@ class Experiments:
         """Accept an experiment. The same ``key`` and body return the same experiment, another body is refused."""
         digest = body_hash(body)
         reach("body_parsed")
-        spec = await self._new_spec(body)
+        try:
+            spec = await self._new_spec(body, owner)
+        except SubmarineError:
+            # What was accepted once stays so, whatever has become of its source or of the targets meanwhile.
+            if key is not None and (replayed := await self._replay(owner, key, digest)) is not None:
+                return replayed
+            raise
         accepted = await self._db.write(lambda tx: self._accept(tx, spec, owner, key, digest))
-        if isinstance(accepted, str):
-            return Answer(accepted, headers={"Idempotent-Replayed": "true"})
-        _, new = accepted
-        await self._outbox.settle(new.id, INLINE_S, accepted)
+        if accepted is None:
+            replayed = await self._replay(owner, key or "", digest)
+            assert replayed is not None  # noqa: S101 - for the type checker
+            return replayed
+        order, new = accepted
+        await self._outbox.settle(order, new, INLINE_S)
         reach("response_before")
         return Answer(accepted_json(new))
 
+    async def _replay(self, owner: str, key: str, digest: str) -> Answer | None:
+        """Return the answer that a key has been given, once its order is decided; None for a new key.
+
+        Raises IdempotencyMismatch, or what the target has refused the experiment with.
+        """
+
+        def read(tx: Connection) -> tuple[IdempotencyRow, OutboxRow | None, ExperimentRow | None] | None:
+            earlier = idempotency.find(tx, owner, key)
+            if earlier is None:
+                return None
+            row = experiments.find(tx, earlier.experiment_id)
+            return earlier, outbox.pending(tx, earlier.experiment_id), row
+
+        found = await self._db.read(read)
+        if found is None:
+            return None
+        earlier, order, row = found
+        if earlier.body_hash != digest:
+            raise IdempotencyMismatch("This Idempotency-Key was used before, with another body.")
+        if earlier.refusal is not None:
+            raise answer_of(earlier.refusal)
+        if order is not None and row is not None and (order.op, order.generation) == ("ensure", 1):
+            await self._outbox.settle(order, row, INLINE_S)
+        return Answer(earlier.response, headers={"Idempotent-Replayed": "true"})
+
     async def plan(self, body: object, *, owner: str) -> Answer:
         """Return what ``create`` would make, and make nothing."""
-        spec = await self._new_spec(body)
+        spec = await self._new_spec(body, owner)
         masked = ExperimentSpec.parse(mask(spec.wire()))
         launch = Launch("experiment-0-0000", str(uuid.UUID(int=0)), owner, spec.meta.name, masked, 1, 1, now_ms())
         name = self._reader.target(spec)
         objects = await self._targets[name].render(launch)
         return Answer(json_text({"target": name, "spec": masked.wire(), "objects": objects}))
 
-    async def list(self, query: QueryString) -> Answer:
-        """Return a page of experiments, newest first unless sorted otherwise."""
+    async def list(self, query: QueryString, *, summary: bool = False) -> Answer:
+        """Return a page of experiments, newest first unless sorted otherwise; ``summary`` adds how each is."""
         wanted = list_query(query)
-        page = await self._db.read(lambda tx: experiments.page(tx, wanted))
-        result = f"[{','.join(experiment_json(row) for row in page.rows)}]"
-        if page.next_cursor is None:
-            return Answer(result)
-        return Answer(result, {"nextCursor": page.next_cursor})
 
-    async def get(self, experiment_id: str, *, full: bool = False) -> Answer:
-        """Return one experiment; ``full`` adds why it is as it is."""
+        def read(tx: Connection) -> tuple[str, str | None]:
+            page = experiments.page(tx, wanted)
+            trouble = outbox.troubled(tx, [row.id for row in page.rows]) if summary else {}
+            rows = (experiment_json(row, brief(row, trouble.get(row.id)) if summary else None) for row in page.rows)
+            return f"[{','.join(rows)}]", page.next_cursor
+
+        result, cursor = await self._db.read(read)
+        return Answer(result) if cursor is None else Answer(result, {"nextCursor": cursor})
+
+    async def get(self, experiment_id: str, *, full: bool = False, attempt: int | None = None) -> Answer:
+        """Return one experiment; ``full`` adds why it is as it is, ``attempt`` shows the spec as that one ran."""
 
         def read(tx: Connection) -> str:
             row = _find(tx, experiment_id)
+            if attempt is not None:
+                row = _as_it_ran(tx, row, attempt)
             if not full:
                 return experiment_json(row)
             seen = replicas.of(tx, row.id, row.attempt)
-            return experiment_json(row, detail(row, seen, events.of(tx, row.id, limit=100)))
+            order = outbox.troubled(tx, [row.id]).get(row.id)
+            return experiment_json(row, detail(row, seen, events.of(tx, row.id, limit=100), order))
 
         return Answer(await self._db.read(read))
 
@@ -101,75 +146,72 @@ class Experiments:
         row = await self._db.read(lambda tx: _find(tx, experiment_id))
         old = ExperimentSpec.parse(json.loads(row.spec))
         spec = self._reader.read(merge_patch(old.wire(), body) if merge else body, old, target=row.target)
-        ended = Status(row.status).final
         restart = _template(old) != _template(spec)
         _check_change(row, old, spec, self._reader.target(spec, row.target), if_match)
-        if not ended:
+        if not Status(row.status).final:
             self._targets[row.target].check(spec)
             if not restart:
                 self._targets[row.target].check_change(launch_of(row), replace(launch_of(row), spec=spec))
         reach("scale_intent")
-        await self._db.write(lambda tx: self._replace(tx, row, spec, restart=restart))
-        if not ended:
-            await self._outbox.settle(row.id, INLINE_S)
+        order, changed = await self._db.write(lambda tx: _replace(tx, row, spec, restart=restart))
+        if order is not None:
+            await self._outbox.settle(order, changed, INLINE_S)
         answer = await self.get(experiment_id, full=full)
-        return Answer(answer.result, {"note": _ENDED} if ended else {})
+        return Answer(answer.result, {"note": _ENDED} if order is None else {})
 
     async def stop(self, experiment_id: str) -> Answer:
         """End an experiment and keep its record and logs; one that has ended stays as it is."""
 
-        def intend(tx: Connection) -> bool:
+        def intend(tx: Connection) -> tuple[OutboxRow, ExperimentRow] | None:
             row = _find(tx, experiment_id)
             if Status(row.status).final:
-                return False
-            experiments.request_stop(tx, row.id, now_ms())
-            outbox.put(tx, row.id, "stop", row.generation)
+                return None
+            row = experiments.request_stop(tx, row.id, now_ms()) or row
+            order = outbox.put(tx, row, "stop")
             events.append(tx, row.id, type="stop", status=row.status, reason="Stopping", message="stop was asked for")
-            return True
+            return order, row
 
-        if stopping := await self._db.write(intend):
-            reach("stop_intent")
-            await self._outbox.settle(experiment_id, INLINE_S)
-        answer = await self.get(experiment_id)
-        return Answer(answer.result, {} if stopping else {"note": "The experiment had ended already."})
+        stopping = await self._db.write(intend)
+        if stopping is None:
+            return Answer((await self.get(experiment_id)).result, {"note": "The experiment had ended already."})
+        reach("stop_intent")
+        await self._outbox.settle(*stopping, INLINE_S)
+        row = await self._db.read(lambda tx: _find(tx, experiment_id))
+        return Answer(experiment_json(row), {"state": state_of(row)})
 
-    async def delete(self, experiment_id: str) -> Answer:
-        """End an experiment and take it out of every list."""
+    async def delete(self, experiment_id: str, *, purge: bool = False) -> Answer:
+        """End an experiment and take it out of every list; ``purge`` removes its logs and its secrets at once."""
 
-        def intend(tx: Connection) -> ExperimentRow:
+        def intend(tx: Connection) -> tuple[OutboxRow, ExperimentRow]:
             row = experiments.mark_deleted(tx, experiment_id, now_ms())
             if row is None:
                 raise NotFound("Not found experiment.")
-            outbox.put(tx, row.id, "delete", row.generation)
-            record(tx, row, "deleted")
-            return row
+            return outbox.put(tx, row, "purge" if purge else "delete"), row
 
-        row = await self._db.write(intend)
+        order, row = await self._db.write(intend)
         reach("delete_intent")
-        await self._outbox.settle(row.id, INLINE_S)
+        if not await self._outbox.settle(order, row, INLINE_S):
+            await self._db.write(lambda tx: tell_deleted(tx, row))
         reach("delete_done")
         return Answer(deleted_json(row))
 
-    async def _new_spec(self, body: object) -> ExperimentSpec:
+    async def _new_spec(self, body: object, owner: str) -> ExperimentSpec:
         source = None
         if copied_from := source_id(body):
             row = await self._db.read(lambda tx: experiments.find(tx, copied_from))
-            source = ExperimentSpec.parse(json.loads(row.spec)) if row else None
+            # What is masked is shown to nobody else, and put back for nobody else.
+            source = ExperimentSpec.parse(json.loads(row.spec)) if row and row.owner == owner else None
         spec = self._reader.read(body, source)
         self._targets[self._reader.target(spec)].check(spec)
         return spec
 
     def _accept(
         self, tx: Connection, spec: ExperimentSpec, owner: str, key: str | None, digest: str
-    ) -> tuple[OutboxRow, ExperimentRow] | str:
-        """Store an experiment and the order to run it, and return both, or return the stored answer to the same key."""
-        if key is not None and (earlier := idempotency.find(tx, owner, key)) is not None:
-            if earlier.body_hash != digest:
-                raise IdempotencyMismatch("This Idempotency-Key was used before, with another body.")
-            return earlier.response
-        now = now_ms()
-        experiment_id = experiments.next_id(tx)
-        texts = _stored(spec, experiment_id)
+    ) -> tuple[OutboxRow, ExperimentRow] | None:
+        """Store an experiment and the order to run it, and return both; None if the key was used before."""
+        if key is not None and idempotency.find(tx, owner, key) is not None:
+            return None
+        texts = stored(spec, experiment_id := experiments.next_id(tx))
         row = experiments.insert(
             tx,
             NewExperiment(
@@ -177,36 +219,46 @@ class Experiments:
                 uid=str(uuid.uuid4()),
                 owner=owner,
                 target=self._reader.target(spec),
-                namespace=spec.meta.namespace or "",
-                name=spec.meta.name,
-                framework=spec.meta.framework,
-                tags=tuple(spec.meta.tags),
-                spec=texts[0],
-                wire_spec=texts[1],
-                accepted=now,
+                namespace=texts.namespace,
+                name=texts.name,
+                framework=texts.framework,
+                tags=texts.tags,
+                spec=texts.spec,
+                wire_spec=texts.wire_spec,
+                list_spec=texts.list_spec,
+                accepted=now_ms(),
             ),
         )
-        order = outbox.put(tx, row.id, "ensure", row.generation)
+        order = outbox.put(tx, row, "ensure")
         record(tx, row, "accepted")
         if key is not None:
             idempotency.claim(
                 tx, owner=owner, key=key, path="experiment", body_hash=digest,
-                experiment_id=row.id, response=accepted_json(row), created=now,
+                experiment_id=row.id, response=accepted_json(row), created=row.accepted,
             )  # fmt: skip
         return order, row
 
-    def _replace(self, tx: Connection, row: ExperimentRow, spec: ExperimentSpec, *, restart: bool) -> None:
-        now_ended = Status(_find(tx, row.id).status).final
-        texts = _stored(spec, row.id)
-        changed = experiments.replace_spec(
-            tx, row.id, expected_generation=row.generation, spec=texts[0], wire_spec=texts[1], name=spec.meta.name,
-            namespace=spec.meta.namespace or "", tags=tuple(spec.meta.tags), new_attempt=restart and not now_ended,
-        )  # fmt: skip
-        if changed is None:
-            raise Conflict("The experiment was changed by somebody else meanwhile; nothing was done.")
-        if not now_ended:
-            outbox.put(tx, row.id, "ensure", changed.generation)
-        record(tx, changed, "changed")
+
+def _replace(
+    tx: Connection, row: ExperimentRow, spec: ExperimentSpec, *, restart: bool
+) -> tuple[OutboxRow | None, ExperimentRow]:
+    """Store a change of ``row``, as it was read before, and the order to make it so; none for what has ended."""
+    now = _find(tx, row.id)
+    ended, pending = Status(now.status).final, outbox.pending(tx, row.id)
+    if now.generation != row.generation:
+        raise Conflict("The experiment was changed by somebody else meanwhile; nothing was done.")
+    if not ended and (now.stop_requested is not None or (pending is not None and pending.op != "ensure")):
+        raise Conflict("The experiment is being stopped.")
+    changed = changes.replace_spec(tx, now, stored(spec, row.id), new_attempt=restart and not ended)
+    order = None if ended else outbox.put(tx, changed, "ensure")
+    record(tx, changed, "changed")
+    return order, changed
+
+
+def _as_it_ran(tx: Connection, row: ExperimentRow, attempt: int) -> ExperimentRow:
+    if attempt > row.attempt:
+        raise NotFound(f"{row.id} has had {row.attempt} {'attempt' if row.attempt == 1 else 'attempts'}.")
+    return replace(row, attempt=attempt, wire_spec=changes.ran(tx, row.id, attempt) or row.wire_spec)
 
 
 def _find(tx: Connection, experiment_id: str) -> ExperimentRow:
@@ -214,13 +266,6 @@ def _find(tx: Connection, experiment_id: str) -> ExperimentRow:
     if row is None:
         raise NotFound("Not found experiment.")
     return row
-
-
-def _stored(spec: ExperimentSpec, experiment_id: str) -> tuple[str, str]:
-    """Return the spec as JSON text, whole and masked, under its own id."""
-    wire = spec.wire()
-    wire["meta"]["experimentId"] = experiment_id
-    return json_text(wire), json_text(mask(wire))
 
 
 def _template(spec: ExperimentSpec) -> dict[str, Any]:

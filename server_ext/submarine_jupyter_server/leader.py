@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from submarine_jupyter.errors import SubmarineError
 from submarine_jupyter_server.notices import Notices, cause
 from submarine_jupyter_server.outbox import Outbox
-from submarine_jupyter_server.reconcile import Reconcile
+from submarine_jupyter_server.reconcile import ABSENT_AGAIN_S, Reconcile
 from submarine_jupyter_server.store import outbox
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.targets.base import ComputeTarget, Sink
@@ -33,7 +33,8 @@ BACKUP_RETRY_S = 600.0
 class Leader:
     """Works while this server is the controller.
 
-    ``started`` is filled with the targets that have started: only these get orders and are compared.
+    ``started`` is filled with the targets that have started: only these get orders and are compared. ``doubt`` is set
+    when rows and targets may differ.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Leader:
         outbox_: Outbox,
         reconcile: Reconcile,
         notices: Notices,
+        doubt: asyncio.Event,
         seconds: float,
     ) -> None:
         self._db = db
@@ -53,7 +55,7 @@ class Leader:
         self._reconcile = reconcile
         self._notices = notices
         self._seconds = seconds
-        self._doubt = asyncio.Event()
+        self._doubt = doubt
         self._compared = asyncio.Event()
 
     async def lead(self, sink: Sink, resume: Callable[[], Awaitable[None]], ready: Callable[[], None]) -> None:
@@ -88,7 +90,8 @@ class Leader:
         while True:
             await self._persist("reconcile", "The comparison of the database with what runs", self._compare_once)
             self._compared.set()
-            await _within(self._seconds, self._doubt.wait())
+            pause = min(self._seconds, ABSENT_AGAIN_S) if self._reconcile.again else self._seconds
+            await _within(pause, self._doubt.wait())
 
     async def _compare_once(self) -> None:
         doubted = self._doubt.is_set()
@@ -100,11 +103,20 @@ class Leader:
                 self._notices.put(
                     "restored", f"{restored} experiments were written again from what runs or ran on the targets."
                 )
+            self._set_aside(self._reconcile.aside)
         except BaseException:
             if doubted:
                 self._doubt.set()
             raise
         self._outbox.wake()
+
+    def _set_aside(self, aside: Mapping[str, str]) -> None:
+        if not aside:
+            self._notices.drop("aside")
+            return
+        some = "; ".join(f"{name} ({why})" for name, why in list(aside.items())[:3])
+        more = f" and {len(aside) - 3} more" if len(aside) > 3 else ""
+        self._notices.put("aside", f"Set aside, because they cannot be compared with what runs: {some}{more}.")
 
     async def _back_up(self) -> None:
         pause = FIRST_BACKUP_S

@@ -80,3 +80,10 @@ def record(tx: Connection, row: ExperimentRow, type_: str) -> None:
     """Append the event that tells listeners how ``row`` is now."""
     status = Status.DELETED if row.deleted is not None else row.status
     events.append(tx, row.id, type=type_, status=status, reason=row.reason, message=row.message)
+
+
+def tell_deleted(tx: Connection, row: ExperimentRow) -> None:
+    """Tell listeners, once, that an experiment is deleted."""
+    last = events.of(tx, row.id, limit=1)
+    if not last or last[0].status != Status.DELETED:
+        record(tx, row, "deleted")

@@ -84,6 +84,8 @@ def document(url: str) -> str:
 
 def _experiments(spec: Json, experiment: Json) -> Json:
     full = _query("view", {"enum": ["full"]}, "`full` adds `detail`: why the experiment is as it is.")
+    brief = _query("view", {"enum": ["summary"]}, "`summary` adds `detail`: state, reason and message.")
+    attempt = _query("attempt", {"type": "integer", "minimum": 1}, "The spec as that attempt ran.")
     dry_run = _query("dryRun", {"type": "boolean"}, "Only show what would be made.")
     key = _header("Idempotency-Key", "The same key and body create one experiment only.", r"^[!-~]{1,255}$")
     if_match = _header("If-Match", "The generation the change is meant for, in quotes.", r'^(\*|"[0-9]{1,18}")$')
@@ -94,19 +96,20 @@ def _experiments(spec: Json, experiment: Json) -> Json:
     return {
         "/experiment": {
             "get": _operation("List experiments, newest first", {"type": "array", "items": experiment}, 400)
-            | {"parameters": _filters()},
+            | {"parameters": [*_filters(), brief]},
             "post": _operation("Create an experiment", created, *_BODY, 403, 422, *_WRITE)
             | {"parameters": [dry_run, key], "requestBody": {"required": True, "content": whole}},
         },
         "/experiment/{id}": {
             "parameters": [_PATH_ID],
-            "get": _operation("Return an experiment", experiment, 400, 404) | {"parameters": [full]},
+            "get": _operation("Return an experiment", experiment, 400, 404) | {"parameters": [full, attempt]},
             "patch": _operation("Change an experiment", experiment, *_BODY, 404, 409, *_WRITE)
             | {
                 "parameters": [full, if_match],
                 "requestBody": {"required": True, "content": {**whole, **merge}},
             },
-            "delete": _operation("End an experiment and take it out of every list", experiment, 400, 404, *_WRITE),
+            "delete": _operation("End an experiment and take it out of every list", experiment, 400, 404, 409, *_WRITE)
+            | {"parameters": [_query("purge", {"type": "boolean"}, "Whether logs and secrets go at once.")]},
         },
         "/experiment/{id}/stop": {
             "parameters": [_PATH_ID],

@@ -2,7 +2,7 @@
 
 A decision and its outbox row are one transaction; the row goes only after the target has done it. A crash in between
 means that the same order is given again, which every target takes without doubling anything. One order per experiment
-is under way at a time.
+is under way at a time. Whoever waits, waits for one order: what becomes of another one is no answer.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from sqlalchemy import Connection
 
 from submarine_jupyter.errors import Conflict, InvalidSpec, SubmarineError, TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec, Status
-from submarine_jupyter_server import lifecycle
+from submarine_jupyter_server import lifecycle, refusals
 from submarine_jupyter_server.failpoints import reach
-from submarine_jupyter_server.store import experiments, outbox
+from submarine_jupyter_server.refusals import Outcome, Refusal
+from submarine_jupyter_server.store import changes, events, experiments, outbox
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.outbox import OutboxRow
@@ -30,7 +31,8 @@ from submarine_jupyter_server.targets.base import ComputeTarget, Launch
 
 log = logging.getLogger(__name__)
 FOREIGN_POLL_S = 0.25
-MAX_BACKOFF_S = 30.0
+MAX_BACKOFF_S = 60.0
+_DOUBLINGS = 9  # from 0.2 s until the longest pause
 # Whoever waits gets the answer first: the thread that writes would compete with it for the interpreter.
 _AFTER_YOU_S = 0.005
 
@@ -55,52 +57,53 @@ def launch_of(row: ExperimentRow) -> Launch:
 
 
 class Outbox:
-    """Delivers orders while this server is the controller; ``gone`` is awaited after each deletion."""
+    """Delivers orders while this server is the controller.
+
+    ``gone`` is awaited after each deletion, ``doubt`` called when a target has to be compared with its rows.
+    """
 
     def __init__(
         self,
         db: Database,
         targets: Mapping[str, ComputeTarget],
         gone: Callable[[ExperimentRow], Awaitable[None]],
+        doubt: Callable[[], None],
     ) -> None:
         self._db = db
         self._targets = targets
         self._gone = gone
+        self._doubt = doubt
         self._wake = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._waiters = Waiters()
         self._ended: set[str] = set()
         # What an order begins outlives the request that gave it, and must not keep that in memory.
         self._context = contextvars.Context()
         self.delivering = False
 
     def wake(self) -> None:
-        """Look for orders now."""
+        """Fetch the orders now."""
         self._wake.set()
 
-    async def settle(
-        self, experiment_id: str, seconds: float, known: tuple[OutboxRow, ExperimentRow] | None = None
-    ) -> None:
-        """Wait until the target has taken the orders for an experiment, for some seconds at most.
+    async def settle(self, order: OutboxRow, row: ExperimentRow, seconds: float) -> bool:
+        """Wait until the target has decided on ``order``, stored for the experiment ``row``; return whether it has.
 
-        ``known`` is the order, if it has just been put into the database: it need not be read again.
-        Raises TargetRefused or InvalidSpec when the target says no meanwhile. Returns at once on a server that is not
-        the controller: the other one delivers.
+        Waits some ``seconds`` at most. Raises TargetRefused, InvalidSpec or Conflict when the target says no meanwhile.
+        Returns at once on a server that is not the controller: the other one delivers.
         """
         if not self.delivering:
-            return
-        future = self._waiting.setdefault(experiment_id, asyncio.get_running_loop().create_future())
-        if known is None:
-            self.wake()
-        else:
-            self._begin(*known)
+            return False
+        future = self._waiters.join(order)
+        self._begin(order, row)
         try:
             async with asyncio.timeout(seconds):
-                await asyncio.shield(future)
+                await future
         except TimeoutError:
-            pass
+            self._waiters.promise(order)
+            return False
         finally:
-            self._waiting.pop(experiment_id, None)
+            self._waiters.leave(order, future)
+        return True
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -128,7 +131,7 @@ class Outbox:
             log.warning("The outbox cannot be read: %s", error)
             return
         for order, row in due:
-            # What has ended meanwhile may have been this order; whoever ended has us look again.
+            # What has ended meanwhile may have been this order; whoever ended has us fetch again.
             if order.experiment_id not in self._ended:
                 self._begin(order, row)
 
@@ -139,40 +142,27 @@ class Outbox:
             self._under_way[order.experiment_id] = task
 
     async def _deliver(self, order: OutboxRow, row: ExperimentRow | None) -> None:
-        refused: SubmarineError | None = None
         try:
             if row is not None:
                 await self._give(order, row)
             # Nobody waits for the disk once more: should the order be given again, that is harmless.
-            self._answer(order, None)
+            self._waiters.answer(order)
             await asyncio.sleep(_AFTER_YOU_S)
             reach("outbox_done_before")
-            await self._db.write(lambda tx: outbox.done(tx, order.seq))
+            await self._db.write(lambda tx: _done(tx, order, row))
             reach("outbox_done_after")
         except (TargetRefused, InvalidSpec, Conflict) as error:
-            refused = error
             await self._refused(order, error)
         except TargetUnavailable as error:
             await self._again(order, str(error), error.reason)
-            return
         except Exception as error:
             log.exception("%s of %s failed; it will be tried again", order.op, order.experiment_id)
             await self._again(order, f"{type(error).__name__}: {error}", "InternalError")
-            return
         finally:
             self._under_way.pop(order.experiment_id, None)
             self._ended.add(order.experiment_id)
-        self._wake.set()
-        if refused is not None:
-            self._answer(order, refused)
-
-    def _answer(self, order: OutboxRow, refused: SubmarineError | None) -> None:
-        future = self._waiting.get(order.experiment_id)
-        if future is not None and not future.done():
-            if refused is None:
-                future.set_result(None)
-            else:
-                future.set_exception(refused)
+            # Another order may have taken the place of this one meanwhile.
+            self._wake.set()
 
     async def _give(self, order: OutboxRow, row: ExperimentRow) -> None:
         target = self._targets.get(row.target)
@@ -180,62 +170,107 @@ class Outbox:
             raise TargetUnavailable(
                 f"target '{row.target}' is not configured on this server, or could not start: the notices of ping tell"
             )
-        if order.op == "delete":
+        if order.op in ("delete", "purge"):
             reach("delete_target")
-            await target.delete(row.id, row.uid)
+            if order.op == "purge":
+                await target.purge(row.id, row.uid)
+            else:
+                await target.delete(row.id, row.uid)
             await self._gone(row)
-        elif row.deleted is None and order.op == "stop":
-            reach("stop_target")
-            await target.stop(launch_of(row))
         elif row.deleted is None and not Status(row.status).final:
+            if order.op == "stop":
+                reach("stop_target")
+                await target.stop(launch_of(row))
+                return
             reach("submit_before")
             await target.ensure(launch_of(row))
             reach("submit_after")
 
-    async def _refused(self, order: OutboxRow, error: SubmarineError) -> None:
-        """Forget a new experiment while its POST still waits for the answer; otherwise keep it and say why.
-
-        What runs already goes on when only a change of it was refused.
-        """
-        forget = order.generation == 1 and order.experiment_id in self._waiting
-
-        def drop(tx: Connection) -> None:
-            if forget:
-                experiments.forget(tx, order.experiment_id)
-                return
-            outbox.done(tx, order.seq)
-            row = experiments.find(tx, order.experiment_id)
-            if row is not None and not Status(row.status).final:
-                status = Status.FAILED if row.status == Status.ACCEPTED else Status(row.status)
-                moved = experiments.advance(
-                    tx, row.id, uid=row.uid, attempt=row.attempt, status=status, at_ms=now_ms(),
-                    reason=getattr(error, "reason", "Refused"), message=str(error),
-                )  # fmt: skip
-                if moved is not None:
-                    lifecycle.record(tx, moved, "status")
-
-        await self._db.write(drop)
+    async def _refused(self, order: OutboxRow, error: Refusal) -> None:
+        waited, promised = self._waiters.wait_for(order), self._waiters.promised(order)
+        try:
+            outcome = await self._db.write(
+                lambda tx: refusals.apply(tx, order, error, now=now_ms(), waited=waited, promised=promised)
+            )
+        except SubmarineError as trouble:
+            log.warning("%s of %s: %s", order.op, order.experiment_id, trouble)
+            await self._again(order, str(error), refusals.reason_of(error))
+            return
+        if outcome is Outcome.AGAIN:
+            word = {"stop": "StopRefused", "ensure": refusals.reason_of(error)}.get(order.op, "DeleteRefused")
+            await self._again(order, str(error), word)
+        if outcome in (Outcome.REPLACED, Outcome.AGAIN) and (order.op in ("ensure", "stop") or promised):
+            self._waiters.answer(order, forget=outcome is not Outcome.AGAIN)
+        else:
+            failed = outcome is Outcome.FAILED
+            answer = refusals.named(error, order.experiment_id) if failed else error
+            self._waiters.answer(order, answer, all_before=failed)
+        if outcome is Outcome.TAKEN_BACK:
+            self._doubt()
 
     async def _again(self, order: OutboxRow, error: str, reason: str) -> None:
         """Put the order off, and let the user see why nothing happens."""
-        pause = min(MAX_BACKOFF_S, 0.2 * 2**order.attempts) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        doublings = min(order.attempts, _DOUBLINGS)
+        pause = min(MAX_BACKOFF_S, 0.2 * 2**doublings) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         at = now_ms() + int(pause * 1000)
-
-        def put_off(tx: Connection) -> None:
-            row = experiments.find(tx, order.experiment_id)
-            if not outbox.retry(tx, order.seq, at, error[:1000]) or row is None:
-                return
-            moved = experiments.advance(
-                tx, row.id, uid=row.uid, attempt=row.attempt, status=row.status, at_ms=now_ms(),
-                reason=reason, message=error[:1000],
-            )  # fmt: skip
-            if moved is not None:
-                lifecycle.record(tx, moved, "reason")
-
         try:
-            await self._db.write(put_off)
+            await self._db.write(lambda tx: _put_off(tx, order, at, error[:1000], reason))
         except SubmarineError as trouble:
             log.warning("%s of %s: %s", order.op, order.experiment_id, trouble)
+
+
+class Waiters:
+    """Who waits for which order, and to whom it was promised before it was decided."""
+
+    def __init__(self) -> None:
+        self._futures: dict[str, list[tuple[int, asyncio.Future[None]]]] = {}
+        self._promises: dict[str, int] = {}  # the last order that somebody was told is accepted
+
+    def join(self, order: OutboxRow) -> asyncio.Future[None]:
+        """Return what is done once the order is decided."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._futures.setdefault(order.experiment_id, []).append((order.seq, future))
+        return future
+
+    def leave(self, order: OutboxRow, future: asyncio.Future[None]) -> None:
+        """Wait no more."""
+        left = [each for each in self._futures.get(order.experiment_id, ()) if each[1] is not future]
+        if left:
+            self._futures[order.experiment_id] = left
+        else:
+            self._futures.pop(order.experiment_id, None)
+
+    def wait_for(self, order: OutboxRow) -> bool:
+        """Return whether somebody waits for this very order."""
+        return any(seq == order.seq for seq, _ in self._futures.get(order.experiment_id, ()))
+
+    def promise(self, order: OutboxRow) -> None:
+        """Note that somebody is told now: it is accepted."""
+        self._promises[order.experiment_id] = order.seq
+
+    def promised(self, order: OutboxRow) -> bool:
+        """Return whether somebody was told so; of an order to run it, also when it was an earlier one."""
+        last = self._promises.get(order.experiment_id)
+        return last is not None and (last == order.seq or (order.op == "ensure" and last < order.seq))
+
+    def answer(
+        self,
+        order: OutboxRow,
+        refused: SubmarineError | None = None,
+        *,
+        all_before: bool = False,
+        forget: bool = True,
+    ) -> None:
+        """Tell those who wait for ``order``, and that theirs was replaced to those who wait for an earlier one."""
+        if forget and self._promises.get(order.experiment_id, order.seq + 1) <= order.seq:
+            del self._promises[order.experiment_id]
+        for seq, future in self._futures.get(order.experiment_id, ()):
+            if future.done() or seq > order.seq:
+                continue
+            if refused is not None and (seq == order.seq or all_before):
+                future.set_exception(refused)
+            else:
+                future.set_result(None)
 
 
 def _due(tx: Connection, under_way: set[str]) -> list[tuple[OutboxRow, ExperimentRow | None]]:
@@ -245,3 +280,34 @@ def _due(tx: Connection, under_way: set[str]) -> list[tuple[OutboxRow, Experimen
         for order in outbox.due(tx, now_ms(), 100)
         if order.experiment_id not in under_way
     ]
+
+
+def _done(tx: Connection, order: OutboxRow, row: ExperimentRow | None) -> None:
+    """Note that an order was carried out for an experiment as it stood in ``row``."""
+    outbox.done(tx, order.seq)
+    if row is None:
+        return
+    if order.op == "ensure":
+        changes.confirm(tx, order, row)
+    elif order.op in ("delete", "purge"):
+        lifecycle.tell_deleted(tx, experiments.mark_deleted(tx, row.id, now_ms()) or row)
+        if order.op == "purge":
+            experiments.scrub(tx, row.id)
+    if order.attempts and (now := experiments.find(tx, row.id)) is not None and not Status(now.status).final:
+        lifecycle.record(tx, now, "reason")  # what stood in the way of the order does so no more
+
+
+def _put_off(tx: Connection, order: OutboxRow, at: int, error: str, reason: str) -> None:
+    row = experiments.find(tx, order.experiment_id)
+    if not outbox.retry(tx, order.seq, at, error, reason) or row is None:
+        return
+    if row.status != Status.ACCEPTED:
+        # What runs, runs: what its target reports stands in the row.
+        events.append(tx, row.id, type="reason", status=row.status, reason=reason, message=error)
+        return
+    moved = experiments.advance(
+        tx, row.id, uid=row.uid, attempt=row.attempt, status=row.status, at_ms=now_ms(),
+        reason=reason, message=error,
+    )  # fmt: skip
+    if moved is not None:
+        lifecycle.record(tx, moved, "reason")

@@ -11,7 +11,8 @@ from submarine_jupyter.errors import Forbidden, InvalidSpec
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.logs.templates import parse_template
 from submarine_jupyter_server.query import QueryString, one, only, whole
-from submarine_jupyter_server.secrets import restore
+from submarine_jupyter_server.secrets import mask, restore
+from submarine_jupyter_server.store.changes import SpecTexts
 from submarine_jupyter_server.store.experiments import Query
 from submarine_jupyter_server.targets.base import ComputeTarget
 
@@ -27,12 +28,12 @@ class SpecReader:
         self._default_target = default_target
 
     def read(self, body: object, source: ExperimentSpec | None = None, *, target: str | None = None) -> ExperimentSpec:
-        """Return the spec in ``body``, its namespace filled in and masked secrets taken from ``source``.
+        """Return the spec in ``body``, its namespace filled in; masked secrets and code left out come from ``source``.
 
         ``target`` is where an experiment is that exists already, which a spec need not name. Raises InvalidSpec, or
         Forbidden for a namespace its target is not configured for.
         """
-        spec = ExperimentSpec.parse(body)
+        spec = ExperimentSpec.parse(_with_code(body, source))
         wire = spec.wire()
         if (full := restore(wire, source.wire() if source else None)) != wire:
             spec = ExperimentSpec.parse(full)
@@ -79,6 +80,47 @@ def merge_patch(target: Any, patch: Any) -> Any:
         else:
             merged[key] = merge_patch(merged.get(key), value)
     return merged
+
+
+def stored(spec: ExperimentSpec, experiment_id: str) -> SpecTexts:
+    """Return a spec as it is stored, under its own id."""
+    wire = spec.wire()
+    wire["meta"]["experimentId"] = experiment_id
+    masked = mask(wire)
+    return SpecTexts(
+        spec=_encode(wire),
+        wire_spec=_encode(masked),
+        list_spec=_without_code(masked),
+        name=spec.meta.name,
+        namespace=spec.meta.namespace or "",
+        framework=spec.meta.framework,
+        tags=tuple(spec.meta.tags),
+    )
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _without_code(wire: dict[str, Any]) -> str | None:
+    """Return a spec with null in place of the text of each file, None if it has no files: a list carries no code."""
+    code = wire.get("code") or {}
+    if not code.get("files"):
+        return None
+    return _encode({**wire, "code": {**code, "files": dict.fromkeys(code["files"])}})
+
+
+def _with_code(body: object, source: ExperimentSpec | None) -> object:
+    """Return a body in which each text of code that a list left out is the one of ``source``."""
+    code = body.get("code") if isinstance(body, Mapping) else None
+    files = code.get("files") if isinstance(code, Mapping) else None
+    if not isinstance(files, Mapping) or None not in files.values():
+        return body
+    known = (source.code.files if source and source.code else None) or {}
+    left_out = [name for name, text in files.items() if text is None and name not in known]
+    if left_out:
+        raise InvalidSpec([f"code.files.{name}: is null, as in a list; send its text"[:300] for name in left_out[:20]])
+    filled = {name: known[name] if text is None else text for name, text in files.items()}
+    return {**body, "code": {**code, "files": filled}}  # type: ignore[dict-item]
 
 
 def body_hash(body: object) -> str:

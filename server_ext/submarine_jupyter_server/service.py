@@ -52,10 +52,13 @@ class Service:
         archive = LogArchive(config.data_dir / "runs")
         reader = SpecReader(targets, config.default_target)
         started: dict[str, ComputeTarget] = {}
-        self._outbox = Outbox(db, started, self._gone)
+        doubt = asyncio.Event()
+        self._outbox = Outbox(db, started, self._gone, doubt.set)
         self._lifecycle = Lifecycle(db, self._ending, self._moved)
         reconcile = Reconcile(db, started, config.retention_days)
-        self._leader = Leader(db, targets, started, self._outbox, reconcile, self.notices, config.reconcile_seconds)
+        self._leader = Leader(
+            db, targets, started, self._outbox, reconcile, self.notices, doubt, config.reconcile_seconds
+        )
         self._controller = Controller(config.data_dir)
         self._metrics = MetricCollector(db, archive, metrics)
         self._tasks: list[asyncio.Task[None]] = []

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.store.events import EventRow
-from submarine_jupyter_server.store.experiments import ExperimentRow
+from submarine_jupyter_server.store.experiments import ExperimentRow, ListRow
+from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.store.replicas import ReplicaRow
 
 
@@ -91,11 +92,41 @@ def _experiment(row: Listed, status: str, times: Sequence[int | None], detail: d
     )
 
 
-def detail(row: ExperimentRow, replicas: Sequence[ReplicaRow], events: Sequence[EventRow]) -> dict[str, Any]:
+def state_of(row: ListRow) -> str:
+    """Return the word that people see; unlike the status it tells a stop from a failure, and a queue from a start."""
+    if row.status == Status.FAILED and row.reason == "Stopped":
+        return "Stopped"
+    if Status(row.status).final:
+        return row.status
+    if row.stop_requested is not None:
+        return "Stopping"
+    if row.status == Status.ACCEPTED:
+        return "Queued" if row.reason == "Queued" else "Waiting"
+    return "Starting" if row.status == Status.CREATED else row.status
+
+
+def brief(row: ListRow, order: OutboxRow | None = None) -> dict[str, Any]:
+    """Return how an experiment is, in few words; ``order`` is one that was given in vain."""
+    known = {"state": state_of(row), "reason": row.reason, "message": row.message}
+    if order is not None and row.status != Status.ACCEPTED:
+        known |= {"reason": order.last_reason, "message": order.last_error}
+    return known
+
+
+def detail(
+    row: ExperimentRow, replicas: Sequence[ReplicaRow], events: Sequence[EventRow], order: OutboxRow | None = None
+) -> dict[str, Any]:
     """Return what ``?view=full`` adds: why it is as it is."""
+    retried = (
+        {
+            "order": {"op": order.op, "tries": order.attempts, "nextTime": time_text(order.next_at)},
+        }
+        if order is not None
+        else {}
+    )
     return {
-        "reason": row.reason,
-        "message": row.message,
+        **brief(row, order),
+        **retried,
         "notes": list(row.notes),
         "owner": row.owner,
         "target": row.target,

@@ -29,7 +29,7 @@ async def main(path, most):
         new_id = experiments.next_id(tx)
         row = experiments.insert(tx, experiments.NewExperiment(
             new_id, str(uuid.uuid4()), "ada", "local", "default", "n", "PyTorch", "x" * 3000, "{}", 1, ("a", "b")))
-        outbox.put(tx, row.id, "ensure", 1)
+        outbox.put(tx, row, "ensure")
         events.append(tx, row.id, type="accepted")
         return row.id
 

@@ -46,7 +46,7 @@ def fill(file: Path) -> None:
 def submit(new: New) -> Callable[[Connection], ExperimentRow]:
     def run(tx: Connection) -> ExperimentRow:
         row = experiments.insert(tx, new(id=experiments.next_id(tx), spec="x" * 20_000))
-        outbox.put(tx, row.id, "ensure", 1)
+        outbox.put(tx, row, "ensure")
         return row
 
     return run
@@ -56,7 +56,7 @@ def end(row: ExperimentRow) -> Callable[[Connection], ExperimentRow | None]:
     """Return what is done when an experiment ends."""
 
     def run(tx: Connection) -> ExperimentRow | None:
-        outbox.put(tx, row.id, "delete", 2)
+        outbox.put(tx, row, "delete")
         events.append(tx, row.id, type="status", status="Failed", message="why " * 100)
         return experiments.advance(tx, row.id, uid=row.uid, attempt=1, status="Failed", at_ms=row.accepted)
 

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import IntegrityError
 
-from submarine_jupyter_server.store import events, experiments, idempotency, metrics, outbox
+from submarine_jupyter_server.store import changes, events, experiments, idempotency, metrics, outbox
+from submarine_jupyter_server.store.changes import SpecTexts
 from submarine_jupyter_server.store.experiments import NewExperiment, Query
 from submarine_jupyter_server.store.tables import metadata
 
@@ -77,11 +78,8 @@ def test_a_deleted_experiment_is_in_no_list(tx: Connection, new: New) -> None:
 
 def test_a_changed_spec_changes_what_is_filtered_by(tx: Connection, new: New) -> None:
     row = experiments.insert(tx, new(tags=("a", "b")))
-    changed = experiments.replace_spec(
-        tx, row.id, expected_generation=1, spec="{2}", wire_spec="{3}", name="new", namespace="n", tags=("b", "c"),
-        framework="XGBoost", new_attempt=False,
-    )  # fmt: skip
-    assert changed is not None
+    texts = SpecTexts("{2}", "{3}", None, "new", "n", "XGBoost", ("b", "c"))
+    changed = changes.replace_spec(tx, row, texts, new_attempt=False)
     assert (changed.spec, changed.wire_spec, changed.framework) == ("{2}", "{3}", "XGBoost")
     for query, wanted in ((Query(tags=("a",)), 0), (Query(tags=("c", "b")), 1), (Query(name="new"), 1)):
         assert experiments.count(tx, query) == wanted
@@ -97,7 +95,7 @@ def test_the_first_wish_to_stop_counts(tx: Connection, new: New) -> None:
 
 def test_what_is_forgotten_leaves_no_trace(tx: Connection, new: New) -> None:
     row = experiments.insert(tx, new(tags=("a",)))
-    outbox.put(tx, row.id, "ensure", 1)
+    outbox.put(tx, row, "ensure")
     events.append(tx, row.id, type="accepted")
     metrics.record(tx, row.id, 1, "worker-0", 10, [("loss", 0.5, 1, 5)])
     idempotency.claim(tx, owner="ada", key="k", path="p", body_hash="h", experiment_id=row.id, response="{}", created=1)

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import Connection
 
-from submarine_jupyter_server.store import connection, experiments, recovery
+from submarine_jupyter_server.store import changes, connection, experiments, recovery
+from submarine_jupyter_server.store.changes import SpecTexts
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
 
 RANK = {"Accepted": 0, "Created": 1, "Running": 2, "Succeeded": 3, "Failed": 3}
@@ -71,17 +72,12 @@ class Life(RuleBasedStateMachine):
         elif RANK[status] < RANK[before.status]:
             assert after is None
 
-    @rule(new_attempt=st.booleans(), stale=st.booleans())
-    def patch(self, new_attempt: bool, stale: bool) -> None:
+    @precondition(lambda self: self.now().deleted is None)
+    @rule(new_attempt=st.booleans())
+    def patch(self, new_attempt: bool) -> None:
         before = self.now()
-        after = experiments.replace_spec(
-            self.tx, "e", expected_generation=before.generation - stale, spec="{2}", wire_spec="{2}", name="m",
-            namespace="other", tags=("b", "c"), new_attempt=new_attempt,
-        )  # fmt: skip
-        if stale or before.deleted is not None:
-            assert after is None
-            assert self.now() == before
-            return
+        texts = SpecTexts("{2}", "{2}", None, "m", "other", "PyTorch", ("b", "c"))
+        after = changes.replace_spec(self.tx, before, texts, new_attempt=new_attempt)
         assert after == self.now()
         assert (after.generation, after.spec, after.name) == (before.generation + 1, "{2}", "m")
         restarted = new_attempt and RANK[before.status] < 3

@@ -7,6 +7,7 @@ from tornado.web import authenticated
 from submarine_jupyter_server.handlers.base import SubmarineHandler
 from submarine_jupyter_server.handlers.body import MERGE_PATCH, media_type
 from submarine_jupyter_server.handlers.query import choice, experiment_id, flag, idempotency_key, if_match
+from submarine_jupyter_server.query import whole
 
 
 class ExperimentsHandler(SubmarineHandler):
@@ -14,9 +15,11 @@ class ExperimentsHandler(SubmarineHandler):
 
     @authenticated
     async def get(self) -> None:
-        """List them, newest first."""
+        """List them, newest first; ``view=summary`` adds how each is."""
+        filters = self.filters()
+        summary = choice(filters, "view", "summary") == "summary"
         service = await self.service()
-        self.answer((await service.experiments.list(self.filters())).noted(list(service.notices)))
+        self.answer((await service.experiments.list(filters, summary=summary)).noted(list(service.notices)))
 
     @authenticated
     async def post(self) -> None:
@@ -36,10 +39,11 @@ class ExperimentHandler(SubmarineHandler):
 
     @authenticated
     async def get(self, name: str) -> None:
-        """Return it; ``view=full`` adds why it is as it is."""
-        full = choice(self.query("view"), "view", "full") == "full"
+        """Return it; ``view=full`` adds why it is as it is, ``attempt`` shows what that one ran."""
+        query = self.query("view", "attempt")
+        full, attempt = choice(query, "view", "full") == "full", whole(query, "attempt", 1, 10**6)
         service = await self.service()
-        self.answer(await service.experiments.get(experiment_id(name), full=full))
+        self.answer(await service.experiments.get(experiment_id(name), full=full, attempt=attempt))
 
     @authenticated
     async def patch(self, name: str) -> None:
@@ -54,10 +58,10 @@ class ExperimentHandler(SubmarineHandler):
 
     @authenticated
     async def delete(self, name: str) -> None:
-        """End it and take it out of every list."""
-        self.query()
+        """End it and take it out of every list; with ``purge=true`` its logs and its secrets go at once."""
+        purge = flag(self.query("purge"), "purge")
         service = await self.service()
-        self.answer(await service.experiments.delete(experiment_id(name)))
+        self.answer(await service.experiments.delete(experiment_id(name), purge=purge))
 
 
 class StopHandler(SubmarineHandler):

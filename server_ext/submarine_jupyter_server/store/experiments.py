@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 
 from submarine_jupyter.models import Status
 
+from . import tags
 from .ballast import require_space
 from .listing import Page, Query, count, page
 from .rows import FINAL_RANK, RANK, WHOLE, ExperimentRow, ListRow, NewExperiment, one, whole
-from .tables import experiment, experiment_tag, meta
+from .tables import attempt_spec, event, experiment, log_position, meta, metric, replica
 from .transitions import advance
 
 __all__ = [
@@ -23,19 +24,22 @@ __all__ = [
     "Page",
     "Query",
     "advance",
+    "bring_back",
     "count",
+    "deleted_ids",
     "expired_deleted",
     "find",
     "forget",
+    "ids_after",
     "insert",
     "live",
     "mark_deleted",
     "next_id",
     "page",
     "raise_counter",
-    "replace_spec",
     "request_stop",
     "restore",
+    "scrub",
 ]
 
 # Made once: to put a statement together takes as long as to carry it out.
@@ -66,11 +70,11 @@ def restore(tx: Connection, new: NewExperiment, *, generation: int = 1, attempt:
     """Store an experiment that was known before, as Accepted: what it is now is for ``advance``. Raises StorageFull."""
     require_space(tx)
     values: dict[str, Any] = {name: getattr(new, name) for name in NewExperiment.__dataclass_fields__}
-    tags = values.pop("tags")
+    labels = values.pop("tags")
     values |= {"status": Status.ACCEPTED.value, "notes": "[]", "generation": generation, "attempt": attempt}
     seq = tx.execute(_INSERT, values).inserted_primary_key
     assert seq is not None  # noqa: S101 - for the type checker
-    _add_tags(tx, seq[0], tags)
+    tags.add(tx, seq[0], labels)
     row = one(tx, experiment.c.seq == seq[0])
     assert row is not None  # noqa: S101 - for the type checker
     return row
@@ -93,48 +97,25 @@ def live(tx: Connection, target: str | None = None) -> list[ExperimentRow]:
     return [whole(row) for row in found]
 
 
+def ids_after(tx: Connection, target: str, seq: int) -> tuple[int, list[str]]:
+    """Return the ids of a target's experiments with a number above ``seq``, deleted ones too, and the last number."""
+    found = sa.select(experiment.c.seq, experiment.c.id).where(experiment.c.seq > seq, experiment.c.target == target)
+    rows = tx.execute(found.order_by(experiment.c.seq)).all()
+    return (rows[-1].seq if rows else seq), [row.id for row in rows]
+
+
+def deleted_ids(tx: Connection, target: str) -> frozenset[str]:
+    """Return the ids of a target's deleted experiments."""
+    where = (experiment.c.deleted.is_not(None), experiment.c.target == target)
+    return frozenset(tx.execute(sa.select(experiment.c.id).where(*where)).scalars())
+
+
 def expired_deleted(tx: Connection, before_ms: int, limit: int = 1000) -> list[ExperimentRow]:
     """Return experiments that were deleted before a time, the longest ago first."""
     found = tx.execute(
         sa.select(*WHOLE).where(experiment.c.deleted < before_ms).order_by(experiment.c.deleted).limit(limit)
     )
     return [whole(row) for row in found]
-
-
-def replace_spec(
-    tx: Connection,
-    experiment_id: str,
-    *,
-    expected_generation: int,
-    spec: str,
-    wire_spec: str,
-    name: str,
-    namespace: str,
-    tags: Sequence[str],
-    new_attempt: bool,
-    framework: str | None = None,
-) -> ExperimentRow | None:
-    """Give an experiment another spec and the next generation; None if it is not at ``expected_generation`` any more.
-
-    A new attempt is Accepted again, neither created nor running. One that has ended stays so: it gets the spec only.
-    """
-    row = find(tx, experiment_id)
-    if row is None or row.generation != expected_generation:
-        return None
-    require_space(tx)
-    values: dict[str, Any] = {
-        "spec": spec,
-        "wire_spec": wire_spec,
-        "name": name,
-        "namespace": namespace,
-        "framework": framework or row.framework,
-        "generation": row.generation + 1,
-    }
-    if new_attempt and RANK[row.status] < FINAL_RANK:
-        values |= {"attempt": row.attempt + 1, "status": Status.ACCEPTED.value, "notes": "[]"}
-        values |= dict.fromkeys(("created", "running", "reason", "message"))
-    _set_tags(tx, row.seq, tags)
-    return _changed(tx, row, values)
 
 
 def request_stop(tx: Connection, experiment_id: str, at: int) -> ExperimentRow | None:
@@ -153,8 +134,27 @@ def mark_deleted(tx: Connection, experiment_id: str, at: int) -> ExperimentRow |
     row = find(tx, experiment_id)
     if row is None:
         return None
-    _set_tags(tx, row.seq, ())
+    tags.replace(tx, row.seq, ())
     return _changed(tx, row, {"deleted": at, "generation": row.generation + 1})
+
+
+def bring_back(tx: Connection, experiment_id: str, labels: Sequence[str]) -> ExperimentRow | None:
+    """Undo a deletion that nobody has been told of, because the target refused it; None if there is none."""
+    row = find(tx, experiment_id, include_deleted=True)
+    if row is None or row.deleted is None:
+        return None
+    tags.replace(tx, row.seq, labels)
+    return _changed(tx, row, {"deleted": None})
+
+
+def scrub(tx: Connection, experiment_id: str) -> None:
+    """Keep of a deleted experiment only that it was there: neither what it ran nor what became of it."""
+    of = (experiment.c.id == experiment_id, experiment.c.deleted.is_not(None))
+    empty = {"spec": "{}", "wire_spec": "{}", "list_spec": None, "applied": None, "name": "", "notes": "[]"}
+    if tx.execute(sa.update(experiment).where(*of).values(empty | {"reason": None, "message": None})).rowcount:
+        for table in (attempt_spec, replica, metric, log_position):
+            tx.execute(sa.delete(table).where(table.c.experiment_id == experiment_id))
+        tx.execute(sa.update(event).where(event.c.experiment_id == experiment_id).values(message=None, data=None))
 
 
 def forget(tx: Connection, experiment_id: str) -> bool:
@@ -165,16 +165,6 @@ def forget(tx: Connection, experiment_id: str) -> bool:
 def _changed(tx: Connection, row: ExperimentRow, values: dict[str, Any]) -> ExperimentRow | None:
     tx.execute(sa.update(experiment).where(experiment.c.seq == row.seq).values(values))
     return one(tx, experiment.c.seq == row.seq)
-
-
-def _set_tags(tx: Connection, seq: int, tags: Sequence[str]) -> None:
-    tx.execute(sa.delete(experiment_tag).where(experiment_tag.c.seq == seq))
-    _add_tags(tx, seq, tags)
-
-
-def _add_tags(tx: Connection, seq: int, tags: Sequence[str]) -> None:
-    if tags:
-        tx.execute(sa.insert(experiment_tag), [{"tag": tag, "seq": seq} for tag in dict.fromkeys(tags)])
 
 
 def _meta(tx: Connection) -> dict[str, str]:

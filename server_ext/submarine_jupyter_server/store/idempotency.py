@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from .tables import idempotency
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyRow:
-    """A key of one owner, what it was used for, and the answer that was given."""
+    """A key of one owner, what it was used for, and the answer to it: the ``refusal`` (JSON) if there is one."""
 
     owner: str
     key: str
@@ -19,6 +19,7 @@ class IdempotencyRow:
     body_hash: str
     experiment_id: str
     response: str
+    refusal: str | None
     created: int
 
 
@@ -46,9 +47,14 @@ def claim(
     """
     earlier = find(tx, owner, key)
     if earlier is None:
-        row = IdempotencyRow(owner, key, path, body_hash, experiment_id, response, created)
+        row = IdempotencyRow(owner, key, path, body_hash, experiment_id, response, None, created)
         tx.execute(insert(idempotency).values({name: getattr(row, name) for name in IdempotencyRow.__slots__}))
     return earlier
+
+
+def refuse(tx: Connection, experiment_id: str, refusal: str) -> None:
+    """Keep a refusal as the answer to the keys under which an experiment was submitted."""
+    tx.execute(update(idempotency).where(idempotency.c.experiment_id == experiment_id).values(refusal=refusal))
 
 
 def purge(tx: Connection, before_ms: int) -> int:

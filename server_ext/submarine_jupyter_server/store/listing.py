@@ -6,6 +6,7 @@ knows nothing of how the values are distributed, and a wrong guess reads a hundr
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,8 @@ _UNDELETED = experiment.c.deleted.is_(None)
 # A filter that leaves fewer rows than this leads to the page itself, and what it leaves is sorted.
 _FEW = 1000
 _MOST_TAGS = 20
+# Of the specs of one page: a thousand experiments may have a MiB each.
+MOST_CHARACTERS = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +84,15 @@ def page(tx: Connection, query: Query) -> Page:
     statement = (
         select(*LISTED).join(picked, picked.c.seq == experiment.c.seq).order_by(*_order(position, position.column))
     )
-    rows = [listed(row) for row in tx.execute(statement).all()]
-    if len(rows) <= query.limit:
-        return Page(rows, None)
-    rows.pop()
-    return Page(rows, position.after(rows[-1]))
+    rows: list[ListRow] = []
+    size = 0
+    with contextlib.closing(tx.execute(statement)) as found:
+        for row in map(listed, found):
+            size += len(row.wire_spec)
+            if len(rows) == query.limit or (rows and size > MOST_CHARACTERS):
+                return Page(rows, position.after(rows[-1]))
+            rows.append(row)
+    return Page(rows, None)
 
 
 def count(tx: Connection, query: Query) -> int:

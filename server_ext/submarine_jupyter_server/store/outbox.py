@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
+from .rows import ListRow
 from .tables import outbox
 
-Op = Literal["ensure", "stop", "delete"]
+Op = Literal["ensure", "stop", "delete", "purge"]
 # A later order of the same weight replaces an earlier one; a lighter one cannot undo what was decided.
-_WEIGHT = {"ensure": 0, "stop": 1, "delete": 2}
+_WEIGHT = {"ensure": 0, "stop": 1, "delete": 2, "purge": 3}
+# A clock that was set back must not hold an order up: no order is put off longer than this.
+_MOST_MS = 120_000
 # Made once: to put a statement together takes as long as to carry it out.
 _ROWS, _INSERT = select(*outbox.c), insert(outbox)
 _PENDING = _ROWS.where(outbox.c.experiment_id == bindparam("of"))
@@ -19,29 +23,36 @@ _PENDING = _ROWS.where(outbox.c.experiment_id == bindparam("of"))
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """An order; ``next_at`` is when it is due, in milliseconds, ``attempts`` how often it was tried in vain."""
+    """An order for one ``attempt``; ``next_at`` is when it is due (ms), ``attempts`` how often it was tried in vain."""
 
     seq: int
     experiment_id: str
     op: str
     generation: int
+    attempt: int
     attempts: int
     next_at: int
     last_error: str | None
+    last_reason: str | None = None
 
 
-def put(tx: Connection, experiment_id: str, op: Op, generation: int) -> OutboxRow:
-    """Order something, due at once, and return what is to be done now: delete before stop before ensure."""
+def put(tx: Connection, row: ListRow, op: Op) -> OutboxRow:
+    """Order something for an experiment as it stands in ``row``, due at once; return what is to be done now.
+
+    A purge comes before a delete, that before a stop, that before an ensure: the lighter one is not kept.
+    """
+    experiment_id = row.id
     before = pending(tx, experiment_id)
     if before is not None and _WEIGHT[before.op] > _WEIGHT[op]:
         return before
     if before is not None:
         tx.execute(delete(outbox).where(outbox.c.experiment_id == experiment_id))
     # A new number: whoever still works on the order before cannot take this one for done.
-    values = {"experiment_id": experiment_id, "op": op, "generation": generation, "attempts": 0, "next_at": 0}
+    values = {"experiment_id": experiment_id, "op": op, "generation": row.generation, "attempt": row.attempt}
+    values |= {"attempts": 0, "next_at": 0}
     seq = tx.execute(_INSERT, values).inserted_primary_key
     assert seq is not None  # noqa: S101 - for the type checker
-    return OutboxRow(seq[0], experiment_id, op, generation, 0, 0, None)
+    return OutboxRow(seq[0], experiment_id, op, row.generation, row.attempt, 0, 0, None)
 
 
 def pending(tx: Connection, experiment_id: str) -> OutboxRow | None:
@@ -52,13 +63,25 @@ def pending(tx: Connection, experiment_id: str) -> OutboxRow | None:
 
 def due(tx: Connection, now_ms: int, limit: int) -> list[OutboxRow]:
     """Return orders that are due, those that waited longest first."""
-    found = _ROWS.where(outbox.c.next_at <= now_ms).order_by(outbox.c.next_at, outbox.c.seq).limit(limit)
+    due = or_(outbox.c.next_at <= now_ms, outbox.c.next_at > now_ms + _MOST_MS)
+    found = _ROWS.where(due).order_by(outbox.c.next_at, outbox.c.seq).limit(limit)
     return [OutboxRow(*row) for row in tx.execute(found)]
+
+
+def troubled(tx: Connection, experiment_ids: Sequence[str]) -> dict[str, OutboxRow]:
+    """Return the orders, of these experiments, that were tried in vain and will be tried again; by experiment."""
+    found = tx.execute(_ROWS.where(outbox.c.attempts > 0, outbox.c.experiment_id.in_(experiment_ids)))
+    return {order.experiment_id: order for order in (OutboxRow(*row) for row in found)}
 
 
 def hasten(tx: Connection) -> None:
     """Let all orders be due now, as if for the first time: what stood in their way may be gone."""
     tx.execute(update(outbox).values(next_at=0, attempts=0))
+
+
+def ordered(tx: Connection) -> frozenset[str]:
+    """Return the experiments for which there is an order."""
+    return frozenset(tx.execute(select(outbox.c.experiment_id)).scalars())
 
 
 def next_due(tx: Connection) -> int | None:
@@ -71,7 +94,7 @@ def done(tx: Connection, seq: int) -> bool:
     return tx.execute(delete(outbox).where(outbox.c.seq == seq)).rowcount > 0
 
 
-def retry(tx: Connection, seq: int, next_at: int, error: str) -> bool:
+def retry(tx: Connection, seq: int, next_at: int, error: str, reason: str | None = None) -> bool:
     """Put an order off that failed; False if another one has replaced it meanwhile."""
-    values = {"attempts": outbox.c.attempts + 1, "next_at": next_at, "last_error": error}
+    values = {"attempts": outbox.c.attempts + 1, "next_at": next_at, "last_error": error, "last_reason": reason}
     return tx.execute(update(outbox).where(outbox.c.seq == seq).values(values)).rowcount > 0

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from .tables import replica
@@ -59,6 +59,13 @@ def upsert(tx: Connection, experiment_id: str, attempt: int, states: Iterable[Re
         [key | {_COLUMNS.get(field, field): getattr(row, field) for field in _FIELDS} for row in changed],
     )
     return True
+
+
+def end(tx: Connection, experiment_id: str, attempt: int, reason: str) -> None:
+    """Have no replica of an attempt wait or run any more: nothing will be reported of it."""
+    where = (replica.c.experiment_id == experiment_id, replica.c.attempt == attempt)
+    unfinished = replica.c.status.in_(("Waiting", "Running"))
+    tx.execute(update(replica).where(*where, unfinished).values(status="Stopped", reason=reason, pid=None))
 
 
 def of(tx: Connection, experiment_id: str, attempt: int) -> list[ReplicaRow]:

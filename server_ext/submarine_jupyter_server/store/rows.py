@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from submarine_jupyter.models import Status
@@ -24,6 +24,7 @@ RANK: dict[str, int] = {
     Status.DELETED: 4,
 }
 FINAL_RANK = RANK[Status.SUCCEEDED]
+MOST_NOTES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,12 @@ class NewExperiment:
     wire_spec: str
     accepted: int
     tags: Sequence[str] = ()
+    list_spec: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ListRow:
-    """An experiment as a list shows it: without its whole spec.
+    """An experiment as a list shows it: without its whole spec, and without the texts of its code.
 
     Times are milliseconds since the epoch; accepted <= created <= running <= finished where they are set.
     """
@@ -75,13 +77,15 @@ class ListRow:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentRow(ListRow):
-    """An experiment, whole: ``spec`` has its secrets."""
+    """An experiment, whole: ``spec`` has its secrets, ``applied`` what the target has taken if that is less."""
 
     spec: str
+    applied: str | None
 
 
-LISTED = tuple(experiment.c[name] for name in ListRow.__dataclass_fields__)
-WHOLE = (*LISTED, experiment.c.spec)
+_SHARED = tuple(experiment.c[name] for name in ListRow.__dataclass_fields__)
+LISTED = (*_SHARED[:-1], func.coalesce(experiment.c.list_spec, experiment.c.wire_spec))
+WHOLE = (*_SHARED, experiment.c.spec, experiment.c.applied)
 # Made once: to put a statement together takes as long as to carry it out.
 _ROWS = select(*WHOLE)
 _NOTES = list(ListRow.__dataclass_fields__).index("notes")

@@ -60,6 +60,10 @@ experiment = Table(
     Column("finished", Integer),
     Column("stop_requested", Integer),
     Column("deleted", Integer),
+    # What the target has taken (store.changes), while a later change waits for its answer; null: what stands here.
+    Column("applied", Text),
+    # As a list shows it, without the texts of its code; null: as everywhere.
+    Column("list_spec", Text),
     # The long columns come last: SQLite reads a row up to the last column asked for.
     Column("wire_spec", Text, nullable=False),
     Column("spec", Text, nullable=False),
@@ -91,6 +95,15 @@ experiment_tag = Table(
     sqlite_with_rowid=False,
 )
 
+# What an attempt ran, masked, once the experiment shows something else.
+attempt_spec = Table(
+    "attempt_spec",
+    metadata,
+    _experiment_id(primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("wire_spec", Text, nullable=False),
+)
+
 replica = Table(
     "replica",
     metadata,
@@ -120,9 +133,11 @@ outbox = Table(
     _experiment_id(nullable=False, unique=True),
     Column("op", Text, nullable=False),
     Column("generation", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_at", Integer, nullable=False, index=True),
     Column("last_error", Text),
+    Column("last_reason", Text),
     sqlite_autoincrement=True,
 )
 
@@ -135,6 +150,8 @@ idempotency = Table(
     Column("body_hash", Text, nullable=False),
     _experiment_id(nullable=False, index=True),
     Column("response", Text, nullable=False),
+    # Why the target refused it while its POST still waited, as JSON: then that is the answer.
+    Column("refusal", Text),
     Column("created", Integer, nullable=False),
 )
 

@@ -10,10 +10,9 @@ from sqlalchemy import Connection, update
 
 from submarine_jupyter.models import Status
 
-from .rows import FINAL_RANK, RANK, ExperimentRow, one
+from .rows import FINAL_RANK, MOST_NOTES, RANK, ExperimentRow, one
 from .tables import experiment, storable
 
-_MOST_NOTES = 50
 _MOVING = ("attempt", "status", "reason", "message", "created", "running", "finished")
 
 
@@ -49,7 +48,7 @@ def advance(
         begun = replace(row, attempt=attempt, status=Status.ACCEPTED.value, created=None, running=None)
     if RANK[status] < RANK[begun.status]:
         return None
-    notes = tuple(dict.fromkeys((*row.notes, *notes)))[:_MOST_NOTES]
+    notes = tuple(dict.fromkeys((*row.notes, *notes)))[:MOST_NOTES]
     reason, message = storable(reason), storable(message)
     moved = replace(begun, status=str(status), reason=reason, message=message, notes=notes)
     if moved == row:

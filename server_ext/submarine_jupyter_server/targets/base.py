@@ -76,12 +76,16 @@ class Found:
     """One experiment that exists on a target, with all that is needed to write its lost database row again.
 
     ``launch`` and ``observation`` are None where its record cannot be read: then only its being there is known.
+    ``deleted``: it is being removed. ``buried``: its deletion was ordered, which nothing undoes. ``authentic``: nobody
+    else can have written its record, so that it counts more than a row that is behind it.
     """
 
     experiment_id: str
     launch: Launch | None
     deleted: bool
     observation: Observation | None
+    buried: bool = False
+    authentic: bool = False
 
 
 @dataclass(frozen=True, slots=True)

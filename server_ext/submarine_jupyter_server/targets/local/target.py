@@ -16,7 +16,7 @@ from submarine_jupyter.errors import SubmarineError, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.resources import quantity
 from submarine_jupyter_server.config import ServiceConfig
-from submarine_jupyter_server.targets.base import Doubt, Found, Inventory, Launch, Sink
+from submarine_jupyter_server.targets.base import Doubt, Found, Inventory, Launch, Observation, Sink
 
 from . import machine, planning
 from .planning import Settings
@@ -235,13 +235,18 @@ class LocalTarget:
     def _find(self, folder: ExperimentFolder, launch: Launch) -> Found:
         run = self._supervision.runs.get(launch.experiment_id)
         if run is not None and run.told is not None and run.launch.attempt == launch.attempt:
-            return Found(launch.experiment_id, launch, folder.deleted, run.told)
+            return _report(launch, folder, run.told)
         sight = look(folder.attempt(launch.attempt), self._here)
         if sight.life in (Life.UNSTARTED, Life.VANISHED):
             seen = waiting(launch, "Queued", "it is next")
         else:
             seen = observe(launch, sight, self._here)
-        return Found(launch.experiment_id, launch, folder.deleted, seen)
+        return _report(launch, folder, seen)
+
+
+def _report(launch: Launch, folder: ExperimentFolder, seen: Observation) -> Found:
+    buried = folder.deleted
+    return Found(launch.experiment_id, launch, buried, seen, buried=buried, authentic=True)
 
 
 def _run_of(folder: ExperimentFolder, launch: Launch) -> Run:

@@ -37,6 +37,8 @@ _STATEMENTS = (
         finished INTEGER,
         stop_requested INTEGER,
         deleted INTEGER,
+        applied TEXT,
+        list_spec TEXT,
         wire_spec TEXT NOT NULL,
         spec TEXT NOT NULL,
         UNIQUE (id),
@@ -66,6 +68,15 @@ _STATEMENTS = (
     """,
     "CREATE INDEX ix_experiment_tag_seq ON experiment_tag (seq)",
     """
+    CREATE TABLE attempt_spec (
+        experiment_id TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        wire_spec TEXT NOT NULL,
+        PRIMARY KEY (experiment_id, attempt),
+        FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
+    )
+    """,
+    """
     CREATE TABLE replica (
         experiment_id TEXT NOT NULL,
         attempt INTEGER NOT NULL,
@@ -93,9 +104,11 @@ _STATEMENTS = (
         experiment_id TEXT NOT NULL,
         op TEXT NOT NULL,
         generation INTEGER NOT NULL,
+        attempt INTEGER NOT NULL,
         attempts INTEGER NOT NULL,
         next_at INTEGER NOT NULL,
         last_error TEXT,
+        last_reason TEXT,
         UNIQUE (experiment_id),
         FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
     )
@@ -109,6 +122,7 @@ _STATEMENTS = (
         body_hash TEXT NOT NULL,
         experiment_id TEXT NOT NULL,
         response TEXT NOT NULL,
+        refusal TEXT,
         created INTEGER NOT NULL,
         PRIMARY KEY (owner, "key"),
         FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE

@@ -1,0 +1,111 @@
+"""What a refusal by the target means: it ends what it refuses, and nothing else.
+
+a new experiment     it ends as Failed with the reason; while its POST waits, the refusal is the answer to its key
+a change             it is taken back: what the target has taken stands again
+a stop               it is given again until the target takes it
+a deletion           the same; while its DELETE waits, the experiment comes back into the lists
+"""
+
+from __future__ import annotations
+
+import json
+from enum import Enum, auto
+
+from sqlalchemy import Connection
+
+from submarine_jupyter.errors import Conflict, InvalidSpec, SubmarineError, TargetRefused
+from submarine_jupyter.models import ExperimentSpec, Status
+from submarine_jupyter_server.lifecycle import record
+from submarine_jupyter_server.requests import stored
+from submarine_jupyter_server.store import changes, events, experiments, idempotency, outbox
+from submarine_jupyter_server.store.experiments import ExperimentRow
+from submarine_jupyter_server.store.outbox import OutboxRow
+
+Refusal = TargetRefused | InvalidSpec | Conflict
+_CLASSES: dict[str, type[SubmarineError]] = {each.__name__: each for each in (TargetRefused, InvalidSpec, Conflict)}
+# The rights of a server come and go: what was acknowledged begins when they are there.
+_PASSING = ("NoPermission",)
+
+
+class Outcome(Enum):
+    """What became of a refused order."""
+
+    REPLACED = auto()  # a later order decides, or it has ended
+    FAILED = auto()
+    TAKEN_BACK = auto()
+    KEPT = auto()  # nothing had changed, nothing changes
+    AGAIN = auto()
+
+
+def apply(tx: Connection, order: OutboxRow, error: Refusal, *, now: int, waited: bool, promised: bool) -> Outcome:
+    """Store what a refusal of ``order`` means, and return it.
+
+    ``waited``: whoever gave it still waits for the answer. ``promised``: somebody was told that it was accepted.
+    """
+    pending = outbox.pending(tx, order.experiment_id)
+    row = experiments.find(tx, order.experiment_id, include_deleted=True)
+    if row is None or pending is None or pending.seq != order.seq:
+        return Outcome.REPLACED
+    if order.op != "ensure":
+        if row.deleted is not None and waited and not promised:
+            experiments.bring_back(tx, row.id, tuple(json.loads(row.wire_spec)["meta"]["tags"]))
+        return Outcome.AGAIN
+    if row.deleted is None and row.applied is None and row.status == Status.ACCEPTED:
+        if promised and reason_of(error) in _PASSING:
+            return Outcome.AGAIN
+        return _fail(tx, row, order, error, now, promised=promised)
+    outbox.done(tx, order.seq)
+    if row.deleted is not None or Status(row.status).final:
+        return Outcome.REPLACED
+    if row.applied is None:
+        _note(tx, row, error)
+        return Outcome.KEPT
+    return _take_back(tx, row, error)
+
+
+def reason_of(error: SubmarineError) -> str:
+    """Return one CamelCase word for a refusal."""
+    return getattr(error, "reason", "Refused")
+
+
+def named(error: Refusal, experiment_id: str) -> SubmarineError:
+    """Return what the POST of a refused experiment is answered with: its record stays, so it has a name."""
+    return type(error)(f"{error.message}; {experiment_id} is kept as Failed", hint=error.hint)
+
+
+def answer_of(refusal: str) -> SubmarineError:
+    """Return the error that a stored refusal was answered with."""
+    known = json.loads(refusal)
+    return _CLASSES[known["type"]](known["message"], hint=known["hint"])
+
+
+def _fail(tx: Connection, row: ExperimentRow, order: OutboxRow, error: Refusal, now: int, *, promised: bool) -> Outcome:
+    outbox.done(tx, order.seq)
+    moved = experiments.advance(
+        tx, row.id, uid=row.uid, attempt=row.attempt, status=Status.FAILED, at_ms=now,
+        reason=reason_of(error), message=error.message,
+    )  # fmt: skip
+    if moved is not None:
+        record(tx, moved, "status")
+    if not promised:
+        answer = named(error, row.id)
+        kept = {"type": type(answer).__name__, "message": answer.message, "hint": answer.hint}
+        idempotency.refuse(tx, row.id, json.dumps(kept))
+    return Outcome.FAILED
+
+
+def _take_back(tx: Connection, row: ExperimentRow, error: Refusal) -> Outcome:
+    taken = json.loads(row.applied or "{}")
+    texts = stored(ExperimentSpec.parse(json.loads(taken["spec"])), row.id)
+    message = f"a change was refused and taken back: {error.message}"
+    back = changes.take_back(tx, row, texts, reason=reason_of(error), message=message)
+    record(tx, back, "refused")
+    if back.attempt == row.attempt:
+        outbox.put(tx, back, "ensure")  # a part of it may have been done
+    return Outcome.TAKEN_BACK
+
+
+def _note(tx: Connection, row: ExperimentRow, error: Refusal) -> None:
+    events.append(
+        tx, row.id, type="refused", status=row.status, reason=reason_of(error), message=error.message,
+    )  # fmt: skip
