@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,15 +14,15 @@ from sqlalchemy import Connection
 
 from submarine_jupyter.errors import InvalidRequest, NotFound, RangeNotSatisfiable
 from submarine_jupyter.models import Status
+from submarine_jupyter_server.log_stream import States, log_stream
 from submarine_jupyter_server.logs import raw
 from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog, replica_order
-from submarine_jupyter_server.logs.follow import follow
 from submarine_jupyter_server.logs.growth import Growth
 from submarine_jupyter_server.logs.pages import experiment_pages, start_position
 from submarine_jupyter_server.logs.position import Position, parse_position
 from submarine_jupyter_server.query import QueryString, one, only, whole
 from submarine_jupyter_server.requests import list_query
-from submarine_jupyter_server.store import experiments
+from submarine_jupyter_server.store import events, experiments
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.stream import EventFeed, Message
@@ -124,7 +122,7 @@ class LogReader:
         Messages are those of ``logs.follow``, with ``state`` {status, reason, message} between them, and at last
         ``end`` {status, complete}. Raises NotFound, InvalidRequest.
         """
-        row = await self._db.read(lambda tx: _find(tx, experiment_id))
+        row, seq = await self._db.read(lambda tx: (_find(tx, experiment_id), events.last_seq(tx)))
         if replica is not None and f"{row.id}-{replica}" not in expected_pods(row.id, row.wire_spec):
             await self._archive.run(self._archive.replica, row.id, replica)  # one that was scaled away, or NotFound
         start = parse_position(position) if position else None
@@ -132,42 +130,15 @@ class LogReader:
             start = await self._archive.run(
                 lambda: start_position(self._archive, experiment_id, replica=replica, tail_lines=tail)
             )
-        return self._follow(row, [replica] if replica else None, start)
+        return self._follow(row, seq, [replica] if replica else None, start)
 
     async def _follow(
-        self, row: ExperimentRow, replicas: Sequence[str] | None, start: Position | None
+        self, row: ExperimentRow, seq: int, replicas: Sequence[str] | None, start: Position | None
     ) -> AsyncIterator[Message | None]:
-        async with self._attended(row):
-            async for message in self._follow_attended(row, replicas, start):
+        stream = log_stream(States(self._db, row, seq), self._feed, self._growth, replicas=replicas, position=start)
+        async with self._attended(row), aclosing(stream) as messages:
+            async for message in messages:
                 yield message
-
-    async def _follow_attended(
-        self, row: ExperimentRow, replicas: Sequence[str] | None, start: Position | None
-    ) -> AsyncIterator[Message | None]:
-        state = {"status": row.status, "reason": row.reason, "message": row.message}
-        place = str(start or "")
-        yield Message(place, "state", json_text(state))
-        seen = self._feed.last
-        logs = follow(
-            self._growth,
-            row.id,
-            replicas=replicas,
-            position=start,
-            finished=lambda: Status(state["status"] or "").final,
-        )
-        async for item in _merged(logs, self._feed.stream(seen, row.id)):
-            if item is None or item.event == "ping":
-                yield None
-            elif isinstance(item, Message):
-                if item.event != "end":
-                    state = {key: json.loads(item.data)[key] for key in state}
-                    yield Message(place, "state", json_text(state))
-            else:
-                place = item.id
-                if item.event == "end":
-                    yield Message(place, "end", json_text({"status": state["status"], **item.data}))
-                    return
-                yield Message(place, item.event, item.json())
 
     def _attended(self, row: ExperimentRow) -> AbstractAsyncContextManager[None]:
         target = self._targets.get(row.target)
@@ -209,20 +180,3 @@ def _find(tx: Connection, experiment_id: str) -> ExperimentRow:
     if row is None:
         raise NotFound("Not found experiment.")
     return row
-
-
-async def _merged(*sources: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    """Yield what each source yields as it comes; a source is asked for more only when its last item was taken."""
-    pending = {asyncio.ensure_future(anext(source)): source for source in sources}
-    try:
-        while pending:
-            done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                source = pending.pop(task)
-                with contextlib.suppress(StopAsyncIteration):
-                    yield task.result()
-                    pending[asyncio.ensure_future(anext(source))] = source
-    finally:
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)

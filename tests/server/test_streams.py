@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from jupyter_server.auth import IdentityProvider, User
 from jupyter_server.serverapp import ServerApp
 
 from submarine_jupyter_server.handlers import sse
@@ -212,6 +213,26 @@ async def test_there_are_only_so_many_streams(
         assert stream.status == 200
 
 
+class Named(IdentityProvider):
+    """Tells callers apart by a header."""
+
+    def get_user(self, handler: Any) -> User:
+        return User(handler.request.headers.get("X-Name", "nobody"))
+
+
+@pytest.mark.parametrize("server_config", [{"ServerApp": {"identity_provider_class": Named}}])
+async def test_one_of_many_users_cannot_take_all_streams(
+    call: Any, open_stream: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse, "MAX_STREAMS_EACH", 2)
+    ada, bob = {"X_Name": "ada"}, {"X_Name": "bob"}
+    async with open_stream("v1/experiment/events", **ada), open_stream("v1/experiment/events", **ada):
+        answer = await call("GET", "experiment/events", headers={"X-Name": "ada"})
+        assert (answer.code, answer.message) == (429, "You follow 2 streams on this server already.")
+        async with open_stream("v1/experiment/events", **bob) as stream:
+            assert stream.status == 200
+
+
 @dataclass(frozen=True)
 class Note:
     id: str
@@ -284,6 +305,51 @@ async def test_an_error_in_the_middle_is_an_event(serve: Any, open_stream: Open)
         assert json.loads(event["data"]) == {"message": "The disk is gone.", "hint": "Find it."}
         with pytest.raises(EOFError):
             await stream.line()
+
+
+async def test_a_fault_in_the_middle_is_an_event_and_in_the_log(
+    serve: Any, open_stream: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken() -> AsyncIterator[Note | None]:
+        yield Note("1", "log", "x")
+        raise KeyError("a secret")
+
+    serve(broken)
+    async with open_stream("test/stream") as stream:
+        await stream.event()
+        event = await stream.event()
+        assert event["event"] == "error"
+        told = json.loads(event["data"])
+        assert told["message"] == "The server failed."
+        with pytest.raises(EOFError):
+            await stream.line()
+    [record] = [record for record in caplog.records if record.exc_info]
+    assert record.exc_info is not None
+    assert "KeyError" in str(record.exc_info[0])
+    assert record.getMessage().split()[1] in told["hint"]
+
+
+async def test_followers_that_come_around_the_end_are_all_told(call: Any, open_stream: Open) -> None:
+    """Some come before, some at and some after the end: each gets the last state and the end."""
+    experiment_id = await run(call, "echo hello; sleep 0.3")
+
+    async def follow(after: float) -> list[dict[str, str]]:
+        await asyncio.sleep(after)
+        seen: list[dict[str, str]] = []
+        async with open_stream(f"v1/experiment/logs/{experiment_id}?follow=true") as stream:
+            while not seen or seen[-1]["event"] != "end":
+                seen.append(await stream.event())
+        return seen
+
+    order = ["Accepted", "Created", "Running", "Succeeded"]
+    for seen in await asyncio.gather(*(follow(number / 25) for number in range(30))):
+        events = [(event["event"], json.loads(event["data"])) for event in seen if event["event"] != "partial"]
+        states = [data["status"] for event, data in events if event == "state"]
+        assert states == sorted(states, key=order.index)
+        assert states[-1] == events[-1][1]["status"] == "Succeeded"
+        first = next(number for number, (event, _) in enumerate(events) if event == "log")
+        assert events[first - 1][1]["status"] in ("Running", "Succeeded")
+        assert events[first][1]["lines"] == ["hello"]
 
 
 async def test_what_is_sent_can_be_raw_bytes_but_never_a_page(call: Any, open_stream: Open) -> None:

@@ -132,11 +132,14 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
         """Take a piece of the body."""
         self.incoming.received(chunk)
 
+    @property
+    def for_one(self) -> bool:
+        """Whether this server is one person's: it does not tell its callers apart."""
+        return type(self.identity_provider) in ANONYMOUS
+
     def owner(self) -> str:
         """Return the stable name of the caller; for a token alone Jupyter invents another one each time."""
-        if type(self.identity_provider) in ANONYMOUS:
-            return self.surroundings.owner
-        return str(self.current_user.username)
+        return self.surroundings.owner if self.for_one else str(self.current_user.username)
 
     # What is asked for
 
@@ -217,7 +220,7 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
         """Answer an error: the one place where errors become the envelope."""
         error = kwargs.get("exc_info", (None, None))[1]
         code = error.status if isinstance(error, SubmarineError) else status_code
-        message, hint = self._words(code, error)
+        message, hint = self.words(code, error)
         self.set_status(code)
         if getattr(self, "_jupyter_current_user", None) is not None:
             self.set_cors_headers()  # dropped with all others when an error began
@@ -227,7 +230,8 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
             self.set_header("Retry-After", str(RETRY_SECONDS))
         self.finish(envelope.failure(code, message, hint))
 
-    def _words(self, code: int, error: BaseException | None) -> tuple[str, str | None]:
+    def words(self, code: int, error: BaseException | None) -> tuple[str, str | None]:
+        """Return what to tell a person of an error: message and hint."""
         if isinstance(error, SubmarineError):
             return error.message, error.hint
         if isinstance(error, HTTPError):

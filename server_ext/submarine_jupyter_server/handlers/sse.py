@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from submarine_jupyter_server.handlers.base import SubmarineHandler
 
 MAX_STREAMS = 256
+MAX_STREAMS_EACH = 32
 STALL_SECONDS = 60.0
 
 
@@ -37,7 +38,7 @@ class Streams:
     """Own every open stream of this server, so that they are counted, and ended when it stops."""
 
     def __init__(self) -> None:
-        self._open: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[None], str] = {}
         self.turn = asyncio.Lock()
         """Held while one stream is written to: a hundred that have news at once must not hold the loop together."""
 
@@ -47,16 +48,22 @@ class Streams:
     async def run(self, handler: SubmarineHandler, messages: AsyncIterator[Message | None]) -> None:
         """Write ``messages`` (None is a heartbeat) until they end, the client leaves or the server stops.
 
-        Raises TooManyRequests.
+        Raises TooManyRequests: of several people nobody may take all the streams there are.
         """
-        if len(self._open) >= MAX_STREAMS:
+        owner = handler.owner()
+        if not handler.for_one and list(self._open.values()).count(owner) >= MAX_STREAMS_EACH:
             raise TooManyRequests(
-                f"The server follows {MAX_STREAMS} streams already.",
+                f"You follow {MAX_STREAMS_EACH} streams on this server already.",
                 hint="Close some, or ask without following.",
             )
+        if len(self._open) >= MAX_STREAMS:
+            raise TooManyRequests(
+                f"This server has {MAX_STREAMS} open streams, and no more.",
+                hint="Try again later, or ask without following.",
+            )
         task = asyncio.create_task(_pump(handler, messages), name="submarine-stream")
-        self._open.add(task)
-        task.add_done_callback(self._open.discard)
+        self._open[task] = owner
+        task.add_done_callback(self._open.pop)
         handler.on_disconnect(task.cancel)
         await asyncio.wait({task})
         if not task.cancelled():
@@ -65,7 +72,7 @@ class Streams:
     async def close(self) -> None:
         """End all streams; their clients resume elsewhere, or later, with the last id they saw."""
         while self._open:
-            for task in self._open:
+            for task in list(self._open):
                 task.cancel()
             await asyncio.wait(set(self._open), timeout=1.0)
 
@@ -104,10 +111,18 @@ async def _pump(handler: SubmarineHandler, messages: AsyncIterator[Message | Non
     except StopAsyncIteration:
         pass
     except SubmarineError as error:
-        await write(handler, f"event: error\ndata: {json.dumps({'message': error.message, 'hint': error.hint})}\n\n")
+        await write(handler, _error(error.message, error.hint))
+    except Exception as error:  # noqa: BLE001 - logged by the handler, under the id that is told
+        # A stream that is cut without a word is opened again and again.
+        handler.log_exception(type(error), error, error.__traceback__)
+        await write(handler, _error(*handler.words(500, error)))
     finally:
         if (close := getattr(messages, "aclose", None)) is not None:
             await close()
+
+
+def _error(message: str, hint: str | None) -> str:
+    return f"event: error\ndata: {json.dumps({'message': message, 'hint': hint})}\n\n"
 
 
 def _frame(message: Message) -> str:
