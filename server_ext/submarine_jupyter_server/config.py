@@ -18,7 +18,7 @@ DNS_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 INSTANCE_LENGTH = 40
 
 
-def _nobody(data: dict[str, object]) -> None:
+def nobody(data: dict[str, object]) -> None:
     """Emit an event that nobody listens to."""
 
 
@@ -46,7 +46,7 @@ class ServiceConfig:
     log_cap_bytes: int = 1 << 30
     retention_days: float | None = None
     reconcile_seconds: float = 300.0
-    emit: Callable[[dict[str, object]], None] = _nobody
+    emit: Callable[[dict[str, object]], None] = nobody
 
 
 def private_directory(path: Path) -> None:

@@ -10,8 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
-from submarine_jupyter.errors import SubmarineError
-from submarine_jupyter_server.notices import Notices, cause
+from submarine_jupyter_server.notices import RETRY_S, Failing, Notices
 from submarine_jupyter_server.outbox import Outbox
 from submarine_jupyter_server.reconcile import ABSENT_AGAIN_S, Reconcile
 from submarine_jupyter_server.store import outbox
@@ -19,8 +18,6 @@ from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.targets.base import ComputeTarget, Sink
 
 log = logging.getLogger(__name__)
-FIRST_RETRY_S = 1.0
-SLOWEST_RETRY_S = 60.0
 # What has gone on for so long after a failure works again.
 STEADY_S = 10.0
 # How long the first orders wait for a target that starts or is compared slowly.
@@ -126,10 +123,10 @@ class Leader:
             pause = BACKUP_S
 
     async def _persist(
-        self, key: str, what: str, work: Callable[[], Awaitable[object]], retry_s: float = FIRST_RETRY_S
+        self, key: str, what: str, work: Callable[[], Awaitable[object]], retry_s: float = RETRY_S
     ) -> None:
         """Do ``work`` until it succeeds, with a notice under ``key`` as long as it does not."""
-        failing = _Failing(self._notices, key, what, retry_s)
+        failing = Failing(self._notices, key, what, retry_s)
         while True:
             steady = asyncio.get_running_loop().call_later(STEADY_S, failing.over)
             try:
@@ -142,39 +139,6 @@ class Leader:
             finally:
                 steady.cancel()
             await asyncio.sleep(pause)
-
-
-class _Failing:
-    """The failures of one thing in a row: each new cause is logged, the others are counted."""
-
-    def __init__(self, notices: Notices, key: str, what: str, retry_s: float) -> None:
-        self._notices = notices
-        self._key = key
-        self._what = what
-        self._retry_s = retry_s
-        self._times = 0
-        self._causes: set[str] = set()
-
-    def again(self, error: Exception) -> float:
-        """Take note of a failure; return the seconds until the next try."""
-        self._times += 1
-        pause = min(self._retry_s * 2.0 ** min(self._times - 1, 10), max(self._retry_s, SLOWEST_RETRY_S))
-        why = cause(error)
-        if why not in self._causes:
-            self._causes.add(why)
-            unexpected = None if isinstance(error, SubmarineError) else error
-            log.error("%s failed: %s. It is tried again", self._what, why, exc_info=unexpected)
-        times = "once" if self._times == 1 else f"{self._times} times in a row"
-        self._notices.put(self._key, f"{self._what} failed {times}, at last with: {why}")
-        return pause
-
-    def over(self) -> None:
-        """Take note that it works."""
-        if self._times:
-            log.info("%s works again after %d failures", self._what, self._times)
-            self._notices.drop(self._key)
-        self._times = 0
-        self._causes.clear()
 
 
 async def _within(seconds: float, waiting: Awaitable[object]) -> None:

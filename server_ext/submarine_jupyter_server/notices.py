@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from submarine_jupyter.errors import SubmarineError
 
 log = logging.getLogger(__name__)
+RETRY_S = 1.0
+MAX_RETRY_S = 60.0
 
 
 class Notices:
@@ -31,6 +33,39 @@ class Notices:
 
     def __len__(self) -> int:
         return len(self._sentences)
+
+
+class Failing:
+    """The failures of one thing in a row: each new cause is logged, the others are counted."""
+
+    def __init__(self, notices: Notices, key: str, what: str, retry_s: float = RETRY_S) -> None:
+        self._notices = notices
+        self._key = key
+        self._what = what
+        self._retry_s = retry_s
+        self._times = 0
+        self._causes: set[str] = set()
+
+    def again(self, error: Exception) -> float:
+        """Take note of a failure; return the seconds until the next try: twice as many each time, 60 at most."""
+        self._times += 1
+        pause = min(self._retry_s * 2.0 ** min(self._times - 1, 10), max(self._retry_s, MAX_RETRY_S))
+        why = cause(error)
+        if why not in self._causes:
+            self._causes.add(why)
+            unexpected = None if isinstance(error, SubmarineError) else error
+            log.error("%s failed: %s. It is tried again", self._what, why, exc_info=unexpected)
+        times = "once" if self._times == 1 else f"{self._times} times in a row"
+        self._notices.put(self._key, f"{self._what} failed {times}, at last with: {why}")
+        return pause
+
+    def over(self) -> None:
+        """Take note that it works."""
+        if self._times:
+            log.info("%s works again after %d failures", self._what, self._times)
+            self._notices.drop(self._key)
+        self._times = 0
+        self._causes.clear()
 
 
 def cause(error: BaseException) -> str:

@@ -15,8 +15,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.store import events
+from submarine_jupyter_server.config import nobody
+from submarine_jupyter_server.notices import Failing
+from submarine_jupyter_server.outbox import now_ms
+from submarine_jupyter_server.store import events, experiments
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.events import EventRow
 from submarine_jupyter_server.wire import event_data, json_text
@@ -41,9 +46,10 @@ class Message:
 class EventFeed:
     """All state changes in order."""
 
-    def __init__(self, db: Database, emit: Callable[[dict[str, object]], None] | None = None) -> None:
+    def __init__(self, db: Database, emit: Callable[[dict[str, object]], None] = nobody) -> None:
         self._db = db
         self._emit = emit
+        self._failing = Failing(db.notices, "events", "Reading the events")
         self._ring: deque[EventRow] = deque(maxlen=10_000)
         self._last = 0
         self._news = asyncio.Event()
@@ -74,11 +80,12 @@ class EventFeed:
     async def stream(self, after: int | None, experiment_id: str | None = None) -> AsyncIterator[Message | None]:
         """Yield the events after number ``after`` (None: from now on), and None when a heartbeat is due.
 
-        For one experiment the stream begins with its whole history when ``after`` is None, and closes with ``end``
-        once nothing can follow.
+        For one experiment the stream begins with its whole history when ``after`` is None, as far as it is kept, and
+        closes with ``end`` once nothing can follow, at once where it has ended already.
         """
         seen = (0 if experiment_id else self._last) if after is None else after
         told = time.monotonic()
+        idle = True
         while True:
             read_to = self._last
             rows = await self._after(seen, experiment_id)
@@ -88,8 +95,15 @@ class EventFeed:
                     yield Message(str(row.seq), "end", json_text({"status": row.status}))
                     return
             seen = rows[-1].seq if rows else max(seen, read_to)
-            if not rows and not await self._beyond(seen, HEARTBEAT_S - (time.monotonic() - told)):
-                yield None
+            if not rows:
+                if idle and experiment_id and (last := await self._over(experiment_id, seen)):
+                    if after is None:
+                        yield Message(str(seen), last.type, json_text(event_data(last)))
+                    yield Message(str(seen), "end", json_text({"status": last.status}))
+                    return
+                idle = not await self._beyond(seen, HEARTBEAT_S - (time.monotonic() - told))
+                if idle:
+                    yield None
             if rows or time.monotonic() - told >= HEARTBEAT_S:
                 told = time.monotonic()
 
@@ -99,6 +113,9 @@ class EventFeed:
         if seen < self._last:
             return await self._db.read(lambda tx: events.after(tx, seen, BATCH, experiment_id))
         return []
+
+    async def _over(self, experiment_id: str, seen: int) -> EventRow | None:
+        return await self._db.read(lambda tx: _end_of(tx, experiment_id, seen))
 
     async def _beyond(self, seen: int, seconds: float) -> bool:
         """Wait until there is an event after ``seen``; False when ``seconds`` went by without one."""
@@ -119,10 +136,10 @@ class EventFeed:
             self._news.clear()
             try:
                 rows = await self._db.read(lambda tx: events.after(tx, self._last, BATCH))
-            except Exception:
-                log.exception("The event table cannot be read; trying again")
-                await asyncio.sleep(1)
+            except Exception as error:  # noqa: BLE001 - it is logged, and shown as a notice
+                await asyncio.sleep(self._failing.again(error))
                 continue
+            self._failing.over()
             if rows:
                 await self._publish(rows)
 
@@ -133,5 +150,22 @@ class EventFeed:
         async with self._arrived:
             self._last = rows[-1].seq
             self._arrived.notify_all()
-        for row in rows if self._emit else ():
-            self._emit(event_data(row))  # type: ignore[misc]
+        for row in rows:
+            try:
+                self._emit(event_data(row))
+            except Exception:
+                log.exception("Jupyter's event system does not take event %d", row.seq)
+
+
+def _end_of(tx: Connection, experiment_id: str, seen: int) -> EventRow | None:
+    """Return how an experiment ended if nothing can follow event ``seen``, None while something can."""
+    row = experiments.find(tx, experiment_id, include_deleted=True)
+    if row is not None and row.deleted is None and not Status(row.status).final:
+        return None
+    if events.after(tx, seen, 1, experiment_id):
+        return None
+    if row is None:
+        return EventRow(seen, experiment_id, now_ms(), "deleted", Status.DELETED, None, None, None)
+    if row.deleted is not None:
+        return EventRow(seen, row.id, row.deleted, "deleted", Status.DELETED, row.reason, row.message, None)
+    return EventRow(seen, row.id, row.finished or row.accepted, "status", row.status, row.reason, row.message, None)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tornado.ioloop import IOLoop
 
-from submarine_jupyter_server import leader
+from submarine_jupyter_server import leader, notices
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.service import Service
 from submarine_jupyter_server.store.database import Database
@@ -39,8 +39,7 @@ class Broken(LocalTarget):
 
 @pytest.fixture
 def pair(config: ServiceConfig, tmp_path: Path, io_loop: IOLoop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setattr(leader, "FIRST_RETRY_S", 0.05)
-    monkeypatch.setattr(leader, "SLOWEST_RETRY_S", 0.2)
+    monkeypatch.setattr(notices, "MAX_RETRY_S", 1.0)
     broken = Broken(tmp_path / "other", name="broken", cpus=2)
 
     async def make() -> Service:
