@@ -12,6 +12,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from submarine_jupyter_server.threads import begun
+
 RETRY_S = 0.5
 
 
@@ -24,10 +26,10 @@ class Controller:
 
     async def acquire(self, taken: Callable[[], None]) -> None:
         """Wait until this server is the controller; ``taken`` is called once if another one is at first."""
-        if await asyncio.to_thread(self._try):
+        if await begun(self._try, "submarine controller lock"):
             return
         taken()
-        while not await asyncio.to_thread(self._try):  # noqa: ASYNC110 - nothing tells when another process lets go
+        while not await begun(self._try, "submarine controller lock"):  # noqa: ASYNC110 - nothing tells when another process lets go
             await asyncio.sleep(RETRY_S)
 
     def release(self) -> None:

@@ -1,13 +1,15 @@
 """Named places where a test can make the server die or fail, to prove that nothing acknowledged is lost.
 
 Off unless ``SUBMARINE_FAILPOINT=name:action[:nth]`` is set when the server starts. ``kill`` ends the process as
-SIGKILL would (no clean-up, no flush), ``error`` raises; ``nth`` counts the times the place is reached (default 1).
+SIGKILL would (no clean-up, no flush), ``error`` raises, ``hang`` never returns; ``nth`` counts the times the place is
+reached (default 1).
 The local target's shim reads the same variable for the names that begin with ``shim_``.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 
 NAMES = (
     "body_parsed",
@@ -62,4 +64,6 @@ def reach(name: str) -> None:
     if _left == 0:
         if _action == "kill":
             os._exit(137)
+        if _action == "hang":
+            threading.Event().wait()
         raise RuntimeError(f"failpoint {name}")

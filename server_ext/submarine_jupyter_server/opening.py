@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from submarine_jupyter.errors import Unavailable
 from submarine_jupyter_server.config import ServiceConfig, private_directory
 from submarine_jupyter_server.notices import cause
+from submarine_jupyter_server.threads import begun
 
 if TYPE_CHECKING:
     from submarine_jupyter_server.service import Service
 
 WAIT_SECONDS = 30.0
-CLOSE_SECONDS = 10.0
+# A service that is closed while it opens ends as it does after that.
+CLOSE_SECONDS = 4.5
 # The imports of the service compete with those of the page that the user is waiting for.
 HEAD_START_SECONDS = 1.0
 
@@ -64,13 +66,9 @@ class Opening:
             return
         if not task.done():
             task.cancel()
-        await asyncio.wait({task})
-        if not task.cancelled() and task.exception() is None:
-            try:
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await task.result().close()
-            except TimeoutError:
-                log.warning("Submarine took longer than %.0f s to close; leaving it", CLOSE_SECONDS)
+        await asyncio.wait({task}, timeout=CLOSE_SECONDS)
+        if task.done() and not task.cancelled() and task.exception() is None:
+            await task.result().close()
 
     async def _open(self, config: ServiceConfig) -> Service:
         with contextlib.suppress(TimeoutError):
@@ -81,9 +79,9 @@ class Opening:
 
 async def _open(config: ServiceConfig) -> Service:
     try:
-        await asyncio.to_thread(private_directory, config.data_dir)
+        await begun(lambda: private_directory(config.data_dir), "submarine data directory")
         # 0.5 s of imports (pydantic, SQLAlchemy): in a thread, so that the server answers meanwhile.
-        await asyncio.to_thread(importlib.import_module, "submarine_jupyter_server.service")
+        await begun(lambda: importlib.import_module("submarine_jupyter_server.service"), "submarine import")
         from submarine_jupyter_server.service import Service
 
         service = await Service.open(config)

@@ -11,7 +11,7 @@ import contextlib
 import importlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 
 from submarine_jupyter.errors import Unavailable
@@ -34,6 +34,7 @@ from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.stream import EventFeed
 from submarine_jupyter_server.targets.base import ComputeTarget, Observation
 from submarine_jupyter_server.targets.local.target import LocalTarget
+from submarine_jupyter_server.threads import begun
 
 log = logging.getLogger(__name__)
 _KUBERNETES = "submarine_jupyter_server.targets.kubernetes.target"
@@ -77,9 +78,9 @@ class Service:
         not overtake what waited before. Raises Unavailable for a configuration that cannot be.
         """
         if config.targets:
-            await asyncio.to_thread(importlib.import_module, _KUBERNETES)
+            await begun(lambda: importlib.import_module(_KUBERNETES), "submarine import")
         if config.targets and config.instance is None:
-            config = replace(config, instance=await asyncio.to_thread(kept_instance, config.data_dir))
+            config = replace(config, instance=await begun(lambda: kept_instance(config.data_dir), "submarine instance"))
         targets = _targets(config)
         if config.default_target not in targets:
             raise Unavailable(
@@ -97,16 +98,13 @@ class Service:
         return service
 
     async def close(self) -> None:
-        """Stop working; what runs on the targets goes on."""
-        for task in self._tasks:
+        """Stop working, within 5 s whatever hangs; what runs on the targets goes on."""
+        for task in (*self._tasks, *self._drains):
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._drains, return_exceptions=True)
-        for target in self.targets.values():
-            await target.close()
-        await self._metrics.close()
-        await self.logs.close()
-        await self.feed.close()
-        await self.db.close()
+        await _ended(0.8, {"the controller": asyncio.gather(*self._tasks, *self._drains, return_exceptions=True)})
+        await _ended(1.5, {f"target '{name}'": target.close() for name, target in self.targets.items()})
+        await _ended(0.7, {"metrics": self._metrics.close(), "logs": self.logs.close(), "events": self.feed.close()})
+        await _ended(1.2, {"the database": self.db.close()})
         self._controller.release()
 
     async def _begin(self) -> None:
@@ -157,6 +155,20 @@ class Service:
     async def _gone(self, row: ExperimentRow) -> None:
         """Forget what was deleted."""
         await self._metrics.forget(row.id, row.attempt)
+
+
+async def _ended(seconds: float, parts: Mapping[str, Awaitable[object]]) -> None:
+    """Await the ends of several parts, for some seconds at most; one that fails or hangs is named and left."""
+    ends = {asyncio.ensure_future(end): name for name, end in parts.items()}
+    if not ends:
+        return
+    _, late = await asyncio.wait(ends, timeout=seconds)
+    for end, name in ends.items():
+        if end in late:
+            log.warning("Submarine: %s did not end within %.1f s and is left", name, seconds)
+            end.cancel()
+        elif not end.cancelled() and (error := end.exception()) is not None:
+            log.error("Submarine: %s failed to end", name, exc_info=error)
 
 
 def _targets(config: ServiceConfig) -> dict[str, ComputeTarget]:

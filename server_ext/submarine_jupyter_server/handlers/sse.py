@@ -71,9 +71,9 @@ class Streams:
 
     async def close(self) -> None:
         """End all streams; their clients resume elsewhere, or later, with the last id they saw."""
-        while self._open:
-            for task in list(self._open):
-                task.cancel()
+        for task in list(self._open):
+            task.cancel()
+        if self._open:
             await asyncio.wait(set(self._open), timeout=1.0)
 
 

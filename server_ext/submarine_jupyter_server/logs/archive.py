@@ -11,7 +11,6 @@ import os
 import re
 import stat
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,6 +20,7 @@ from typing import TypeVar, TypeVarTuple
 from submarine_jupyter.errors import NotFound
 from submarine_jupyter_server.logs import times
 from submarine_jupyter_server.logs.layout import ENDED, TIMES, open_to_read, segment_name, segment_offset
+from submarine_jupyter_server.threads import DaemonPool
 
 _EXPERIMENT = re.compile(r"experiment-[0-9]+-[0-9]{4,}")
 _REPLICA = re.compile(r"([a-z]+)-([0-9]+)")
@@ -191,7 +191,7 @@ class LogArchive:
 
     def __init__(self, runs: Path) -> None:
         self._runs = runs
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="submarine-logs")
+        self._readers = DaemonPool(_READERS, "submarine-logs")
 
     def attempts(self, experiment_id: str) -> list[int]:
         """Return the attempts that left something, oldest first; empty for an unknown experiment."""

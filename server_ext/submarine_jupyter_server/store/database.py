@@ -14,10 +14,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from submarine_jupyter.errors import Unavailable
+from submarine_jupyter_server.threads import in_thread
 
 from . import backups, connection, failures
 from .failures import Damaged
-from .jobs import T, in_thread
+from .jobs import T
 from .opening import Opened, open_file
 from .readers import Readers
 from .writer import Writer

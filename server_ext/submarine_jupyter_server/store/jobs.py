@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -60,21 +59,3 @@ class Jobs:
         except Empty:
             pass
         return jobs
-
-
-def in_thread(work: Callable[[], T], name: str) -> Future[T]:
-    """Run ``work`` in a thread that does not keep the process from ending, even when the file system hangs."""
-    future: Future[T] = Future()
-
-    def run() -> None:
-        if not future.set_running_or_notify_cancel():
-            return
-        try:
-            result = work()
-        except BaseException as error:  # noqa: BLE001 - it goes to whoever waits
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return future

@@ -12,7 +12,6 @@ import functools
 import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
@@ -20,6 +19,7 @@ from submarine_jupyter.errors import SubmarineError, TargetRefused, TargetUnavai
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.targets.base import Observation, Sink
 from submarine_jupyter_server.targets.contract import members
+from submarine_jupyter_server.threads import DaemonPool
 
 from . import launcher
 from . import run as acts
@@ -49,7 +49,7 @@ class Supervision:
         self._settings = settings
         self._ports = PortLeases()
         self._sink: Sink | None = None
-        self._pool = ThreadPoolExecutor(THREADS, "local-target")
+        self._pool = DaemonPool(THREADS, "local-target")
         self._tasks: set[asyncio.Task[None]] = set()
         self._looking: set[str] = set()
         self._news = -1

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, TypeVarTuple
+
+from submarine_jupyter_server.threads import DaemonPool
 
 # Lines that come one by one from hundreds of replicas are written together, a hundred times a second.
 _PAUSE_S = 0.01
@@ -23,7 +24,7 @@ class Disk:
     """Does what it is asked for in that order; belongs to one event loop."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="submarine-pod-logs")
+        self._thread = DaemonPool(1, "submarine-pod-logs")
         self._jobs: list[_Job] = []
         self._task: asyncio.Task[None] | None = None
 
