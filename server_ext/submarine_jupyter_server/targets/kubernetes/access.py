@@ -151,6 +151,22 @@ def blind(found: Iterable[Missing]) -> dict[str, list[str]]:
     return told
 
 
+def hidden(found: Iterable[Missing], namespace: str) -> frozenset[str]:
+    """Return the kinds (``TFJob``) of which nothing can be followed in a namespace."""
+    there = {item.resource for item in found if item.namespace == namespace and item.verb in ("list", "watch")}
+    return frozenset(need.kind for need in NEEDS if need.kind is not None and need.resource in there)
+
+
+def denies(found: Iterable[Missing], sentence: str) -> bool:
+    """Tell whether a right that a sentence says is missing is; a restarted API server grants none at all at first."""
+    return any(
+        f"may not {item.verb} {item.resource} in namespace {item.namespace}" in sentence
+        for _, lacking in groupby(found, lambda item: item.namespace)
+        if not _nothing(items := list(lacking))
+        for item in items
+    )
+
+
 def _nothing(found: Iterable[Missing]) -> bool:
     return {(item.resource, item.verb) for item in found} >= _ALWAYS
 

@@ -69,8 +69,9 @@ class Attachment:
         self._trouble = "it has not been asked yet"
         self._missing: tuple[access.Missing, ...] = ()
         self._task: asyncio.Task[None] | None = None
-        self._kinds_task: asyncio.Task[None] | None = None
+        self._kinds_task: asyncio.Task[bool] | None = None
         self._kinds_at = 0.0
+        self._known: tuple[frozenset[str], tuple[access.Missing, ...]] = frozenset(), ()
 
     @property
     def experiments(self) -> Mapping[str, Tracked]:
@@ -98,14 +99,14 @@ class Attachment:
             raise TargetRefused(f"namespace '{namespace}' is not one of {', '.join(self.namespaces)} any more")
         why = access.blind(self._missing).get(namespace)
         raise TargetUnavailable(
-            f"the cluster cannot be used now: {_ours(why) if why else 'what runs there is being read'}",
+            f"the cluster cannot be used now: {_ours(why) if why else self._reading(namespace)}",
             reason="NoPermission" if why else "ClusterUnavailable",
         )
 
-    @property
-    def lacks_rights(self) -> bool:
-        """Tell whether rights were missing when they were looked at last."""
-        return bool(self._missing)
+    async def lacks_right(self, sentence: str) -> bool:
+        """Ask the cluster whether the right is missing that a sentence names, whatever was known before."""
+        link = self._link
+        return link is not None and await self._find_kinds(link) and access.denies(self._missing, sentence)
 
     def look_for_kinds(self) -> None:
         """Find out in the background what the cluster serves by now, if that was not asked for a while."""
@@ -179,8 +180,15 @@ class Attachment:
             await self._find_kinds(self._link)  # what was missing may have been granted meanwhile
         self._ready = True
         log.info("Target %s: %s, kinds %s", self._settings.name, self._link.cluster.server, ", ".join(self.served))
-        doubt()
-        await asyncio.gather(self._link.watches.run(doubt), self._look_for_sight())
+        link = self._link
+
+        def look_again() -> None:
+            for tracked in list(link.watches.experiments.values()):
+                self._touched(tracked)
+            doubt()
+
+        look_again()
+        await asyncio.gather(link.watches.run(look_again), self._look_for_sight())
 
     async def _look_for_sight(self) -> None:
         while True:
@@ -198,13 +206,14 @@ class Attachment:
             served = await discover(cluster)
             self._kinds_at = time.monotonic()
             self._missing = await access.missing(cluster, self.namespaces, served)
+            self._known = served, self._missing
             too_much = await access.too_much(cluster)
             for sentence in (*access.sentences(self._missing), *([too_much] if too_much else [])):
                 log.warning("Target %s: %s", settings.name, sentence)
             self.served = self._usable(served)
             queues = await kueue_version(cluster)
             link = self._build(cluster, sink)
-            link.watches.watch(self.served, queues, self._visible())
+            self._follow(link, served, queues)
             return link
         except BaseException:
             await cluster.close()
@@ -224,7 +233,7 @@ class Attachment:
             gone=logs.gone,
         )
         orders = Orders(cluster, watches, logs, self.options, self.served)
-        observer = Observer(sink, logs, orders.clean)
+        observer = Observer(sink, logs, orders.endings.clean)
         losses = Losses(orders, observer, logs)
         deadlines = Deadlines(orders.nudge)
         capacity = Capacity(cluster, self.namespaces, self.served)
@@ -232,8 +241,8 @@ class Attachment:
 
     def _touched(self, tracked: Tracked) -> None:
         link = self._link
-        if link is None:
-            return  # all is looked at again when the link is there
+        if link is None or not self._ready or not link.watches.has_seen(tracked):
+            return  # what is known is not all: it is looked at again when that is there
         if tracked.empty and (tracked.ending or tracked.over) and not tracked.lock.locked():
             link.watches.forget(tracked)
             link.logs.forget(tracked.experiment_id)
@@ -242,20 +251,29 @@ class Attachment:
         link.deadlines.watch(tracked)
         link.observer.touch(tracked)
 
-    async def _find_kinds(self, link: Link) -> None:
+    async def _find_kinds(self, link: Link) -> bool:
+        """Find out what the cluster serves and allows now; return whether it said so."""
         self._kinds_at = time.monotonic()
         try:
             served = await discover(link.cluster)
-            self._missing = await access.missing(link.cluster, self.namespaces, served)
+            missing = await access.missing(link.cluster, self.namespaces, served)
+            queues = await kueue_version(link.cluster) if (served, missing) != self._known else None
         except (ApiError, Unreachable) as error:
             log.info("Target %s cannot say which kinds it serves now: %s", self._settings.name, error)
-            return
-        served = self._usable(served)
-        if served != self.served:
-            log.info("Target %s serves %s now", self._settings.name, ", ".join(sorted(served)) or "no operator")
-        if served != self.served or not link.watches.seen.issuperset(self._visible()):
-            self.served = link.orders.served = served
-            link.watches.watch(served, await kueue_version(link.cluster), self._visible())
+            return False
+        if (served, missing) != self._known:
+            self._known, self._missing = (served, missing), missing
+            usable = self._usable(served)
+            if usable != self.served:
+                log.info("Target %s serves %s now", self._settings.name, ", ".join(sorted(usable)) or "no operator")
+            self.served = link.orders.served = link.capacity.served = usable
+            self._follow(link, served, queues)
+        return True
+
+    def _follow(self, link: Link, served: frozenset[str], queues: str | None) -> None:
+        """Follow all that is served and may be: also of a kind that nothing new becomes, something may be there."""
+        for namespace in self._visible():
+            link.watches.watch(namespace, served, access.hidden(self._missing, namespace), queues)
 
     def _why(self) -> str:
         """Return why the cluster cannot be used yet."""
@@ -263,8 +281,11 @@ class Attachment:
             return self._trouble
         if blind := access.blind(self._missing):
             return _ours(*blind.values())
-        troubles = [health.trouble for health in self._link.watches.health().values() if health.trouble]
-        return troubles[0] if troubles else "what runs there is being read"
+        return self._reading()
+
+    def _reading(self, namespace: str | None = None) -> str:
+        trouble = self._link.watches.trouble(namespace) if self._link else None
+        return trouble or "what runs there is being read"
 
     def _usable(self, served: frozenset[str]) -> frozenset[str]:
         """Return what is served, configured, and allowed to this server."""

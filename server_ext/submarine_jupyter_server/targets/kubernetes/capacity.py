@@ -39,7 +39,7 @@ class Capacity:
     ) -> None:
         self._cluster = cluster
         self._namespaces = namespaces
-        self._served = served
+        self.served = served
         self._clock = clock
         self._reading: asyncio.Task[dict[str, object]] | None = None
         self._read_at = 0.0
@@ -47,7 +47,7 @@ class Capacity:
     async def capacity(self) -> dict[str, object]:
         """Return the capacity; who gives up waiting may find it ready the next time. Raises ApiError, Unreachable."""
         if self._reading is None or self._is_old(self._reading):
-            reading = capacity(self._cluster, self._namespaces, self._served)
+            reading = capacity(self._cluster, self._namespaces, self.served)
             self._reading = asyncio.create_task(reading, name="capacity of the cluster")
             self._reading.add_done_callback(self._done)
         return await asyncio.shield(self._reading)

@@ -11,7 +11,7 @@ import logging
 from submarine_jupyter.errors import SubmarineError
 
 from .logs.collector import PodLogs
-from .observing import DRAIN_S, Observer, stopped
+from .observing import DRAIN_S, Observer, observed, stopped
 from .orders import Orders
 from .tracked import Tracked
 
@@ -32,7 +32,7 @@ class Losses:
     def suspect(self, tracked: Tracked) -> None:
         """Look into an experiment, if its object is missing that should be there."""
         key = tracked.experiment_id
-        if _is_missing(tracked) and key not in self._tasks:
+        if tracked.vanished and key not in self._tasks:
             self._tasks[key] = asyncio.create_task(self._confirm(tracked), name=f"loss of {key}")
 
     async def close(self) -> None:
@@ -44,11 +44,13 @@ class Losses:
     async def _confirm(self, tracked: Tracked) -> None:
         try:
             absent = 0
-            while absent < _LOOKS and _is_missing(tracked):
+            while absent < _LOOKS and tracked.vanished:
                 absent += await self._is_absent(tracked)
                 await asyncio.sleep(APART_S if absent < _LOOKS else 0)
-            if absent == _LOOKS and _is_missing(tracked):
-                await self._tell(tracked)
+            while tracked.vanished:
+                if await self._is_told(tracked):
+                    break
+                await asyncio.sleep(APART_S)
         except Exception:
             log.exception("The loss of %s cannot be told", tracked.experiment_id)
         finally:
@@ -62,16 +64,20 @@ class Losses:
         except SubmarineError:
             return False  # whoever does not answer has said nothing
 
-    async def _tell(self, tracked: Tracked) -> None:
-        if tracked.told is None:
-            return
-        attempt = tracked.told.attempt
-        await self._logs.drain(tracked.experiment_id, attempt, DRAIN_S)
-        self._logs.finish(tracked.experiment_id, attempt)
+    async def _is_told(self, tracked: Tracked) -> bool:
+        """Tell the service; return whether that is done, or can never be."""
+        seen = tracked.seen()
+        last = tracked.told or (observed(tracked, seen) if seen is not None else None)
+        if last is None:
+            tracked.lost = None  # nobody can say what it was: whoever has its row decides
+            return True
+        await self._logs.drain(tracked.experiment_id, last.attempt, DRAIN_S)
         message = "somebody deleted it from the cluster, and it was not us"
-        await self._observer.tell(tracked, stopped(tracked.told, "ExternallyDeleted", message))
-
-
-def _is_missing(tracked: Tracked) -> bool:
-    known = tracked.told is not None and tracked.lost is not None
-    return tracked.own is None and known and not tracked.ending and not tracked.over
+        try:
+            if tracked.vanished:
+                await self._observer.tell(tracked, stopped(last, "ExternallyDeleted", message))
+        except SubmarineError as error:
+            log.warning("The loss of %s cannot be stored now: %s", tracked.experiment_id, error)
+            return False
+        self._logs.finish(tracked.experiment_id, last.attempt)
+        return True

@@ -118,6 +118,13 @@ class Mirror(Generic[V]):
         self._ours[name] = _Ours(version, time.monotonic())
         self._store(name, uid, item)
 
+    def forget(self, name: str, uid: str) -> None:
+        """Take an object out that is not there any more, if it is still this one."""
+        if self._uids.get(name) == uid:
+            self._ours.pop(name, None)
+            self.quarantined.pop(name, None)
+            self._drop(name)
+
     def _behind(self, name: str, version: str) -> bool:
         """Return whether what we wrote of an object is newer than ``version``; forget it when it is not."""
         ours = self._ours.get(name)

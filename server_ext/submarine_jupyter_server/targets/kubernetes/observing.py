@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from submarine_jupyter.errors import SubmarineError
+from submarine_jupyter.errors import SubmarineError, TargetUnavailable
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.targets.base import Observation, Sink
 
@@ -57,6 +57,17 @@ class Observer:
         """Give an observation to the service, whatever it is, and remember that it was told."""
         await self._sink(seen)
         tracked.told = seen
+        tracked.stir()
+
+    async def ended(self, tracked: Tracked) -> None:
+        """Wait until the end that an experiment has come to by itself is told. Raises TargetUnavailable."""
+        self.touch(tracked)
+        try:
+            async with asyncio.timeout(_SOON_S + DRAIN_S):
+                while not tracked.over:
+                    await tracked.changed.wait()
+        except TimeoutError:
+            raise TargetUnavailable("it has ended, and its last lines are being read", reason="Stopping") from None
 
     async def close(self) -> None:
         """Stop looking."""
@@ -133,13 +144,24 @@ class Observer:
         if await self._logs.drain(now.experiment_id, now.attempt, _SOON_S):
             return True
         if tracked.told is not None and not tracked.ending:
-            await self.tell(tracked, replace(now, status=tracked.told.status, finished_ms=None))
+            await self.tell(tracked, unended(tracked, now))
         return await self._logs.drain(now.experiment_id, now.attempt, DRAIN_S)
 
 
 def observed(tracked: Tracked, seen: Seen) -> Observation:
     """Return how an experiment is now."""
     return observe(seen, kind=KINDS[tracked.kind or "indexed_jobs"], now_ms=time.time_ns() // 1_000_000)
+
+
+def unended(tracked: Tracked, now: Observation) -> Observation:
+    """Return an observation with its end left out while that is not told: its last lines may not be here yet."""
+    if not now.status.final:
+        return now
+    known = tracked.told is not None and tracked.told.attempt == now.attempt and not tracked.told.status.final
+    if known and tracked.told is not None:
+        return replace(now, status=tracked.told.status, finished_ms=None)
+    status = Status.CREATED if now.running_ms is None else Status.RUNNING
+    return replace(now, status=status, finished_ms=None)
 
 
 def _latest(tracked: Tracked, now: Observation) -> Observation:

@@ -1,4 +1,4 @@
-"""Carry out what is ordered: make, scale, replace, stop, delete.
+"""Carry out what is ordered: make, scale, replace; `Endings` stops and deletes.
 
 Names are fixed and every order may be given again, so an answer that did not come is found out by looking: an object
 that exists with our uid is ours.
@@ -11,31 +11,24 @@ import logging
 import time
 from dataclasses import replace
 
-from submarine_jupyter.errors import NotFound, SubmarineError, TargetRefused, TargetUnavailable
+from submarine_jupyter.errors import InvalidSpec, NotFound, SubmarineError, TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.secrets import MASK
 from submarine_jupyter_server.targets.base import Launch
 
-from .cluster import ApiError, Cluster, Unreachable
+from .calls import MERGE, WRITE, Calls, foreign, uid_of
+from .cluster import Cluster
+from .endings import Endings
 from .logs.collector import PodLogs
 from .manifests import KINDS, ClusterOptions, Json, choose, owned, render, scale
-from .manifests.metadata import ATTEMPT, NUDGED, UID
+from .manifests.metadata import NUDGED
 from .paths import collection_of, own_collection
-from .refusals import meaning
 from .tracked import Tracked
 from .views import JobView
 from .watches import Watches
 
 log = logging.getLogger(__name__)
-# Strict: a field that the cluster does not know is an error and not dropped.
-_WRITE = {"fieldManager": "submarine-jupyter", "fieldValidation": "Strict"}
-_PATCH = "application/merge-patch+json"
-# How long one try waits for replicas to be gone; the order is given again after it.
-GONE_S = 5.0
-# A node that is lost never says that its pods have ended.
-_LOST_S = 90.0
-_DRAIN_S = 30.0
 
 
 class Orders:
@@ -44,9 +37,9 @@ class Orders:
     def __init__(
         self, cluster: Cluster, watches: Watches, logs: PodLogs, options: ClusterOptions, served: frozenset[str]
     ) -> None:
-        self._cluster = cluster
+        self._calls = Calls(cluster)
+        self.endings = Endings(self._calls, logs, watches.gone)
         self._watches = watches
-        self._logs = logs
         self._options = options
         self.served = served
 
@@ -54,12 +47,14 @@ class Orders:
         """Make it so. Raises TargetRefused, TargetUnavailable, Conflict."""
         own = tracked.own
         if own is not None and own.intent_uid != launch.uid:
-            raise _foreign(own.name)
-        if own is not None and (own.deleting or own.attempt < launch.attempt):
-            await self.end(tracked, "Restarting")
-            tracked.kind = own = None
+            raise foreign(own.name)
+        if own is not None and own.attempt > launch.attempt:
+            return  # a late order: what it is about was replaced
+        former = own is None and (tracked.ending or not tracked.empty)
+        if former or (own is not None and (own.deleting or own.attempt < launch.attempt)):
+            await self.endings.end(tracked, "Restarting")
+            own = None
         if own is None:
-            tracked.ending, tracked.told = False, None
             await self._make(tracked, launch)
         elif own.generation < launch.generation:
             await self._scale(tracked, own, launch)
@@ -69,59 +64,22 @@ class Orders:
     async def plan(self, launch: Launch) -> list[Json]:
         """Return the objects of a launch after the cluster has said that it would take them."""
         objects = render(launch, kind=self.choose(launch), namespace=_namespace(launch), options=self._options)
-        rehearsal = {**_WRITE, "dryRun": "All"}
-        calls = [self._call("POST", collection_of(item), params=rehearsal, body=item) for item in objects]
+        rehearsal = {**WRITE, "dryRun": "All"}
+        calls = [self._calls.call("POST", collection_of(item), params=rehearsal, body=item) for item in objects]
         await asyncio.gather(*calls)
         return objects
 
-    async def end(self, tracked: Tracked, reason: str) -> None:
-        """Remove the objects of an experiment and wait until its replicas are gone.
-
-        Raises TargetUnavailable with ``reason`` while they are not: the order is to be given again.
-        """
-        tracked.ending = True
-        attempt = tracked.own.attempt if tracked.own is not None else tracked.attempt
-        await self._logs.drain(tracked.experiment_id, attempt, GONE_S)
-        if tracked.own is not None and not tracked.own.deleting:
-            await self._remove(tracked.own, "Foreground")
-            tracked.ending_since = time.monotonic()
-        await self._await_gone(tracked, reason)
-        await self._logs.drain(tracked.experiment_id, attempt, GONE_S)
-        self._logs.finish(tracked.experiment_id, attempt)
-        tracked.past.clear()
-        tracked.complete = 0
-
-    async def delete(self, tracked: Tracked) -> None:
-        """Keep the logs and remove the objects; replicas end by themselves after that."""
-        tracked.ending = True
-        if tracked.own is not None:
-            await self._logs.drain(tracked.experiment_id, tracked.own.attempt, _DRAIN_S)
-            await self._remove(tracked.own, "Background")
-        self._logs.finish(tracked.experiment_id, tracked.attempt)
-
     async def look(self, tracked: Tracked, launch: Launch) -> None:
-        """Find an own object that was ordered while the answer did not come."""
-        if tracked.own is not None or tracked.kind is None:
+        """Find an own object that was ordered while the answer did not come, or whose kind cannot be listed now."""
+        if tracked.own is not None:
             return
-        first = render(launch, kind=tracked.kind, namespace=_namespace(launch), options=self._options)[0]
-        found = await self._get(first)
-        if found is not None and _uid(found) == launch.uid:
-            self._watches.merge(tracked.kind, _namespace(launch), found)
-
-    async def clean(self, tracked: Tracked) -> None:
-        """End what an ended experiment still has running: of plain Jobs nobody else does."""
-        if tracked.kind != "indexed_jobs":
+        namespace = _namespace(launch)
+        if tracked.kind is None:
+            await self.find(tracked.experiment_id, launch.uid, namespace)
             return
-        try:
-            for job in [job for job in tracked.jobs.values() if job.finished_ms is None and not job.deleting]:
-                await self._remove(job, "Background")
-            own = tracked.own
-            if own is not None and own.finished_ms is None and not own.deleting:
-                # It stays as the record, and its time to live begins.
-                path = f"{own_collection(tracked.kind, own.namespace)}/{own.name}"
-                await self._call("PATCH", path, body={"spec": {"activeDeadlineSeconds": 1}}, content_type=_PATCH)
-        except SubmarineError as error:
-            log.warning("What %s left running cannot be ended now: %s", tracked.experiment_id, error)
+        found = await self._find(tracked.kind, namespace, tracked.experiment_id)
+        if found is not None and uid_of(found) == launch.uid:
+            self._watches.merge(tracked.kind, namespace, found)
 
     async def nudge(self, tracked: Tracked) -> None:
         """Change something about an own object that says nothing, so that its operator looks at it."""
@@ -130,47 +88,64 @@ class Orders:
             return
         path = f"{own_collection(tracked.kind, own.namespace)}/{own.name}"
         try:
-            await self._call("PATCH", path, body={"metadata": {"annotations": {NUDGED: _now()}}}, content_type=_PATCH)
+            await self._calls.call(
+                "PATCH", path, body={"metadata": {"annotations": {NUDGED: _now()}}}, content_type=MERGE
+            )
         except SubmarineError as error:
             log.info("%s cannot be nudged now: %s", tracked.experiment_id, error)
 
     def choose(self, launch: Launch) -> str:
         """Return the kind an experiment becomes on this cluster."""
-        return kind_of(launch.spec, self.served, self._options)
+        unlisted = {KINDS[kind].kind for kind in self._watches.unlisted(_namespace(launch))}
+        return kind_of(launch.spec, self.served - unlisted, self._options)
 
     async def exists(self, own: JobView, kind: str) -> bool:
         """Ask the cluster whether an own object is there."""
         path = f"{own_collection(kind, own.namespace)}/{own.name}"
         try:
-            found = await self._call("GET", path)
+            found = await self._calls.call("GET", path)
         except NotFound:
             return False
         return bool(found["metadata"]["uid"] == own.uid)
 
+    async def find(self, experiment_id: str, uid: str, namespace: str) -> None:
+        """Find an own object of which no stream would have said that it is there."""
+        for kind in sorted(self._watches.unlisted(namespace)):
+            found = await self._find(kind, namespace, experiment_id)
+            if found is not None and uid_of(found) == uid:
+                self._watches.merge(kind, namespace, found)
+
+    async def _find(self, kind: str, namespace: str, name: str) -> Json | None:
+        try:
+            return await self._calls.call("GET", f"{own_collection(kind, namespace)}/{name}")
+        except NotFound:
+            return None
+        except TargetRefused as error:
+            raise TargetUnavailable(error.message, hint=error.hint, reason=error.reason) from error
+
     async def _make(self, tracked: Tracked, launch: Launch) -> None:
+        tracked.begin()
         # Kept from here on: should the answer not come, only this kind has to be looked for.
         tracked.kind = tracked.kind or self.choose(launch)
         objects = self._objects(tracked, launch)
         reach("k8s_create_before")
         try:
-            made = await self._post(objects[0], launch)
-        except TargetRefused:
+            made = await self._calls.post(objects[0], launch)
+        except (TargetRefused, InvalidSpec):
             tracked.kind = None
             raise
         reach("k8s_create_after")
         self._watches.merge(tracked.kind, _namespace(launch), made)
-        try:
-            await self._complete(tracked, launch, owned(objects, made["metadata"]["uid"]))
-        except TargetRefused:
-            tracked.ending = True
-            if tracked.own is not None:
-                await self._remove(tracked.own, "Background")
-            raise
+        await self._complete(tracked, launch, owned(objects, made["metadata"]["uid"]))
 
     async def _complete(self, tracked: Tracked, launch: Launch, rest: list[Json]) -> None:
-        """Make what the own object owns."""
+        """Make what the own object owns; it does not stay without that."""
         reach("k8s_owned_before")
-        await asyncio.gather(*(self._post(item, launch) for item in rest if _known(item)))
+        try:
+            await asyncio.gather(*(self._calls.post(item, launch) for item in rest if _known(item)))
+        except (TargetRefused, InvalidSpec):
+            await self.endings.begin(tracked, "Background")
+            raise
         tracked.complete = launch.attempt
         reach("k8s_owned_after")
 
@@ -183,83 +158,13 @@ class Orders:
             item = {"apiVersion": patch.api_version, "kind": patch.kind, "metadata": {"namespace": namespace}}
             path = f"{collection_of(item)}/{patch.name}"
             reach("k8s_patch_before")
-            changed = await self._call("PATCH", path, params=_WRITE, body=patch.body, content_type=_PATCH)
+            try:
+                changed = await self._calls.call("PATCH", path, params=WRITE, body=patch.body, content_type=MERGE)
+            except NotFound as error:
+                raise TargetUnavailable(f"{patch.name} is not on the cluster any more", reason="Restarting") from error
             reach("k8s_patch_after")
             if patch.name == own.name and patch.kind == own.kind:
                 self._watches.merge(kind, namespace, changed)
-
-    async def _await_gone(self, tracked: Tracked, reason: str) -> None:
-        until = time.monotonic() + GONE_S
-        while not tracked.empty:
-            changed = tracked.changed
-            left = until - time.monotonic()
-            if left <= 0:
-                if tracked.ending_since is not None and time.monotonic() - tracked.ending_since > _LOST_S:
-                    return
-                raise TargetUnavailable("its replicas are being ended", reason=reason)
-            try:
-                async with asyncio.timeout(left):
-                    await changed.wait()
-            except TimeoutError:
-                continue
-
-    async def _remove(self, job: JobView, propagation: str) -> None:
-        """Delete an object, if it is still the one we know."""
-        kind = next(name for name, kind in KINDS.items() if kind.kind == job.kind)
-        path = f"{own_collection(kind, job.namespace)}/{job.name}"
-        reach("k8s_delete_before")
-        body = {"propagationPolicy": propagation, "preconditions": {"uid": job.uid}}
-        try:
-            await self._cluster.call("DELETE", path, body=body)
-        except ApiError as error:
-            if error.status not in (404, 409):
-                raise meaning(error) from error
-        except Unreachable as error:
-            raise meaning(error) from error
-        reach("k8s_delete_after")
-
-    async def _post(self, item: Json, launch: Launch) -> Json:
-        """Create an object, or find that it is there already."""
-        try:
-            return await self._cluster.call("POST", collection_of(item), params=_WRITE, body=item)
-        except Unreachable as error:
-            raise meaning(error) from error
-        except ApiError as error:
-            if error.status != 409 or error.reason != "AlreadyExists":
-                raise meaning(error) from error
-        if item["kind"] == "Secret":
-            return item  # it bears our id and attempt, and nobody should need the right to read secrets
-        found = await self._get(item)
-        name = item["metadata"]["name"]
-        if found is not None and _uid(found) != launch.uid:
-            raise _foreign(name)
-        notes = (found or {}).get("metadata", {}).get("annotations", {})
-        current = found is not None and notes.get(ATTEMPT) == str(launch.attempt)
-        if found is None or not current or "deletionTimestamp" in found["metadata"]:
-            raise TargetUnavailable(f"the former {item['kind']} {name} is still being removed", reason="Restarting")
-        return found
-
-    async def _get(self, item: Json) -> Json | None:
-        try:
-            return await self._call("GET", f"{collection_of(item)}/{item['metadata']['name']}")
-        except NotFound:
-            return None
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: dict[str, str] | None = None,
-        body: Json | None = None,
-        content_type: str = "application/json",
-    ) -> Json:
-        try:
-            return await self._cluster.call(method, path, params=params, body=body, content_type=content_type)
-        except (ApiError, Unreachable) as error:
-            if isinstance(error, ApiError) and error.status == 404 and method != "POST":
-                raise NotFound(error.message) from error
-            raise meaning(error) from error
 
     def _objects(self, tracked: Tracked, launch: Launch) -> list[Json]:
         return render(launch, kind=tracked.kind or "", namespace=_namespace(launch), options=self._options)
@@ -295,17 +200,6 @@ def _now() -> str:
 
 def _namespace(launch: Launch) -> str:
     return launch.spec.meta.namespace or "default"
-
-
-def _uid(found: Json) -> str | None:
-    uid: str | None = (found["metadata"].get("annotations") or {}).get(UID)
-    return uid
-
-
-def _foreign(name: str) -> TargetRefused:
-    return TargetRefused(
-        f"'{name}' exists on the cluster and is not of this experiment; it was left alone", reason="NameConflict"
-    )
 
 
 def _known(item: Json) -> bool:

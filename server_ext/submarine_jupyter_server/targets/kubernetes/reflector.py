@@ -82,6 +82,7 @@ class Reflector(Generic[V]):
         self._stale = False
         self._returns = 0
         self._synced = asyncio.Event()
+        self._answered = asyncio.Event()
         self._pages = False
         self._unfinished = 0
         self._progress = False
@@ -97,6 +98,11 @@ class Reflector(Generic[V]):
     def synced(self) -> bool:
         """Whether all objects were known once."""
         return self._synced.is_set()
+
+    @property
+    def current(self) -> bool:
+        """Whether all objects are known as they are now, but for those that are quarantined."""
+        return self.synced and self._mirror.complete and self._trouble is None
 
     @property
     def health(self) -> Health:
@@ -115,9 +121,17 @@ class Reflector(Generic[V]):
         """Wait until all objects are known."""
         await self._synced.wait()
 
+    async def wait_answered(self) -> None:
+        """Wait until all objects are known, or it is known why not."""
+        await self._answered.wait()
+
     def merge(self, item: Json) -> None:
         """Take the answer to our own POST or PATCH into the cache, unless the stream was there already."""
         self._mirror.merge(item)
+
+    def forget(self, name: str, uid: str) -> None:
+        """Take an object out that the cluster says it does not have."""
+        self._mirror.forget(name, uid)
 
     async def run(self) -> None:
         """Follow the collection until cancelled."""
@@ -275,6 +289,7 @@ class Reflector(Generic[V]):
         self._mirror.end(version)
         self._unfinished = 0
         self._synced.set()
+        self._answered.set()
 
     def _asked(self) -> None:
         self._requests += 1
@@ -290,6 +305,7 @@ class Reflector(Generic[V]):
 
     def _in_trouble(self, error: Exception) -> None:
         self._trouble = in_words(error, self._path)
+        self._answered.set()
         if self._trouble != self._logged:
             log.warning("%s: %s", self._name, self._trouble)
             self._logged = self._trouble

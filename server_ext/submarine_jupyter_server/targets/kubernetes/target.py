@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-import time
-from collections.abc import Collection, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Collection
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 
 from submarine_jupyter.errors import TargetRefused, TargetUnavailable
-from submarine_jupyter.models import ExperimentSpec, Status
+from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.targets.base import Doubt, Found, Inventory, Launch, Observation, Sink
 
 from .attachment import Attachment
 from .cluster import ApiError, Unreachable
+from .endings import left_of
 from .manifests import refuse, scale
-from .observing import observed, stopped
+from .observing import observed, stopped, unended
 from .orders import before_change, kind_of
 from .refusals import meaning
 from .settings import KubernetesSettings
@@ -73,10 +73,9 @@ class KubernetesTarget:
         link = self._attachment.link(launch.spec.meta.namespace)
         tracked = link.watches.track(launch)
         try:
-            async with tracked.lock:
-                with self._doubting():
-                    await link.orders.look(tracked, launch)
-                    await link.orders.ensure(tracked, launch)
+            async with tracked.lock, self._doubting():
+                await link.orders.look(tracked, launch)
+                await link.orders.ensure(tracked, launch)
         except TargetRefused:
             if tracked.empty:
                 link.watches.forget(tracked)
@@ -87,25 +86,38 @@ class KubernetesTarget:
         """End the replicas; the end is told when they are gone."""
         link = self._attachment.link(launch.spec.meta.namespace)
         tracked = link.watches.track(launch)
-        async with tracked.lock:
-            with self._doubting():
+        try:
+            async with tracked.lock, self._doubting():
                 await link.orders.look(tracked, launch)
-                before = self._last(tracked, launch)
-                await link.orders.end(tracked, "Stopping")
-            await link.observer.tell(tracked, stopped(before, "Stopped", "it was stopped"))
-        link.watches.forget(tracked)
+                before = _last(tracked, launch)
+                if _ended_by_itself(tracked, before):
+                    tracked.ending = False
+                else:
+                    await link.orders.endings.end(tracked, "Stopping")
+                    how = f"it was stopped; {left_of(tracked)}" if tracked.pods else "it was stopped"
+                    await link.observer.tell(tracked, stopped(before, "Stopped", how))
+        finally:
+            link.observer.touch(tracked)  # it goes on where that was refused
+        if not tracked.over:
+            await link.observer.ended(tracked)
+        elif tracked.empty:
+            link.watches.forget(tracked)
 
     async def delete(self, experiment_id: str, uid: str) -> None:
         """Remove its objects from the cluster, its logs kept."""
         link = self._attachment.link()
+        for namespace in self._attachment.namespaces:
+            await self._attachment.link(namespace).orders.find(experiment_id, uid, namespace)
         tracked = link.watches.experiments.get(experiment_id)
         if tracked is None or (tracked.own is not None and tracked.own.intent_uid != uid):
             return
-        async with tracked.lock:
-            with self._doubting():
+        try:
+            async with tracked.lock, self._doubting():
                 if tracked.launch is not None:
                     await link.orders.look(tracked, tracked.launch)
-                await link.orders.delete(tracked)
+                await link.orders.endings.delete(tracked)
+        finally:
+            link.observer.touch(tracked)
         if tracked.empty:
             link.watches.forget(tracked)
 
@@ -119,12 +131,18 @@ class KubernetesTarget:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def inventory(self, settled: Collection[str] = ()) -> Inventory:
-        """Return what is on the cluster, from the streams. Raises TargetUnavailable before they are complete."""
-        link = self._attachment.link()
-        found = [self._found(tracked) for tracked in link.watches.experiments.values() if tracked.own is not None]
+        """Return what is on the cluster, from the streams. Raises TargetUnavailable before they are complete.
+
+        ``settled`` are read all the same: they are known. What has vanished is unknown until its loss is confirmed, and
+        nothing is said of a namespace while one of its streams is not up to date.
+        """
+        watches = self._attachment.link().watches
+        every = watches.experiments.values()
+        found = [_found(tracked) for tracked in every if tracked.own is not None]
         known = {item.experiment_id for item in found}
-        unreadable = (Found(name, None, False, None) for name in link.watches.unreadable() - known)
-        return Inventory((*found, *unreadable), link.watches.seen)
+        unreadable = (Found(name, None, False, None) for name in watches.unreadable() - known)
+        unknown = frozenset(tracked.experiment_id for tracked in every if tracked.vanished or tracked.lock.locked())
+        return Inventory((*found, *unreadable), watches.whole, unknown - known)
 
     def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
         """Follow the logs of an experiment while somebody reads them, where they are not followed anyway."""
@@ -146,35 +164,37 @@ class KubernetesTarget:
         """Stop observing; what runs goes on."""
         await self._attachment.close()
 
-    @contextmanager
-    def _doubting(self) -> Iterator[None]:
-        """Believe that a right is missing only where some are known to be: a restarted server grants none at first."""
+    @asynccontextmanager
+    async def _doubting(self) -> AsyncIterator[None]:
+        """Believe that a right is missing only if the cluster says so when it is asked."""
         try:
             yield
         except TargetRefused as error:
-            if error.reason == "NoPermission" and not self._attachment.lacks_rights:
+            if error.reason == "NoPermission" and not await self._attachment.lacks_right(error.message):
                 raise TargetUnavailable(error.message, hint=error.hint, reason=error.reason) from error
             raise
 
-    def _found(self, tracked: Tracked) -> Found:
-        own, seen = tracked.own, tracked.seen()
-        assert own is not None  # noqa: S101 - for the type checker
-        launch = tracked.recorded() or tracked.launch
-        if seen is None or launch is None:
-            return Found(tracked.experiment_id, None, own.deleting, None)
-        now = tracked.told if tracked.ending and tracked.told is not None else observed(tracked, seen)
-        return Found(tracked.experiment_id, launch, own.deleting or tracked.ending, now)
 
-    def _last(self, tracked: Tracked, launch: Launch) -> Observation:
-        if tracked.ending and tracked.told is not None:
-            return tracked.told  # an earlier try has begun to remove what there was to see
-        seen = tracked.seen()
-        if seen is not None and tracked.own is not None and tracked.kind is not None:
-            return observed(tracked, seen)
-        return tracked.told or Observation(
-            launch.experiment_id, launch.uid, launch.attempt, launch.generation, Status.ACCEPTED, _now()
-        )
+def _found(tracked: Tracked) -> Found:
+    own, seen, told = tracked.own, tracked.seen(), tracked.told
+    assert own is not None  # noqa: S101 - for the type checker
+    launch = tracked.recorded() or tracked.launch
+    if seen is None or launch is None:
+        return Found(tracked.experiment_id, None, own.deleting, None)
+    if told is None or not (tracked.ending or tracked.over):
+        told = unended(tracked, observed(tracked, seen))
+    return Found(tracked.experiment_id, launch, own.deleting or tracked.ending, told)
 
 
-def _now() -> int:
-    return time.time_ns() // 1_000_000
+def _last(tracked: Tracked, launch: Launch) -> Observation:
+    """Return how the attempt of a launch was before its end was ordered."""
+    told, seen = tracked.told, tracked.seen()
+    if tracked.own is None and told is not None and told.attempt == launch.attempt:
+        return told  # an earlier try has begun to remove what there was to see
+    assert seen is not None  # noqa: S101 - for the type checker: its launch is known
+    return observed(tracked, seen)
+
+
+def _ended_by_itself(tracked: Tracked, before: Observation) -> bool:
+    """Tell whether an attempt had come to its end before a stop came."""
+    return before.status.final and tracked.own is not None and not tracked.own.deleting

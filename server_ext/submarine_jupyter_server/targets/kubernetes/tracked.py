@@ -21,9 +21,10 @@ _MOST_PAST = 2000
 class Tracked:
     """One experiment; ``kind`` is the name in ``KINDS`` of what it is made as, None until that is decided.
 
-    ``lost`` is the own object that is gone. ``past`` are pods of the present attempt that are gone: how they ended is
-    still true. ``ending`` says that we are removing its objects, so that their absence is no loss; ``complete`` is the
-    attempt all of whose objects exist.
+    ``lost`` is the own object that is gone, ``twins`` are more objects of its name with its record, of other kinds.
+    ``past`` are pods of the present attempt that are gone: how they ended is still true. ``ending`` says that we are
+    removing its objects, so that their absence is no loss, ``ending_since`` (monotonic, s) that the cluster has taken
+    the order to; ``complete`` is the attempt all of whose objects exist.
     """
 
     experiment_id: str
@@ -35,6 +36,7 @@ class Tracked:
     pods: dict[str, PodView] = field(default_factory=dict)
     past: dict[str, PodView] = field(default_factory=dict)
     events: dict[str, EventView] = field(default_factory=dict)
+    twins: dict[str, JobView] = field(default_factory=dict)
     workload: WorkloadView | None = None
     told: Observation | None = None
     ending: bool = False
@@ -47,6 +49,12 @@ class Tracked:
     def attempt(self) -> int:
         """Return the attempt that is wanted, or found."""
         return self.launch.attempt if self.launch else self.own.attempt if self.own else 0
+
+    @property
+    def present(self) -> int:
+        """Return the newest attempt of which something is on the cluster, or was at last; 0 if nothing was."""
+        there = [self.own or self.lost, *self.twins.values(), *self.jobs.values(), *self.pods.values()]
+        return max((view.attempt for view in there if view is not None), default=0)
 
     @property
     def over(self) -> bool:
@@ -63,16 +71,46 @@ class Tracked:
     @property
     def empty(self) -> bool:
         """Tell whether nothing of it is on the cluster."""
-        return self.own is None and not self.jobs and not self.pods
+        return self.own is None and not self.twins and not self.jobs and not self.pods
+
+    @property
+    def vanished(self) -> bool:
+        """Tell whether its own object is missing that should be there, and nobody has said yet that it is gone."""
+        return self.own is None and self.lost is not None and not self.ending and not self.over
+
+    def stir(self) -> None:
+        """Wake those who wait for a change."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def begin(self) -> None:
+        """Forget how an earlier attempt was ended."""
+        self.ending, self.ending_since, self.told = False, None, None
 
     def put_job(self, job: JobView) -> None:
         """Take in the own object or another Job."""
         if not job.record:
             self.jobs[job.name] = job
             return
-        if self.own is not None and job.attempt > self.own.attempt:
+        own = self.own
+        if own is not None and own.uid != job.uid:
+            older, job = sorted((job, own), key=lambda one: (one.attempt, one.generation, one is own))
+            if older.name == job.name and older.intent_uid == job.intent_uid:
+                self.twins[older.uid] = older
+        if own is not None and job.attempt > own.attempt:
             self.past.clear()
+        self.twins.pop(job.uid, None)
         self.own, self.kind = job, _BY_KIND[job.kind]
+
+    def drop_job(self, job: JobView) -> None:
+        """Take out the own object, which is lost then, or another Job."""
+        self.twins.pop(job.uid, None)
+        if not job.record:
+            self.jobs.pop(job.name, None)
+        elif self.own is not None and self.own.uid == job.uid:
+            self.own, self.lost = None, job
+            for twin in list(self.twins.values()):
+                self.put_job(twin)
 
     def put_pod(self, pod: PodView) -> None:
         """Take in a pod."""
@@ -103,9 +141,10 @@ class Tracked:
 
     def recorded(self) -> Launch | None:
         """Return the launch recorded on its own object; None, once and for all, if that cannot be read."""
-        if self.own is None or not self.own.notes:
+        own = self.own or self.lost
+        if own is None or not own.notes:
             return None
-        record = {"annotations": dict(self.own.notes), "labels": {EXPERIMENT_LABEL: self.experiment_id}}
+        record = {"annotations": dict(own.notes), "labels": {EXPERIMENT_LABEL: self.experiment_id}}
         try:
             return launch_of({"metadata": record})
         except ValueError:

@@ -54,34 +54,40 @@ class Watches:
         self._labels = f"{MANAGED_BY_LABEL}={MANAGED_BY},{INSTANCE_LABEL}={instance},{TARGET_LABEL}={target}"
         self._touched, self._seen, self._gone = touched, seen, gone
         self._reflectors: dict[str, Reflector[Any]] = {}
-        self._of: dict[str, set[Reflector[Any]]] = {}
+        self._of: dict[str, set[str]] = {}
+        self._hidden: dict[str, frozenset[str]] = {}
         self._lazy: dict[str, Reflector[Any]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._workloads: dict[str, WorkloadView] = {}
+        # Whose object a workload is of: at a relist that is asked for each of them.
+        self._owners: dict[str, Tracked] = {}
         self._heartbeat = Heartbeat(cluster, watchful=self._anything_lives)
 
-    def watch(self, served: frozenset[str], queues: str | None, namespaces: Iterable[str]) -> None:
-        """Begin to follow what is served, ``queues`` the version of Kueue; asked again, what has come since."""
-        for namespace in namespaces:
-            self._add(namespace, collection("v1", "pods", namespace), projection.pod, self._pod)
-            for kind in KINDS.values():
-                if kind.kind in served or kind.kind == "Job":
-                    self._add(namespace, own_collection(kind.name, namespace), projection.job, self._job)
-            self._lazily(collection("v1", "events", namespace), _our_event, self._event, "type=Warning")
-            if queues is not None and "Workload" in served:
-                path = collection(f"{KUEUE}/{queues}", "workloads", namespace)
-                self._lazily(path, projection.workload, self._workload, None)
+    def watch(self, namespace: str, served: frozenset[str], hidden: frozenset[str], queues: str | None) -> None:
+        """Begin to follow what is served but for what is ``hidden``; asked again, what has come since.
+
+        ``queues`` is the version of Kueue. What is hidden may be there all the same.
+        """
+        self._add(namespace, _pods(namespace), projection.pod, self._pod)
+        for kind in KINDS.values():
+            if kind.kind == "Job" or kind.kind in served - hidden:
+                self._add(namespace, own_collection(kind.name, namespace), projection.job, self._job)
+        self._hidden[namespace] = hidden & {kind.kind for kind in KINDS.values()}
+        self._lazily(collection("v1", "events", namespace), _our_event, self._event, "type=Warning")
+        if queues is not None and "Workload" in served - hidden:
+            path = collection(f"{KUEUE}/{queues}", "workloads", namespace)
+            self._lazily(path, projection.workload, self._workload, None)
 
     async def run(self, returned: Callable[[], None]) -> None:
         """Follow events while somebody waits, until cancelled.
 
-        ``returned`` is called when an outage is over, and when there is one more namespace that can be seen.
+        ``returned`` is called when an outage is over, and when there is more that can be seen.
         """
         self._tasks["heartbeat"] = asyncio.create_task(self._heartbeat.run(), name="heartbeat of the cluster")
-        needed, returns, seen = 0.0, self._heartbeat.returns, self.seen
+        needed, returns, seen = 0.0, self._heartbeat.returns, (self.seen, self.whole)
         while True:
-            now, seen_before, seen = time.monotonic(), seen, self.seen
-            if self._heartbeat.returns > returns or seen > seen_before:
+            now, before, seen = time.monotonic(), seen, (self.seen, self.whole)
+            if self._heartbeat.returns > returns or seen[0] - before[0] or seen[1] - before[1]:
                 returns = self._heartbeat.returns
                 returned()
             if any(tracked.waits for tracked in self.experiments.values()):
@@ -94,14 +100,49 @@ class Watches:
             await asyncio.sleep(_TICK_S)
 
     async def wait_synced(self) -> None:
-        """Wait until all that there is is known."""
+        """Wait until all that there is is known, but for what cannot be read, in one namespace at least."""
         for reflector in list(self._reflectors.values()):
-            await reflector.wait_synced()
+            await reflector.wait_answered()
+        first = [asyncio.create_task(self._wait_seen(name)) for name in self._of]
+        try:
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in first:
+                task.cancel()
+
+    async def _wait_seen(self, namespace: str) -> None:
+        for path in _needed(namespace):
+            await self._reflectors[path].wait_synced()
 
     @property
     def seen(self) -> frozenset[str]:
-        """Return the namespaces of which all that there was is known."""
-        return frozenset(name for name, found in self._of.items() if all(reflector.synced for reflector in found))
+        """Return the namespaces of which all pods and Jobs were known once: without them nothing can be done there."""
+        return frozenset(name for name in self._of if all(self._reflectors[path].synced for path in _needed(name)))
+
+    @property
+    def whole(self) -> frozenset[str]:
+        """Return the namespaces of which everything is known as it is now: what is not there does not exist."""
+        return frozenset(
+            name
+            for name, paths in self._of.items()
+            if not self._hidden.get(name) and all(self._reflectors[path].current for path in paths)
+        )
+
+    def has_seen(self, tracked: Tracked) -> bool:
+        """Tell whether all that there was in the namespace of an experiment is known."""
+        views = (tracked.own or tracked.lost, *tracked.pods.values(), *tracked.jobs.values())
+        return all(view.namespace in self.seen for view in views if view is not None)
+
+    def unlisted(self, namespace: str) -> frozenset[str]:
+        """Return the kinds, by their names in ``KINDS``, of which it is not known what there is in a namespace."""
+        paths = {own_collection(kind, namespace): kind for kind in KINDS}
+        streams = self._reflectors
+        return frozenset(kind for path, kind in paths.items() if path in streams and not streams[path].synced)
+
+    def trouble(self, namespace: str | None = None) -> str | None:
+        """Return why streams do not work now, of all or of one namespace."""
+        paths = self._reflectors if namespace is None else self._of.get(namespace, ())
+        return next((found for path in paths if (found := self._reflectors[path].health.trouble)), None)
 
     async def close(self) -> None:
         """End all streams."""
@@ -122,6 +163,11 @@ class Watches:
         """Take in at once what the cluster answered to an order about an own object."""
         self._reflectors[own_collection(kind, namespace)].merge(item)
 
+    def gone(self, job: JobView) -> None:
+        """Take in that the cluster does not have an object any more."""
+        kind = next(name for name, kind in KINDS.items() if kind.kind == job.kind)
+        self._reflectors[own_collection(kind, job.namespace)].forget(job.name, job.uid)
+
     def health(self) -> dict[str, Health]:
         """Return how each stream is, by the path it follows."""
         running = {path: reflector for path, reflector in self._lazy.items() if path in self._tasks}
@@ -135,7 +181,7 @@ class Watches:
     def _add(self, namespace: str, path: str, project: Any, changed: Any) -> None:
         if path not in self._reflectors:
             made = self._reflectors[path] = self._reflector(path, project, changed, labels=self._labels)
-            self._of.setdefault(namespace, set()).add(made)
+            self._of.setdefault(namespace, set()).add(path)
             self._start(path, made)
 
     def _lazily(self, path: str, project: Any, changed: Any, fields: str | None) -> None:
@@ -173,8 +219,7 @@ class Watches:
         return self.experiments.setdefault(experiment_id, Tracked(experiment_id))
 
     def _changed(self, tracked: Tracked) -> None:
-        tracked.changed.set()
-        tracked.changed = asyncio.Event()
+        tracked.stir()
         self._touched(tracked)
 
     def _pod(self, path: str, key: str, old: PodView | None, new: PodView | None) -> None:
@@ -195,14 +240,13 @@ class Watches:
         if view is None:
             return
         tracked = self._tracked(view.experiment_id)
+        if old is not None and (new is None or new.uid != old.uid):
+            tracked.drop_job(old)
+            self._owners.pop(old.uid, None)
         if new is not None:
             tracked.put_job(new)
-        elif not view.record:
-            tracked.jobs.pop(key, None)
-        elif tracked.own is not None and tracked.own.uid == view.uid:
-            tracked.own, tracked.lost = None, view
-        if tracked.own is not None:
-            tracked.workload = self._workloads.get(tracked.own.uid)
+            self._owners[new.uid] = tracked
+            tracked.workload = self._workloads.get(tracked.own.uid) if tracked.own else None
         self._changed(tracked)
 
     def _event(self, path: str, key: str, old: EventView | None, new: EventView | None) -> None:
@@ -221,10 +265,18 @@ class Watches:
             self._workloads.pop(view.owner_uid, None)
         else:
             self._workloads[view.owner_uid] = new
-        for tracked in self.experiments.values():
-            if tracked.own is not None and tracked.own.uid == view.owner_uid:
-                tracked.workload = new
-                self._changed(tracked)
+        tracked = self._owners.get(view.owner_uid)
+        if tracked is not None and tracked.own is not None and tracked.own.uid == view.owner_uid:
+            tracked.workload = new
+            self._changed(tracked)
+
+
+def _pods(namespace: str) -> str:
+    return collection("v1", "pods", namespace)
+
+
+def _needed(namespace: str) -> tuple[str, str]:
+    return _pods(namespace), own_collection("indexed_jobs", namespace)
 
 
 def _our_event(raw: Json) -> EventView | None:
