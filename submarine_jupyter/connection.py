@@ -16,17 +16,19 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 from submarine_jupyter.errors import ServerNotFound
-from submarine_jupyter.running import PING, Running, kernel_id, owner_of, parents, running_servers
+from submarine_jupyter.running import PING, Running, is_url, kernel_id, loopback, owner_of, parents, running_servers
 
 if TYPE_CHECKING:
     from submarine_jupyter.client import SubmarineClient
 
 log = logging.getLogger(__name__)
+Say = Callable[[str], object]
 
 # A page of JupyterLab or Notebook at the end of an address, but not the user of a hub who is called so.
 _PAGE = re.compile(r"(?<!/user)/(?:lab|doc|notebooks|tree)(?:/(?:tree|workspaces)/.*)?/?$")
@@ -34,12 +36,11 @@ _PAGE = re.compile(r"(?<!/user)/(?:lab|doc|notebooks|tree)(?:/(?:tree|workspaces
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where a server is, its token, in a few words how it was found, and whether it was started for this."""
+    """Where a server is, its token, and in a few words how it was found."""
 
     url: str
     token: str | None
     found: str
-    is_new: bool = False
 
     def __repr__(self) -> str:
         return f"Connection(url={self.url!r}, found={self.found!r})"
@@ -51,10 +52,7 @@ def connect(url: str | None = None, token: str | None = None) -> SubmarineClient
     Raises ServerNotFound when nothing answers there or it has no Submarine extension, Forbidden when the token is
     not the right one.
     """
-    connection = find(url, token)
-    if connection.is_new:
-        log.warning("Started %s at %s; it goes on when this ends.", connection.found, connection.url)
-    return client_of(connection)
+    return client_of(find(url, token))
 
 
 def client_of(connection: Connection) -> SubmarineClient:
@@ -70,13 +68,13 @@ def client_of(connection: Connection) -> SubmarineClient:
     return client
 
 
-def find(url: str | None = None, token: str | None = None) -> Connection:
-    """Return the connection of this kernel. Raises ServerNotFound."""
+def find(url: str | None = None, token: str | None = None, *, say: Say = log.warning) -> Connection:
+    """Return the connection of this kernel; ``say`` gets a sentence before a wait. Raises ServerNotFound."""
     if url:
         return _said(url, token, "as you said")
     if address := os.environ.get("SUBMARINE_URL"):
         return _said(address, token or os.environ.get("SUBMARINE_TOKEN"), "from SUBMARINE_URL")
-    return _hub() or _owner() or _personal()
+    return _hub() or _owner() or _personal(say)
 
 
 def _said(url: str, token: str | None, found: str) -> Connection:
@@ -118,8 +116,10 @@ def _hub() -> Connection | None:
     if server is not None:
         # Its own token is empty as a rule: the hub decides, and knows this one.
         return Connection(server.url, server.token or token, "your server on JupyterHub")
-    listens = urlsplit(os.environ.get("JUPYTERHUB_SERVICE_URL") or "http://127.0.0.1:8888")
-    host = f"{listens.scheme or 'http'}://127.0.0.1:{listens.port or 8888}"
+    said = os.environ.get("JUPYTERHUB_SERVICE_URL", "")
+    listens = urlsplit(said if is_url(said) else "http://127.0.0.1:8888")
+    here = listens.hostname if listens.hostname in ("::", "::1") else ""
+    host = f"{listens.scheme or 'http'}://{loopback(here or '')}:{listens.port or 8888}"
     return Connection(f"{host}{quote(prefix, safe='/@%~!*')}", token, "your server on JupyterHub")
 
 
@@ -138,7 +138,7 @@ def _keeper(kernel: str | None) -> Running | None:
     return next((server for server in running_servers() if server.answers(f"api/kernels/{kernel}")), None)
 
 
-def _personal() -> Connection:
+def _personal(say: Say) -> Connection:
     if sys.platform == "win32":
         raise ServerNotFound(
             "There is no Submarine server of this kernel.",
@@ -146,5 +146,5 @@ def _personal() -> Connection:
         )
     from submarine_jupyter.personal import personal_server
 
-    server, started = personal_server()
-    return Connection(server.url, server.token or None, "your personal server", started)
+    server = personal_server(say)
+    return Connection(server.url, server.token or None, "your personal server")

@@ -11,32 +11,50 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from submarine_jupyter.processes import alive, listens
 
 PING = "api/v1/experiment/ping"
+PATIENCE_S = 5.0
 _FILE = re.compile(r"jpserver-(\d+)\.json")
-_WILDCARDS = ("", "0.0.0.0", "::", "*")  # noqa: S104 - compared with, not bound
+# Where a server that listens everywhere is reached; Jupyter binds '::' to IPv6 alone (tornado sets IPV6_V6ONLY).
+_WILDCARDS = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - not bound
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that runs: its process, its URL with the base URL, its token (empty: none)."""
+    """A server that runs: its process, its URL with the base URL, its token (empty: none), the port it listens on."""
 
     pid: int
     url: str
     token: str
+    port: int
 
-    def answers(self, path: str) -> bool:
-        """Ask it for ``path``; tell whether it answers 200."""
+    def answers(self, path: str, seconds: float = PATIENCE_S) -> bool:
+        """Ask it for ``path``; return whether it answers 200 in that time."""
+        return self._get(path, self.token, seconds) is not None
+
+    def is_itself(self) -> bool:
+        """Return whether what listens there is the server that has written the file: only that one gets its token."""
+        if not alive(self.pid):
+            return False
+        found = listens(self.pid, self.port)
+        if found is None:  # not Linux: at least a Jupyter Server, which answers this to anybody
+            return b'"version"' in (self._get("api", "") or b"")
+        return found
+
+    def _get(self, path: str, token: str, seconds: float = PATIENCE_S) -> bytes | None:
         import httpx
 
-        headers = {"Authorization": f"token {self.token}"} if self.token else {}
+        headers = {"Authorization": f"token {token}"} if token else {}
         url = f"{self.url.rstrip('/')}/{path}"
         try:
             # No proxy, no certificates: these are servers of this machine.
-            answer = httpx.get(url, headers=headers, timeout=5.0, trust_env=False, verify=False)  # noqa: S501
-        except httpx.HTTPError:
-            return False
-        return answer.status_code == 200
+            answer = httpx.get(url, headers=headers, timeout=seconds, trust_env=False, verify=False)  # noqa: S501
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+            return None
+        return answer.content if answer.status_code == 200 else None
 
 
 def runtime_dir() -> Path:
@@ -47,16 +65,18 @@ def runtime_dir() -> Path:
 
 
 def running_servers() -> list[Running]:
-    """Return the servers whose process is there, newest first."""
+    """Return the servers that are there, newest first."""
     folder = runtime_dir()
     files = [path for path in folder.glob("jpserver-*.json") if _FILE.fullmatch(path.name)]
     found = [server for path in sorted(files, key=_age) if (server := read(path)) is not None]
-    return [server for server in found if alive(server.pid)]
+    return [server for server in found if server.is_itself()]
 
 
 def owner_of(pids: set[int]) -> Running | None:
     """Return the server that is one of these processes."""
-    return next((server for server in running_servers() if server.pid in pids), None)
+    files = [runtime_dir() / f"jpserver-{pid}.json" for pid in pids]
+    found = [server for path in files if (server := read(path)) is not None and server.pid in pids]
+    return next((server for server in found if server.is_itself()), None)
 
 
 def parents() -> set[int]:
@@ -84,24 +104,29 @@ def read(path: Path) -> Running | None:
         host, port = str(info.get("hostname", "")), int(info["port"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if not url.startswith(("http://", "https://")):
+    if not is_url(url):
         return None
     if host in _WILDCARDS:
         # The file then has the machine's name, which may lead through a network, or nowhere.
         scheme = url.partition("://")[0]
-        url = f"{scheme}://127.0.0.1:{port}{info.get('base_url') or '/'}"
-    return Running(pid, url, token)
+        url = f"{scheme}://{_WILDCARDS[host]}:{port}{info.get('base_url') or '/'}"
+    return Running(pid, url, token, port)
 
 
-def alive(pid: int) -> bool:
-    """Tell whether a process is there, and is of this user."""
-    if sys.platform == "win32":
-        return True  # there, this call would end it
+def loopback(host: str) -> str:
+    """Return where on this machine to reach a server that listens on ``host``, as it stands in a URL."""
+    if host in _WILDCARDS:
+        return _WILDCARDS[host]
+    return f"[{host}]" if ":" in host else host
+
+
+def is_url(url: str) -> bool:
+    """Return whether a text is the address of a server."""
     try:
-        os.kill(pid, 0)
-    except (OSError, OverflowError):
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
         return False
-    return True
 
 
 def _age(path: Path) -> float:

@@ -20,6 +20,7 @@ from traitlets import Bool, Dict, Float, Int, List, TraitError, Unicode, default
 from traitlets.utils.bunch import Bunch
 
 from submarine_jupyter import __version__
+from submarine_jupyter_server.activity import Activity
 from submarine_jupyter_server.config import DNS_LABEL, INSTANCE_LENGTH, ServiceConfig, is_instance
 from submarine_jupyter_server.handlers import ROUTES
 from submarine_jupyter_server.handlers.base import Surroundings
@@ -147,8 +148,14 @@ class SubmarineExtension(ExtensionApp):
         insecure = _insecure(server)
         if insecure:
             self.log.warning("Submarine runs no experiments here: %s %s", *insecure)
+        self.settings["submarine_activity"] = Activity(opening)
         self.settings["submarine_surroundings"] = Surroundings(opening, _owner(), insecure)
         server.io_loop.add_callback(opening.start, self._service_config())
+
+    def current_activity(self) -> bool:
+        """Return whether experiments live: an idle server does not end before them."""
+        activity: Activity | None = self.settings.get("submarine_activity")
+        return activity is not None and activity.is_busy()
 
     async def stop_extension(self) -> None:
         """End the streams and close the service; running experiments go on."""

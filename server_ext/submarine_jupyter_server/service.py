@@ -97,6 +97,10 @@ class Service:
             raise
         return service
 
+    async def is_busy(self) -> bool:
+        """Return whether an experiment has not ended."""
+        return await self.db.read(experiments.any_live)
+
     async def close(self) -> None:
         """Stop working, within 5 s whatever hangs; what runs on the targets goes on."""
         for task in (*self._tasks, *self._drains):

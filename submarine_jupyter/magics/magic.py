@@ -142,7 +142,7 @@ class SubmarineMagics(Magics):
     def _connect(self, options: argparse.Namespace) -> None:
         from submarine_jupyter.connection import find
 
-        connection = find(options.url, options.token)
+        connection = find(options.url, options.token, say=_say)
         self._use(connection)
         _say(f"Connected to {connection.url} ({connection.found})")
 
@@ -157,10 +157,7 @@ class SubmarineMagics(Magics):
             return self._client
         from submarine_jupyter.connection import find
 
-        connection = find()
-        if connection.is_new:
-            _say(f"Started {connection.found} at {connection.url}; it goes on after this notebook.")
-        return self._use(connection)
+        return self._use(find(say=_say))
 
     def _use(self, connection: Connection) -> SubmarineClient:
         from submarine_jupyter.connection import client_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -31,18 +33,25 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.delenv(name)
     for kind in ("CONFIG", "DATA", "RUNTIME"):
         monkeypatch.setenv(f"JUPYTER_{kind}_DIR", str(tmp_path / kind.lower()))
-    if os.getppid() == 1:  # which is no Jupyter Server, but may have started the tests in a container
-        monkeypatch.setattr(os, "getppid", os.getpid)
+    # The tests take the place of the Jupyter Server: it has to be the process that listens.
+    monkeypatch.setattr(os, "getppid", os.getpid)
     (tmp_path / "runtime").mkdir()
     return tmp_path / "runtime"
 
 
-def write(runtime: Path, pid: int, **more: object) -> None:
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """A port on which this process listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def write(runtime: Path, pid: int, port: int, **more: object) -> None:
     info = {
         "pid": pid,
-        "url": "http://127.0.0.1:8888/",
+        "url": f"http://127.0.0.1:{port}/",
         "token": "t",
-        "port": 8888,
+        "port": port,
         "hostname": "127.0.0.1",
         "base_url": "/",
     }
@@ -99,8 +108,8 @@ def test_what_is_no_address_is_said(said: str, runtime: Path) -> None:
         find(said)
 
 
-def test_the_environment_is_asked_first(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(runtime, os.getppid())
+def test_the_environment_is_asked_first(runtime: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(runtime, os.getpid(), port)
     monkeypatch.setenv("SUBMARINE_URL", "http://127.0.0.1:9/base")
     monkeypatch.setenv("SUBMARINE_TOKEN", "from-env")
 
@@ -109,51 +118,76 @@ def test_the_environment_is_asked_first(runtime: Path, monkeypatch: pytest.Monke
     assert find("http://127.0.0.1:10/").token is None
 
 
-def test_a_said_server_of_this_user_needs_no_token(runtime: Path) -> None:
-    write(runtime, os.getpid(), url="http://127.0.0.1:8899/base/", token="its-own")
+def test_a_said_server_of_this_user_needs_no_token(runtime: Path, port: int) -> None:
+    write(runtime, os.getpid(), port, url=f"http://127.0.0.1:{port}/base/", token="its-own")
 
-    assert find("http://127.0.0.1:8899/base").token == "its-own"
-    for other in ("http://127.0.0.1:8899/", "http://127.0.0.1:8898/base", "http://example.org:8899/base"):
+    assert find(f"http://127.0.0.1:{port}/base").token == "its-own"
+    for other in (f"http://127.0.0.1:{port}/", "http://127.0.0.1:8898/base", f"http://example.org:{port}/base"):
         assert find(other).token is None
 
 
 @pytest.mark.parametrize("how", ["parent", "JPY_PARENT_PID"])
-def test_the_server_that_started_this_kernel(how: str, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    owner = os.getppid()
+def test_the_server_that_started_this_kernel(
+    how: str, runtime: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if how == "JPY_PARENT_PID":
-        owner = os.getpid()
-        monkeypatch.setenv("JPY_PARENT_PID", str(owner))
-    write(runtime, DEAD_PID, token="stale")
-    write(runtime, owner, token="mine")
+        monkeypatch.setattr(os, "getppid", lambda: DEAD_PID)
+        monkeypatch.setenv("JPY_PARENT_PID", str(os.getpid()))
+    write(runtime, DEAD_PID, port, token="stale")
+    write(runtime, os.getpid(), port, token="mine")
 
-    assert find() == Connection("http://127.0.0.1:8888/", "mine", "the Jupyter Server of this notebook")
-
-
-def test_a_server_on_all_interfaces_is_reached_on_this_machine(runtime: Path) -> None:
-    write(runtime, os.getppid(), url="http://some-name:8888/base/", hostname="0.0.0.0", base_url="/base/")
-
-    assert find().url == "http://127.0.0.1:8888/base/"
+    assert find() == Connection(f"http://127.0.0.1:{port}/", "mine", "the Jupyter Server of this notebook")
 
 
-def test_files_that_cannot_be_used_are_left_out(runtime: Path) -> None:
+def test_a_file_that_a_dead_server_left_gives_its_token_to_nobody(
+    foreign: tuple[HTTPServer, type[Page]], runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process id is that of the shell now that has started this kernel, its port that of another program."""
+    shell = subprocess.Popen(["sleep", "600"])
+    monkeypatch.setattr(os, "getppid", lambda: shell.pid)
+    write(runtime, shell.pid, foreign[0].server_port, token="secret")
+    try:
+        assert _owner() is None
+        assert find(f"http://127.0.0.1:{foreign[0].server_port}/").token is None
+    finally:
+        shell.kill()
+        shell.wait()
+    assert foreign[1].seen == []
+
+
+@pytest.mark.parametrize(
+    ("hostname", "host"),
+    [("0.0.0.0", "127.0.0.1"), ("", "127.0.0.1"), ("*", "127.0.0.1"), ("::", "[::1]")],
+)
+def test_a_server_on_all_interfaces_is_reached_on_this_machine(
+    hostname: str, host: str, runtime: Path, port: int
+) -> None:
+    write(runtime, os.getpid(), port, url=f"http://some-name:{port}/base/", hostname=hostname, base_url="/base/")
+
+    assert find().url == f"http://{host}:{port}/base/"
+
+
+def test_files_that_cannot_be_used_are_left_out(runtime: Path, port: int) -> None:
     (runtime / f"jpserver-{os.getpid()}.json").write_text('{"pid": 1')
     (runtime / "jpserver-2.json").write_text("[]")
     (runtime / "jpserver-x.json").write_text("{}")
-    write(runtime, os.getppid(), url="http+unix://%2Ftmp%2Fsock/")
+    for number, url in enumerate(("http+unix://%2Ftmp%2Fsock/", "http://[::1/", "http://host:port/", "http://")):
+        write(runtime, os.getpid() + number, port, url=url)
 
     assert running_servers() == []
 
 
-def test_a_hub_knows_the_token_of_its_server(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_knows_the_token_of_its_server(runtime: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/m%40e/")
     monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "hub-token")
     assert find() == Connection("http://127.0.0.1:8888/user/m%40e/", "hub-token", "your server on JupyterHub")
 
-    monkeypatch.setenv("JUPYTERHUB_SERVICE_URL", "http://0.0.0.0:4567/user/m%40e/")
-    assert find().url == "http://127.0.0.1:4567/user/m%40e/"
+    for listens, host in (("0.0.0.0", "127.0.0.1"), ("[::]", "[::1]"), ("[::1]", "[::1]"), ("", "127.0.0.1")):
+        monkeypatch.setenv("JUPYTERHUB_SERVICE_URL", f"http://{listens}:4567/user/m%40e/")
+        assert find().url == f"http://{host}:{4567 if listens else 8888}/user/m%40e/"
 
-    write(runtime, os.getppid(), url="http://127.0.0.1:5678/user/m%40e/", port=5678, token="")
-    assert find() == Connection("http://127.0.0.1:5678/user/m%40e/", "hub-token", "your server on JupyterHub")
+    write(runtime, os.getpid(), port, url=f"http://127.0.0.1:{port}/user/m%40e/", token="")
+    assert find() == Connection(f"http://127.0.0.1:{port}/user/m%40e/", "hub-token", "your server on JupyterHub")
 
 
 def test_a_server_is_found_by_its_runtime_file_and_answers(
@@ -167,11 +201,15 @@ def test_a_server_is_found_by_its_runtime_file_and_answers(
         assert [target["kind"] for target in client.targets()] == ["local"]
 
 
-def test_a_server_that_wants_a_password_is_left_out(url: str, runtime: Path) -> None:
-    write(runtime, os.getppid(), url=url, token="")
+def test_a_server_that_wants_a_password_is_left_out(
+    server: LiveServer, url: str, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getppid", lambda: server.pid)
+    listens = urlsplit(url).port or 0
+    write(runtime, server.pid, listens, url=url, token="")
     assert _owner() is None
 
-    write(runtime, os.getppid(), url=url, token=TOKEN)
+    write(runtime, server.pid, listens, url=url, token=TOKEN)
     assert _owner() == Connection(url, TOKEN, "the Jupyter Server of this notebook")
 
 

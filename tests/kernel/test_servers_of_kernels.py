@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -14,16 +15,21 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from tests.kernel.real_kernel import MakeKernel
 from tests.live_server import LiveServer
 
+NOTE = "submarine-server-*.json"
 CONNECT = "%load_ext submarine_jupyter\n%submarine connect"
 
 
 @pytest.fixture
 def personal(tmp_path: Path) -> Iterator[Path]:
-    """The pid file of the personal server, which is ended after the test."""
-    noted = tmp_path / "runtime" / "submarine-server.pid"
-    yield noted
-    if noted.exists():
-        os.kill(int(noted.read_text()), signal.SIGKILL)
+    """The folder with the note about the personal server, which is ended after the test."""
+    yield tmp_path / "runtime"
+    if list((tmp_path / "runtime").glob(NOTE)):
+        os.kill(noted(tmp_path / "runtime"), signal.SIGKILL)
+
+
+def noted(folder: Path) -> int:
+    (note,) = folder.glob(NOTE)
+    return int(json.loads(note.read_text())["pid"])
 
 
 def test_a_kernel_without_jupyter_starts_a_server_that_others_find(
@@ -33,17 +39,21 @@ def test_a_kernel_without_jupyter_starts_a_server_that_others_find(
     first = make_kernel(**env)
     first.run("%load_ext submarine_jupyter")
 
-    ran = first.run("%submarine run --name here --cmd 'pwd' --detach")
+    first.run("%env WANDB_API_KEY=of-this-notebook")
+    command = "pwd; env | grep -E 'MPLBACKEND|COLOR|PAGER|PYDEVD|JPY_|WANDB|TERM=xterm-color'; true"
+    ran = first.run(f'%submarine run --name here --cmd "{command}" --detach')
     assert ran.status == "ok", ran
     said = ran.text.splitlines()
-    assert said[0].startswith("Started your personal server at http://127.0.0.1:")
-    assert len(said) == 2
-    pid = int(personal.read_text())
-    command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    assert said[0] == "Starting your personal server ..."
+    assert said[1].startswith("Started your personal server at http://127.0.0.1:")
+    assert len(said) == 3
+    pid = noted(personal)
+    arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
     token = Path(f"/proc/{pid}/environ").read_bytes().partition(b"JUPYTER_TOKEN=")[2].partition(b"\0")[0]
     assert len(token) >= 32
-    assert token not in command
-    assert (tmp_path / "runtime" / "submarine-server.log").stat().st_mode & 0o077 == 0
+    assert token not in arguments
+    (log,) = personal.glob("submarine-server-*.log")
+    assert log.stat().st_mode & 0o077 == 0
 
     first.close()
     second = make_kernel(**env)
@@ -58,9 +68,9 @@ def test_a_kernel_without_jupyter_starts_a_server_that_others_find(
         time.sleep(0.05)
     third = make_kernel(**env)
     ran = third.run("%load_ext submarine_jupyter\n%submarine list")
-    assert ran.text.startswith("Started your personal server"), ran
+    assert "Started your personal server" in ran.text, ran
     assert "here" in ran.plain
-    assert int(personal.read_text()) != pid
+    assert noted(personal) != pid
 
 
 def test_a_kernel_of_a_jupyter_server_finds_it(server: LiveServer) -> None:

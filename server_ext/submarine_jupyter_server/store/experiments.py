@@ -110,6 +110,13 @@ def deleted_ids(tx: Connection, target: str) -> frozenset[str]:
     return frozenset(tx.execute(sa.select(experiment.c.id).where(*where)).scalars())
 
 
+def any_live(tx: Connection) -> bool:
+    """Return whether an experiment has not ended."""
+    unfinished = [str(status) for status, rank in RANK.items() if rank < FINAL_RANK]
+    found = sa.select(experiment.c.seq).where(experiment.c.deleted.is_(None), experiment.c.status.in_(unfinished))
+    return tx.execute(found.limit(1)).first() is not None
+
+
 def expired_deleted(tx: Connection, before_ms: int, limit: int = 1000) -> list[ExperimentRow]:
     """Return experiments that were deleted before a time, the longest ago first."""
     found = tx.execute(
