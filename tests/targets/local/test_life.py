@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -159,7 +160,9 @@ async def test_out_of_memory(bench: Bench) -> None:
     order = launch(f"{hog} & wait", tasks={"Worker": {"resources": "cpu=100m,memory=64M"}})
     await target.ensure(order)
     end = await bench.end(order)
-    assert (end.reason, end.message) == ("OOMKilled", "worker-0 ran out of memory at 64M")
+    assert (end.reason, end.replicas[0].signal) == ("OOMKilled", "SIGKILL")
+    said = r"worker-0 ran out of memory: it used 1\d\dM of its 64M; ask for more memory"
+    assert re.fullmatch(said, end.message or "")
     assert bench.processes(order) == []
 
 

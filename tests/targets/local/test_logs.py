@@ -44,9 +44,9 @@ async def test_the_last_words_before_a_kill(bench: Bench) -> None:
     assert bench.log(order) == bytes(900_000) + b"end"
 
 
-async def test_a_child_that_keeps_the_pipe_open_holds_up_nothing(bench: Bench) -> None:
+async def test_a_daemon_that_keeps_the_pipe_open_holds_up_nothing(bench: Bench) -> None:
     target = await bench.target(grace_s=0.3)
-    order = launch("(trap '' TERM; sleep 600) & echo done")
+    order = launch("setsid sh -c \"trap '' TERM; sleep 600; true\" & echo done")
     await target.ensure(order)
     end = await bench.end(order)
     assert (end.status, bench.log(order)) == ("Succeeded", b"done\n")

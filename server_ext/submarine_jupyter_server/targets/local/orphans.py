@@ -27,6 +27,7 @@ def sweep(uid: str, attempt: int, state: Json | None) -> int:
         return 0  # no /proc: what is left can only be found by hand
     marker = f"SUBMARINE_JUPYTER_REPLICA={uid}/{attempt}/".encode()
     known = {replica["pid"]: replica["ticks"] for replica in (state or {}).get("replicas", []) if replica["pid"]}
+    known.update((state or {}).get("descendants", []))
     until = time.monotonic() + PATIENCE_S
     killed: set[tuple[int, int | None]] = set()
     clean = 0

@@ -185,6 +185,7 @@ def _item(launch: Launch, member: Member, attempt: Attempt, settings: Settings, 
         "argv": command(spec.command(member.role)),
         "env": {**settings.environ, "PWD": cwd, **spec.env(member.role), **contract, **marker},
         "cwd": cwd,
+        "path_replaced": "PATH" in spec.env(member.role),
         "memory_bytes": amount(spec, member).memory or None,
         "memory": memory,
     }

@@ -75,7 +75,7 @@ def observe(launch: Launch, sight: Sight, here: Json) -> Observation:
         reason=reason,
         message=message,
         replicas=_replicas(launch, state, sight.host),
-        notes=notes(launch.spec),
+        notes=(*notes(launch.spec), *state.get("notes", ())),
         created_ms=state.get("created_ms"),
         running_ms=state.get("running_ms"),
         finished_ms=state.get("finished_ms"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import struct
 import time
 
@@ -17,12 +18,15 @@ MIN_SEGMENT_BYTES = 64 * 1024
 STAMP_NS = 100_000_000
 RETRY_S = 1.0
 _STAMP = struct.Struct("<QQ")
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+# What a replica may have put there instead, a pipe or a link, is neither waited for nor followed.
+_SAFELY = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _SAFELY
 
 
 class Archive:
-    """The log archive of one replica; ``offset`` counts the bytes that came, ``dropped`` those the disk refused.
+    """The log archive of one replica.
 
+    ``offset`` counts the bytes that came, ``dropped`` those the disk refused, ``removed`` those somebody took away.
     Keeps at most ``cap`` bytes, but never less than the first and the newest segment: middle ones go first.
     """
 
@@ -30,6 +34,7 @@ class Archive:
         self.folder = folder
         self.offset = 0
         self.dropped = 0
+        self.removed = 0
         self._cap = cap
         self._segment = max(min(segment, cap // 4), MIN_SEGMENT_BYTES)
         self._segments: list[list[int]] = []  # [offset of the first byte, bytes], oldest first
@@ -39,9 +44,29 @@ class Archive:
 
     def begin(self) -> None:
         """Say that bytes will come, also after ``end``."""
-        self._open()
+        if self._fd < 0:
+            self._open()
         with contextlib.suppress(OSError):
             os.unlink(f"{self.folder}/ended")
+
+    def check(self) -> None:
+        """Notice that somebody removed the files, and go on in new ones: what is missing before them is a gap."""
+        if self._times >= 0 and not _is_at(self._times, f"{self.folder}/times.idx"):
+            os.close(self._times)
+            self._times = -1
+        if self._fd < 0 or _is_at(self._fd, self._path(self._segments[-1][0])):
+            return
+        os.close(self._fd)
+        self._fd = -1
+        start, size = self._segments.pop()
+        self.removed += size
+        with contextlib.suppress(OSError):
+            os.unlink(self._path(start))  # what lies there now is not the log
+        for segment in [segment for segment in self._segments if not os.path.exists(self._path(segment[0]))]:
+            self._segments.remove(segment)
+            self.removed += segment[1]
+        self._retry_at = 0.0
+        self._open()
 
     def write(self, data: memoryview) -> None:
         """Append ``data``; never fails and never waits: what the disk refuses is dropped and counted."""
@@ -69,15 +94,15 @@ class Archive:
         tail = b""
         for start, length in reversed(self._segments):
             wanted = min(size - len(tail), length)
-            with contextlib.suppress(OSError), open(self._path(start), "rb") as file:
-                file.seek(length - wanted)
-                tail = file.read(wanted) + tail
+            with contextlib.suppress(OSError):
+                tail = self._read(start, length - wanted, wanted) + tail
             if len(tail) >= size:
                 break
         return tail
 
     def end(self) -> None:
         """Say that no more bytes will come."""
+        self.check()
         if self._fd < 0:
             self._retry_at = 0.0
             self._open()  # so that a gap at the very end shows as well
@@ -91,14 +116,25 @@ class Archive:
     def _path(self, start: int) -> str:
         return f"{self.folder}/{start:020}.log"
 
+    def _read(self, start: int, offset: int, size: int) -> bytes:
+        fd = os.open(self._path(start), os.O_RDONLY | _SAFELY)
+        try:
+            return os.pread(fd, size, offset) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+        finally:
+            os.close(fd)
+
     def _open(self) -> bool:
         if time.monotonic() < self._retry_at:
             return False
         self._make_room()
         try:
-            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            _make_folder(self.folder)
             self._fd = os.open(self._path(self.offset), _CREATE, 0o600)
+            os.ftruncate(self._fd, 0)  # a new segment is empty, whoever made its file
         except OSError:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
             self._retry_at = time.monotonic() + RETRY_S
             return False
         if not self._segments or self._segments[-1][0] != self.offset:
@@ -134,3 +170,25 @@ class Archive:
                 os.ftruncate(self._times, size - size % _STAMP.size)
         except OSError:
             pass  # a missing stamp costs nothing but its precision
+
+
+def _make_folder(path: str) -> None:
+    """Make the folder of a log, but not the one of the attempt: who removed that wants nothing any more."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        os.mkdir(os.path.dirname(path), 0o700)
+        os.mkdir(path, 0o700)
+
+
+def _is_at(fd: int, path: str) -> bool:
+    """Tell whether an open file is still the one at ``path``; what cannot be told is taken for it."""
+    try:
+        there, ours = os.lstat(path), os.fstat(fd)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)

@@ -1,9 +1,12 @@
-"""When an experiment has succeeded or failed, given how its replicas are."""
+"""When a replica, and when an experiment, has succeeded or failed."""
 
 from __future__ import annotations
 
-from .plan import HELPER, LEADER, WORKER
-from .replica import FAILED, SUCCEEDED, Replica
+from . import words
+from .plan import HELPER, LEADER, WORKER, Plan
+from .replica import FAILED, STOPPED, SUCCEEDED, Replica
+
+MAX_PAUSE_S = 60
 
 
 class Verdict:
@@ -13,6 +16,26 @@ class Verdict:
         self.status = status
         self.reason = reason
         self.message = message
+
+
+def settle(replica: Replica, plan: Plan, *, retry: bool) -> None:
+    """Give a replica whose process has just ended its result, or another try if there may be a ``retry``.
+
+    What we did to it comes first: a program may answer SIGTERM with exit code 0, and has not succeeded by that.
+    """
+    if replica.out_of_memory:
+        message = words.out_of_memory(replica.item.name, replica.memory_used, replica.item.memory)
+        replica.settle(FAILED, "OOMKilled", message)
+    elif replica.ending:
+        replica.settle(STOPPED, replica.reason)
+    elif replica.exit_code == 0:
+        replica.settle(SUCCEEDED)
+    elif retry and replica.restarts < plan.retries:
+        seconds = min(2 ** min(replica.restarts, 10), MAX_PAUSE_S)
+        tries = f"start {replica.restarts + 2} of {plan.retries + 1} in {seconds} s"
+        replica.restart_in(seconds, f"{replica.how_it_ended()}\n{tries}")
+    else:
+        replica.settle(FAILED, "ReplicaFailed", replica.how_it_ended())
 
 
 def judge(replicas: list[Replica]) -> Verdict | None:
@@ -33,3 +56,17 @@ def judge(replicas: list[Replica]) -> Verdict | None:
     # A dead parameter server takes the workers along: who failed first is the one to name.
     first = min(failed, key=lambda replica: (replica.finished_ms or 0, replica.item.duty == HELPER))
     return Verdict(FAILED, first.reason, first.message)
+
+
+def interim(replicas: list[Replica]) -> tuple[str | None, str | None]:
+    """Return reason and message of an experiment that goes on while none of its commands runs."""
+    if any(replica.alive for replica in replicas):
+        return None, None
+    for replica in replicas:
+        if replica.behind:
+            return "InBackground", replica.message
+    paused = [replica for replica in replicas if replica.restarts and replica.restart_at is not None]
+    if not paused:
+        return None, None
+    soonest = min(paused, key=lambda replica: replica.restart_at or 0.0)
+    return soonest.reason, soonest.message

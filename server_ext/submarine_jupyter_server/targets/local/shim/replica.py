@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 
+from . import words
 from .archive import Archive
 from .identity import start_ticks
 from .plan import Item
@@ -16,8 +17,8 @@ from .ports import PortHolder
 from .spawn import spawn
 
 PIPE_BYTES = 1024 * 1024
-LAST_LINES = 20
-LAST_BYTES = 2048
+EXEC_PATIENCE_S = 5.0
+NOTICE_MS = 1000
 WAITING, RUNNING, SUCCEEDED, FAILED, STOPPED = "Waiting", "Running", "Succeeded", "Failed", "Stopped"
 _buffer = bytearray(PIPE_BYTES)
 _view = memoryview(_buffer)
@@ -40,17 +41,32 @@ class Replica:
         self.pid: int | None = None  # of the process, until it is closed: a zombie keeps its number from others
         self.ticks: int | None = None
         self.pipe = -1
+        self.ready = -1  # closes once the program runs
         self.exited = self.closed = False
         self.ending = False  # somebody wants its end
+        self.behind = 0  # how many processes its command, which succeeded, left in the background
         self.out_of_memory = False
+        self.memory_used = 0
         self.kill_at: float | None = None
         self.restart_at: float | None = 0.0
+        self._ready_until = 0.0
+        self.told_rest = False  # its process group was asked to end after its process had
         self._ports = PortHolder(item.held_ports)
 
     @property
     def alive(self) -> bool:
         """Tell whether its process runs."""
         return self.pid is not None and not self.exited
+
+    @property
+    def works(self) -> bool:
+        """Tell whether its process runs, or others that it left in the background."""
+        return self.alive or self.behind > 0
+
+    @property
+    def starting(self) -> bool:
+        """Tell whether its program does not run yet; not for ever: its folder may be on a dead server."""
+        return self.ready >= 0 and time.monotonic() < self._ready_until
 
     @property
     def unclean(self) -> bool:
@@ -67,8 +83,8 @@ class Replica:
         """Tell whether its result stands."""
         return self.status in (SUCCEEDED, FAILED, STOPPED)
 
-    def start(self) -> int | None:
-        """Start the process; return a pipe that closes once it runs, None if the system has no room for it."""
+    def start(self) -> None:
+        """Start the process; ``ready`` can be read once its program runs."""
         self._ports.hold()
         self.archive.begin()
         try:
@@ -77,19 +93,26 @@ class Replica:
             with contextlib.suppress(OSError, AttributeError):
                 fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
             try:
-                self.pid, ready = spawn(self.item.argv, self.item.env, self.item.cwd, output)
+                self.pid, self.ready = spawn(self.item, output)
             finally:
                 os.close(output)
         except OSError as error:
             self.settle(FAILED, "CannotStart", f"{self.item.name} cannot be started: {error.strerror}")
+            self.finished_ms = now_ms()
             self.close()
-            return None
+            return
+        self._ready_until = time.monotonic() + EXEC_PATIENCE_S
         self.ticks = start_ticks(self.pid)
-        self.exited = self.out_of_memory = False
+        self.exited = self.out_of_memory = self.told_rest = False
         self.restart_at = self.exit_code = self.signal = self.finished_ms = None
         self.status, self.reason, self.message = RUNNING, None, None
         self.started_ms = now_ms()
-        return ready
+
+    def begun(self) -> None:
+        """Take note that its program runs, or that nobody waits for that any more."""
+        if self.ready >= 0:
+            os.close(self.ready)
+            self.ready = -1
 
     def pump(self) -> bool:
         """Move what is in the pipe to the archive, one buffer at most; return whether there was something."""
@@ -119,14 +142,23 @@ class Replica:
         code = _exit_of(self.pid)
         if code is None:
             return False
+        self.lost()
+        self.exit_code, self.signal = (code, None) if code >= 0 else (None, words.signal_name(-code))
+        if self.kill_at is not None and time.monotonic() < self.kill_at:
+            self._ask_rest()
+        return True
+
+    def lost(self) -> None:
+        """Take note that the process is there no more, or that nothing ends it."""
         self.exited = True
+        self.begun()
         self.drain()
         self.finished_ms = now_ms()
-        self.exit_code, self.signal = (code, None) if code >= 0 else (None, signal.Signals(-code).name)
-        return True
 
     def settle(self, status: str, reason: str | None = None, message: str | None = None) -> None:
         """Give it its final result."""
+        if self.behind:
+            self.behind, self.finished_ms = 0, now_ms()
         self.status, self.reason, self.message = status, reason, message
         self.restart_at = None
 
@@ -147,20 +179,38 @@ class Replica:
             self.ask(grace_s)
 
     def ask(self, grace_s: float) -> None:
-        """Send SIGTERM to its processes, and have them killed after ``grace_s`` seconds."""
+        """Ask it to end, and have everything of it killed after ``grace_s`` seconds.
+
+        As in a container, only its main process is asked: a launcher tells its own workers, and needs them to write a
+        last checkpoint. Once that process has ended, the others are asked, and have the rest of the time. A shell that
+        waits for a command does not hand on the signal but dies of it at once, so its command is asked next; one that
+        has a trap waits for its command first, as ever: if that takes longer than the grace time, all are killed.
+        """
         kill_at = time.monotonic() + grace_s
         self.kill_at = kill_at if self.kill_at is None else min(kill_at, self.kill_at)
-        self.signal_group(signal.SIGTERM)
+        if self.exited:
+            self._ask_rest()
+        elif self.pid is not None:
+            with contextlib.suppress(OSError):
+                os.kill(self.pid, signal.SIGTERM)
 
-    def signal_group(self, number: int) -> None:
+    def kill(self) -> None:
+        """Kill its process group. Raises PermissionError if its process is somebody else's."""
+        self._signal_group(signal.SIGKILL)
+        if self.alive and self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    def _ask_rest(self) -> None:
+        if not self.told_rest:
+            self.told_rest = True
+            self._signal_group(signal.SIGTERM)
+
+    def _signal_group(self, number: int) -> None:
         """Send a signal to its process group. Its leader is never reaped before the end, so it is the right one."""
         if self.pid is not None:
-            try:
+            with contextlib.suppress(OSError):
                 os.killpg(self.pid, number)
-            except OSError:
-                if not self.exited:  # it did not come so far as to have a group
-                    with contextlib.suppress(OSError):
-                        os.kill(self.pid, number)
 
     def close_pipe(self) -> None:
         """Take no more output."""
@@ -170,10 +220,11 @@ class Replica:
 
     def clean(self) -> None:
         """Let go of the process that ended."""
+        self.begun()
         self.drain()
         self.close_pipe()
         if self.pid is not None:
-            self.signal_group(signal.SIGKILL)
+            self._signal_group(signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self.pid, os.WNOHANG)
         self.pid = self.kill_at = None
@@ -187,34 +238,48 @@ class Replica:
         self._ports.release()
         self.closed = True
 
+    def give_up(self, reason: str) -> None:
+        """Close it as well as can be: its supervisor failed, and its processes are killed."""
+        if not self.settled:
+            self.settle(FAILED if self.pid is not None else STOPPED, reason)
+            self.finished_ms = self.finished_ms or now_ms()
+        with contextlib.suppress(Exception):  # this may be what failed, and the others have to be closed too
+            self.close()
+        self.pid = None
+
+    def say_behind(self) -> bool:
+        """Say for a person that its command ended and others go on; return whether that is news."""
+        if now_ms() - (self.finished_ms or 0) < NOTICE_MS:
+            return False  # what ends by itself in a moment is not worth a word
+        verb = "in the background goes on" if self.behind == 1 else "in the background go on"
+        before, self.message = self.message, f"its command ended, {words.processes(self.behind, verb)}"
+        return before != self.message
+
     def how_it_ended(self) -> str:
         """Say how it failed, with its last lines, for a person."""
-        how = f"was killed by {self.signal}" if self.signal else f"failed with exit code {self.exit_code}"
-        if self.signal == "SIGKILL":
-            how += " (by somebody, or by the kernel for want of memory)"
-        lines = _last_lines(self.archive.tail(LAST_BYTES))
-        return f"{self.item.name} {how}; last lines:\n{lines}" if lines else f"{self.item.name} {how}; it wrote nothing"
+        return words.failure(self.item.name, self.exit_code, self.signal, self.archive.tail(words.LAST_BYTES))
 
     def report(self) -> dict[str, object]:
         """Return its part of ``state.json``."""
-        message = self.message
+        said = [self.message] if self.message else []
         if self.archive.dropped:
-            lost = f"{self.archive.dropped} bytes of its log were lost: the disk took no more"
-            message = f"{message}; {lost}" if message else lost
+            said.append(f"{self.archive.dropped} bytes of its log were lost: the disk took no more")
+        if self.archive.removed:
+            said.append(f"{self.archive.removed} bytes of its log were lost: their files were removed while it ran")
         return {
             "name": self.item.name,
             "role": self.item.role,
             "index": self.item.index,
             "status": self.status,
-            "exit_code": self.exit_code,
+            "exit_code": self.exit_code if not self.behind else None,
             "signal": self.signal,
             "reason": self.reason,
-            "message": message,
+            "message": "; ".join(said) or None,
             "pid": self.pid,
             "ticks": self.ticks,
             "restarts": self.restarts,
             "started_ms": self.started_ms,
-            "finished_ms": self.finished_ms,
+            "finished_ms": self.finished_ms if not self.behind else None,
         }
 
 
@@ -232,13 +297,3 @@ def _exit_of(pid: int) -> int | None:
         return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
     reaped, status = os.waitpid(pid, os.WNOHANG)
     return os.waitstatus_to_exitcode(status) if reaped else None
-
-
-def _last_lines(tail: bytes) -> str:
-    """Return the last lines as plain text: of a progress bar its last state, and no control characters."""
-    text = tail.decode(errors="replace")
-    if len(tail) >= LAST_BYTES and "\n" in text:
-        text = text.partition("\n")[2]  # the first line is cut
-    lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
-    plain = ["".join(c for c in line if c.isprintable() or c == "\t").rstrip() for line in lines]
-    return "\n".join([line for line in plain if line][-LAST_LINES:])

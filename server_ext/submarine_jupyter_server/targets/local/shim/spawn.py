@@ -6,37 +6,30 @@ import contextlib
 import ctypes
 import os
 import resource
-import select
 import signal
 import sys
+
+from . import execute
+from .plan import Item
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 PR_SET_CHILD_SUBREAPER = 36
 NICENESS = 5
-EXEC_PATIENCE_MS = 5000
 OOM_SCORE_ADJ = b"500"  # under memory pressure the kernel takes a replica before the notebook server
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
-_RESET = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)
+has_deathsig = _prctl is not None
 
 
-def wait_until_running(ready: int) -> None:
-    """Wait until the program behind a pipe of ``spawn`` runs; not for ever: its folder may be on a dead server."""
-    poll = select.poll()
-    poll.register(ready, select.POLLIN)
-    poll.poll(EXEC_PATIENCE_MS)
-    os.close(ready)
+def become_subreaper() -> bool:
+    """Make every orphan below this process its child, so that none escapes; return whether the system does that."""
+    return _prctl is not None and _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
-def become_subreaper() -> None:
-    """Make every orphan below this process its child, so that none escapes."""
-    if _prctl is not None:
-        _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+def spawn(item: Item, output: int) -> tuple[int, int]:
+    """Start the program of a replica with both outputs going to ``output``; return its pid and a pipe.
 
-
-def spawn(argv: list[str], env: dict[str, str], cwd: str, output: int) -> tuple[int, int]:
-    """Start ``argv`` with both outputs going to ``output``; return its pid and a pipe that closes once it runs.
-
-    What cannot be started says so on its output and exits with 127 (not found) or 126, as a shell does it.
+    The pipe closes once the program runs. What cannot be started says so on its output and exits with 127 (not found)
+    or 126, as a shell does it.
     """
     ready, writer = os.pipe()
     parent = os.getpid()
@@ -46,7 +39,8 @@ def spawn(argv: list[str], env: dict[str, str], cwd: str, output: int) -> tuple[
         pid = os.fork()
         if pid == 0:
             try:
-                _become(argv, env, cwd, output, parent)
+                _leave(output, parent)
+                execute.become(item)
             finally:
                 os._exit(127)
     except OSError:
@@ -58,7 +52,8 @@ def spawn(argv: list[str], env: dict[str, str], cwd: str, output: int) -> tuple[
     return pid, ready
 
 
-def _become(argv: list[str], env: dict[str, str], cwd: str, output: int, parent: int) -> None:
+def _leave(output: int, parent: int) -> None:
+    """Stop being a part of the shim."""
     os.setsid()
     if _prctl is not None:
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -67,17 +62,11 @@ def _become(argv: list[str], env: dict[str, str], cwd: str, output: int, parent:
     os.dup2(output, 1)
     os.dup2(output, 2)
     signal.set_wakeup_fd(-1)
-    for number in _RESET:
-        signal.signal(number, signal.SIG_DFL)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)  # what is ignored stays so in the new program
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
         file.write(OOM_SCORE_ADJ)
-    try:
-        os.chdir(cwd)
-        os.execvpe(argv[0], argv, env)  # noqa: S606
-    except OSError as error:
-        os.write(2, f"submarine: cannot run {argv[0]!r} in {cwd!r}: {error.strerror}\n".encode(errors="replace"))
-        os._exit(127 if isinstance(error, FileNotFoundError) else 126)

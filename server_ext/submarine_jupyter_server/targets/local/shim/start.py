@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 import time
 
 from . import record
@@ -26,11 +27,16 @@ def main(folder: str) -> int:
         return 0
     reach("shim_spawned")
     record.reserve(f"{folder}/exit.json")
-    become_subreaper()
-    supervisor = Supervisor(folder)
+    subreaper = become_subreaper()
+    supervisor = Supervisor(folder, lock, subreaper=subreaper)
     record.write_file(f"{folder}/started", here(os.getpid()), durable=True)
-    reach("shim_started")
-    supervisor.run()
+    try:
+        reach("shim_started")
+        supervisor.run()
+    except Exception as error:  # noqa: BLE001 - the root of the process: what was started must have an end
+        sys.excepthook(type(error), error, error.__traceback__)  # to shim.log
+        supervisor.fail(error)
+        return 1
     return 0
 
 

@@ -1,33 +1,33 @@
-"""The loop of the shim: make the plan real, watch, and write down what happens."""
+"""The loop of the shim: make the plan real, watch, and have written down what happens."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import select
 import sys
 import time
 
-from . import record, tree
+from . import memory, words
 from .archive import Archive
+from .census import Census
 from .ending import Ending
 from .failpoint import reach
-from .outcome import Verdict, judge
+from .heartbeat import Heartbeat
+from .outcome import Verdict, judge, settle
 from .plan import HELPER, PlanFile
-from .replica import FAILED, RUNNING, STOPPED, SUCCEEDED, Replica, now_ms
-from .spawn import wait_until_running
+from .replica import FAILED, SUCCEEDED, Replica
+from .reporter import TICK_S, Reporter
+from .system import lacks
 from .wakeup import Wakeup
 
-TICK_S = 1.0
-BREATH_MS = 5
-CREATED = "Created"
+BREATH_S = 0.005
 
 
 class Supervisor:
-    """Runs the replicas of one attempt from start to end."""
+    """Runs the replicas of one attempt from start to end; ``lock`` is the open lock file of the attempt."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, lock: int, *, subreaper: bool = True) -> None:
         self._folder = folder
+        self._subreaper = subreaper
         self._wakeup = Wakeup(folder)
         self._file = PlanFile(folder)
         # Only after the FIFO is open, so that no call to look again is lost.
@@ -37,13 +37,12 @@ class Supervisor:
         self._plan = plan
         self._replicas: dict[str, Replica] = {}
         self._ending = Ending(plan.marker)
+        self._census = Census()
+        self._heart = Heartbeat(lock)
+        self._reporter = Reporter(folder, self._heart)
         self._verdict: Verdict | None = None
-        self._linger_until = 0.0
-        self._created_ms = now_ms()
-        self._running_ms: int | None = None
-        self._running_since = time.monotonic()
-        self._tick_at = self._publish_at = 0.0
-        self._changed = True
+        self._linger_until = self._tick_at = 0.0
+        self._running_since: float | None = None
 
     def run(self) -> None:
         """Supervise until everything has ended and is written down."""
@@ -52,10 +51,20 @@ class Supervisor:
             self._start_due()
             self._publish()
             self._wait()
+            self._heart.beat()
             died, ticked = self._poll_processes(), self._tick()
             self._decide()
             if died or ticked or any(replica.unclean or replica.must_die for replica in self._replicas.values()):
                 self._clean()
+        self._finish()
+
+    def fail(self, error: Exception) -> None:
+        """End everything and write down why: something was raised that nobody expected."""
+        why = f"its supervisor failed: {type(error).__name__}: {error}"
+        self._verdict = self._verdict or Verdict(FAILED, "SupervisorFailed", why)
+        self._ending.kill_everything(list(self._replicas.values()), self._heart)
+        for replica in self._replicas.values():
+            replica.give_up("SupervisorFailed")
         self._finish()
 
     def _over(self) -> bool:
@@ -75,7 +84,7 @@ class Supervisor:
         for name, item in wanted.items():
             known = self._replicas.get(name)
             if known is None or (known.closed and known.item.incarnation != item.incarnation):
-                archive = known.archive if known else Archive(self._logs(name), self._plan.log_cap_bytes)
+                archive = known.archive if known else Archive(f"{self._folder}/logs/{name}", self._plan.log_cap_bytes)
                 self._replicas[name] = Replica(item, archive)
             elif known.item.incarnation != item.incarnation and not known.ending:
                 known.end(self._plan.grace_s)
@@ -83,24 +92,33 @@ class Supervisor:
             if name not in wanted and not replica.ending:
                 replica.end(self._plan.grace_s)
                 replica.reason = "ScaledDown"
-                self._changed = True
-
-    def _logs(self, name: str) -> str:
-        return f"{self._folder}/logs/{name}"
+                self._reporter.changed = True
 
     def _start_due(self) -> None:
-        """Start all replicas that are due, then wait until each of them runs its program."""
+        """Start all replicas that are due; the experiment runs once each of them runs its program."""
         now = time.monotonic()
         due = [r for r in self._replicas.values() if r.pid is None and r.restart_at is not None and r.restart_at <= now]
         if not due or self._verdict is not None:
             return
-        for ready in [replica.start() for replica in due]:
-            if ready is not None:
-                wait_until_running(ready)
-        self._changed = True
-        if self._running_ms is None:
-            self._running_ms = now_ms()
+        for replica in due:
+            replica.start()
+        self._reporter.changed = True
+        child = next((replica.pid for replica in due if replica.pid is not None), None)
+        if self._running_since is None and child is not None:
+            for sentence in lacks(subreaper=self._subreaper, child=child):
+                self._reporter.note(sentence)
+
+    def _note_running(self) -> None:
+        """Take note that all replicas run, or that one has run already."""
+        replicas = self._replicas.values()
+        for replica in replicas:
+            if replica.ready >= 0 and not replica.starting:
+                replica.begun()
+        if self._running_since is None and any(replica.started_ms is not None for replica in replicas):
+            if any(replica.starting for replica in replicas) and not any(replica.exited for replica in replicas):
+                return
             self._running_since = time.monotonic()
+            self._reporter.running()
             self._publish()
             reach("shim_running")
 
@@ -113,20 +131,25 @@ class Supervisor:
         if self._wakeup.ctl >= 0:
             poll.register(self._wakeup.ctl, select.POLLIN)
         pipes = {replica.pipe: replica for replica in self._replicas.values() if replica.pipe >= 0}
-        for pipe in pipes:
-            poll.register(pipe, select.POLLIN)
+        starting = {replica.ready: replica for replica in self._replicas.values() if replica.ready >= 0}
+        for fd in (*pipes, *starting):
+            poll.register(fd, select.POLLIN)
         for fd, _ in poll.poll(self._timeout_ms()):
             if fd in pipes:
                 pipes[fd].pump()
+            elif fd in starting:
+                starting[fd].begun()
         if self._wakeup.read() or time.monotonic() >= self._tick_at:
             self._read_plan()
 
     def _timeout_ms(self) -> int:
+        now = time.monotonic()
         times = [self._tick_at]
         for replica in self._replicas.values():
             times += [at for at in (replica.kill_at, replica.restart_at) if at is not None]
         # What was due already is being waited for: a child that dies says so, and its orphans are looked for soon.
-        return max(int((min(times) - time.monotonic()) * 1000), BREATH_MS)
+        late = now - min(times)
+        return int(max(-late, BREATH_S, min(late / 10, TICK_S / 4)) * 1000)
 
     def _read_plan(self) -> None:
         try:
@@ -134,50 +157,70 @@ class Supervisor:
         except FileNotFoundError:
             self._wakeup.terminated = True  # its folder was removed: nobody could see or stop it any more
             return
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError) as error:
             print(f"plan.json cannot be read: {error!r}", file=sys.stderr)  # noqa: T201 - goes to shim.log
             return
         if plan is not None:
             self._plan = plan
-            self._changed = True
+            self._reporter.changed = True
 
     def _poll_processes(self) -> bool:
         """Look which processes ended; return whether any child did."""
-        if not self._wakeup.child_died:
-            return False
-        self._wakeup.child_died = False
-        for replica in self._replicas.values():
-            if replica.poll():
-                self._changed = True
-                self._settle(replica)
-        return True
+        died, self._wakeup.child_died = self._wakeup.child_died, False
+        ended = [replica for replica in self._replicas.values() if replica.poll()] if died else []
+        self._note_running()
+        if died:
+            self._ending.look(list(self._replicas.values()))
+        for replica in ended:
+            self._reporter.changed = True
+            self._settle(replica)
+        if died:
+            self._look_behind()
+        return died
 
     def _settle(self, replica: Replica) -> None:
-        """Give a replica whose process has just ended its result, or another try."""
-        if replica.ending:
-            replica.settle(STOPPED, replica.reason)
-        elif replica.exit_code == 0:
-            replica.settle(SUCCEEDED)
-        elif replica.restarts < self._plan.retries and self._verdict is None:
-            seconds = 2**replica.restarts
-            tries = f"start {replica.restarts + 2} of {self._plan.retries + 1} in {seconds} s"
-            replica.restart_in(seconds, f"{replica.how_it_ended()}\n{tries}")
-        elif replica.out_of_memory:
-            replica.settle(FAILED, "OOMKilled", f"{replica.item.name} ran out of memory at {replica.item.memory}")
-        else:
-            replica.settle(FAILED, "ReplicaFailed", replica.how_it_ended())
+        """Give a replica whose process has just ended its result, another try, or time for what it left running."""
+        if replica.exit_code == 0 and not replica.ending and not replica.out_of_memory:
+            left = self._ending.background(replica)
+            if left:
+                replica.behind = left
+                return
+        settle(replica, self._plan, retry=self._verdict is None)
+        if replica.status == SUCCEEDED and (left := len(self._ending.orphans(replica))):
+            verb = "that it left running was ended" if left == 1 else "that it left running were ended"
+            self._reporter.note(f"local: {replica.item.name}: {words.processes(left, verb)}")
+
+    def _look_behind(self) -> None:
+        """See whether what replicas left in the background has ended."""
+        for replica in [replica for replica in self._replicas.values() if replica.behind]:
+            self._settle(replica)
+            self._reporter.changed |= not replica.behind
 
     def _tick(self) -> bool:
-        """Once a second, kill who takes more memory than it asked for; return whether a second passed."""
+        """Do what is done once a second; return whether a second passed."""
         if time.monotonic() < self._tick_at:
             return False
         self._tick_at = time.monotonic() + TICK_S
+        self._reporter.found |= self._census.take()
         for replica in self._replicas.values():
+            replica.archive.check()
             limit = replica.item.memory_bytes
-            if limit and replica.alive and tree.memory(self._ending.processes(replica), limit) > limit:
-                replica.out_of_memory = True
-                replica.ask(0.0)
+            if limit and replica.works and not replica.out_of_memory:
+                used = memory.held(self._census.tree_of(self._ending.roots(replica)), limit)
+                if used > limit:
+                    self._kill_for_memory(replica, used)
+        self._look_behind()
+        for replica in self._replicas.values():
+            if replica.behind:
+                self._reporter.changed |= replica.say_behind()
         return True
+
+    def _kill_for_memory(self, replica: Replica, used: int) -> None:
+        """Kill without asking, as the kernel does: nothing can turn this end into a good one."""
+        replica.out_of_memory, replica.memory_used, replica.kill_at = True, used, time.monotonic()
+        if not replica.alive:
+            settle(replica, self._plan, retry=False)
+            self._reporter.changed = True
 
     def _decide(self) -> None:
         """End the rest as soon as it is clear how the experiment ends."""
@@ -189,13 +232,14 @@ class Supervisor:
             self._verdict = self._verdict or Verdict(FAILED, "Stopped", "it was stopped")
             self._end_all(self._plan.grace_s)
         if self._verdict is None:
-            self._verdict = self._overdue(now) or judge(self._planned())
+            # What has ended by itself in time did so, even if nobody could look meanwhile.
+            self._verdict = judge(self._planned()) or self._overdue(now)
             self._linger_until = now + self._plan.linger_s
-            self._changed |= self._verdict is not None
+            self._reporter.changed |= self._verdict is not None
         if self._verdict is None or self._ending.all:
             return
         # After their leader, workers get a while to come to their own end: their last lines matter.
-        working = any(replica.alive and replica.item.duty != HELPER for replica in self._planned())
+        working = any(replica.works and replica.item.duty != HELPER for replica in self._planned())
         if not (self._verdict.status == SUCCEEDED and working and now < self._linger_until):
             self._end_all(self._plan.grace_s)
 
@@ -205,7 +249,7 @@ class Supervisor:
 
     def _overdue(self, now: float) -> Verdict | None:
         limit = self._plan.max_run_time_s
-        if limit is None or self._running_ms is None or now - self._running_since < limit:
+        if limit is None or self._running_since is None or now - self._running_since < limit:
             return None
         return Verdict(FAILED, "DeadlineExceeded", f"it ran longer than runtime.maxRunTime={limit:g} s")
 
@@ -213,63 +257,30 @@ class Supervisor:
         self._ending.start(grace_s)
         for replica in self._replicas.values():
             replica.end(grace_s)
-        self._changed = True
+        self._reporter.changed = True
 
     def _clean(self) -> None:
         """Kill what is due, and close the replicas of which nothing is left."""
         for replica in self._ending.clean(list(self._replicas.values()), self._plan.grace_s):
+            if replica.alive:
+                replica.lost()
+                settle(replica, self._plan, retry=False)
             if replica.settled:
                 replica.close()
             else:
                 replica.clean()
-            self._changed = True
+            self._reporter.changed = True
 
     def _publish(self) -> None:
-        """Write ``state.json`` if something changed; a full disk is no reason to stop, it is tried again."""
-        if not self._changed or time.monotonic() < self._publish_at:
+        """Publish what there is, except for the moment in which some replicas run and the experiment does not yet."""
+        if self._running_since is None and any(replica.starting for replica in self._replicas.values()):
             return
-        try:
-            record.write_file(f"{self._folder}/state.json", self._state(), durable=False)
-        except OSError:
-            self._publish_at = time.monotonic() + TICK_S
-            return
-        self._changed = False
-        self._tell()
-
-    def _state(self) -> dict[str, object]:
-        verdict = self._verdict if self._over() else None
-        status = CREATED if self._running_ms is None else RUNNING
-        return {
-            "experiment_id": self._plan.experiment_id,
-            "uid": self._plan.uid,
-            "attempt": self._plan.attempt,
-            "generation": self._plan.generation,
-            "status": verdict.status if verdict else status,
-            "reason": verdict.reason if verdict else None,
-            "message": verdict.message if verdict else None,
-            "created_ms": self._created_ms,
-            "running_ms": self._running_ms,
-            "finished_ms": now_ms() if verdict else None,
-            "replicas": [replica.report() for replica in self._replicas.values()],
-        }
+        self._reporter.publish(self._plan, list(self._replicas.values()), self._census.listed)
 
     def _finish(self) -> None:
-        """Write ``exit.json``, however long the disk is full."""
         reach("shim_exit_before")
-        state = self._state()
-        while True:
-            try:
-                record.write_file(f"{self._folder}/exit.json", state, durable=True)
-            except FileNotFoundError:
-                return  # the whole folder was removed: nobody asks any more
-            except OSError:
-                time.sleep(TICK_S)
-            else:
-                break
-        with contextlib.suppress(OSError):
-            os.unlink(f"{self._folder}/ctl")
+        if self._verdict is not None:
+            left = self._ending.could_not_end()
+            self._reporter.finish(self._plan, list(self._replicas.values()), self._verdict, left)
         reach("shim_exit_after")
-        self._tell()
-
-    def _tell(self) -> None:
-        record.tell(self._folder, f"{self._plan.experiment_id}/{self._plan.attempt}\n")
+        self._reporter.tell(self._plan)

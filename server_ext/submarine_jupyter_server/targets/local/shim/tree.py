@@ -1,14 +1,16 @@
-"""Look at the processes below one: who they are and how much memory they take (Linux, ``proc(5)``).
+"""Look at the processes below one (Linux, ``proc(5)``).
 
 Elsewhere nothing is found, and only process groups can be ended.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 
-def _read(path: str) -> bytes:
+def read(path: str) -> bytes:
+    """Return what is in a file below /proc; nothing if its process is gone or somebody else's."""
     try:
         with open(path, "rb") as file:
             return file.read()
@@ -24,7 +26,7 @@ def children(pid: int) -> list[int]:
         return []
     found: list[int] = []
     for thread in threads:
-        found += map(int, _read(f"/proc/{pid}/task/{thread}/children").split())
+        found += map(int, read(f"/proc/{pid}/task/{thread}/children").split())
     return found
 
 
@@ -36,24 +38,21 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def has_marker(pid: int, marker: bytes) -> bool:
-    """Tell whether a process started with the variable ``marker`` (``NAME=value``)."""
-    return marker in _read(f"/proc/{pid}/environ").split(b"\0")
+def marker(pid: int, prefix: bytes) -> str | None:
+    """Return the rest of the variable that begins with ``prefix`` in the environment a process started with."""
+    for entry in read(f"/proc/{pid}/environ").split(b"\0"):
+        if entry.startswith(prefix):
+            return os.fsdecode(entry[len(prefix) :])
+    return None
 
 
-def memory(pids: list[int], limit: int) -> int:
-    """Return the bytes of memory the processes hold together.
-
-    Exact (each shared page counted once) only where it matters, above ``limit``: the exact figure costs the kernel a
-    walk through all pages.
-    """
-    page = os.sysconf("SC_PAGE_SIZE")
-    resident = sum(int((_read(f"/proc/{pid}/statm").split() or [b"0", b"0"])[1]) * page for pid in pids)
-    return resident if resident <= limit else sum(map(_proportional, pids))
+def is_zombie(pid: int) -> bool:
+    """Tell whether a process has ended, also when nobody has reaped it."""
+    return read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[:1] in ([], [b"Z"], [b"X"])
 
 
-def _proportional(pid: int) -> int:
-    for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
-        if line.startswith(b"Pss:"):
-            return int(line.split()[1]) * 1024
+def session(pid: int) -> int:
+    """Return the session a process belongs to, 0 if it is gone."""
+    with contextlib.suppress(OSError):
+        return os.getsid(pid)
     return 0

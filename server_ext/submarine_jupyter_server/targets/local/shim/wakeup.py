@@ -5,8 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import stat
 
 STOP = b"stop"  # for a server that cannot write the plan, because the disk is full
+
+_KEPT = (
+    *(signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE),
+    *(signal.SIGILL, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS),
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +36,8 @@ class Wakeup:
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, self._child_died)
         signal.signal(signal.SIGTERM, self._terminate)
-        for number in (signal.SIGHUP, signal.SIGINT):
+        # A replica can send any signal to its parent, by mistake as well. What it can do to itself only stays as it is.
+        for number in signal.valid_signals() - {signal.SIGCHLD, signal.SIGTERM, *_KEPT}:
             signal.signal(number, signal.SIG_IGN)
         self.ctl = _fifo(f"{folder}/ctl")
 
@@ -61,6 +68,10 @@ def _fifo(path: str) -> int:
         with contextlib.suppress(FileExistsError):
             os.mkfifo(path, 0o600)
         # For writing too, so that it does not end when a server closes it.
-        return os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError:
         return -1
+    if stat.S_ISFIFO(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)  # a file can always be read, and would wake us for ever
+    return -1
