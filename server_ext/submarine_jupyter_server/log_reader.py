@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,13 +16,14 @@ from submarine_jupyter.errors import InvalidRequest, NotFound, RangeNotSatisfiab
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.log_stream import States, log_stream
 from submarine_jupyter_server.logs import raw
-from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog, replica_order
+from submarine_jupyter_server.logs.archive import LogArchive, Look, ReplicaLog, replica_order
 from submarine_jupyter_server.logs.growth import Growth
 from submarine_jupyter_server.logs.pages import experiment_pages, start_position
 from submarine_jupyter_server.logs.position import Position, parse_position
+from submarine_jupyter_server.logs.raw import ByteRange, Unsatisfiable
 from submarine_jupyter_server.query import QueryString, one, only, whole
 from submarine_jupyter_server.requests import list_query
-from submarine_jupyter_server.store import events, experiments
+from submarine_jupyter_server.store import events, experiments, replicas
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.stream import EventFeed, Message
@@ -30,6 +31,8 @@ from submarine_jupyter_server.targets.base import ComputeTarget
 from submarine_jupyter_server.wire import Answer, json_text
 
 MAX_TAIL = 1_000_000
+MAX_GAPPED = 1000
+MAX_HEADER = 4096
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -68,7 +71,8 @@ class LogReader:
     async def page(self, experiment_id: str, query: QueryString) -> Answer:
         """Return the newest lines of each replica: ``tail`` lines, those ``since`` a time, of one ``replica``."""
         only(query, "tail", "since", "replica", "attempt")
-        row = await self._db.read(lambda tx: _find(tx, experiment_id))
+        wanted = whole(query, "attempt", 1, 10**6)
+        row, wrote = await self._db.read(lambda tx: _attempt(tx, experiment_id, wanted))
         async with self._attended(row):
             pages = await self._archive.run(
                 lambda: experiment_pages(
@@ -77,7 +81,8 @@ class LogReader:
                     replica=one(query, "replica"),
                     since=since(one(query, "since")),
                     tail_lines=whole(query, "tail", 0, MAX_TAIL),
-                    attempt=whole(query, "attempt", 1, 10**6),
+                    attempt=row.attempt if wrote and wanted is None else wanted,
+                    gone=_gone(self._archive, row.id, wanted or row.attempt, wrote),
                 )
             )
         if not pages.result["logContent"]:
@@ -89,25 +94,42 @@ class LogReader:
     async def raw(self, experiment_id: str, *, replica: str | None, range_header: str | None) -> RawLog:
         """Return the bytes of one replica, a range of them, or all replicas as one text.
 
-        Raises NotFound, RangeNotSatisfiable.
+        Where bytes are missing the text has a line that says so, and the header ``Submarine-Log-Gaps`` names them; a
+        range ends before them. Raises NotFound, RangeNotSatisfiable.
         """
-        row = await self._db.read(lambda tx: _find(tx, experiment_id))
+        row, wrote = await self._db.read(lambda tx: _attempt(tx, experiment_id, None))
         async with self._attended(row):
-            logs = await self._archive.run(self._archive.replicas, experiment_id)
+            logs = await self._archive.run(self._logs, row, wrote)
         if replica is None and len(logs) != 1:
-            return RawLog(200, {}, raw.download(self._archive, logs))
+            return RawLog(200, await self._archive.run(_gaps, logs), raw.download(self._archive, logs))
         log = logs[0] if replica is None else await self._archive.run(self._archive.replica, experiment_id, replica)
-        end = (await self._archive.run(log.look)).end
-        wanted = raw.parse_range(range_header, end)
-        if isinstance(wanted, raw.ByteRange):
-            wanted = await self._archive.run(raw.kept, log, wanted)
-        if isinstance(wanted, raw.Unsatisfiable):
+        try:
+            look = await self._archive.run(log.look)
+        except OSError as error:
+            raise NotFound(f"The log of {log.name} cannot be read: {error.strerror or error}.") from error
+        wanted = raw.parse_range(range_header, look.end)
+        if isinstance(wanted, ByteRange):
+            return self._range(log, look, wanted)
+        if isinstance(wanted, Unsatisfiable):
             raise RangeNotSatisfiable(f"The log has {wanted.size} bytes; {range_header!r:.80} is outside of them.")
-        headers = {"Accept-Ranges": "bytes"}
-        if wanted is None:
-            return RawLog(200, headers, self._bytes(log, 0, end))
-        headers["Content-Range"] = wanted.content_range
-        return RawLog(206, headers, self._bytes(log, wanted.start, wanted.stop))
+        missing = raw.gaps_text(look)
+        headers = {"Accept-Ranges": "bytes"} | ({"Submarine-Log-Gaps": missing} if missing else {})
+        return RawLog(200, headers, raw.text(self._archive, log, look.end))
+
+    def _range(self, log: ReplicaLog, look: Look, wanted: ByteRange) -> RawLog:
+        found, missing = raw.kept(look, wanted), raw.gaps_text(look, wanted.start, wanted.stop)
+        if isinstance(found, Unsatisfiable):
+            raise RangeNotSatisfiable(f"Bytes {wanted.start} to {wanted.stop - 1} of the log are lost.")
+        headers = {"Accept-Ranges": "bytes", "Content-Range": found.content_range}
+        headers |= {"Submarine-Log-Gaps": missing} if missing else {}
+        return RawLog(206, headers, raw.exact(self._archive, log, found.start, found.stop))
+
+    def _logs(self, row: ExperimentRow, wrote: Collection[str]) -> Sequence[ReplicaLog]:
+        """Return the logs of the latest attempt, those that were removed among them."""
+        gone = _gone(self._archive, row.id, row.attempt, wrote)
+        there = self._archive.replicas(row.id, row.attempt if gone else None)
+        lost = [self._archive.at(row.id, row.attempt, name) for name in gone]
+        return sorted((*there, *lost), key=lambda log: replica_order(log.name))
 
     async def follow(
         self,
@@ -133,20 +155,28 @@ class LogReader:
         return self._follow(row, seq, [replica] if replica else None, start)
 
     async def _follow(
-        self, row: ExperimentRow, seq: int, replicas: Sequence[str] | None, start: Position | None
+        self, row: ExperimentRow, seq: int, wanted: Sequence[str] | None, start: Position | None
     ) -> AsyncIterator[Message | None]:
-        stream = log_stream(States(self._db, row, seq), self._feed, self._growth, replicas=replicas, position=start)
+        stream = log_stream(States(self._db, row, seq), self._feed, self._growth, replicas=wanted, position=start)
         async with self._attended(row), aclosing(stream) as messages:
             async for message in messages:
-                yield message
+                if message is not None and message.event == "end":
+                    yield await self._checked(row.id, wanted, message)
+                else:
+                    yield message
+
+    async def _checked(self, experiment_id: str, wanted: Collection[str] | None, end: Message) -> Message:
+        """Return the end of a stream; logs that were removed make it incomplete."""
+        data = json.loads(end.data)
+        with suppress(NotFound):
+            row, wrote = await self._db.read(lambda tx: _attempt(tx, experiment_id, None))
+            gone = await self._archive.run(_gone, self._archive, row.id, row.attempt, wrote)
+            data["complete"] = data["complete"] and not any(wanted is None or name in wanted for name in gone)
+        return Message(end.id, end.event, json_text(data))
 
     def _attended(self, row: ExperimentRow) -> AbstractAsyncContextManager[None]:
         target = self._targets.get(row.target)
         return nullcontext() if target is None or Status(row.status).final else target.attend(row.id)
-
-    async def _bytes(self, log: ReplicaLog, start: int, stop: int) -> AsyncIterator[bytes]:
-        async for chunk in raw.chunks(self._archive, log, start, stop):
-            yield chunk.data
 
 
 def since(text: str | None) -> float | None:
@@ -173,6 +203,33 @@ def expected_pods(experiment_id: str, wire_spec: str) -> list[str]:
 def _log(experiment_id: str, lines: Mapping[str, list[str]]) -> dict[str, Any]:
     content = [{"podName": name, "podLog": found} for name, found in lines.items()]
     return {"experimentId": experiment_id, "logContent": content}
+
+
+def _attempt(tx: Connection, experiment_id: str, attempt: int | None) -> tuple[ExperimentRow, list[str]]:
+    """Return an experiment, and which replicas of an attempt (None: the latest) that is over have written a log."""
+    row = _find(tx, experiment_id)
+    if attempt is not None and attempt > row.attempt:
+        raise NotFound(f"{experiment_id} has no attempt {attempt}: the latest is {row.attempt}.")
+    if not Status(row.status).final and attempt in (None, row.attempt):
+        return row, []
+    return row, [found.name for found in replicas.of(tx, row.id, attempt or row.attempt) if found.started_ms]
+
+
+def _gone(archive: LogArchive, experiment_id: str, attempt: int, wrote: Collection[str]) -> list[str]:
+    """Return those who ``wrote`` a log that is not there any more."""
+    there = {log.name for log in archive.replicas(experiment_id, attempt)} if wrote else set()
+    return [name for name in wrote if name not in there]
+
+
+def _gaps(logs: Sequence[ReplicaLog]) -> dict[str, str]:
+    """Return the header that names the gaps of several logs, if there are any: ``worker-0 5-9, 20-29; ...``."""
+    found: list[str] = []
+    for log in logs[:MAX_GAPPED]:
+        with suppress(OSError):  # the text says that it cannot be read
+            if missing := raw.gaps_text(log.look()):
+                found.append(f"{log.name} {missing}")
+    text = "; ".join(found)[:MAX_HEADER]
+    return {"Submarine-Log-Gaps": text} if text else {}
 
 
 def _find(tx: Connection, experiment_id: str) -> ExperimentRow:

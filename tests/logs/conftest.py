@@ -7,12 +7,34 @@ from pathlib import Path
 
 import pytest
 
-from submarine_jupyter_server.logs.archive import LogArchive
+from submarine_jupyter_server.logs.archive import Chunk, Gap, LogArchive, ReplicaLog
 from submarine_jupyter_server.logs.writer import SegmentWriter
 
 EXPERIMENT = "experiment-1647574374688-0002"
 
 NewWriter = Callable[..., SegmentWriter]
+
+
+def data_at(log: ReplicaLog, offset: int, limit: int) -> bytes:
+    """Return bytes that are there: reading them as a gap is a failure."""
+    piece = log.read(offset, limit)
+    assert isinstance(piece, Chunk), piece
+    return piece.data
+
+
+def runs(log: ReplicaLog, limit: int = 1 << 24) -> list[tuple[int, bytes]]:
+    """Return what is there between the gaps: offset and bytes."""
+    found: list[tuple[int, bytes]] = []
+    joined = False
+    for piece in log.pieces(0, log.end, limit):
+        if isinstance(piece, Gap):
+            joined = False
+        elif joined:
+            found[-1] = (found[-1][0], found[-1][1] + piece.data)
+        else:
+            found.append((piece.offset, piece.data))
+            joined = True
+    return found
 
 
 @pytest.fixture

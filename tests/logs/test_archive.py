@@ -13,24 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from submarine_jupyter.errors import NotFound
-from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog
+from submarine_jupyter_server.logs.archive import Chunk, Gap, LogArchive, ReplicaLog
 from submarine_jupyter_server.logs.layout import RECORD, TIMES
 from submarine_jupyter_server.logs.writer import SegmentWriter
+from tests.logs.conftest import runs
 
 NewWriter = Callable[..., SegmentWriter]
-
-
-def everything(log: ReplicaLog, limit: int = 7) -> list[tuple[int, bytes]]:
-    """Read a log to its end in small steps; steps without a hole between them are joined."""
-    runs: list[tuple[int, bytes]] = []
-    offset = 0
-    while (chunk := log.read(offset, limit)).data:
-        if runs and chunk.offset == offset:
-            runs[-1] = (runs[-1][0], runs[-1][1] + chunk.data)
-        else:
-            runs.append((chunk.offset, chunk.data))
-        offset = chunk.offset + len(chunk.data)
-    return runs
 
 
 def test_reads_over_segments_and_stops_at_holes(archive: LogArchive, experiment_id: str, new_writer: NewWriter) -> None:
@@ -42,13 +30,13 @@ def test_reads_over_segments_and_stops_at_holes(archive: LogArchive, experiment_
     [log] = archive.replicas(experiment_id)
     assert (log.start, log.end, log.ended) == (0, 23, True)
     assert log.gaps() == [(16, 20)]
-    assert log.read(0, 100).data == b"0123456789abcdef"
-    assert log.read(0, 100).hole_after
-    assert not log.read(0, 15).hole_after
-    assert log.read(8, 4).data == b"89ab"
-    assert (log.read(17, 2).offset, log.read(17, 2).data) == (20, b"XY")
-    assert log.read(23, 10).data == log.read(99, 10).data == b""
-    assert everything(log) == [(0, b"0123456789abcdef"), (20, b"XYZ")]
+    assert log.read(0, 100) == Chunk(0, b"0123456789abcdef")
+    assert log.read(8, 4) == Chunk(8, b"89ab")
+    assert log.read(17, 2) == Gap(17, 20)
+    assert (log.read(23, 10), log.read(99, 10)) == (Chunk(23, b""), Chunk(99, b""))
+    assert list(log.pieces(12, 22, 3)) == [Chunk(12, b"cde"), Chunk(15, b"f"), Gap(16, 20), Chunk(20, b"XY")]
+    assert list(log.pieces(12, 18, 9)) == [Chunk(12, b"cdef"), Gap(16, 18)]
+    assert runs(log, 7) == [(0, b"0123456789abcdef"), (20, b"XYZ")]
 
 
 def test_a_hole_at_the_front_and_at_the_end_is_declared(
@@ -61,7 +49,7 @@ def test_a_hole_at_the_front_and_at_the_end_is_declared(
     writer.end()
     [log] = archive.replicas(experiment_id)
     assert (log.start, log.end, log.gaps()) == (5, 10, [(0, 5), (8, 10)])
-    assert (log.read(8, 10).offset, log.read(8, 10).data) == (10, b"")
+    assert log.read(8, 10) == Gap(8, 10)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -93,7 +81,7 @@ def test_every_byte_comes_back_at_its_offset(
             offset, hole = offset + len(step), False
     writer.end()
     log = ReplicaLog("experiment-1-0001", 1, "worker-0", folder)
-    assert everything(log, 6) == everything(log, 1000) == expected
+    assert runs(log, 6) == runs(log, 1000) == expected
     assert (log.end, log.ended) == (offset, True)
     ends = [0, *(start + len(data) for start, data in expected)]
     starts = [*(start for start, _ in expected), offset]
@@ -107,11 +95,11 @@ def test_a_capped_log_keeps_its_head_and_its_newest_bytes(
     for number in range(200):
         writer.write(b"%04d\n" % number)
     [log] = archive.replicas(experiment_id)
-    runs = everything(log)
-    assert runs[0] == (0, b"0000\n0001\n")
-    assert runs[-1][1].endswith(b"0198\n0199\n")
-    assert sum(len(data) for _, data in runs) <= 40
-    assert log.gaps() == [(10, runs[1][0])]
+    kept = runs(log)
+    assert kept[0] == (0, b"0000\n0001\n")
+    assert kept[-1][1].endswith(b"0198\n0199\n")
+    assert sum(len(data) for _, data in kept) <= 40
+    assert log.gaps() == [(10, kept[1][0])]
     assert log.end == 1000
 
 
@@ -136,13 +124,16 @@ def test_reads_while_a_capped_log_is_written(archive: LogArchive, experiment_id:
             assert not look.segments or look.start == 0
             end = look.end
             chunk = log.read(offset, 100)
+            if isinstance(chunk, Gap):
+                offset = chunk.stop
+                continue
             if not chunk.data:
                 continue
-            assert chunk.offset >= offset
+            assert chunk.offset == offset
             # The content tells its own offset: nothing is shifted, doubled or torn.
             for at in range(-chunk.offset % 10, len(chunk.data) - 9, 10):
                 assert int(chunk.data[at : at + 9]) == (chunk.offset + at) // 10
-            offset = chunk.offset + len(chunk.data)
+            offset = chunk.stop
             seen += 1
     finally:
         stop.set()
@@ -210,9 +201,15 @@ def test_planted_links_and_pipes_are_not_followed(
     os.mkfifo(log.path / f"{8:020d}.log")
     (log.path / TIMES).unlink()
     os.mkfifo(log.path / TIMES)
-    assert [found.name for found in archive.replicas(experiment_id)] == ["worker-0"]
+    os.mkfifo(log.path.parent / "ps-1")
+    assert [found.name for found in archive.replicas(experiment_id)] == ["ps-0", "ps-1", "worker-0"]
+    for found in archive.replicas(experiment_id)[:2]:
+        with pytest.raises(OSError, match="Not a directory"):
+            found.look()
+        with pytest.raises(OSError, match="Not a directory"):
+            found.read(0, 10)
     assert archive.attempts(experiment_id) == [1]
-    assert everything(log) == [(0, b"mine")]
+    assert runs(log) == [(0, b"mine")]
     assert log.offset_at(time.time()) == 0
 
 
@@ -251,5 +248,5 @@ def test_a_purged_log_reads_as_empty(archive: LogArchive, experiment_id: str, ne
     for file in log.path.iterdir():
         file.unlink()
     log.path.rmdir()
-    assert (log.end, log.ended, log.read(0, 10).data) == (0, False, b"")
+    assert (log.end, log.ended, log.read(0, 10)) == (0, False, Chunk(0, b""))
     assert archive.replicas(experiment_id) == []

@@ -26,6 +26,7 @@ from submarine_jupyter_server.logs.growth import FASTEST_S, Growth
 from submarine_jupyter_server.logs.position import Position, parse_position
 from submarine_jupyter_server.logs.view import shown
 from submarine_jupyter_server.logs.writer import SegmentWriter
+from tests.logs.conftest import runs
 
 NewWriter = Callable[..., SegmentWriter]
 EXPERIMENT = "experiment-1647574374688-0002"
@@ -49,11 +50,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def kept_lines(log: ReplicaLog) -> list[str]:
     """Return all lines of a log that has ended; a hole ends a line."""
     lines: list[str] = []
-    offset = 0
-    while (chunk := log.read(offset, 1 << 30)).data:
-        *whole, rest = chunk.data.split(b"\n")
+    for _, data in runs(log):
+        *whole, rest = data.split(b"\n")
         lines += [shown(line) for line in whole] + ([shown(rest)] if rest else [])
-        offset = chunk.offset + len(chunk.data)
     return lines
 
 

@@ -8,8 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submarine_jupyter_server.logs.archive import LogArchive
-from submarine_jupyter_server.logs.raw import ByteRange, Unsatisfiable, chunks, download, kept, parse_range
+from submarine_jupyter_server.logs.archive import Chunk, Gap, LogArchive, Piece
+from submarine_jupyter_server.logs.raw import (
+    MAX_GAPS,
+    ByteRange,
+    Unsatisfiable,
+    download,
+    exact,
+    gaps_text,
+    kept,
+    parse_range,
+    pieces,
+)
 from submarine_jupyter_server.logs.writer import SegmentWriter
 
 NewWriter = Callable[..., SegmentWriter]
@@ -65,16 +75,34 @@ async def test_ranges_over_segments_and_holes(archive: LogArchive, experiment_id
     writer.write(b"fghij")
     [log] = archive.replicas(experiment_id)
 
-    async def read(start: int, stop: int) -> list[tuple[int, bytes]]:
-        return [(chunk.offset, chunk.data) async for chunk in chunks(archive, log, start, stop)]
+    async def read(start: int, stop: int) -> list[Piece]:
+        return [piece async for piece in pieces(archive, log, start, stop)]
 
-    assert await read(0, 20) == [(0, b"0123456789"), (15, b"fghij")]
-    assert await read(5, 17) == [(5, b"56789"), (15, b"fg")]
-    assert await read(10, 14) == []
-    assert kept(log, ByteRange(0, 20, 20)) == ByteRange(0, 10, 20)
-    assert kept(log, ByteRange(3, 6, 20)) == ByteRange(3, 6, 20)
-    assert kept(log, ByteRange(12, 20, 20)) == ByteRange(15, 20, 20)
-    assert kept(log, ByteRange(11, 14, 20)) == Unsatisfiable(20)
+    assert await read(0, 20) == [Chunk(0, b"0123456789"), Gap(10, 15), Chunk(15, b"fghij")]
+    assert await read(5, 17) == [Chunk(5, b"56789"), Gap(10, 15), Chunk(15, b"fg")]
+    assert await read(10, 14) == [Gap(10, 14)]
+    look = log.look()
+    assert kept(look, ByteRange(0, 20, 20)) == ByteRange(0, 10, 20)
+    assert kept(look, ByteRange(3, 6, 20)) == ByteRange(3, 6, 20)
+    assert kept(look, ByteRange(12, 20, 20)) == ByteRange(15, 20, 20)
+    assert kept(look, ByteRange(11, 14, 20)) == Unsatisfiable(20)
+    assert gaps_text(look) == gaps_text(look, 9, 11) == "10-14"
+    assert gaps_text(look, 0, 10) == gaps_text(look, 15, 20) == ""
+    with pytest.raises(FileNotFoundError, match="removed meanwhile"):
+        [piece async for piece in exact(archive, log, 5, 17)]
+
+
+def test_the_header_that_names_gaps_is_bounded(archive: LogArchive, experiment_id: str, new_writer: NewWriter) -> None:
+    writer = new_writer()
+    for _ in range(MAX_GAPS + 1):
+        writer.write(b"x")
+        writer.skip(1)
+    [log] = archive.replicas(experiment_id)
+    text = gaps_text(log.look())
+    assert text.startswith("1-1, 3-3, ")
+    assert text.endswith(f"{2 * MAX_GAPS - 1}-{2 * MAX_GAPS - 1}")
+    writer.end()
+    assert gaps_text(log.look()).endswith(", ...")
 
 
 async def test_download_has_headings_and_shows_what_is_missing(

@@ -12,6 +12,7 @@ from submarine_jupyter_server.logs.archive import ReplicaLog
 from submarine_jupyter_server.logs.layout import CAP_BYTES, RECORD, SEGMENT_BYTES, TIME_STEP_NS, TIMES
 from submarine_jupyter_server.logs.writer import SegmentWriter
 from submarine_jupyter_server.targets.local.shim import archive as shim
+from tests.logs.conftest import data_at
 
 
 def log_of(folder: Path) -> ReplicaLog:
@@ -45,7 +46,7 @@ def test_what_a_full_disk_refuses_is_declared(tmp_path: Path) -> None:
     writer.end()
     log = log_of(tmp_path / "worker-0")
     assert log.gaps() == [(64, 150)]
-    assert (log.read(150, 9).data, log.end, log.ended) == (b"d", 151, True)
+    assert (data_at(log, 150, 9), log.end, log.ended) == (b"d", 151, True)
 
 
 def test_goes_on_where_an_earlier_writer_stopped(tmp_path: Path) -> None:
@@ -55,7 +56,7 @@ def test_goes_on_where_an_earlier_writer_stopped(tmp_path: Path) -> None:
         writer.end()
     SegmentWriter(tmp_path / "worker-0").close()
     log = log_of(tmp_path / "worker-0")
-    assert (log.read(0, 99).data, log.gaps(), log.ended) == (b"one\ntwo\nthree\n", [], False)
+    assert (data_at(log, 0, 99), log.gaps(), log.ended) == (b"one\ntwo\nthree\n", [], False)
 
 
 def test_times_are_noted_before_the_bytes_and_not_too_often(tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ def test_times_that_are_given_are_noted_exactly(tmp_path: Path) -> None:
     writer.write_timed(b"three\n", [])
     writer.write_timed(b"four\n", [(0, 4)])
     log = log_of(tmp_path / "worker-0")
-    assert log.read(0, 99).data == b"one\ntwo\nthree\nfour\n"
+    assert data_at(log, 0, 99) == b"one\ntwo\nthree\nfour\n"
     assert log.times(0, 99) == [(0, 5), (4, 6), (14, 4)]
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,7 +18,15 @@ from typing import TypeVar, TypeVarTuple
 
 from submarine_jupyter.errors import NotFound
 from submarine_jupyter_server.logs import times
-from submarine_jupyter_server.logs.layout import ENDED, TIMES, open_to_read, segment_name, segment_offset
+from submarine_jupyter_server.logs.layout import (
+    ENDED,
+    TIMES,
+    ended_at,
+    open_folder,
+    open_to_read,
+    segment_name,
+    segment_offset,
+)
 from submarine_jupyter_server.threads import DaemonPool
 
 _EXPERIMENT = re.compile(r"experiment-[0-9]+-[0-9]{4,}")
@@ -44,19 +51,36 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Bytes of a log from ``offset``; ``hole_after`` when the bytes behind them are lost."""
+    """Bytes of a log from ``offset``."""
 
     offset: int
     data: bytes
-    hole_after: bool = False
+
+    @property
+    def stop(self) -> int:
+        """The offset behind the last byte."""
+        return self.offset + len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The bytes from ``offset`` to ``stop`` (exclusive) are lost."""
+
+    offset: int
+    stop: int
+
+
+Piece = Chunk | Gap
+"""What stands at an offset of a log. A gap is a value like any other, so that no reader can pass over it unseen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a log was at one moment."""
+    """What a log was at one moment; ``ended_at`` is its size when it ended, as far as that is known."""
 
     segments: tuple[Segment, ...]
     ended: bool
+    ended_at: int = 0
 
     @property
     def start(self) -> int:
@@ -66,12 +90,13 @@ class Look:
     @property
     def end(self) -> int:
         """The offset behind the last byte: the logical size."""
-        return self.segments[-1].end if self.segments else 0
+        return max(self.segments[-1].end if self.segments else 0, self.ended_at)
 
     def gaps(self) -> list[tuple[int, int]]:
-        """Return the holes, one at the front included, as (from, to)."""
+        """Return the holes, those at the front and at the end included, as (from, to)."""
         ends = (0, *(segment.end for segment in self.segments))
-        return [(end, segment.start) for end, segment in zip(ends, self.segments, strict=False) if segment.start > end]
+        starts = (*(segment.start for segment in self.segments), self.end)
+        return [(end, start) for end, start in zip(ends, starts, strict=True) if start > end]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +133,10 @@ class ReplicaLog:
         return self.look().gaps()
 
     def look(self) -> Look:
-        """List the files once. When ``ended`` is true, the sizes beside it are final."""
+        """List the files once. When ``ended`` is true, the sizes beside it are final.
+
+        Nothing is there before the folder is. Raises OSError when it is no folder, or cannot be read.
+        """
         for _ in range(_TRIES):
             with suppress(FileNotFoundError):
                 return self._look()
@@ -117,43 +145,55 @@ class ReplicaLog:
     def _look(self) -> Look:
         found: list[Segment] = []
         ended = False
-        with suppress(NotADirectoryError), os.scandir(self.path) as entries:
-            for entry in entries:
-                start = segment_offset(entry.name)
-                ended = ended or entry.name == ENDED
-                if start is not None and entry.is_file(follow_symlinks=False):
-                    found.append(Segment(start, start + entry.stat(follow_symlinks=False).st_size))
-        return Look(_apart(found), ended)
+        folder = open_folder(self.path)
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    start = segment_offset(entry.name)
+                    ended = ended or entry.name == ENDED
+                    if start is not None and entry.is_file(follow_symlinks=False):
+                        found.append(Segment(start, start + entry.stat(follow_symlinks=False).st_size))
+        finally:
+            os.close(folder)
+        return Look(_apart(found), ended, ended_at(self.path) if ended else 0)
 
-    def read(self, offset: int, limit: int) -> Chunk:
-        """Return at most ``limit`` bytes from ``offset``, or from behind the hole that ``offset`` is in.
+    def read(self, offset: int, limit: int) -> Piece:
+        """Return what stands at ``offset``: at most ``limit`` bytes up to the next gap, or the gap that it is in.
 
-        A chunk ends at the next hole. It is empty at the end of the log.
+        The end of the log is an empty chunk. Raises OSError.
         """
         for _ in range(_TRIES):
             try:
-                return self._read(self.look().segments, offset, limit)
+                return self._read(self.look(), offset, limit)
             except FileNotFoundError:
                 continue
         raise FileNotFoundError(f"The log of {self.pod_name} at byte {offset} is removed faster than read.")
 
-    def _read(self, segments: Sequence[Segment], offset: int, limit: int) -> Chunk:
-        begin: int | None = None
-        pieces: list[bytes] = []
-        for segment in segments:
-            if segment.end <= offset and begin is None:
-                continue
-            if begin is None:
-                offset = begin = max(offset, segment.start)
-            elif segment.start > offset:
-                return Chunk(begin, b"".join(pieces), hole_after=True)
-            piece = self._bytes(segment, offset, min(limit, segment.end - offset))
-            pieces.append(piece)
-            offset += len(piece)
-            limit -= len(piece)
-            if offset < segment.end:
-                break
-        return Chunk(offset if begin is None else begin, b"".join(pieces))
+    def _read(self, look: Look, offset: int, limit: int) -> Piece:
+        for start, stop in look.gaps():
+            if start <= offset < stop:
+                return Gap(offset, stop)
+        at, pieces = offset, []
+        for segment in look.segments:
+            if segment.start <= at < segment.end and limit > 0:
+                piece = self._bytes(segment, at, min(limit, segment.end - at))
+                pieces.append(piece)
+                at += len(piece)
+                limit -= len(piece)
+                if at < segment.end:
+                    break
+        return Chunk(offset, b"".join(pieces))
+
+    def pieces(self, start: int, stop: int, limit: int) -> Iterator[Piece]:
+        """Yield all that stands from ``start`` to ``stop``, in chunks of at most ``limit`` bytes. Raises OSError."""
+        while start < stop:
+            piece = self.read(start, min(limit, stop - start))
+            if isinstance(piece, Gap):
+                piece = Gap(piece.offset, min(piece.stop, stop))
+            elif not piece.data:
+                return
+            yield piece
+            start = piece.stop
 
     def back(self, end: int, count: int) -> int:
         """Return the offset from which ``count`` kept bytes lead up to ``end``, at least the first."""
@@ -197,23 +237,26 @@ class LogArchive:
         """Return the attempts that left something, oldest first; empty for an unknown experiment."""
         if not _EXPERIMENT.fullmatch(experiment_id):
             return []
-        names = _folders(self._runs / experiment_id)
+        names = _names(self._runs / experiment_id, folders=True)
         return sorted(int(name) for name in names if _ATTEMPT.fullmatch(name))
 
     def replicas(self, experiment_id: str, attempt: int | None = None) -> list[ReplicaLog]:
         """Return the logs of one attempt (None: the latest), as answers list them.
 
-        Chief or master first, then ps, workers and evaluators, each by index.
+        Chief or master first, then ps, workers and evaluators, each by index. What has the name of a replica and is no
+        folder is listed too: whoever reads it is told so.
         """
         attempts = self.attempts(experiment_id)
         chosen = attempts[-1] if attempt is None and attempts else attempt
         if chosen not in attempts or chosen is None:
             return []
         logs = self._runs / experiment_id / str(chosen) / "logs"
-        if not _is_folder(logs):
-            return []
-        names = sorted((name for name in _folders(logs) if _REPLICA.fullmatch(name)), key=replica_order)
+        names = sorted((name for name in _names(logs) if _REPLICA.fullmatch(name)), key=replica_order)
         return [ReplicaLog(experiment_id, chosen, name, logs / name) for name in names]
+
+    def at(self, experiment_id: str, attempt: int, name: str) -> ReplicaLog:
+        """Return where the log of a replica is, or was; the names must come from the database."""
+        return ReplicaLog(experiment_id, attempt, name, self._runs / experiment_id / str(attempt) / "logs" / name)
 
     def replica(self, experiment_id: str, name: str, attempt: int | None = None) -> ReplicaLog:
         """Return the log of one replica. Raises NotFound when there is none of that name."""
@@ -244,19 +287,16 @@ def _apart(segments: list[Segment]) -> tuple[Segment, ...]:
     return (*(segment for segment in apart if segment.start < segment.end), *segments[-1:])
 
 
-def _is_folder(path: Path) -> bool:
+def _names(path: Path, *, folders: bool = False) -> list[str]:
+    """Return the names in a folder, none when it is not a folder itself."""
     try:
-        return stat.S_ISDIR(path.lstat().st_mode)
-    except OSError:
-        return False
-
-
-def _folders(path: Path) -> list[str]:
-    """Return the names of the folders in ``path``, none when it is not a folder itself."""
-    if not _is_folder(path):
-        return []
-    try:
-        with os.scandir(path) as entries:
-            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        folder = open_folder(path)
     except OSError:
         return []
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if not folders or entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    finally:
+        os.close(folder)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from submarine_jupyter_server.logs.archive import ReplicaLog
+from submarine_jupyter_server.logs.archive import Gap, ReplicaLog
 from submarine_jupyter_server.logs.view import LineView
 
 BLOCK_BYTES = 64 * 1024
@@ -41,9 +41,9 @@ def read_block(log: ReplicaLog, position: int, scanned: int, final: bool) -> Blo
     ``final`` says that the log does not grow any more: then its unfinished last line counts.
     """
     chunk = log.read(scanned, BLOCK_BYTES)
-    if chunk.offset > scanned:
+    if isinstance(chunk, Gap):
         lines = _lines(log, position, scanned, b"") if position < scanned else []
-        return Block(position, lines, json.dumps(lines), chunk.offset, chunk.offset, (scanned, chunk.offset))
+        return Block(position, lines, json.dumps(lines), chunk.stop, chunk.stop, (scanned, chunk.stop))
     stop = _stop(chunk.data)
     if stop == 0 and not (final and not chunk.data and position < scanned):
         return Block(position, [], "[]", position, scanned + len(chunk.data))
@@ -72,10 +72,8 @@ def _stop(data: bytes) -> int:
 def _lines(log: ReplicaLog, position: int, scanned: int, data: bytes) -> list[str]:
     """Return the lines from ``position`` to ``scanned`` and on through ``data``, the last one as it is."""
     view = LineView()
-    while position < scanned:
-        chunk = log.read(position, min(BLOCK_BYTES, scanned - position))
-        if not chunk.data or chunk.offset != position:
-            break
-        view.feed(chunk.data)
-        position += len(chunk.data)
+    for piece in log.pieces(position, scanned, BLOCK_BYTES):
+        if isinstance(piece, Gap):
+            break  # what was there a moment ago was removed; the gap is told when the line is read
+        view.feed(piece.data)
     return view.feed(data) if data else [view.rest()]

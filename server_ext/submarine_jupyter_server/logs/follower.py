@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from submarine_jupyter_server.logs.archive import ReplicaLog
 from submarine_jupyter_server.logs.blocks import Block, read_block, unfinished
 from submarine_jupyter_server.logs.growth import Size, Watch
+from submarine_jupyter_server.logs.layout import unreadable
 from submarine_jupyter_server.logs.position import Position
 
 # An unfinished line is shown once it is this old, and again this often while it changes.
@@ -65,6 +66,7 @@ class Follower:
         self._replicas = replicas
         self._asked = position.offsets if position and position.attempt == attempt else {}
         self._cursors: dict[str, _Cursor] = {}
+        self._unreadable: set[str] = set()
 
     @property
     def position(self) -> str:
@@ -75,14 +77,15 @@ class Follower:
     def drained(self) -> bool:
         """Whether every log was read to an end that is final."""
         return all(
-            size.ended and log.name in self._cursors and self._cursors[log.name].position >= size.end
+            log.name in self._unreadable
+            or (size.ended and log.name in self._cursors and self._cursors[log.name].position >= size.end)
             for log, size in self._chosen()
         )
 
     @property
     def complete(self) -> bool:
         """Whether every log has come to its end and lacks nothing."""
-        return all(size.ended and size.whole for _, size in self._chosen())
+        return not self._unreadable and all(size.ended and size.whole for _, size in self._chosen())
 
     async def read(self, *, final: bool = False) -> AsyncIterator[LogEvent]:
         """Yield what there is, a block of each replica in turn; with ``final``, unfinished lines too."""
@@ -96,6 +99,8 @@ class Follower:
                 cursor = self._cursors.get(log.name)
                 if cursor and (final or cursor.scanned < size.end or (size.ended and cursor.position < cursor.scanned)):
                     block = await self._block(cursor, size, final or size.ended)
+                    if block is None:
+                        continue
                     more = more or (block.position, block.scanned) != (cursor.position, cursor.scanned)
                     for event in self._take(cursor, block):
                         yield event
@@ -130,11 +135,20 @@ class Follower:
                 beyond.append((self._cursors[log.name], asked))
         return [self._event("gap", cursor, {"from": asked, "to": cursor.position}) for cursor, asked in beyond]
 
-    async def _block(self, cursor: _Cursor, size: Size, final: bool) -> Block:
+    async def _block(self, cursor: _Cursor, size: Size, final: bool) -> Block | None:
+        """Return what comes next; None where the log cannot be read, which must not hide the others."""
         key = (cursor.position, cursor.scanned, size.end, final)
-        return await self._watch.share(
-            cursor.log.name, key, read_block, cursor.log, cursor.position, cursor.scanned, final
-        )
+        if cursor.log.name in self._unreadable:
+            return None
+        try:
+            return await self._watch.share(
+                cursor.log.name, key, read_block, cursor.log, cursor.position, cursor.scanned, final
+            )
+        except OSError as error:
+            if not unreadable(error):
+                raise
+            self._unreadable.add(cursor.log.name)
+            return None
 
     def _take(self, cursor: _Cursor, block: Block) -> Iterator[LogEvent]:
         """Move on behind a block and yield its events, each with the position that is right behind it."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple, cast
 
 from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog
+from submarine_jupyter_server.logs.layout import unreadable
 
 log = logging.getLogger(__name__)
 FASTEST_S = 0.02
@@ -159,6 +160,16 @@ def _failed(future: asyncio.Future[object]) -> bool:
 
 def _look(archive: LogArchive, experiment_id: str, attempt: int) -> Sizes:
     attempts = archive.attempts(experiment_id)
-    looks = {log: log.look() for log in archive.replicas(experiment_id, attempt)}
-    sizes = {log: Size(look.end, look.ended, not look.gaps()) for log, look in looks.items()}
+    sizes = {log: _size(log) for log in archive.replicas(experiment_id, attempt)}
     return Sizes(sizes, attempts[-1] if attempts else 0)
+
+
+def _size(log: ReplicaLog) -> Size:
+    try:
+        look = log.look()
+    except OSError as error:
+        if not unreadable(error):
+            raise
+        # Nothing comes of it, and it is not whole.
+        return Size(0, True, False)
+    return Size(look.end, look.ended, not look.gaps())

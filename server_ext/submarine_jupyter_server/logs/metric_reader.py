@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from submarine_jupyter_server.failpoints import reach
-from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog
+from submarine_jupyter_server.logs.archive import Gap, LogArchive, ReplicaLog
+from submarine_jupyter_server.logs.layout import unreadable
 from submarine_jupyter_server.logs.metrics import MetricScanner
 from submarine_jupyter_server.logs.templates import Template
 
@@ -108,7 +109,11 @@ class MetricReader(Generic[Tx]):
         while more:
             more = False
             for log in await self._archive.run(self._archive.replicas, self.experiment_id, self.attempt):
-                more = await self._slice(log, final) or more
+                try:
+                    more = await self._slice(log, final) or more
+                except OSError as error:
+                    if not unreadable(error):
+                        raise
             moved = moved or more
         return moved
 
@@ -154,17 +159,19 @@ class MetricReader(Generic[Tx]):
 def _prime(log: ReplicaLog, cursor: _Cursor) -> None:
     """Let the scanner know the epoch at the position it goes on from."""
     start = log.back(cursor.position, _MEMORY_BYTES)
-    if start < cursor.position:
-        cursor.scanner.prime(log.read(start, cursor.position - start).data)
+    pieces = log.pieces(start, cursor.position, _MEMORY_BYTES)
+    cursor.scanner.prime(b"".join(b"\n" if isinstance(piece, Gap) else piece.data for piece in pieces))
 
 
 def _read(log: ReplicaLog, cursor: _Cursor, final: bool) -> tuple[int, list[Row]]:
     """Scan the next slice; return the position behind it and its metrics."""
     chunk = log.read(cursor.position, SLICE_BYTES)
+    if isinstance(chunk, Gap):
+        return chunk.stop, []
     stop = chunk.data.rfind(b"\n") + 1
     if stop == 0 and len(chunk.data) == SLICE_BYTES:
         return chunk.offset + _skip(chunk.data), []
-    if stop == 0 and (final or chunk.hole_after):
+    if stop == 0 and (final or isinstance(log.read(chunk.stop, 1), Gap)):
         stop = len(chunk.data)
     found = cursor.scanner.scan(chunk.data[:stop])
     if not found:

@@ -7,11 +7,12 @@ Like Submarine: split at newlines, empty lines at the end left out, those betwee
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from submarine_jupyter.errors import InvalidRequest
-from submarine_jupyter_server.logs.archive import Chunk, LogArchive, ReplicaLog
+from submarine_jupyter_server.logs.archive import Chunk, Gap, LogArchive, ReplicaLog, replica_order
 from submarine_jupyter_server.logs.position import Position
 from submarine_jupyter_server.logs.view import LINE_BYTES, LineView
 
@@ -63,7 +64,7 @@ def tail(log: ReplicaLog, lines: int, max_bytes: int = PAGE_BYTES, since: int = 
         cut=window > lower or left_out > 0,
         total_bytes=look.end,
         shown_from=shown_from,
-        gaps=[gap for gap in look.gaps() if gap[1] > lower],
+        gaps=[gap for gap in look.gaps() if gap[1] > since],
     )
 
 
@@ -91,16 +92,19 @@ def experiment_pages(
     since: float | None = None,
     tail_lines: int | None = None,
     attempt: int | None = None,
+    gone: Collection[str] = (),
 ) -> ExperimentPages:
     """Return the pages of all replicas of one attempt (None: the latest), or of ``replica`` alone.
 
-    A log that cannot be read never hides the others: it is named in ``attributes.errors``.
-    Raises NotFound when ``replica`` has no log.
+    A log that cannot be read never hides the others: it is named in ``attributes.errors``, and so are the replicas of
+    ``gone``, which had a log. Raises NotFound when ``replica`` has no log.
     """
     content: list[dict[str, object]] = []
     about: dict[str, dict[str, object]] = {"truncated": {}, "gaps": {}, "errors": {}}
-    for log in _chosen(archive, experiment_id, replica, attempt):
+    for log in _chosen(archive, experiment_id, replica, attempt, gone):
         try:
+            if log.name in gone:
+                raise FileNotFoundError("its folder was removed")
             found = page(log, since, tail_lines)
         except OSError as error:
             found = Page([], False, 0, 0, [])
@@ -132,26 +136,36 @@ def start_position(
     logs = _chosen(archive, experiment_id, replica, attempt)
     if not logs:
         return None
-    offsets = {log.name: page(log, since, tail_lines).shown_from for log in logs}
+    offsets: dict[str, int] = {}
+    for log in logs:
+        with suppress(OSError):  # whoever follows it is told
+            offsets[log.name] = page(log, since, tail_lines).shown_from
     return Position(logs[0].attempt, offsets)
 
 
-def _chosen(archive: LogArchive, experiment_id: str, replica: str | None, attempt: int | None) -> Sequence[ReplicaLog]:
-    if replica is None:
-        return archive.replicas(experiment_id, attempt)
-    return [archive.replica(experiment_id, replica, attempt)]
+def _chosen(
+    archive: LogArchive, experiment_id: str, replica: str | None, attempt: int | None, gone: Collection[str] = ()
+) -> Sequence[ReplicaLog]:
+    if replica is not None and replica not in gone:
+        return [archive.replica(experiment_id, replica, attempt)]
+    there = archive.replicas(experiment_id, attempt) if replica is None else []
+    names = [name for name in gone if replica in (None, name)]
+    lost = [archive.at(experiment_id, attempt or 0, name) for name in names]
+    return sorted((*there, *lost), key=lambda log: replica_order(log.name))
 
 
 def _stored(log: ReplicaLog, start: int, end: int) -> list[Chunk]:
     """Return the bytes kept from ``start`` to ``end``, one chunk for each run without a hole."""
     runs: list[Chunk] = []
-    while start < end:
-        chunk = log.read(start, end - start)
-        data = chunk.data[: max(end - chunk.offset, 0)]
-        if not data:
-            break
-        runs.append(Chunk(chunk.offset, data))
-        start = chunk.offset + len(data)
+    joined = False
+    for piece in log.pieces(start, end, end - start):
+        if isinstance(piece, Gap):
+            joined = False
+        elif joined:
+            runs[-1] = Chunk(runs[-1].offset, runs[-1].data + piece.data)
+        else:
+            runs.append(piece)
+            joined = True
     return runs
 
 

@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from submarine_jupyter_server.logs.archive import Chunk, LogArchive, ReplicaLog
+from submarine_jupyter_server.logs.archive import Gap, LogArchive, Look, Piece, ReplicaLog
 
 CHUNK_BYTES = 256 * 1024
+MAX_GAPS = 100
 _RANGE = re.compile(r"bytes[ \t]*=[ \t]*([0-9]{0,18})-([0-9]{0,18})[ \t]*", re.IGNORECASE)
 
 
@@ -59,13 +60,21 @@ def parse_range(header: str | None, size: int) -> ByteRange | Unsatisfiable | No
     return ByteRange(start, min(int(match[2]) + 1, size) if match[2] else size, size)
 
 
-def kept(log: ReplicaLog, wanted: ByteRange) -> ByteRange | Unsatisfiable:
+def gaps_text(look: Look, start: int = 0, stop: int | None = None) -> str:
+    """Return the gaps that touch ``start`` to ``stop`` (None: the end) as ``first-last, first-last, ...`` (bytes)."""
+    stop = look.end if stop is None else stop
+    touched = [(first, behind) for first, behind in look.gaps() if first < stop and behind > start]
+    told = [f"{first}-{behind - 1}" for first, behind in touched[:MAX_GAPS]]
+    return ", ".join(told + ["..."] * (len(touched) > MAX_GAPS))
+
+
+def kept(look: Look, wanted: ByteRange) -> ByteRange | Unsatisfiable:
     """Return the first bytes of ``wanted`` that lie together without a hole, at most up to its end.
 
     A 206 may be a part of what was asked for (RFC 9110, section 15.3.7): its Content-Range tells.
     """
     run: ByteRange | None = None
-    for segment in log.look().segments:
+    for segment in look.segments:
         start, stop = max(segment.start, wanted.start), min(segment.end, wanted.stop)
         if start >= stop:
             continue
@@ -75,35 +84,55 @@ def kept(log: ReplicaLog, wanted: ByteRange) -> ByteRange | Unsatisfiable:
     return run or Unsatisfiable(wanted.size)
 
 
-async def chunks(archive: LogArchive, log: ReplicaLog, start: int, stop: int) -> AsyncGenerator[Chunk, None]:
-    """Yield the bytes kept from ``start`` to ``stop``; behind a hole a chunk begins later."""
-    while start < stop:
-        chunk = await archive.run(log.read, start, min(CHUNK_BYTES, stop - start))
-        data = chunk.data[: max(stop - chunk.offset, 0)]
-        if not data:
-            return
-        yield Chunk(chunk.offset, data)
-        start = chunk.offset + len(data)
+async def pieces(archive: LogArchive, log: ReplicaLog, start: int, stop: int) -> AsyncGenerator[Piece, None]:
+    """Yield all that stands from ``start`` to ``stop``, gaps included, each piece read in a thread. Raises OSError."""
+    found = log.pieces(start, stop, CHUNK_BYTES)
+    while (piece := await archive.run(next, found, None)) is not None:
+        yield piece
+
+
+async def exact(archive: LogArchive, log: ReplicaLog, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes ``start`` to ``stop`` and nothing else. Raises OSError, also when some are removed meanwhile."""
+    async with aclosing(pieces(archive, log, start, stop)) as found:
+        async for piece in found:
+            if isinstance(piece, Gap):
+                raise FileNotFoundError(
+                    f"Bytes {piece.offset} to {piece.stop} of {log.pod_name} were removed meanwhile."
+                )
+            yield piece.data
+
+
+async def text(archive: LogArchive, log: ReplicaLog, stop: int) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes of a log before ``stop``, with a line of its own where bytes are missing. Raises OSError."""
+    line_ended = True
+    async with aclosing(pieces(archive, log, 0, stop)) as found:
+        async for piece in found:
+            if isinstance(piece, Gap):
+                yield _heading(f"{piece.stop - piece.offset} bytes are missing here", line_ended)
+                line_ended = True
+            else:
+                yield piece.data
+                line_ended = piece.data.endswith(b"\n")
 
 
 async def download(archive: LogArchive, logs: Sequence[ReplicaLog]) -> AsyncGenerator[bytes, None]:
-    """Yield the logs as one text, each under ``==> worker-0 <==``, with a line where bytes are missing.
+    """Yield the logs as one text, each under ``==> worker-0 <==``; one that cannot be read hides no other.
 
     What is written after the download of a replica has begun is left out.
     """
     line_ended = True
     for log in logs:
         yield _heading(log.name, line_ended)
-        line_ended, at = True, 0
-        end = (await archive.run(log.look)).end
-        async with aclosing(chunks(archive, log, 0, end)) as found:
-            async for chunk in found:
-                if chunk.offset > at:
-                    yield _heading(f"{chunk.offset - at} bytes are missing here", line_ended)
-                yield chunk.data
-                line_ended, at = chunk.data.endswith(b"\n"), chunk.offset + len(chunk.data)
-        if at < end:
-            yield _heading(f"{end - at} bytes are missing here", line_ended)
+        line_ended = True
+        try:
+            await archive.run(log.path.lstat)
+            look = await archive.run(log.look)
+            async with aclosing(text(archive, log, look.end)) as found:
+                async for data in found:
+                    yield data
+                    line_ended = data.endswith(b"\n")
+        except OSError as error:
+            yield _heading(f"the log cannot be read: {error.strerror or error}", line_ended)
             line_ended = True
 
 

@@ -77,7 +77,11 @@ class SegmentWriter:
         """Say that no more bytes will come, and close."""
         self.close()
         with contextlib.suppress(OSError):
-            os.close(os.open(self._folder / ENDED, _APPEND, 0o600))
+            fd = os.open(self._folder / ENDED, _APPEND | os.O_TRUNC, 0o600)
+            try:
+                os.write(fd, b"%d" % self.offset)
+            finally:
+                os.close(fd)
 
     def close(self) -> None:
         """Close the files; another writer may go on."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tornado.ioloop import IOLoop
 
-from submarine_jupyter_server.logs.archive import ReplicaLog
+from submarine_jupyter_server.logs.archive import Gap, ReplicaLog
 from submarine_jupyter_server.targets.kubernetes.logs import follower
 from submarine_jupyter_server.targets.kubernetes.logs.collector import PodLogs
 from tests.targets.kubernetes.logs.pods import EXPERIMENT, FakeCluster
@@ -66,12 +66,11 @@ def content(log: ReplicaLog) -> bytes:
     """Return the bytes of a log, ``<gap>`` in place of what is lost."""
     found, offset = b"", 0
     while offset < log.end:
-        chunk = log.read(offset, 1 << 24)
-        found += b"<gap>" if chunk.offset > offset else b""
-        found += chunk.data
-        if not chunk.data:
+        piece = log.read(offset, 1 << 24)
+        found += b"<gap>" if isinstance(piece, Gap) else piece.data
+        if piece.stop == offset:
             break
-        offset = chunk.offset + len(chunk.data)
+        offset = piece.stop
     return found
 
 

@@ -13,7 +13,7 @@ from unittest.mock import patch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from submarine_jupyter_server.logs.archive import ReplicaLog
+from submarine_jupyter_server.logs.archive import Chunk, ReplicaLog
 from submarine_jupyter_server.logs.layout import TIMES
 from submarine_jupyter_server.targets.kubernetes.logs.alignment import Unaligned
 from submarine_jupyter_server.targets.kubernetes.logs.sources import SOURCES, Source
@@ -177,7 +177,7 @@ def pieces(log: ReplicaLog) -> list[bytes]:
 
 
 def whole(log: ReplicaLog, start: int, end: int) -> bytes:
-    return log.read(start, end - start).data if end > start else b""
+    return b"".join(piece.data for piece in log.pieces(start, end, 1 << 24) if isinstance(piece, Chunk))
 
 
 def many(*steps: st.SearchStrategy[tuple[str, object]]) -> st.SearchStrategy[list[tuple[str, object]]]:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from submarine_jupyter_server.logs.archive import ReplicaLog
+from submarine_jupyter_server.logs.archive import Gap, ReplicaLog
 from submarine_jupyter_server.logs.layout import ENDED, RECORD, TIMES, open_to_read
 from submarine_jupyter_server.logs.writer import SegmentWriter
 
@@ -238,7 +238,7 @@ class Tail:
         found = b""
         while size <= _MOST_KNOWN and len(found) < size:
             chunk = self._log.read(offset + len(found), size - len(found))
-            if chunk.offset != offset + len(found) or not chunk.data:
+            if isinstance(chunk, Gap) or not chunk.data:
                 return None
             found += chunk.data
         return found if len(found) == size else None

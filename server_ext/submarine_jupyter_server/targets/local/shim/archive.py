@@ -2,7 +2,7 @@
 
 ``logs/<replica>/<offset of the first byte, 20 digits>.log`` are the raw bytes; where a file ends before the next one
 starts, bytes are missing: that is how a gap is declared. ``times.idx`` says when bytes came, in records "<QQ" of offset
-and Unix time in ns. ``ended`` appears when no more bytes will come.
+and Unix time in ns. ``ended`` appears when no more bytes will come, and holds their number.
 """
 
 from __future__ import annotations
@@ -108,7 +108,9 @@ class Archive:
             self._open()  # so that a gap at the very end shows as well
         self._close(keep_empty=True)
         with contextlib.suppress(OSError):
-            os.close(os.open(f"{self.folder}/ended", _CREATE, 0o600))
+            fd = os.open(f"{self.folder}/ended", _CREATE | os.O_TRUNC, 0o600)
+            os.write(fd, b"%d" % self.offset)
+            os.close(fd)
         if self._times >= 0:
             os.close(self._times)
             self._times = -1
