@@ -40,7 +40,7 @@ async def test_nobody_else_gets_the_port(bench: Bench, family: str, host: str) -
     assert FIRST <= port <= LAST
     with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
         stranger.bind(("127.0.0.1", port))
-    (bench.folder(order) / "go").touch()
+    (bench.workspace(order) / "go").touch()
     await eventually(lambda: bench.log(order) == b"ready\n", "the replica listens")
     with socket.create_connection(("127.0.0.1", port)) as client:
         assert client.recv(5) == b"hello"

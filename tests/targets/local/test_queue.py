@@ -101,5 +101,5 @@ async def test_success_after_scaling_down(bench: Bench) -> None:
     await bench.status(order, Status.RUNNING)
     await target.ensure(scaled(order, Worker=1))
     await bench.until(order, lambda seen: any(r.status == "Stopped" for r in seen.replicas))
-    (bench.folder(order) / "ready").touch()
+    (bench.workspace(order) / "ready").touch()
     assert (await bench.end(order)).status == Status.SUCCEEDED

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from submarine_jupyter.errors import TargetUnavailable
 
+from . import files
+from .orphans import find
 from .rundir import Attempt
 
 _SHIM = Path(__file__).with_name("shim") / "__main__.py"
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SUBMARINE_FAILPOINT")
+LAST_BYTES = 4096
 # Shims are ours to reap, also after the target that started them is closed; nothing more.
 _children: dict[Path, int] = {}
 
@@ -20,7 +23,7 @@ _children: dict[Path, int] = {}
 def spawn(attempt: Attempt) -> None:
     """Start a shim for an attempt; one too many ends itself. Raises TargetUnavailable if none can be started."""
     reap()
-    log = os.open(attempt.path / "shim.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    log = files.open_regular(attempt.path / "shim.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         child = subprocess.Popen(
             [sys.executable, "-I", "-S", str(_SHIM), str(attempt.path)],
@@ -45,6 +48,11 @@ def is_starting(attempt: Attempt) -> bool:
     return child is not None and _runs(child)
 
 
+def shims(attempt: Attempt) -> list[tuple[int, int | None]]:
+    """Return pid and start of the shims of an attempt, whoever started them and whatever its files say."""
+    return find(f"{_SHIM.parent.name}/{_SHIM.name}", str(attempt.path))
+
+
 def reap() -> None:
     """Let go of the shims that ended."""
     for path, child in list(_children.items()):
@@ -62,7 +70,10 @@ def _runs(child: int) -> bool:
 def complaint(attempt: Attempt) -> str:
     """Return the last line a shim wrote about its own trouble, empty if it had none."""
     try:
-        lines = (attempt.path / "shim.log").read_text(errors="replace").strip().splitlines()
-    except OSError:
+        fd = files.open_regular(attempt.path / "shim.log", os.O_RDONLY)
+    except (OSError, files.Unreadable):
         return ""
-    return lines[-1][:500] if lines else ""
+    with open(fd, "rb") as file:
+        file.seek(max(os.fstat(fd).st_size - LAST_BYTES, 0))
+        lines = file.read(LAST_BYTES).decode(errors="replace").strip().splitlines()
+    return "".join(c for c in lines[-1][:500] if c.isprintable()) if lines else ""

@@ -14,7 +14,8 @@ from submarine_jupyter.resources import quantity
 from submarine_jupyter_server.targets.base import Launch
 from submarine_jupyter_server.targets.contract import Address, Member, command, environment, listens, members, resources
 
-from .rundir import Attempt, Json, private_folder
+from .files import Json, private_folder
+from .rundir import Attempt
 from .scheduler import Amount, describe
 
 HOST = "127.0.0.1"
@@ -186,6 +187,7 @@ def _item(launch: Launch, member: Member, attempt: Attempt, settings: Settings, 
         "env": {**settings.environ, "PWD": cwd, **spec.env(member.role), **contract, **marker},
         "cwd": cwd,
         "path_replaced": "PATH" in spec.env(member.role),
+        "cpu": amount(spec, member).cpu,
         "memory_bytes": amount(spec, member).memory or None,
         "memory": memory,
     }

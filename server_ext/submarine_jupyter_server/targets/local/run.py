@@ -1,4 +1,4 @@
-"""One experiment on this machine, and what is done for it with files and processes."""
+"""One experiment on this machine: its attempts, and what is done for it with files and processes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import errno
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from submarine_jupyter.errors import TargetRefused
@@ -14,43 +15,48 @@ from submarine_jupyter_server.targets.base import Launch, Observation
 from submarine_jupyter_server.targets.contract import Member, members
 
 from . import launcher, planning
-from .orphans import sweep
+from .files import Json, Unreadable
 from .planning import Settings
 from .ports import PortLeases
-from .rundir import Attempt, ExperimentFolder, Json
+from .rundir import Attempt, ExperimentFolder, Lock
 from .scheduler import Amount
 from .shim.wakeup import STOP
-from .sight import Life, Sight, ended, look
+from .sight import SILENCE_S, Life, Pulse, Sight
 
-POLL_S = 0.05
-DYING_S = 15.0  # how long after the grace time an attempt may take to be gone
+MOST_SILENCE_S = 2.0  # what one interval counts at most: this process may have been stopped itself
+UNSURE_S = 5.0
+FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 60.0
+UNSEEN, NOTHING = Sight(Life.UNSTARTED), Amount()
+_HOLDING = (Life.UNSTARTED, Life.ALIVE, Life.LOST)
 
 
 @dataclass(eq=False, slots=True)
-class Run:
-    """What is known of an experiment that has not ended; ``plan`` is None while it waits for its turn."""
+class AttemptRun:
+    """One attempt that is not known to have ended; ``plan`` is None while it waits for its turn."""
 
     launch: Launch
-    folder: ExperimentFolder
+    folder: Attempt
     plan: Json | None = None
-    deleted: bool = False
-    over: bool = False
-    fresh: bool = True  # nothing of it is written yet
+    damage: str | None = None  # why its plan cannot be read
+    replaced: bool = False  # a newer attempt waits for its end
+    stop: Json | None = None  # the order to end
+    stopped_at: float = 0.0  # when that was given, on the monotonic clock
+    forced: bool = False  # its shim was killed because it did not follow
+    left: list[int] = field(default_factory=list)  # processes that not even SIGKILL ends
     spawns: int = 0
-    trouble: str | None = None  # why it could not be started the last time
-    told: Observation | None = None
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    sight: Sight = UNSEEN
+    pulse: Pulse | None = None
+    silent_s: float = 0.0
+    unsure_s: float = 0.0  # since it was last tried to learn more
 
-    def turn_to(self, launch: Launch, plan: Json | None) -> None:
-        """Take up what is ordered now; ``plan`` is what its attempt has been given already."""
-        if self.fresh or launch.attempt > self.launch.attempt:
-            self.told, self.trouble, self.spawns = None, None, 0
-        self.launch, self.plan, self.fresh = launch, plan, False
-
-    @property
-    def attempt(self) -> Attempt:
-        """Return the folder of the present attempt."""
-        return self.folder.attempt(self.launch.attempt)
+    def read_plan(self) -> None:
+        """Take up the plan that is on the disk."""
+        try:
+            self.plan, self.damage = self.folder.read("plan.json"), None
+        except Unreadable as error:
+            self.damage = str(error)
+        if self.plan is not None and self.stop is None and self.plan["stop"] is not None:
+            self.stop, self.stopped_at = self.plan["stop"], time.monotonic()
 
     @property
     def planned(self) -> set[str]:
@@ -58,32 +64,118 @@ class Run:
         return {item["name"] for item in self.plan["replicas"]} if self.plan else set()
 
     @property
-    def stopping(self) -> bool:
-        """Tell whether the shim was told to end everything."""
-        return self.plan is not None and self.plan["stop"] is not None
+    def stuck(self) -> bool:
+        """Tell whether its shim is there and gives no sign of life."""
+        beats = self.pulse is not None and self.pulse.lock is Lock.HELD
+        return beats and self.sight.life is Life.ALIVE and self.silent_s >= SILENCE_S
 
-    def missing(self) -> Amount:
-        """Return what the replicas that are not yet planned will take."""
-        new = [member for member in members(self.launch.spec) if member.name not in self.planned]
-        return sum((self._amount(member) for member in new), Amount())
+    @property
+    def over(self) -> bool:
+        """Tell whether nothing of it is left to care for."""
+        return self.sight.life in (Life.ENDED, Life.VANISHED)
 
-    def held(self, state: Json | None) -> Amount:
-        """Return what its replicas take now: those that are planned and have not ended, those that are ending."""
-        seen = {replica["name"]: replica for replica in (state or {}).get("replicas", [])}
+    def feel(self, pulse: Pulse, interval_s: float) -> bool:
+        """Take note of a pulse; return whether the attempt should be looked at now."""
+        before, was_stuck, self.pulse = self.pulse, self.stuck, pulse
+        if before is None or before.beat_ns != pulse.beat_ns:
+            self.silent_s = 0.0
+        else:
+            self.silent_s += min(interval_s, MOST_SILENCE_S)
+        if before is None or (before.lock, before.files) != (pulse.lock, pulse.files) or self.stuck != was_stuck:
+            return True
+        if self.sight.life in (Life.UNREADABLE, Life.ELSEWHERE) and self.stop is None:
+            self.unsure_s = 0.0 if self.unsure_s >= UNSURE_S else self.unsure_s + interval_s
+            return self.unsure_s == 0.0
+        quiet = self.sight.life is Life.ALIVE and pulse.lock is Lock.HELD and self.damage is None
+        return self.stop is not None or not quiet
+
+    def held(self) -> Amount:
+        """Return what its replicas take: those that are planned and have not ended, those that are ending."""
+        if self.sight.life not in _HOLDING:
+            return Amount()
+        seen = {replica["name"]: replica for replica in (self.sight.state or {}).get("replicas", [])}
+        items = {item["name"]: item for item in self.plan["replicas"]} if self.plan else {}
         total = Amount()
-        for name in self.planned | seen.keys():
+        for name in items.keys() | seen.keys():
             known = seen.get(name)
-            if known is None or known["pid"] or (name in self.planned and known["status"] in ("Waiting", "Running")):
-                role, _, index = name.rpartition("-")
-                total += self._amount(Member(role.capitalize(), int(index)))
+            if known is None or known["pid"] or (name in items and known["status"] in ("Waiting", "Running")):
+                total += self._amount(name, items.get(name, {}))
         return total
 
-    def _amount(self, member: Member) -> Amount:
+    def _amount(self, name: str, item: Json) -> Amount:
+        if "cpu" in item:
+            return Amount(item["cpu"], item["memory_bytes"] or 0)
+        role, _, index = name.rpartition("-")
+        member = Member(role.capitalize(), int(index))
         return planning.amount(self.launch.spec, member) if member.role in self.launch.spec.spec else Amount()
 
 
-def record(folder: ExperimentFolder, launch: Launch) -> tuple[Launch, Json | None]:
-    """Write down what is ordered; return what counts, newer if this order is a late one, and the plan it has.
+@dataclass(eq=False, slots=True)
+class Run:
+    """What is known of an experiment that has not ended: its ``present`` attempt, and ``older`` ones that live."""
+
+    present: AttemptRun
+    folder: ExperimentFolder
+    older: list[AttemptRun] = field(default_factory=list)
+    unreadable: str | None = None  # what is wrong with the record of what was ordered
+    deleted: bool = False
+    over: bool = False
+    fresh: bool = True  # nothing of it is written yet
+    trouble: str | None = None  # why it could not be started the last time
+    failures: int = 0
+    failed: bool = False  # the last look at it
+    granted: Amount = NOTHING  # what it may take, but has not yet
+    told: Observation | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    busy: Future[object] | None = None  # a call for it that has not come back
+
+    @property
+    def launch(self) -> Launch:
+        """Return what was ordered last."""
+        return self.present.launch
+
+    @property
+    def attempts(self) -> list[AttemptRun]:
+        """Return all attempts that are not known to have ended, oldest first."""
+        return [*self.older, self.present]
+
+    @property
+    def stopping(self) -> bool:
+        """Tell whether everything is to end."""
+        return self.present.stop is not None
+
+    @property
+    def occupied(self) -> bool:
+        """Tell whether a call for it is under way."""
+        return self.busy is not None and not self.busy.done()
+
+    def turn_to(self, launch: Launch, older: list[AttemptRun]) -> None:
+        """Take up what is ordered now; ``older`` are the attempts before it that may live."""
+        known = {attempt.launch.attempt: attempt for attempt in self.attempts}
+        if self.fresh or launch.attempt > self.launch.attempt:
+            self.told, self.trouble, self.failures = None, None, 0
+            self.older = [known.get(attempt.launch.attempt, attempt) for attempt in older]
+            for attempt in self.older:
+                attempt.replaced = True
+            self.present = AttemptRun(launch, self.folder.attempt(launch.attempt))
+        self.present.launch, self.fresh = launch, False
+
+    def held(self) -> Amount:
+        """Return what its processes take, and what it may take at any moment."""
+        return sum((attempt.held() for attempt in self.attempts), self.granted)
+
+    def missing(self) -> Amount:
+        """Return what the replicas that are not yet planned will take."""
+        new = [member for member in members(self.launch.spec) if member.name not in self.present.planned]
+        return sum((planning.amount(self.launch.spec, member) for member in new), Amount())
+
+    def pause_s(self) -> float:
+        """Return how long to wait before the next try, after so many that failed."""
+        return min(FIRST_PAUSE_S * 2.0 ** min(self.failures - 1, 10), LAST_PAUSE_S)
+
+
+def record(folder: ExperimentFolder, launch: Launch) -> Launch:
+    """Write down what is ordered; return what counts, newer if this order is a late one.
 
     Raises TargetRefused for what cannot be started at all, before anything is written.
     """
@@ -93,43 +185,44 @@ def record(folder: ExperimentFolder, launch: Launch) -> tuple[Launch, Json | Non
     if folder.deleted:
         raise TargetRefused(f"{launch.experiment_id} was deleted")
     if known is not None and (known.attempt, known.generation) >= (launch.attempt, launch.generation):
-        return known, folder.attempt(known.attempt).read("plan.json")
+        return known
     if known is None or known.attempt < launch.attempt:
         planning.working_dir(launch.spec)
     folder.write_launch(launch)
     reach("rundir_created")
-    return launch, folder.attempt(launch.attempt).read("plan.json")
+    return launch
 
 
-def begin(run: Run, settings: Settings, ports: PortLeases) -> Json:
-    """Write the plan of an attempt and start its shim; return the plan."""
-    launch, attempt = run.launch, run.attempt
-    _end_older(run)
+def begin(run: Run, settings: Settings, ports: PortLeases) -> None:
+    """Write the plan of an attempt and start its shim."""
+    launch, attempt = run.launch, run.present.folder
     plan = attempt.read("plan.json")
     if plan is None:
-        planning.prepare(launch, attempt)
-        draft = planning.make_plan(launch, attempt, settings, _lease(run, ports))
-        plan = attempt.create_plan(draft)
+        with ports.kept_only_if_done(launch.experiment_id):
+            planning.prepare(launch, attempt)
+            plan = attempt.create_plan(planning.make_plan(launch, attempt, settings, _lease(run, ports)))
+    run.present.plan = plan
     reach("plan_written")
     reach("shim_spawn_before")
     launcher.spawn(attempt)
     reach("shim_spawn_after")
-    return plan
 
 
-def rescale(run: Run, settings: Settings, ports: PortLeases, *, grow: bool) -> Json:
+def rescale(run: Run, settings: Settings, ports: PortLeases, *, grow: bool) -> None:
     """Give the shim the replicas that are wanted now, or, unless ``grow``, only those of them it has already."""
-    plan = planning.make_plan(
-        run.launch,
-        run.attempt,
-        settings,
-        _lease(run, ports),
-        run.attempt.read("plan.json"),
-        grow=grow,
-    )
-    run.attempt.replace_plan(plan)
+    attempt = run.present
+    with ports.kept_only_if_done(run.launch.experiment_id):
+        plan = planning.make_plan(
+            run.launch,
+            attempt.folder,
+            settings,
+            _lease(run, ports),
+            attempt.folder.read("plan.json"),
+            grow=grow,
+        )
+        attempt.folder.replace_plan(plan)
+    attempt.plan = plan
     reach("plan_written")
-    return plan
 
 
 def _lease(run: Run, ports: PortLeases) -> Callable[[int], list[int]]:
@@ -137,54 +230,40 @@ def _lease(run: Run, ports: PortLeases) -> Callable[[int], list[int]]:
     return lambda count: ports.lease(run.launch.experiment_id, count, hold=hold)
 
 
-def stop(run: Run, reason: str, message: str, grace_s: float) -> Json | None:
-    """Tell the shim to end everything, or write the end of what never started; return the new plan if there is one."""
-    if run.plan is None:
-        run.attempt.finish(ended(run.launch, None, reason, message))
-        return None
-    plan = run.attempt.read("plan.json") or run.plan
-    if plan["stop"] is None:
-        plan = plan | {"stop": {"reason": reason, "message": message, "grace_s": grace_s}}
+def order_end(attempt: AttemptRun, reason: str, message: str, grace_s: float) -> None:
+    """Tell the shim of an attempt to end everything; where there is none, none will start."""
+    order = {"reason": reason, "message": message, "grace_s": grace_s}
+    if attempt.stop is None:
+        attempt.stop, attempt.stopped_at = order, time.monotonic()
     try:
-        run.attempt.replace_plan(plan)
-    except OSError as error:
-        # Who fills the disk must be stopped all the same.
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not run.attempt.call(STOP):
-            raise
-    return plan
-
-
-def bury(launch: Launch, attempt: Attempt, sight: Sight) -> None:
-    """Write the end of an attempt whose shim is gone, and end what it left running on this machine."""
-    if sight.life is Life.REBOOTED:
-        reason, message = "HostRebooted", f"{sight.host} was restarted while it ran"
-    elif sight.life is Life.CONTAINER_GONE:
-        reason, message = "HostGone", "the container it ran in is gone"
+        plan = attempt.folder.read("plan.json") or attempt.plan
+    except Unreadable:
+        plan = attempt.plan
+    if plan is not None:
+        attempt.plan = plan = plan if plan["stop"] else plan | {"stop": order}
+        attempt.stop = plan["stop"]
+        try:
+            attempt.folder.replace_plan(plan)
+        except OSError as error:
+            # Who fills the disk must be stopped all the same.
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not attempt.folder.call(STOP):
+                raise
     else:
-        left = sweep(launch.uid, launch.attempt, sight.state)
-        message = f"its supervisor died; {left} processes it left were ended" if left else "its supervisor died"
-        reason, complaint = "SupervisorLost", launcher.complaint(attempt)
-        message = f"{message} ({complaint})" if complaint else message
-    attempt.finish(ended(launch, sight.state, reason, message))
+        attempt.folder.call(STOP)
 
 
-def _end_older(run: Run) -> None:
-    """End the attempts before this one: one experiment is never running twice."""
-    for older in run.folder.attempts():
-        if older.number >= run.launch.attempt or older.has("exit.json"):
-            continue
-        launch = replace(run.launch, attempt=older.number)
-        plan = older.read("plan.json")
-        if plan is not None and plan["stop"] is None:
-            order = {"reason": "Stopped", "message": "replaced by a new attempt", "grace_s": plan["grace_s"]}
-            older.replace_plan(plan | {"stop": order})
-        until = time.monotonic() + (plan["grace_s"] if plan else 0.0) + DYING_S
-        while older.is_supervised() and time.monotonic() < until:
-            time.sleep(POLL_S)
-        if not older.has("exit.json") and not older.is_supervised():
-            bury(launch, older, Sight(Life.LOST, older.read("state.json")))
+def older_than(launch: Launch, folder: ExperimentFolder) -> list[AttemptRun]:
+    """Return the attempts before the one in ``launch`` that may live. Blocks."""
+    found = []
+    for attempt in folder.attempts():
+        if attempt.number < launch.attempt and not _is_over(attempt):
+            found.append(AttemptRun(replace(launch, attempt=attempt.number), attempt, replaced=True))
+            found[-1].read_plan()
+    return found
 
 
-def gone(folder: ExperimentFolder, here: Json) -> bool:
-    """Tell whether nothing of an experiment runs any more."""
-    return all(look(attempt, here).life in (Life.ENDED, Life.UNSTARTED, Life.VANISHED) for attempt in folder.attempts())
+def _is_over(attempt: Attempt) -> bool:
+    try:
+        return attempt.has("exit.json") and attempt.lock_state()[0] is not Lock.HELD
+    except Unreadable:
+        return False

@@ -21,21 +21,32 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import itertools
-import json
 import os
 import re
 import shutil
+import stat
+from collections.abc import Iterator
+from enum import Enum, auto
 from pathlib import Path
-from typing import Any
 
-from submarine_jupyter.errors import NotFound, SubmarineError
+from submarine_jupyter.errors import NotFound, SubmarineError, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.targets.base import Launch
 
-Json = dict[str, Any]
+from . import files, records
+from .files import Json, Unreadable, private_folder
+
 _ID = re.compile(r"experiment-[0-9]{1,20}-[0-9]{4,20}")
-_draft = itertools.count()
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+
+
+class Lock(Enum):
+    """What the lock of an attempt tells of its shim."""
+
+    HELD = auto()
+    FREE = auto()
+    MISSING = auto()
+    SPOILT = auto()  # something else has its name
 
 
 class Attempt:
@@ -48,80 +59,112 @@ class Attempt:
 
     def create_plan(self, plan: Json) -> Json:
         """Write the first plan and return it, or return the one that is there already."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = _write_draft(self.path / "plan.json", plan)
+        private_folder(self.path)
+        path = self.path / "plan.json"
         try:
-            os.link(draft, self.path / "plan.json")
-        except FileExistsError:
-            return self.read("plan.json") or plan
-        finally:
-            draft.unlink()
-        _sync_folder(self.path)
-        return plan
+            made = files.create_json(path, plan)
+        except OSError:
+            # A file system without hard links: the lock decides who writes it.
+            with self._locked() as held:
+                made = held and not files.exists(path)
+                if made:
+                    files.write_json(path, plan)
+        return plan if made else self.read("plan.json") or plan
 
     def replace_plan(self, plan: Json) -> None:
         """Write the plan anew and have the shim look at it."""
-        write_json(self.path / "plan.json", plan)
+        files.write_json(self.path / "plan.json", plan)
         self.call()
 
     def call(self, word: bytes = b"") -> bool:
         """Have the shim look at the plan, or do what ``word`` says; return whether there is one that hears it."""
         try:
-            fd = os.open(self.path / "ctl", os.O_WRONLY | os.O_NONBLOCK)
+            fd = os.open(self.path / "ctl", os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
             return False
         try:
-            return os.write(fd, word + b"\n") > 0
+            return stat.S_ISFIFO(os.fstat(fd).st_mode) and os.write(fd, word + b"\n") > 0
         except OSError:
             return False
         finally:
             os.close(fd)
 
     def read(self, name: str) -> Json | None:
-        """Return one of the JSON files, None if there is none."""
-        return read_json(self.path / name)
+        """Return what one of the JSON files holds, None if there is none. Raises Unreadable."""
+        return _read(self.path / name)
 
     def has(self, name: str) -> bool:
-        """Tell whether one of the files is there."""
-        return (self.path / name).exists()
+        """Tell whether one of the files is there, whatever it is."""
+        return files.exists(self.path / name)
 
     def mark(self, name: str) -> None:
         """Create one of the empty files."""
-        (self.path / name).touch(mode=0o600)
+        files.mark(self.path / name)
 
-    def is_supervised(self) -> bool:
-        """Tell whether a shim lives, by trying the lock that it holds."""
-        try:
-            lock = self._try_lock(os.O_RDWR)
-        except FileNotFoundError:
+    @property
+    def there(self) -> bool:
+        """Tell whether the folder is there. Raises Unreadable for anything else of its name."""
+        if not files.exists(self.path):
             return False
-        if lock is not None:
-            os.close(lock)
-        return lock is None
-
-    def finish(self, state: Json) -> bool:
-        """Write ``exit.json`` for an attempt without a shim, so that none ever starts; False if there is one."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = self._try_lock(os.O_RDWR | os.O_CREAT)
-        if lock is None:
-            return False
-        try:
-            if not self.has("exit.json"):
-                write_json(self.path / "exit.json", state)
-            for folder in self.path.glob("logs/*"):
-                (folder / "ended").touch(mode=0o600)
-        finally:
-            os.close(lock)
+        if not stat.S_ISDIR(self.path.lstat().st_mode):
+            raise Unreadable(self.path, "it is no folder")
         return True
 
-    def _try_lock(self, flags: int) -> int | None:
-        fd = os.open(self.path / "lock", flags, 0o600)
+    def lock_state(self) -> tuple[Lock, int]:
+        """Return whether a shim holds the lock, and when it last gave a sign of life there, in ns; raises Unreadable.
+
+        Raises Unreadable only for what a failing system may be the cause of; something else of its name is SPOILT.
+        """
+        path = self.path / "lock"
+        try:
+            if not stat.S_ISREG(path.lstat().st_mode):
+                return Lock.SPOILT, 0
+            fd = files.open_regular(path, os.O_RDWR)
+        except FileNotFoundError:
+            return Lock.MISSING, 0
+        except OSError as error:
+            raise Unreadable(path, error.strerror or error) from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared, so that two who ask do not take each other for it
+        except BlockingIOError:
+            return Lock.HELD, os.fstat(fd).st_mtime_ns
+        finally:
+            os.close(fd)
+        return Lock.FREE, 0
+
+    def finish(self, state: Json) -> bool:
+        """Write ``exit.json`` for an attempt without a shim, so that none ever starts; False if there is one.
+
+        What is there and cannot be read is replaced.
+        """
+        private_folder(self.path)
+        with self._locked() as held:
+            if not held:
+                return False
+            try:
+                ended = self.read("exit.json") is not None
+            except Unreadable:
+                ended = False
+            if not ended:
+                files.write_json(self.path / "exit.json", state)
+            for folder in self.path.glob("logs/*"):
+                with contextlib.suppress(OSError, Unreadable):
+                    files.mark(folder / "ended")
+        return True
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[bool]:
+        path = self.path / "lock"
+        if self.lock_state()[0] is Lock.SPOILT:
+            files.set_aside(path)
+        fd = files.open_regular(path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield True
         except BlockingIOError:
+            yield False
+        finally:
             os.close(fd)
-            return None
-        return fd
 
 
 class ExperimentFolder:
@@ -133,42 +176,50 @@ class ExperimentFolder:
     @property
     def deleted(self) -> bool:
         """Tell whether the tombstone stands."""
-        return (self.path / "deleted").exists()
+        return files.exists(self.path / "deleted")
 
     def bury(self) -> None:
         """Set the tombstone, for good."""
-        (self.path / "deleted").touch(mode=0o600)
-        _sync_folder(self.path)
+        files.mark(self.path / "deleted")
+        files.sync_folder(self.path)
 
     def attempt(self, number: int) -> Attempt:
         """Return the folder of an attempt."""
         return Attempt(self.path / str(number))
 
     def attempts(self) -> list[Attempt]:
-        """Return the attempts there are, oldest first."""
+        """Return the attempts there are, oldest first. Raises Unreadable."""
         try:
-            numbers = sorted(int(name) for name in os.listdir(self.path) if name.isdecimal())
+            names = os.listdir(self.path)
         except FileNotFoundError:
             return []
-        return [self.attempt(number) for number in numbers]
+        except OSError as error:
+            raise Unreadable(self.path, error.strerror or error) from error
+        return [self.attempt(number) for number in sorted(int(name) for name in names if _NUMBER.fullmatch(name))]
 
     def read_launch(self) -> Launch | None:
-        """Return what was ordered last; None if the folder holds no experiment."""
-        data = read_json(self.path / "experiment.json")
+        """Return what was ordered last; None if the folder holds no experiment. Raises Unreadable."""
+        path = self.path / "experiment.json"
+        data = _read(path)
         if data is None:
             return None
-        return Launch(**{**data, "spec": ExperimentSpec.parse(data["spec"])})
+        try:
+            spec = ExperimentSpec.parse(data["spec"])
+        except (SubmarineError, RecursionError) as error:
+            raise Unreadable(path, str(error)[:300]) from None
+        if data["experiment_id"] != self.path.name:
+            raise Unreadable(path, f"it is about {data['experiment_id'][:80]}")
+        return Launch(**{name: data[name] for name in Launch.__slots__} | {"spec": spec})
 
     def write_launch(self, launch: Launch) -> None:
         """Write what is ordered, before it is done."""
         new = not self.path.exists()
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         # First, so that the newest attempt of an experiment is always to be seen from the folders alone.
-        self.attempt(launch.attempt).path.mkdir(mode=0o700, exist_ok=True)
+        private_folder(self.attempt(launch.attempt).path)
         data = {name: getattr(launch, name) for name in Launch.__slots__} | {"spec": launch.spec.wire()}
-        write_json(self.path / "experiment.json", data)
+        files.write_json(self.path / "experiment.json", data)
         if new:
-            _sync_folder(self.path.parent)
+            files.sync_folder(self.path.parent)
 
     def remove(self) -> None:
         """Remove everything."""
@@ -184,7 +235,7 @@ class Runs:
 
     def create(self) -> None:
         """Make the folder, for its owner only."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self.path)
         self.path.chmod(0o700)
 
     def experiment(self, experiment_id: str) -> ExperimentFolder:
@@ -194,73 +245,33 @@ class Runs:
         return ExperimentFolder(self.path / experiment_id)
 
     def experiments(self) -> list[ExperimentFolder]:
-        """Return the folders of all experiments, oldest first."""
+        """Return the folders of all experiments, oldest first. Raises TargetUnavailable if they cannot be listed."""
         try:
             names = sorted(os.listdir(self.path))
-        except FileNotFoundError:
-            return []
+        except OSError as error:
+            raise TargetUnavailable(f"the experiments in {self.path} cannot be listed: {error.strerror}") from error
         return [ExperimentFolder(self.path / name) for name in names if _ID.fullmatch(name)]
 
     def listen(self) -> int:
         """Open the FIFO through which shims report news, for reading without waiting; -1 where there are no FIFOs."""
+        path = self.path / ".news"
         try:
+            if files.exists(path) and not stat.S_ISFIFO(path.lstat().st_mode):
+                files.set_aside(path)
             with contextlib.suppress(FileExistsError):
-                os.mkfifo(self.path / ".news", 0o600)
+                os.mkfifo(path, 0o600)
             # For writing too, so that it never ends.
-            return os.open(self.path / ".news", os.O_RDWR | os.O_NONBLOCK)
-        except OSError:
+            return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except (OSError, Unreadable):
             return -1
 
 
-def private_folder(path: Path) -> Path:
-    """Make a folder, and those above it that are missing, for the owner only; return it."""
-    if not path.is_dir():
-        private_folder(path.parent)
-        path.mkdir(mode=0o700, exist_ok=True)
-    return path
-
-
-def read_json(path: Path) -> Json | None:
-    """Return the object in a file, None if there is no file. Raises SubmarineError if it is no object."""
-    try:
-        data = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise SubmarineError(f"{path} is damaged: {error}") from None
-    if not isinstance(data, dict):
-        raise SubmarineError(f"{path} is damaged: it holds no object")
+def _read(path: Path) -> Json | None:
+    data = files.read_json(path, records.LIMITS[path.name])
+    if data is not None and (problem := records.problem(path.name, data)) is not None:
+        raise Unreadable(path, problem)
     return data
-
-
-def write_json(path: Path, data: Json) -> None:
-    """Replace a file at once and for good, also through a power cut."""
-    draft = _write_draft(path, data)
-    draft.replace(path)
-    _sync_folder(path.parent)
-
-
-def _write_draft(path: Path, data: Json) -> Path:
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{next(_draft)}")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(fd, "w", encoding="utf-8") as file:
-            json.dump(data, file)
-            file.flush()
-            os.fsync(fd)
-    except OSError:
-        draft.unlink()
-        raise
-    return draft
 
 
 def _workspace(experiment: Path) -> Path:
     return experiment.parents[1] / "work" / experiment.name
-
-
-def _sync_folder(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

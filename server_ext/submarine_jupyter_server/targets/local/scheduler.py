@@ -5,6 +5,7 @@ Somebody who fits may overtake others that wait for more, but nobody is overtake
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 MAX_OVERTAKEN = 16
@@ -34,58 +35,84 @@ class Amount:
 class _Request:
     key: str
     amount: Amount
+    not_before: float = 0.0
     overtaken: int = 0
 
 
 class Scheduler:
-    """Keeps account of who holds and who wants what; keys are experiment ids."""
+    """Keeps account of who holds and who wants what; keys are experiment ids.
+
+    ``changes`` counts what may have changed somebody's reason to wait.
+    """
 
     def __init__(self, capacity: Amount) -> None:
         self.capacity = capacity
+        self.used = Amount()
+        self.changes = 0
         self._held: dict[str, Amount] = {}
-        self._queue: list[_Request] = []
-
-    @property
-    def used(self) -> Amount:
-        """Return what is held in all."""
-        return sum(self._held.values(), Amount())
+        self._queue: dict[str, _Request] = {}
+        self._asked_at = -1
+        self._next_try: float | None = None
 
     @property
     def queued(self) -> list[str]:
         """Return who waits, in order."""
-        return [request.key for request in self._queue]
+        return list(self._queue)
 
-    def request(self, key: str, amount: Amount) -> None:
-        """Ask for more; asking again changes the amount and keeps the place in the queue."""
-        for waiting in self._queue:
-            if waiting.key == key:
-                waiting.amount = amount
-                return
-        self._queue.append(_Request(key, amount))
+    def waits(self, key: str) -> bool:
+        """Tell whether ``key`` waits for something."""
+        return key in self._queue
+
+    def request(self, key: str, amount: Amount, *, first: bool = False, not_before: float = 0.0) -> None:
+        """Ask for more, before all others or after them, but not before a moment (on the monotonic clock).
+
+        Asking again changes the amount and keeps the place in the queue.
+        """
+        known = self._queue.get(key)
+        if known is not None:
+            if known.amount != amount:
+                known.amount = amount
+                self.changes += 1
+            return
+        request = _Request(key, amount, not_before)
+        self._queue = {key: request, **self._queue} if first else self._queue
+        self._queue[key] = request
+        self.changes += 1
 
     def withdraw(self, key: str) -> None:
         """Ask no more."""
-        self._queue = [request for request in self._queue if request.key != key]
+        if self._queue.pop(key, None) is not None:
+            self.changes += 1
 
     def hold(self, key: str, amount: Amount) -> None:
         """Set what ``key`` holds, more or less than it was granted: what runs, runs."""
+        before = self._held.get(key, Amount())
+        if before == amount:
+            return
+        self.used = self.used - before + amount
+        self.changes += 1
         if amount == Amount():
             self._held.pop(key, None)
         else:
             self._held[key] = amount
 
-    def admit(self) -> list[str]:
+    def admit(self, now: float = 0.0) -> list[str]:
         """Grant what can be granted now; return to whom."""
+        if self._asked_at == self.changes and (self._next_try is None or now < self._next_try):
+            return []
         granted: list[str] = []
         passed: list[_Request] = []
-        free = self.capacity - self.used
-        for request in list(self._queue):
+        later: list[float] = []
+        for request in list(self._queue.values()):
             if not self._possible(request):
                 continue  # this machine never has so much: it must not hold up the others
-            if request.amount.within(free):
-                self._queue.remove(request)
-                self._held[request.key] = self._held.get(request.key, Amount()) + request.amount
-                free = free - request.amount
+            if request.not_before > now:
+                later.append(request.not_before)
+                continue
+            if request.amount.within(self.capacity - self.used):
+                del self._queue[request.key]
+                self.hold(request.key, self._held.get(request.key, Amount()) + request.amount)
+                self.changes += 1
                 granted.append(request.key)
                 for other in passed:
                     other.overtaken += 1
@@ -93,15 +120,18 @@ class Scheduler:
                 passed.append(request)
             if any(other.overtaken >= MAX_OVERTAKEN for other in passed):
                 break
+        self._asked_at, self._next_try = self.changes, min(later, default=None)
         return granted
 
     def why_waiting(self, key: str) -> str:
         """Return a sentence for a person: what is missing, who has it, how long the queue is."""
-        place = self.queued.index(key)
-        request = self._queue[place]
+        request = self._queue[key]
         if not self._possible(request):
             have = describe(self.capacity)
             return f"it needs {describe(self._held.get(key, Amount()) + request.amount)}, and this machine has {have}"
+        first = list(itertools.islice(self._queue, SHOWN_POSITIONS))
+        if key not in first:
+            return f"waiting: more than {SHOWN_POSITIONS - 1} experiments are ahead in the queue"
         missing = request.amount - (self.capacity - self.used)
         parts = []
         if missing.cpu > 0:
@@ -109,9 +139,7 @@ class Scheduler:
         if missing.memory > 0:
             parts.append(f"{_size(missing.memory)} of {_size(request.amount.memory)} memory")
         what = f"waiting for {' and '.join(parts)}: {self._holders(key)}" if parts else "waiting for its turn"
-        if place < SHOWN_POSITIONS:
-            return f"{what}; position {place + 1} in the queue"
-        return f"waiting: more than {SHOWN_POSITIONS - 1} experiments are ahead in the queue"
+        return f"{what}; position {first.index(key) + 1} in the queue"
 
     def _possible(self, request: _Request) -> bool:
         return (self._held.get(request.key, Amount()) + request.amount).within(self.capacity)

@@ -1,17 +1,19 @@
 """Keep the experiments of this machine going: who may start, how each is, and telling it to whoever wants to know.
 
-Everything that touches files or processes runs in threads. A shim names its attempt in a FIFO when something changed;
-once a second each experiment is looked at anyway, so nothing depends on that.
+Everything that touches files or processes runs in threads, for each experiment one call at a time, so that one whose
+files hang holds up no other. A shim names its attempt in a FIFO when something changed; once a second the pulse of each
+attempt is felt anyway, so nothing depends on that.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
@@ -19,23 +21,29 @@ from submarine_jupyter.errors import SubmarineError, TargetRefused, TargetUnavai
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.targets.base import Observation, Sink
 from submarine_jupyter_server.targets.contract import members
-from submarine_jupyter_server.threads import DaemonPool
 
 from . import launcher
 from . import run as acts
+from .files import Json, Unreadable
 from .planning import Settings
 from .ports import PortLeases
-from .run import Run
-from .rundir import Json, Runs
+from .report import report
+from .run import AttemptRun, Run
+from .rundir import Runs
 from .scheduler import Amount, Scheduler
-from .sight import Life, Sight, ended, look, now_ms, observe, waiting
+from .settling import settle
+from .sight import Life, Sight, ended, now_ms, observe, pulse
+from .threads import Threads, finished
 
 log = logging.getLogger(__name__)
 TICK_S = 1.0
-MAX_SPAWNS = 10
-THREADS = 4
+LOOK_S = 10.0  # for what is done with the files of one experiment
+WORK_S = 120.0  # for the plan of a thousand replicas on a slow disk
+PATIENCE_S = 1.0  # then the next pulse is felt without waiting for this one
+CLOSE_S = 2.0
 P = ParamSpec("P")
 T = TypeVar("T")
+A = TypeVar("A")
 
 
 class Supervision:
@@ -49,15 +57,34 @@ class Supervision:
         self._settings = settings
         self._ports = PortLeases()
         self._sink: Sink | None = None
-        self._pool = DaemonPool(THREADS, "local-target")
+        self._threads = Threads("local-target")
         self._tasks: set[asyncio.Task[None]] = set()
         self._looking: set[str] = set()
         self._news = -1
+        self._felt_at = time.monotonic()
+        self._queue_seen = -1
 
     async def io(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a blocking function in a thread."""
-        call = functools.partial(function, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+        """Run a blocking function in a thread. Raises TargetUnavailable if it does not come back."""
+        future = self._threads.submit(function, *args, **kwargs)
+        if not await finished(future, LOOK_S):
+            raise TargetUnavailable(f"the files in {self._folders.path} do not answer", reason="Unreadable")
+        return future.result()
+
+    async def each(self, function: Callable[[A], T], items: Sequence[A]) -> list[T | Exception | Future[None]]:
+        """Run a blocking function for each item in threads; what hangs is left behind."""
+        return await self._threads.each(function, items, PATIENCE_S)
+
+    async def act(self, run: Run, limit_s: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a blocking function for an experiment, after the one before. Raises TargetUnavailable if it hangs."""
+        busy = run.busy
+        if busy is None or await finished(busy, limit_s):
+            future = self._threads.submit(function, *args, **kwargs)
+            run.busy = future  # type: ignore[assignment]
+            if await finished(future, limit_s):
+                return future.result()
+        why = f"{run.folder.path} cannot be read: its file system does not answer"
+        raise TargetUnavailable(why, reason="Unreadable", hint="it is tried again until it does")
 
     async def start(self, sink: Sink) -> None:
         """Begin to look; observations go to ``sink``, or from now on to another one."""
@@ -70,7 +97,7 @@ class Supervision:
         self._spawn_task(self._watch())
 
     async def close(self) -> None:
-        """Stop looking."""
+        """Stop looking; a call that hangs is left behind."""
         if self._news >= 0:
             asyncio.get_running_loop().remove_reader(self._news)
             os.close(self._news)
@@ -78,139 +105,155 @@ class Supervision:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(self._pool.shutdown)
+        until = time.monotonic() + CLOSE_S
+        for run in self.runs.values():
+            if run.busy is not None:
+                await finished(run.busy, max(until - time.monotonic(), 0.0))
         self._ports.close()
 
     def adopt(self, run: Run) -> None:
         """Take on an experiment that is there already."""
-        self.runs[run.launch.experiment_id] = run
-        if run.plan is not None:
-            ports = [port for item in run.plan["replicas"] for port in item["ports"]]
-            self._ports.adopt(run.launch.experiment_id, ports)
-            self.scheduler.hold(run.launch.experiment_id, run.held(None))
+        key = run.launch.experiment_id
+        self.runs[key] = run
+        for attempt in run.attempts:
+            if attempt.plan is not None:
+                self._ports.adopt(key, [port for item in attempt.plan["replicas"] for port in item["ports"]])
+        self.scheduler.hold(key, run.held())
 
     async def ask(self, run: Run) -> None:
         """Have an experiment get what it should have: less at once, more when there is room."""
         async with run.lock:
-            if run.over or run.stopping or run.deleted:
-                return
-            wanted = {member.name for member in members(run.launch.spec)}
-            if run.plan is not None and run.planned - wanted:
-                run.plan = await self.io(acts.rescale, run, self._settings, self._ports, grow=False)
-            if wanted - run.planned:
-                self.scheduler.request(run.launch.experiment_id, run.missing())
-            else:
-                self.scheduler.withdraw(run.launch.experiment_id)
+            await self._request(run)
         begun = self._admit().get(run.launch.experiment_id)
         if begun is not None:
             # Once begun, it is done to the end, also when whoever asked for it does not wait any more.
             await asyncio.shield(begun)
 
+    async def _request(self, run: Run, *, first: bool = False) -> None:
+        if run.over or run.stopping or run.deleted or run.older or run.unreadable or run.present.damage:
+            return
+        wanted = {member.name for member in members(run.launch.spec)}
+        if run.present.plan is not None and run.present.planned - wanted:
+            await self.act(run, WORK_S, acts.rescale, run, self._settings, self._ports, grow=False)
+        if wanted - run.present.planned:
+            self.scheduler.request(run.launch.experiment_id, run.missing(), first=first)
+        else:
+            self.scheduler.withdraw(run.launch.experiment_id)
+
     def _admit(self) -> dict[str, asyncio.Task[None]]:
         """Start what there is room for."""
-        granted = [self.runs[key] for key in self.scheduler.admit() if key in self.runs]
-        return {run.launch.experiment_id: self._spawn_task(self._safely(self._grant, run)) for run in granted}
+        begun = {}
+        for key in self.scheduler.admit(time.monotonic()):
+            if (run := self.runs.get(key)) is not None:
+                run.granted = run.missing()
+                begun[key] = self._spawn_task(self._safely(self._grant, run))
+        return begun
 
     async def resume(self, run: Run) -> None:
         """Go on with an experiment that was adopted."""
         if run.deleted:
             await self._safely(self.stop, run, "Deleted", "it was deleted")
         else:
-            await self._safely(self.look_at, run)
+            await self._safely(self.refresh, run)
             await self._safely(self.ask, run)
 
     async def stop(self, run: Run, reason: str, message: str) -> None:
-        """End an experiment; what has not started never will."""
+        """End all attempts of an experiment; what has not started never will."""
         async with run.lock:
             self.scheduler.withdraw(run.launch.experiment_id)
-            try:
-                run.plan = await self.io(acts.stop, run, reason, message, self._settings.grace_s)
-            except FileNotFoundError:
-                pass  # its files were removed, and it ends by itself
-            except OSError as error:
-                raise TargetUnavailable(f"it cannot be stopped now: {error}") from error
-        await self.look_at(run)
+            for attempt in run.attempts:
+                try:
+                    await self.act(run, LOOK_S, acts.order_end, attempt, reason, message, self._settings.grace_s)
+                except FileNotFoundError:
+                    pass  # its files were removed, and it ends by itself
+                except OSError as error:
+                    raise TargetUnavailable(f"it cannot be stopped now: {error}") from error
+        await self.refresh(run)
 
-    async def look_at(self, run: Run) -> None:
+    async def refresh(self, run: Run) -> None:
         """See how an experiment is, tell it if it changed, and do what is to be done."""
         async with run.lock:
             if run.over or run.fresh:
                 return
-            key = run.launch.experiment_id
-            if run.plan is None and key in self.scheduler.queued:
-                await self._tell(run, self._observation(run, Sight(Life.UNSTARTED)))
-                return
-            sight = await self._settled(run, await self.io(look, run.attempt, self.here))
-            if sight.life is Life.VANISHED:
-                log.warning("the files of %s are gone", key)
-                self._forget(run)
-                return
-            if sight.state is not None and sight.state.get("running_ms"):
-                self._ports.held_elsewhere(key)
-            if run.plan is not None:
-                self.scheduler.hold(key, Amount() if sight.life is Life.ELSEWHERE else run.held(sight.state))
-            await self._tell(run, self._observation(run, sight))
-            if sight.life is Life.ENDED:
-                await self.io(run.attempt.mark, "seen")
-                self._forget(run)
+            run.failed = True
+            try:
+                await self._refresh(run)
+            except TargetUnavailable as error:
+                await self._tell(run, report(run, self.here, None, (error.reason, str(error))))
+                raise
+            run.failed = False
+
+    async def _refresh(self, run: Run) -> None:
+        key, replaced = run.launch.experiment_id, bool(run.older)
+        for attempt in list(run.older):
+            await self._settle(run, attempt)
+            if attempt.over:
+                run.older.remove(attempt)
+        present = run.present
+        if not run.older and (present.plan is not None or present.stop is not None or not self.scheduler.waits(key)):
+            await self._settle(run, present)
+        if present.sight.life is Life.VANISHED and not run.older:
+            log.warning("the files of %s are gone", key)
+            self._forget(run)
+            return
+        self.scheduler.hold(key, run.held())
+        if (present.sight.state or {}).get("running_ms"):
+            self._ports.held_elsewhere(key)
+        if replaced and not run.older:
+            await self._request(run, first=True)  # it goes on with what its older attempt had
+            self._admit()
+        await self._tell(run, report(run, self.here, self._why_waiting(key)))
+        if present.over and not run.older:
+            with contextlib.suppress(OSError, Unreadable):
+                await self.act(run, LOOK_S, present.folder.mark, "seen")
+            self._forget(run)
+
+    async def _settle(self, run: Run, attempt: AttemptRun) -> None:
+        await self.act(run, LOOK_S, settle, attempt, self.here, self._settings.grace_s)
+
+    def _why_waiting(self, key: str) -> str | None:
+        return self.scheduler.why_waiting(key) if self.scheduler.waits(key) else None
 
     async def _grant(self, run: Run) -> None:
         async with run.lock:
-            if run.over or run.stopping or run.deleted:
-                return
             try:
-                if run.plan is not None:
-                    run.plan = await self.io(acts.rescale, run, self._settings, self._ports, grow=True)
-                    return
-                run.plan = await self.io(acts.begin, run, self._settings, self._ports)
-            except TargetRefused as error:
-                await self.io(run.attempt.finish, ended(run.launch, None, "Refused", error.message))
+                if not (run.over or run.stopping or run.deleted or run.older):
+                    await self._give(run)
+            finally:
+                run.granted = Amount()
+                if not run.over:
+                    self.scheduler.hold(run.launch.experiment_id, run.held())
+
+    async def _give(self, run: Run) -> None:
+        """Start or enlarge an experiment that may take what it asked for."""
+        growing = run.present.plan is not None
+        work = (run, self._settings, self._ports)
+        try:
+            if growing:
+                await self.act(run, WORK_S, acts.rescale, *work, grow=True)
+            else:
+                await self.act(run, WORK_S, acts.begin, *work)
+        except TargetRefused as error:
+            if not growing:
+                end = ended(run.launch, None, "Refused", error.message)
+                await self.act(run, LOOK_S, run.present.folder.finish, end)
                 self._look_soon(run)
                 return
-            except (OSError, TargetUnavailable) as error:
-                run.trouble = str(error)
-                self.scheduler.hold(run.launch.experiment_id, run.held(None))
-                self.scheduler.request(run.launch.experiment_id, run.missing())
-                return
-            run.trouble = None
-            created = Sight(Life.ALIVE, {"status": "Created", "created_ms": now_ms()})
-            await self._tell(run, observe(run.launch, created, self.here))
-
-    async def _settled(self, run: Run, sight: Sight) -> Sight:
-        """Do what a sight asks for, and look again if that changed it."""
-        if sight.life in (Life.LOST, Life.REBOOTED, Life.CONTAINER_GONE):
-            await self.io(acts.bury, run.launch, run.attempt, sight)
-        elif sight.life is Life.UNSTARTED and run.plan is not None:
-            if await self.io(launcher.is_starting, run.attempt):
-                return sight
-            if run.stopping:
-                order = run.plan["stop"]
-                await self.io(run.attempt.finish, ended(run.launch, None, order["reason"], order["message"]))
-            elif run.spawns >= MAX_SPAWNS:
-                why = await self.io(launcher.complaint, run.attempt)
-                message = f"its supervisor ended {run.spawns} times before it could start anything: {why}"
-                await self.io(run.attempt.finish, ended(run.launch, None, "SupervisorFailed", message))
-            else:
-                run.spawns += 1
-                await self.io(launcher.spawn, run.attempt)
-                return sight
+            self._put_off(run, error)
+        except (OSError, TargetUnavailable) as error:
+            self._put_off(run, error)
         else:
-            return sight
-        return await self.io(look, run.attempt, self.here)
+            run.trouble, run.failures = None, 0
+            if not growing:
+                created = Sight(Life.ALIVE, {"status": "Created", "created_ms": now_ms()})
+                await self._tell(run, observe(run.launch, created, self.here))
 
-    def _observation(self, run: Run, sight: Sight) -> Observation:
-        key = run.launch.experiment_id
-        queued = key in self.scheduler.queued
-        if run.plan is None and sight.life is Life.UNSTARTED:
-            if run.trouble is not None:
-                return waiting(run.launch, "CannotStart", run.trouble)
-            return waiting(run.launch, "Queued", self.scheduler.why_waiting(key) if queued else "it is next")
-        if sight.state is None and run.told is not None and run.told.status is Status.CREATED:
-            return run.told  # its shim has not yet said more
-        seen = observe(run.launch, sight, self.here)
-        if queued and not seen.status.final:
-            seen = replace(seen, reason="Queued", message=f"more replicas: {self.scheduler.why_waiting(key)}")
-        return seen
+    def _put_off(self, run: Run, error: Exception) -> None:
+        """Try again later, and keep the place in the queue."""
+        run.trouble, run.failures = str(error), run.failures + 1
+        until = time.monotonic() + run.pause_s()
+        self.scheduler.request(run.launch.experiment_id, run.missing(), first=True, not_before=until)
+        self._look_soon(run)
 
     async def _tell(self, run: Run, seen: Observation) -> None:
         """Give an observation to the sink unless it says nothing new; nobody sees the end without the beginning."""
@@ -249,7 +292,7 @@ class Supervision:
     async def _look_once(self, run: Run, key: str) -> None:
         # News that come from here on may tell more than the look below sees.
         self._looking.discard(key)
-        await self._safely(self.look_at, run)
+        await self._safely(self.refresh, run)
 
     def _spawn_task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -270,6 +313,35 @@ class Supervision:
         while True:
             await asyncio.sleep(TICK_S)
             launcher.reap()
-            for run in list(self.runs.values()):
-                await self._safely(self.look_at, run)
+            await self._safely(self._feel)
             self._admit()
+            self._tell_queue()
+
+    async def _feel(self) -> None:
+        """Feel the pulse of every attempt, and look at the experiments that have news."""
+        waiting = self.scheduler.waits
+        watched = [
+            (run, attempt)
+            for key, run in self.runs.items()
+            if not run.occupied and not (waiting(key) and run.present.plan is None and not run.older)
+            for attempt in run.attempts
+        ]
+        pulses = await self.each(lambda pair: pulse(pair[1].folder), watched)
+        interval_s, self._felt_at = time.monotonic() - self._felt_at, time.monotonic()
+        for (run, attempt), felt in zip(watched, pulses, strict=True):
+            if isinstance(felt, Future):
+                run.busy = run.busy if run.occupied else felt  # type: ignore[assignment]
+            if isinstance(felt, Future | Exception) or attempt.feel(felt, interval_s) or run.failed:
+                self._look_soon(run)
+
+    def _tell_queue(self) -> None:
+        """Tell those who wait when their place, or what they wait for, has changed."""
+        if self._queue_seen == self.scheduler.changes:
+            return
+        self._queue_seen = self.scheduler.changes
+        for key in self.scheduler.queued:
+            run = self.runs.get(key)
+            if run is None or run.present.plan is not None:
+                continue
+            if run.told is None or self.scheduler.why_waiting(key) != run.told.message:
+                self._look_soon(run)

@@ -7,29 +7,37 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias, TypeVar
 
-from submarine_jupyter.errors import SubmarineError, TargetUnavailable
+from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.resources import quantity
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.targets.base import Doubt, Found, Inventory, Launch, Observation, Sink
 
 from . import machine, planning
+from .adoption import adopt, is_settled
+from .files import Json, Unreadable
 from .planning import Settings
-from .run import DYING_S, POLL_S, Run, gone, record
+from .report import obstacle
+from .run import AttemptRun, Run, older_than, record
 from .rundir import ExperimentFolder, Runs
 from .scheduler import Amount, Scheduler
 from .shim.identity import here
-from .sight import Life, look, observe, waiting
-from .supervision import Supervision
+from .sight import Life, inspect, observe, waiting
+from .supervision import WORK_S, Supervision
 
 log = logging.getLogger(__name__)
 GRACE_S = 10.0
 LOG_CAP = 1024**3
+POLL_S = 0.05
+DYING_S = 15.0  # how long after the grace time an attempt may take to be gone
+T = TypeVar("T")
+_Results: TypeAlias = list[tuple[str, T]]
 
 
 class LocalTarget:
@@ -98,7 +106,8 @@ class LocalTarget:
         """Begin to observe, and go on with everything that is there."""
         await self._supervision.io(self._runs.create)
         await self._supervision.start(sink)
-        found = await self._supervision.io(self._unfinished)
+        folders = await self._supervision.io(self._runs.experiments)
+        found = [run for _, run in await self._each(_unfinished, folders) if run is not None]
         found = [run for run in found if run.launch.experiment_id not in self._supervision.runs]
         found.sort(key=lambda run: (run.launch.accepted_ms, run.launch.experiment_id))
         for run in found:
@@ -106,56 +115,99 @@ class LocalTarget:
         for run in found:
             await self._supervision.resume(run)
 
+    async def _each(self, function: Callable[[ExperimentFolder], T], folders: list[ExperimentFolder]) -> _Results[T]:
+        """Return what ``function`` finds for each folder; what cannot be read is logged, and left out."""
+        found = []
+        for folder, result in zip(folders, await self._supervision.each(function, folders), strict=True):
+            if isinstance(result, Future):
+                log.error("%s is left alone: its file system does not answer", folder.path)
+            elif isinstance(result, Exception):
+                log.error("%s is left alone: %s", folder.path, result)
+            else:
+                found.append((folder.path.name, result))
+        return found
+
     async def ensure(self, launch: Launch) -> None:
         """Make it so. Raises TargetRefused where it cannot be, TargetUnavailable where it can be tried again."""
+        while not await self._begin(launch):
+            pass  # it ended while this order waited for its turn, and is begun anew
+
+    async def _begin(self, launch: Launch) -> bool:
         key, runs = launch.experiment_id, self._supervision.runs
         run = runs.get(key)
         if run is None:
-            run = runs[key] = Run(launch, self._runs.experiment(key))
+            folder = self._runs.experiment(key)
+            run = runs[key] = Run(AttemptRun(launch, folder.attempt(launch.attempt)), folder)
         async with run.lock:
+            if run.over:
+                return False
             try:
-                known, plan = await self._supervision.io(record, run.folder, launch)
-            except OSError as error:
-                raise TargetUnavailable(f"the experiment cannot be written down: {error}") from error
+                known = await self._record(run, launch)
             finally:
                 if run.fresh and runs.get(key) is run:
                     del runs[key]
-            if known.attempt > run.launch.attempt:
-                self._supervision.scheduler.hold(key, Amount())  # the old one is ended before the new one starts
-            run.turn_to(known, plan)
-            if not run.over:
-                runs[key] = run
-        if known is not launch or plan is not None:
-            await self._supervision.look_at(run)  # it may have ended long ago
+            runs[key] = run
+        if known is not launch or run.older or run.present.plan is not None:
+            await self._supervision.refresh(run)  # it may have ended long ago
         await self._supervision.ask(run)
-        if run.trouble is not None and not run.over:
-            raise TargetUnavailable(run.trouble, reason="CannotStart")
+        if (hindered := obstacle(run)) is not None:
+            raise hindered
+        return True
+
+    async def _record(self, run: Run, launch: Launch) -> Launch:
+        """Write down what is ordered, and take it up; return what counts. ``run.lock`` is held."""
+        try:
+            known = await self._supervision.act(run, WORK_S, record, run.folder, launch)
+            older = await self._supervision.act(run, WORK_S, older_than, known, run.folder)
+            run.turn_to(known, older)
+            if run.present.plan is None:
+                await self._supervision.act(run, WORK_S, run.present.read_plan)
+        except OSError as error:
+            raise TargetUnavailable(f"the experiment cannot be written down: {error}") from error
+        self._supervision.scheduler.hold(launch.experiment_id, run.held())
+        return known
 
     async def stop(self, launch: Launch) -> None:
-        """End it; what never started ends as well."""
-        run = self._supervision.runs.get(launch.experiment_id)
+        """End all its attempts; what never started ends as well, also an attempt that was never heard of."""
+        while not await self._stop(launch):
+            pass  # it ended meanwhile: what this order is for may be a later attempt
+
+    async def _stop(self, launch: Launch) -> bool:
+        key, runs = launch.experiment_id, self._supervision.runs
+        run = runs.get(key)
         if run is None:
-            folder = self._runs.experiment(launch.experiment_id)
-            known = await self._supervision.io(folder.read_launch)
-            if known is None:
-                await self._supervision.io(folder.write_launch, launch)
-            elif known.uid != launch.uid:
-                return
-            run = await self._supervision.io(_run_of, folder, known or launch)
-            self._supervision.adopt(run)
+            run = await self._supervision.io(adopt, self._runs.experiment(key), launch.uid)
+            if run is None:
+                folder = self._runs.experiment(key)
+                run = Run(AttemptRun(launch, folder.attempt(launch.attempt)), folder)
+            run = self._adopt(run)
+        async with run.lock:
+            if run.over:
+                return False
+            if run.launch.uid != launch.uid:
+                return True
+            if run.fresh or (launch.attempt > run.launch.attempt and not run.unreadable):
+                await self._record(run, launch)
         await self._supervision.stop(run, "Stopped", "it was stopped")
+        return True
+
+    def _adopt(self, run: Run) -> Run:
+        """Take on a run, unless somebody else did meanwhile; return the one that counts."""
+        known = self._supervision.runs.get(run.launch.experiment_id)
+        if known is None:
+            self._supervision.adopt(run)
+        return known or run
 
     async def delete(self, experiment_id: str, uid: str) -> None:
-        """Set the tombstone and end it."""
+        """Set the tombstone and end all its attempts."""
         folder = self._runs.experiment(experiment_id)
-        launch = await self._supervision.io(folder.read_launch)
-        if launch is None or launch.uid != uid:
-            return
-        await self._supervision.io(folder.bury)
         run = self._supervision.runs.get(experiment_id)
         if run is None:
-            run = await self._supervision.io(_run_of, folder, launch)
-            self._supervision.adopt(run)
+            run = await self._supervision.io(adopt, folder, uid)
+        if run is None or run.launch.uid != uid:
+            return
+        await self._supervision.io(folder.bury)
+        run = self._adopt(run)
         run.deleted = True
         await self._supervision.stop(run, "Deleted", "it was deleted")
 
@@ -163,22 +215,29 @@ class LocalTarget:
         """Delete it, wait for its end, and remove its files. Raises TargetUnavailable if it does not end."""
         await self.delete(experiment_id, uid)
         folder = self._runs.experiment(experiment_id)
-        launch = await self._supervision.io(folder.read_launch)
-        if launch is None or launch.uid != uid:
+        left = await self._supervision.io(adopt, folder, uid)
+        if left is None or left.launch.uid != uid:
             return
         until = time.monotonic() + self._settings.grace_s + DYING_S
-        while not await self._supervision.io(gone, folder, self._here):
+        while not await self._supervision.io(_is_gone, folder, self._here):
             if time.monotonic() > until:
                 raise TargetUnavailable(f"{experiment_id} does not end; its files stay")
             await asyncio.sleep(POLL_S)
         run = self._supervision.runs.get(experiment_id)
         if run is not None:
-            await self._supervision.look_at(run)
+            await self._supervision.refresh(run)
         await self._supervision.io(folder.remove)
 
     async def inventory(self, settled: Collection[str] = ()) -> Inventory:
-        """Return the experiments that have a run directory, but for those in ``settled``."""
-        return Inventory(tuple(await self._supervision.io(self._found, settled)))
+        """Return the experiments that have a run directory, but for those in ``settled``. Raises TargetUnavailable."""
+        folders = await self._supervision.io(self._runs.experiments)
+        folders = [folder for folder in folders if folder.path.name not in settled]
+        results = dict(await self._each(self._find, folders))
+        found = tuple(item for item in results.values() if item is not None)
+        # A folder without a record is one whose record is just being made, or one that nothing was made of.
+        known = {item.experiment_id for item in found} | {key for key, item in results.items() if item is None}
+        unknown = frozenset(folder.path.name for folder in folders) - known
+        return Inventory(found, unknown=unknown)
 
     def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
         """Do nothing: the shim writes every byte as it comes."""
@@ -195,7 +254,7 @@ class LocalTarget:
                 "free": free.cpu / 1000,
             },
             "memory": {"total": scheduler.capacity.memory, "used": used.memory, "free": free.memory},
-            "running": sum(run.plan is not None for run in self._supervision.runs.values()),
+            "running": sum(run.present.plan is not None for run in self._supervision.runs.values()),
             "queued": scheduler.queued,
         }
 
@@ -207,56 +266,37 @@ class LocalTarget:
         """Stop observing; what runs goes on."""
         await self._supervision.close()
 
-    def _unfinished(self) -> list[Run]:
-        """Return what has not ended, and what ended while nobody was there to be told. Blocks."""
-        found = []
-        for folder in self._runs.experiments():
-            try:
-                launch = None if _is_settled(folder) else folder.read_launch()
-                if launch is not None:
-                    found.append(_run_of(folder, launch))
-            except (SubmarineError, OSError, TypeError, KeyError) as error:
-                log.error("%s is left alone: %s", folder.path, error)
-        return found
-
-    def _found(self, settled: Collection[str]) -> list[Found]:
-        found = []
-        for folder in self._runs.experiments():
-            if folder.path.name in settled:
-                continue
-            try:
-                launch = folder.read_launch()
-                if launch is not None:
-                    found.append(self._find(folder, launch))
-            except (SubmarineError, OSError, TypeError, KeyError) as error:
-                log.error("%s is left alone: %s", folder.path, error)
-        return found
-
-    def _find(self, folder: ExperimentFolder, launch: Launch) -> Found:
+    def _find(self, folder: ExperimentFolder) -> Found | None:
+        """Return what a folder holds, None if nothing. Raises Unreadable for what decides nothing. Blocks."""
+        launch = folder.read_launch()
+        if launch is None:
+            if adopt(folder) is not None:
+                raise Unreadable(folder.path, "its record is missing")
+            return None
         run = self._supervision.runs.get(launch.experiment_id)
         if run is not None and run.told is not None and run.launch.attempt == launch.attempt:
-            return _report(launch, folder, run.told)
-        sight = look(folder.attempt(launch.attempt), self._here)
+            return _found(launch, folder, run.told)
+        sight = inspect(folder.attempt(launch.attempt), self._here)
+        if sight.life is Life.UNREADABLE:
+            raise Unreadable(folder.path, sight.trouble)
         if sight.life in (Life.UNSTARTED, Life.VANISHED):
             seen = waiting(launch, "Queued", "it is next")
         else:
             seen = observe(launch, sight, self._here)
-        return _report(launch, folder, seen)
+        return _found(launch, folder, seen)
 
 
-def _report(launch: Launch, folder: ExperimentFolder, seen: Observation) -> Found:
+def _found(launch: Launch, folder: ExperimentFolder, seen: Observation) -> Found:
     buried = folder.deleted
     return Found(launch.experiment_id, launch, buried, seen, buried=buried, authentic=True)
 
 
-def _run_of(folder: ExperimentFolder, launch: Launch) -> Run:
-    plan = folder.attempt(launch.attempt).read("plan.json")
-    return Run(launch, folder, plan=plan, deleted=folder.deleted, fresh=False)
+def _unfinished(folder: ExperimentFolder) -> Run | None:
+    """Return what has not ended, and what ended while nobody was there to be told. Blocks."""
+    return None if is_settled(folder) else adopt(folder)
 
 
-def _is_settled(folder: ExperimentFolder) -> bool:
-    """Tell, without reading the spec, whether an experiment has ended and everybody knows."""
-    newest = folder.attempts()[-1:]
-    return (
-        all(attempt.has("exit.json") and (attempt.has("seen") or folder.deleted) for attempt in newest) and newest != []
-    )
+def _is_gone(folder: ExperimentFolder, here: Json) -> bool:
+    """Tell whether nothing of an experiment runs any more. Blocks."""
+    over = (Life.ENDED, Life.UNSTARTED, Life.VANISHED)
+    return all(inspect(attempt, here).life in over for attempt in folder.attempts())

@@ -26,6 +26,15 @@ def pid_namespace() -> int:
         return 0
 
 
+def machine_id() -> str:
+    """Return the id that a machine keeps when it gets another name (machine-id(5)); empty if it has none."""
+    try:
+        with open("/etc/machine-id") as file:
+            return file.read().strip()[:64]
+    except (OSError, ValueError):
+        return ""
+
+
 def hostname() -> str:
     """Return the name of this machine."""
     return os.uname().nodename
@@ -46,6 +55,7 @@ def here(pid: int) -> dict[str, object]:
     return {
         "boot_id": boot_id(),
         "pid_namespace": pid_namespace(),
+        "machine_id": machine_id(),
         "hostname": hostname(),
         "pid": pid,
         "ticks": start_ticks(pid),

@@ -1,0 +1,88 @@
+"""Say how an experiment is, for the person who owns it, from what was seen of its attempts."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from submarine_jupyter.errors import TargetUnavailable
+from submarine_jupyter.models import Status
+from submarine_jupyter_server.targets.base import Observation
+
+from .files import Json
+from .run import AttemptRun, Run
+from .settling import PATIENCE_S
+from .sight import SILENCE_S, Life, observe, waiting
+
+Reason = tuple[str, str]
+
+
+def report(run: Run, here: Json, queued: str | None, failure: Reason | None = None) -> Observation:
+    """Return the observation of an experiment's present attempt.
+
+    ``queued`` says what it waits for, if it does; ``failure`` is why it could not be looked at just now.
+    """
+    present = run.present
+    trouble = failure or next(filter(None, map(_trouble, run.attempts)), None)
+    if run.older:
+        late = obstacle(run)
+        return waiting(run.launch, *((late.reason, late.message) if late else ("Replacing", _being_ended(run.older))))
+    if present.plan is None and present.sight.life is Life.UNSTARTED:
+        if trouble is None and run.unreadable:
+            trouble = ("Unreadable", run.unreadable)
+        if trouble is None and run.trouble is not None:
+            trouble = ("CannotStart", run.trouble)
+        return waiting(run.launch, *(trouble or ("Queued", queued or "it is next")))
+    seen = observe(run.launch, present.sight, here)
+    if seen.status.final and failure is None:
+        return seen
+    if run.told is not None and run.told.attempt == seen.attempt and present.sight.state is None:
+        # Its shim has not yet said more, or what it says cannot be read.
+        seen = run.told if trouble is None and run.told.reason is None else _plain(run.told, run.told.status)
+    elif present.sight.life is Life.UNREADABLE and seen.status is Status.CREATED:
+        seen = _plain(seen, Status.RUNNING)  # it may: nobody can tell
+    if trouble is None and run.unreadable:
+        trouble = ("Unreadable", run.unreadable)
+    if trouble is None and run.trouble is not None:
+        trouble = ("CannotStart", f"more replicas: {run.trouble}")
+    if trouble is None and queued is not None:
+        trouble = ("Queued", f"more replicas: {queued}")
+    return seen if trouble is None else replace(seen, reason=trouble[0], message=trouble[1])
+
+
+def obstacle(run: Run) -> TargetUnavailable | None:
+    """Return what keeps an experiment from what was ordered, if it does; waiting for its turn does not count."""
+    if run.over:
+        return None
+    for attempt in run.older:
+        order = attempt.stop or {"grace_s": 0.0}
+        if attempt.left or time.monotonic() > attempt.stopped_at + order["grace_s"] + PATIENCE_S:
+            why = (_trouble(attempt) or ("", "it was told to"))[1]
+            return TargetUnavailable(f"attempt {attempt.launch.attempt} does not end: {why}", reason="DoesNotEnd")
+    return None if run.trouble is None else TargetUnavailable(run.trouble, reason="CannotStart")
+
+
+def _being_ended(older: list[AttemptRun]) -> str:
+    names = " and ".join(f"attempt {attempt.launch.attempt}" for attempt in older)
+    return f"{names} is being ended before this one starts"
+
+
+def _trouble(attempt: AttemptRun) -> Reason | None:
+    if attempt.left:
+        pids = ", ".join(map(str, attempt.left[:5]))
+        return "DoesNotEnd", f"not even SIGKILL ends these processes of it, which hang in the kernel: {pids}"
+    if attempt.sight.trouble is not None:
+        return "Unreadable", attempt.sight.trouble
+    if attempt.damage is not None:
+        return "Unreadable", attempt.damage
+    if attempt.stuck:
+        who = f" (process {attempt.sight.pid})" if attempt.sight.pid else ""
+        hint = (
+            "it is killed if it does not end in time" if attempt.stop else "stop the experiment to end it all the same"
+        )
+        return "SupervisorStuck", f"its supervisor{who} has given no sign of life for {SILENCE_S:g} s: {hint}"
+    return None
+
+
+def _plain(seen: Observation, status: Status) -> Observation:
+    return replace(seen, status=status, reason=None, message=None)
