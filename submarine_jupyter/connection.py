@@ -17,11 +17,12 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 from submarine_jupyter.errors import ServerNotFound
+from submarine_jupyter.proxies import on_this_machine
 from submarine_jupyter.running import PING, Running, is_url, kernel_id, loopback, owner_of, parents, running_servers
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def find(url: str | None = None, token: str | None = None, *, say: Say = log.war
     if url:
         return _said(url, token, "as you said")
     if address := os.environ.get("SUBMARINE_URL"):
-        return _said(address, token or os.environ.get("SUBMARINE_TOKEN"), "from SUBMARINE_URL")
+        said = _said(address, token or os.environ.get("SUBMARINE_TOKEN"), "from SUBMARINE_URL")
+        return said if said.token else replace(said, token=_hub_token(said.url))
     return _hub() or _owner() or _personal(say)
 
 
@@ -105,6 +107,15 @@ def _same(one: str, other: str) -> bool:
         second.port,
         second.path.rstrip("/"),
     )
+
+
+def _hub_token(url: str) -> str | None:
+    """Return the token this server has from its JupyterHub, for an address of that hub."""
+    token = os.environ.get("JUPYTERHUB_API_TOKEN")
+    names = ("JUPYTERHUB_API_URL", "JUPYTERHUB_HOST", "JUPYTERHUB_PUBLIC_URL", "JUPYTERHUB_PUBLIC_HUB_URL")
+    known = [os.environ[name] for name in (*names, "JUPYTERHUB_SERVICE_URL") if is_url(os.environ.get(name, ""))]
+    hosts = {urlsplit(one).hostname for one in known}
+    return token if on_this_machine(url) or urlsplit(url).hostname in hosts else None
 
 
 def _hub() -> Connection | None:

@@ -1,10 +1,12 @@
-"""The one tree of errors, the same in the kernel and in the server.
+"""The one tree of errors, the same in the kernel and in the server; its names are ``attributes.error`` on the wire.
 
 SubmarineError                  500  anything of ours that went wrong
 ├── InvalidRequest              400  the request itself: query, header, body syntax
 │   └── InvalidSpec             400  the experiment: each problem names its path
 ├── TargetRefused               400  the compute target said no; nothing was kept
 ├── Forbidden                   403  known, but not allowed
+│   ├── AuthenticationRequired  403  no credentials, or wrong ones
+│   └── Insecure                403  nothing runs on a server that lets strangers in
 ├── NotFound                    404
 ├── Conflict                    409  not possible in the state it is in
 ├── TooLarge                    413
@@ -78,6 +80,14 @@ class Forbidden(SubmarineError):
     """The caller may not do this."""
 
     status = 403
+
+
+class AuthenticationRequired(Forbidden):
+    """The caller has no credentials, or wrong ones."""
+
+
+class Insecure(Forbidden):
+    """The server lets strangers in, so nothing may be run on it."""
 
 
 class NotFound(SubmarineError):

@@ -110,7 +110,15 @@ def read(path: Path) -> Running | None:
         # The file then has the machine's name, which may lead through a network, or nowhere.
         scheme = url.partition("://")[0]
         url = f"{scheme}://{_WILDCARDS[host]}:{port}{info.get('base_url') or '/'}"
-    return Running(pid, url, token, port)
+    return Running(pid, url, token or _own_token(path.with_name(f"submarine-{pid}.token")), port)
+
+
+def _own_token(path: Path) -> str:
+    """Return the token for kernels of a server that Jupyter itself lets anybody into, behind a proxy it trusts."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def loopback(host: str) -> str:

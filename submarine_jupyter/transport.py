@@ -6,18 +6,19 @@ import json
 import random
 import time
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from submarine_jupyter import errors
+from submarine_jupyter.proxies import on_this_machine, proxy_of
 
 API = "api/v1/"
 # How long a request that may be repeated is tried again (s), and how long one answer may take.
 PATIENCE_S = 10.0
 TIMEOUT_S = 30.0
+CONNECT_S = 5.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 3.0
 _PASSING = (502, 503, 504)
@@ -37,15 +38,6 @@ _BY_STATUS: dict[int, type[errors.SubmarineError]] = {
         errors.StorageFull,
     )
 }
-
-
-def on_this_machine(url: str) -> bool:
-    """Tell whether a URL leads to the machine this runs on, by its host: ``localhost`` or a loopback address."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 class Pauses:
@@ -70,17 +62,8 @@ class Transport:
 
     def __init__(self, url: str, token: str | None) -> None:
         self.url = url.rstrip("/") + "/"
-        local = on_this_machine(self.url)
-        self._http = httpx.Client(
-            base_url=self.url + API,
-            headers={"Authorization": f"token {token}"} if token else {},
-            timeout=httpx.Timeout(TIMEOUT_S, connect=5.0),
-            follow_redirects=False,
-            # A proxy has no business between two processes of one machine, and would see the token. The
-            # certificate of a loopback server is as a rule its own; nobody else can stand in between.
-            trust_env=not local,
-            verify=not local,
-        )
+        self._token = _usable(token)
+        self._http = _http(self.url, self._token)
 
     def request(
         self,
@@ -104,7 +87,7 @@ class Transport:
         while True:
             try:
                 answer = self._http.send(request)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 # What never connected was never executed.
                 if not (repeatable or isinstance(error, httpx.ConnectError)) or not pauses.wait():
                     raise self.lost(error) from None
@@ -123,7 +106,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Request:
         """Return the request for a path below ``api/v1/``; parameters that are None are left out."""
-        content = None if body is None else json.dumps(body).encode()
+        content = None if body is None else _json(body)
         known = {} if content is None else {"Content-Type": "application/json"}
         query = {name: value for name, value in (params or {}).items() if value is not None}
         return self._http.build_request(
@@ -131,7 +114,7 @@ class Transport:
         )
 
     def open(self, request: httpx.Request) -> httpx.Response:
-        """Return an answer whose body is still to be read; raises httpx.TransportError as it comes."""
+        """Return an answer whose body is still to be read; raises httpx.RequestError as it comes."""
         return self._http.send(request, stream=True)
 
     def result(self, answer: httpx.Response) -> Any:
@@ -141,7 +124,7 @@ class Transport:
             return envelope["result"]
         raise self._error(answer, envelope)
 
-    def lost(self, error: httpx.TransportError) -> errors.ServerNotFound:
+    def lost(self, error: httpx.RequestError) -> errors.ServerNotFound:
         """Return the error for a server that does not answer."""
         return errors.ServerNotFound(
             f"No answer from the server at {self.url}: {str(error) or type(error).__name__}.",
@@ -156,20 +139,93 @@ class Transport:
                 hint="Install it where that server runs (pip install submarine_jupyter), check it with "
                 "'jupyter server extension list', and restart the server.",
             )
-        if code in (401, 403) and (envelope is None or "uthenticat" in str(envelope.get("message"))):
-            return errors.Forbidden(
-                f"The server at {self.url} does not accept the token.",
+        attributes = (envelope or {}).get("attributes")
+        attributes = attributes if isinstance(attributes, dict) else {}
+        kind = _kind(code, attributes.get("error"))
+        if kind is errors.AuthenticationRequired or (envelope is None and code in (401, 403)):
+            what = "does not accept the token" if self._token else "wants a token"
+            return errors.AuthenticationRequired(
+                f"The server at {self.url} {what}.",
                 hint="Give the right one: %submarine connect URL --token TOKEN, or SUBMARINE_TOKEN.",
             )
-        attributes = (envelope or {}).get("attributes") or {}
-        hint = attributes.get("hint") if isinstance(attributes, dict) else None
         message = str((envelope or {}).get("message") or f"The server answered HTTP {code} {answer.reason_phrase}.")
-        kind = _BY_STATUS.get(code)
+        hint = attributes.get("hint")
         return kind(message, hint=hint) if kind else errors.ServerError(message, code=code, hint=hint)
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+
+def _kind(status: int, name: object) -> type[errors.SubmarineError] | None:
+    """Return the class of an error by the name the server gives it, else by its HTTP status."""
+    named = getattr(errors, name, None) if isinstance(name, str) else None
+    if isinstance(named, type) and issubclass(named, _BY_STATUS.get(status, errors.KernelError)):
+        return named
+    return _BY_STATUS.get(status)
+
+
+def _http(url: str, token: str) -> httpx.Client:
+    local = on_this_machine(url)
+    proxy = proxy_of(url)
+    try:
+        for address in (url, proxy) if proxy else (url,):
+            parts = urlsplit(address)
+            # Found out here: below the HTTP client these are errors of their own kinds.
+            if not parts.hostname or not parts.hostname.encode("idna") or parts.port == 0:
+                raise ValueError("it names no host")
+        return httpx.Client(
+            base_url=url + API,
+            headers={"Authorization": f"token {token}"} if token else {},
+            timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_S),
+            follow_redirects=False,
+            # What the environment says was read already, in its every spelling.
+            trust_env=False,
+            proxy=proxy,
+            # The certificate of a loopback server is as a rule its own; nobody else can stand in between.
+            verify=False if local or not url.startswith("https:") else httpx.create_ssl_context(trust_env=True),
+        )
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        raise _no_way(url, proxy, error) from None
+    except OSError as error:  # ssl.SSLError is one
+        raise errors.ServerNotFound(
+            f"The certificates to check {url} with cannot be read: {error.strerror or error}.",
+            hint="SSL_CERT_FILE and SSL_CERT_DIR say where they are.",
+        ) from None
+
+
+def _no_way(url: str, proxy: str | None, error: Exception) -> errors.ServerNotFound:
+    host = urlsplit(url).hostname
+    if proxy is None:
+        return errors.ServerNotFound(f"{url} is not the address of a server: {error}.")
+    what = "needs the package socksio" if isinstance(error, ImportError) else "cannot be used"
+    shown = proxy.rpartition("@")[2] if "@" in proxy else proxy.rpartition("//")[2]
+    return errors.ServerNotFound(
+        f"The proxy {shown[:80]!r} for {url}, from the environment, {what}.",
+        hint=f"Mend it, or add {host} to no_proxy: export no_proxy={host}"
+        + (" (or: pip install 'httpx[socks]')" if isinstance(error, ImportError) else ""),
+    )
+
+
+def _usable(token: str | None) -> str:
+    """Return a token without the line end of the file it comes from. Raises Forbidden for what no header can hold."""
+    found = (token or "").strip()
+    if not all("!" <= char <= "~" for char in found):
+        raise errors.Forbidden(
+            "The token has characters that no token has: blanks, control characters, or letters beyond ASCII.",
+            hint="Copy it again; 'jupyter server list' shows the tokens of this user's servers.",
+        )
+    return found
+
+
+def _json(body: object) -> bytes:
+    try:
+        return json.dumps(body).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise errors.InvalidRequest(
+            f"The experiment cannot be written as JSON: {error}.",
+            hint="Values are texts, numbers, true, false, None, lists and dictionaries with texts as names.",
+        ) from None
 
 
 def _envelope(answer: httpx.Response) -> dict[str, Any] | None:

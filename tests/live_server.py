@@ -27,8 +27,9 @@ PORTS = range(12000, 20000)
 class LiveServer:
     """A server on one data directory, which may be started again and again; ``options`` are for its command line."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, ip: str = "127.0.0.1") -> None:
         self.folder = folder
+        self.ip = ip
         self.options = options
         self.data = folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
@@ -48,7 +49,7 @@ class LiveServer:
             "SUBMARINE_DATA_DIR": str(self.data),
             "SUBMARINE_FAILPOINT": failpoint or "",
         }
-        arguments = (f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1")
+        arguments = (f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--ServerApp.ip={self.ip}")
         options = ("--allow-root", "--no-browser", "--SubmarineExtension.grace_seconds=1")
         root = f"--ServerApp.root_dir={self.folder}"
         with (self.folder / "server.log").open("ab") as log:

@@ -21,6 +21,7 @@ from traitlets.utils.bunch import Bunch
 
 from submarine_jupyter import __version__
 from submarine_jupyter_server.activity import Activity
+from submarine_jupyter_server.authentication import HEADER_NAME, insecure, token_file, trusted_proxy
 from submarine_jupyter_server.config import DNS_LABEL, INSTANCE_LENGTH, ServiceConfig, is_instance
 from submarine_jupyter_server.handlers import ROUTES
 from submarine_jupyter_server.handlers.base import Surroundings
@@ -98,6 +99,12 @@ class SubmarineExtension(ExtensionApp):
         300.0, help="Seconds between two comparisons of the database with what runs on the targets."
     ).tag(config=True)
 
+    trusted_user_header = Unicode(
+        help="Header in which a proxy in front of this server names the user whom it has authenticated, such as "
+        "'kubeflow-userid'. Only where nobody can come but through that proxy, and where it replaces what the caller "
+        "sends: experiments may then be run although Jupyter's own authentication is switched off."
+    ).tag(config=True)
+
     @default("data_dir")
     def _default_data_dir(self) -> str:
         return os.environ.get("SUBMARINE_DATA_DIR") or str(Path(jupyter_data_dir()) / "submarine")
@@ -107,6 +114,13 @@ class SubmarineExtension(ExtensionApp):
         value: float | int | None = proposal["value"]
         if value is not None and value <= 0:
             raise TraitError(f"SubmarineExtension.{proposal['trait'].name} must be greater than 0, not {value}.")
+        return value
+
+    @validate("trusted_user_header")
+    def _header(self, proposal: Bunch) -> str:
+        value: str = proposal["value"]
+        if value and not HEADER_NAME.fullmatch(value):
+            raise TraitError(f"SubmarineExtension.trusted_user_header: '{value}' is not the name of a header.")
         return value
 
     @validate("instance_name")
@@ -145,11 +159,12 @@ class SubmarineExtension(ExtensionApp):
             Path(__file__).parent / "events" / "experiment.yaml"
         )
         opening = Opening()
-        insecure = _insecure(server)
-        if insecure:
-            self.log.warning("Submarine runs no experiments here: %s %s", *insecure)
+        proxy = trusted_proxy(server, self.trusted_user_header)
+        strangers = insecure(server, proxy)
+        if strangers:
+            self.log.warning("Submarine runs no experiments here: %s %s", *strangers)
         self.settings["submarine_activity"] = Activity(opening)
-        self.settings["submarine_surroundings"] = Surroundings(opening, _owner(), insecure)
+        self.settings["submarine_surroundings"] = Surroundings(opening, _owner(), strangers, proxy)
         server.io_loop.add_callback(opening.start, self._service_config())
 
     def current_activity(self) -> bool:
@@ -161,6 +176,8 @@ class SubmarineExtension(ExtensionApp):
         """End the streams and close the service; running experiments go on."""
         surroundings: Surroundings | None = self.settings.get("submarine_surroundings")
         if surroundings is not None:
+            if surroundings.proxy is not None:
+                token_file(cast(ServerApp, self.serverapp).runtime_dir).unlink(missing_ok=True)
             await surroundings.streams.close()
             await surroundings.opening.close()
 
@@ -194,26 +211,6 @@ def _owner() -> str:
         return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
     except (KeyError, OSError):
         return f"uid-{os.getuid()}"  # a container that runs under a number without a name
-
-
-def _insecure(server: ServerApp) -> tuple[str, str] | None:
-    """Return why a stranger could run code through this server and what to do, None if he cannot.
-
-    An experiment is a command: without authentication any page in the user's browser could send one.
-    """
-    on_hub = "JUPYTERHUB_API_URL" in os.environ
-    if not server.identity_provider.auth_enabled and not on_hub:
-        return (
-            "authentication is switched off.",
-            "Remove IdentityProvider.token = '' from the configuration, or set a token or a password.",
-        )
-    pattern = server.web_app.settings.get("allow_origin_pat")
-    if server.allow_origin == "*" or (pattern is not None and pattern.fullmatch("https://any.invalid")):
-        return (
-            "pages of any origin are let in.",
-            "Set ServerApp.allow_origin to the one origin that needs it.",
-        )
-    return None
 
 
 main = SubmarineExtension.launch_instance

@@ -280,6 +280,6 @@ _ERROR = {
         "success": {"const": False},
         "message": {"type": "string", "examples": ["Not found experiment."]},
         "result": {"type": "null"},
-        "attributes": {"type": "object", "properties": {"hint": {"type": "string"}}},
+        "attributes": {"type": "object", "properties": {"error": {"type": "string"}, "hint": {"type": "string"}}},
     },
 }

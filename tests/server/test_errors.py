@@ -34,7 +34,7 @@ async def test_an_unknown_experiment_is_told_in_the_words_clients_test_for(call:
         answer = await call(method, path, b"" if method == "POST" else None)
         assert answer.text == (
             '{"status":"NOT_FOUND","code":404,"success":false,"message":"Not found experiment.",'
-            '"result":null,"attributes":{}}'
+            '"result":null,"attributes":{"error": "NotFound"}}'
         ), path
     for more in ({"follow": "true"}, {"format": "raw"}, {"download": "true"}):
         answer = await call("GET", f"experiment/logs/{ID}", params=more)
@@ -133,7 +133,7 @@ async def test_each_error_of_ours_has_its_status(
     answer = await call("GET", "experiment")
     assert answer.code == kind.status
     assert answer.message == "No disk."
-    assert answer.envelope["attributes"] == {"hint": "Buy one."}
+    assert answer.envelope["attributes"] == {"error": kind.__name__, "hint": "Buy one."}
     assert ("Retry-After" in answer.headers) == (kind.status in (429, 503))
 
 

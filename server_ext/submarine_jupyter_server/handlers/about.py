@@ -21,6 +21,8 @@ class PingHandler(SubmarineHandler):
         """Answer at once, opened or not; ``notices`` are what the user should know."""
         self.query()
         notices = self.surroundings.opening.notices()
+        if self.surroundings.insecure is not None:
+            notices = [f"Experiments cannot be run here: {self.surroundings.insecure[0]}", *notices]
         self.finish(success('"Pong"', {"notices": notices} if notices else {}))
 
 

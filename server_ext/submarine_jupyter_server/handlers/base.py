@@ -23,7 +23,7 @@ from tornado.concurrent import future_set_result_unless_cancelled
 from tornado.http1connection import HTTP1Connection
 from tornado.web import HTTPError, RequestHandler, authenticated, stream_request_body
 
-from submarine_jupyter.errors import Forbidden, NotFound, SubmarineError
+from submarine_jupyter.errors import Forbidden, Insecure, NotFound, SubmarineError
 from submarine_jupyter_server.handlers import envelope
 from submarine_jupyter_server.handlers.body import Body
 from submarine_jupyter_server.handlers.query import Values, decode
@@ -31,6 +31,7 @@ from submarine_jupyter_server.handlers.sse import Message, Streams
 from submarine_jupyter_server.query import only
 
 if TYPE_CHECKING:
+    from submarine_jupyter_server.authentication import TrustedProxy
     from submarine_jupyter_server.opening import Opening
     from submarine_jupyter_server.service import Service
     from submarine_jupyter_server.wire import Answer
@@ -49,12 +50,13 @@ class Surroundings:
     """What the handlers share.
 
     ``owner`` is whose experiments these are where nobody logs in by name; ``insecure`` says why nothing may
-    be run on this server, and what to do, if so.
+    be run on this server, and what to do, if so; ``proxy`` is what authenticates instead of Jupyter.
     """
 
     opening: Opening
     owner: str
     insecure: tuple[str, str] | None = None
+    proxy: TrustedProxy | None = None
     streams: Streams = field(default_factory=Streams)
 
 
@@ -69,6 +71,7 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
         super().initialize(name, **kwargs)
         self.incoming = Body()
         self._leave: Callable[[], object] | None = None
+        self._named: str | None = None
 
     @property
     def surroundings(self) -> Surroundings:
@@ -94,6 +97,8 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
         action = ACTIONS.get(method, "")
         if action == "write":
             self._refuse_unsafe_write()
+        if self.surroundings.proxy is not None and method != "OPTIONS":
+            self._named = self.surroundings.proxy.user(self.request.headers)
         await super().prepare()  # who is it; Host, Origin and XSRF checks
         if method == "OPTIONS" and (self.allow_origin or self.allow_origin_pat):
             return  # a preflight never carries credentials, and tells only what this server allows
@@ -111,12 +116,18 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
     def _refuse_unsafe_write(self) -> None:
         if self.surroundings.insecure is not None:
             reason, hint = self.surroundings.insecure
-            raise Forbidden(f"Experiments cannot be run or changed here: {reason}", hint=hint)
+            raise Insecure(f"Experiments cannot be run or changed here: {reason}", hint=hint)
         if "token" in self.request.query_arguments:
             raise Forbidden(
                 "A token in the URL is good for reading only: URLs end up in logs and histories.",
                 hint="Send it in the header 'Authorization: token ...'.",
             )
+
+    def check_xsrf_cookie(self) -> None:
+        """Want no cookie of who can be no page of another site; Jupyter itself wants none where it has a token."""
+        proxy = self.surroundings.proxy
+        if proxy is None or (self._named is not None and not proxy.is_same_site(self.request.headers)):
+            super().check_xsrf_cookie()
 
     async def _drain(self) -> None:
         """Take the rest of a refused body: closing a socket with unread bytes would lose the answer."""
@@ -135,11 +146,14 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
     @property
     def for_one(self) -> bool:
         """Whether this server is one person's: it does not tell its callers apart."""
-        return type(self.identity_provider) in ANONYMOUS
+        return self.surroundings.proxy is None and type(self.identity_provider) in ANONYMOUS
 
     def owner(self) -> str:
         """Return the stable name of the caller; for a token alone Jupyter invents another one each time."""
-        return self.surroundings.owner if self.for_one else str(self.current_user.username)
+        if self._named is not None:
+            return self._named
+        nameless = type(self.identity_provider) in ANONYMOUS
+        return self.surroundings.owner if nameless else str(self.current_user.username)
 
     # What is asked for
 
@@ -220,7 +234,7 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
         """Answer an error: the one place where errors become the envelope."""
         error = kwargs.get("exc_info", (None, None))[1]
         code = error.status if isinstance(error, SubmarineError) else status_code
-        message, hint = self.words(code, error)
+        message, hint, cause = self.words(code, error)
         self.set_status(code)
         if getattr(self, "_jupyter_current_user", None) is not None:
             self.set_cors_headers()  # dropped with all others when an error began
@@ -228,18 +242,19 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
             self.set_header("Allow", ", ".join(self._verbs()))
         if code in (429, 503):
             self.set_header("Retry-After", str(RETRY_SECONDS))
-        self.finish(envelope.failure(code, message, hint))
+        self.finish(envelope.failure(code, message, hint, cause))
 
-    def words(self, code: int, error: BaseException | None) -> tuple[str, str | None]:
-        """Return what to tell a person of an error: message and hint."""
+    def words(self, code: int, error: BaseException | None) -> tuple[str, str | None, str]:
+        """Return what to tell a person of an error, message and hint, and the word that tells a program the cause."""
         if isinstance(error, SubmarineError):
-            return error.message, error.hint
+            return error.message, error.hint, type(error).__name__
         if isinstance(error, HTTPError):
             known = getattr(self, "_jupyter_current_user", None) is not None
             return envelope.http_words(code, (error.log_message or "") % error.args, known=known)
         return (
             "The server failed.",
             f"Error {self._error_id} in the log of the Jupyter Server has the details.",
+            "InternalError",
         )
 
     def _verbs(self) -> list[str]:

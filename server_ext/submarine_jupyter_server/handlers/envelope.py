@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -22,11 +23,12 @@ def success(result: str, attributes: Mapping[str, object]) -> str:
     )
 
 
-def failure(code: int, message: str, hint: str | None) -> str:
-    """Return the answer for an error with the HTTP status ``code``; the hint is an attribute."""
+def failure(code: int, message: str, hint: str | None, cause: str) -> str:
+    """Return the answer for an error with the HTTP status ``code``; hint and cause, one word, are attributes."""
+    attributes = {"error": cause, **({"hint": hint} if hint else {})}
     return (
         f'{{"status":"{name(code)}","code":{code},"success":false,"message":{json.dumps(message)},'
-        f'"result":null,"attributes":{json.dumps({"hint": hint} if hint else {})}}}'
+        f'"result":null,"attributes":{json.dumps(attributes)}}}'
     )
 
 
@@ -35,20 +37,18 @@ def name(code: int) -> str:
     return _NAMES.get(code) or HTTPStatus(code).name
 
 
-def http_words(code: int, text: str, *, known: bool) -> tuple[str, str | None]:
-    """Return message and hint for an error of the web server; ``known`` tells whether the caller is."""
+def http_words(code: int, text: str, *, known: bool) -> tuple[str, str | None, str]:
+    """Return message, hint and cause for an error of the web server; ``known`` tells whether the caller is."""
     if "xsrf" in text.lower():
-        return (
-            text,
-            "Send the value of the cookie _xsrf in the header X-XSRFToken, or authenticate with a token.",
-        )
+        hint = "Send the value of the cookie _xsrf in the header X-XSRFToken, or authenticate with a token."
+        return text, hint, "XsrfTokenRequired"
     if code == 403 and not text and not known:
-        return "Authentication is required.", "Send the token of the server: 'Authorization: token ...'."
+        hint = "Send the token of the server: 'Authorization: token ...'."
+        return "Authentication is required.", hint, "AuthenticationRequired"
     if code == 404 and not text:
-        return (
-            "This server does not answer requests from another origin.",
-            "ServerApp.allow_origin or allow_origin_pat of the Jupyter Server can admit it.",
-        )
+        hint = "ServerApp.allow_origin or allow_origin_pat of the Jupyter Server can admit it."
+        return "This server does not answer requests from another origin.", hint, "OtherOrigin"
     if code == 405:
-        return "There is no such method here.", "The header Allow lists those there are."
-    return text or HTTPStatus(code).phrase, None
+        return "There is no such method here.", "The header Allow lists those there are.", "NoSuchMethod"
+    phrase = HTTPStatus(code).phrase
+    return text or phrase, None, re.sub("[^A-Za-z]", "", phrase.title())

@@ -111,7 +111,7 @@ async def _pump(handler: SubmarineHandler, messages: AsyncIterator[Message | Non
     except StopAsyncIteration:
         pass
     except SubmarineError as error:
-        await write(handler, _error(error.message, error.hint))
+        await write(handler, _error(*handler.words(error.status, error)))
     except Exception as error:  # noqa: BLE001 - logged by the handler, under the id that is told
         # A stream that is cut without a word is opened again and again.
         handler.log_exception(type(error), error, error.__traceback__)
@@ -121,8 +121,9 @@ async def _pump(handler: SubmarineHandler, messages: AsyncIterator[Message | Non
             await close()
 
 
-def _error(message: str, hint: str | None) -> str:
-    return f"event: error\ndata: {json.dumps({'message': message, 'hint': hint})}\n\n"
+def _error(message: str, hint: str | None, cause: str) -> str:
+    data = {"message": message, "hint": hint, "error": cause}
+    return f"event: error\ndata: {json.dumps(data)}\n\n"
 
 
 def _frame(message: Message) -> str:
