@@ -7,15 +7,12 @@ so that the spec of a GET is a valid body for PATCH and POST.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
@@ -28,9 +25,20 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from submarine_jupyter.errors import InvalidSpec
+from submarine_jupyter.fields import (
+    LONGEST_START,
+    Command,
+    EnvVars,
+    Folder,
+    Label,
+    Repository,
+    Text,
+    check_files,
+    is_empty,
+    start_size,
+)
 from submarine_jupyter.resources import parse_resources
 
-INLINE_CODE_BYTES = 512 * 1024
 MAX_REPLICAS = 1000
 FRAMEWORKS: dict[str, tuple[str, ...]] = {
     "TensorFlow": ("Ps", "Worker", "Chief", "Master", "Evaluator"),
@@ -58,37 +66,7 @@ class Status(StrEnum):
         return self in (Status.SUCCEEDED, Status.FAILED, Status.DELETED)
 
 
-def _storable(text: str) -> str:
-    # No process takes a NUL in an argument or a variable, and no file a lone surrogate.
-    if "\0" in text:
-        raise ValueError("must not contain a NUL character")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("must be valid Unicode text") from None
-    return text
-
-
-def _text(value: object) -> object:
-    # YAML writers leave `DEBUG: true` unquoted; the process gets what they wrote.
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-def _variable_name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,255}", text):
-        raise ValueError(f"'{text[:80]}' is not a variable name")
-    return text
-
-
-def _repository(text: str) -> str:
-    if not re.fullmatch(r"(https?://|ssh://|git://|[A-Za-z0-9_.]+@[A-Za-z0-9.-]+:)\S+", text):
-        raise ValueError("is not a repository address (https://, ssh://, git:// or user@host:path)")
-    return text
-
-
-Text = Annotated[str, BeforeValidator(_text), AfterValidator(_storable)]
-EnvName = Annotated[str, AfterValidator(_variable_name)]
-EnvVars = dict[EnvName, Text]
+Whole = Annotated[int, Field(strict=True)]  # `true` and "1" are no numbers
 
 
 class WireModel(BaseModel):
@@ -114,25 +92,18 @@ class WireModel(BaseModel):
 class ExperimentMeta(WireModel):
     """Name, framework and what to run."""
 
-    experiment_id: str | None = None
-    name: Annotated[Text, Field(min_length=1, max_length=255)]
+    experiment_id: Annotated[Text, Field(max_length=255)] | None = None
+    name: Label
     namespace: Annotated[Text, Field(min_length=1, max_length=63)] | None = None
     framework: Text
-    cmd: Text | None = None
+    cmd: Command | None = None
     env_vars: EnvVars = Field(default_factory=dict)
-    tags: list[Annotated[Text, Field(min_length=1, max_length=255)]] = Field(default_factory=list, max_length=100)
+    tags: list[Label] = Field(default_factory=list, max_length=100)
 
     @field_validator("env_vars", "tags", mode="before")
     @classmethod
     def _null_is_empty(cls, value: object, info: Any) -> object:
         return ({} if info.field_name == "env_vars" else []) if value is None else value
-
-    @field_validator("name")
-    @classmethod
-    def _printable(cls, value: str) -> str:
-        if not value.strip() or not value.isprintable():
-            raise ValueError("must be printable text")
-        return value
 
     @field_validator("framework")
     @classmethod
@@ -167,11 +138,11 @@ class TaskSpec(WireModel):
 
     ignored = ("resourceMap", "resource_map")
 
-    replicas: Annotated[int, Field(ge=1, le=MAX_REPLICAS)] = 1
+    replicas: Annotated[Whole, Field(ge=1, le=MAX_REPLICAS)] = 1
     resources: Text | None = None
     name: Text | None = None
     image: Text | None = None
-    cmd: Text | None = None
+    cmd: Command | None = None
     env_vars: EnvVars | None = None
 
     @field_validator("resources")
@@ -189,7 +160,7 @@ class TaskSpec(WireModel):
 class GitCode(WireModel):
     """A repository to clone."""
 
-    url: Annotated[Text, AfterValidator(_repository)]
+    url: Repository
     branch: Text | None = None
     username: Text | None = None
     password: Text | None = None
@@ -206,12 +177,7 @@ class CodeSpec(WireModel):
     @field_validator("files")
     @classmethod
     def _safe_files(cls, files: dict[str, str] | None) -> dict[str, str] | None:
-        for name in files or ():
-            parts = name.split("/")
-            if not name.isprintable() or "\\" in name or any(p in ("", ".", "..") or len(p) > 255 for p in parts):
-                raise ValueError(f"'{name[:80]}' is not a relative file name")
-        if sum(len(text.encode(errors="replace")) for text in (files or {}).values()) > INLINE_CODE_BYTES:
-            raise ValueError(f"more than {INLINE_CODE_BYTES // 1024} KiB in all")
+        check_files(files or {})
         return files
 
     @model_validator(mode="after")
@@ -237,7 +203,7 @@ class Volume(WireModel):
     persistent_volume_claim: Text | None = None
     config_map: Text | None = None
     secret: Text | None = None
-    empty_dir: dict[str, Text] | None = None
+    empty_dir: dict[Text, Text] | None = None
 
 
 class Toleration(WireModel):
@@ -247,25 +213,25 @@ class Toleration(WireModel):
     operator: Literal["Exists", "Equal"] | None = None
     value: Text | None = None
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    toleration_seconds: int | None = None
+    toleration_seconds: Annotated[Whole, Field(ge=-(10**9), le=10**9)] | None = None
 
 
 class RuntimeSpec(WireModel):
     """What the document does not know: where and how to run. Left out of answers when unset; times in seconds."""
 
     target: Text | None = None
-    max_run_time: Annotated[int, Field(ge=1, le=10**9)] | None = None
-    retries: Annotated[int, Field(ge=0, le=100)] | None = None
-    ttl_after_finished: Annotated[int, Field(ge=0, le=10**9)] | None = None
+    max_run_time: Annotated[Whole, Field(ge=1, le=10**9)] | None = None
+    retries: Annotated[Whole, Field(ge=0, le=100)] | None = None
+    ttl_after_finished: Annotated[Whole, Field(ge=0, le=10**9)] | None = None
     queue: Text | None = None
     priority: Text | None = None
-    node_selector: dict[str, Text] | None = None
-    tolerations: list[Toleration] | None = None
-    volumes: list[Volume] | None = None
+    node_selector: dict[Text, Text] | None = None
+    tolerations: Annotated[list[Toleration], Field(max_length=100)] | None = None
+    volumes: Annotated[list[Volume], Field(max_length=100)] | None = None
     secrets: EnvVars | None = None
     service_account: Text | None = None
     success_policy: Literal["AllWorkers"] | None = None
-    working_dir: Text | None = None
+    working_dir: Folder | None = None
     metrics: list[Text] | None = None
 
     @model_serializer(mode="wrap")
@@ -286,6 +252,17 @@ class ExperimentSpec(WireModel):
 
     @model_validator(mode="before")
     @classmethod
+    def _no_manifest(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and "apiVersion" in data and "kind" in data:
+            raise ValueError(
+                f"this is a Kubernetes manifest (kind {str(data['kind'])[:80]}), not an experiment, which looks like "
+                '{"meta": {"name": "mnist", "framework": "PyTorch", "cmd": "python train.py"}, '
+                '"environment": {"image": "..."}, "spec": {"Worker": {"replicas": 2, "resources": "cpu=1,memory=1Gi"}}}'
+            )
+        return data
+
+    @model_validator(mode="before")
+    @classmethod
     def _no_handler_spec(cls, data: Any) -> Any:
         # Submarine 0.8 emits `experimentHandlerSpec: null`; its clients may send that back.
         if isinstance(data, Mapping) and data.get("experimentHandlerSpec", 0) is None:
@@ -296,8 +273,13 @@ class ExperimentSpec(WireModel):
     def _coherent(self) -> Self:
         self.spec = _normal_roles(self.meta.framework, self.spec)
         for role, task in self.spec.items():
-            if not (task.cmd or self.meta.cmd or "").strip():
+            if is_empty(self.command(role)):
                 raise ValueError(f"meta.cmd: nothing to run for {role}: give meta.cmd or spec.{role}.cmd")
+            if (size := start_size(self.command(role), self.env(role))) > LONGEST_START:
+                raise ValueError(
+                    f"spec.{role}: the command and its variables have {size:,} bytes together, and a process is given "
+                    f"{LONGEST_START:,} at most: send the values as files in code.files"
+                )
             if role in LEADERS and task.replicas != 1:
                 raise ValueError(f"spec.{role}.replicas: there can be only one {role}")
         if all(role in self.spec for role in LEADERS):

@@ -104,7 +104,7 @@ def test_names_are_taken_in_any_case_and_answered_in_one() -> None:
     spec = ExperimentSpec.parse(
         {
             "meta": {"name": "x", "framework": "tensorFLOW", "cmd": "a"},
-            "spec": {"PS": {}, "worker": {"replicas": "2"}},
+            "spec": {"PS": {}, "worker": {"replicas": 2}},
         }
     )
     assert spec.meta.framework == "TensorFlow"
@@ -164,7 +164,7 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
     framework = draw(st.sampled_from(sorted(FRAMEWORKS)))
     extra = [role for role in FRAMEWORKS[framework] if role not in ("Chief", "Master", "Worker")]
     roles = ["Worker", *draw(st.lists(st.sampled_from(extra), unique=True) if extra else st.just([]))]
-    meta = {"name": "n", "framework": framework, "cmd": draw(text) + "x", "envVars": draw(env)}
+    meta = {"name": "n", "framework": framework, "cmd": "x" + draw(text), "envVars": draw(env)}
     return {
         "meta": meta | {"tags": draw(st.lists(st.just("tag")))},
         "environment": {"image": draw(st.none() | text)},

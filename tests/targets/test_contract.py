@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import Any
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.targets.contract import Member, command, environment, listens, members
+from submarine_jupyter_server.targets.contract import Environments, Member, environment, listens, members
 
 
 def spec(framework: str, tasks: dict[str, int], **more: Any) -> ExperimentSpec:
@@ -94,50 +88,42 @@ def test_threads_follow_the_cores_asked_for() -> None:
     assert "OMP_NUM_THREADS" not in env(spec("Standalone", {"Worker": 1}), "Worker", 0)
 
 
-@pytest.mark.parametrize(
-    ("text", "argv"),
-    [
-        ("python train.py --rate=0.01", ["python", "train.py", "--rate=0.01"]),
-        ("python -c 'print(1); import os'", ["python", "-c", "print(1); import os"]),
-        ('python "a b" c', ["python", "a b", "c"]),
-        ("python $CODE_PATH/t.py", ["/bin/sh", "-c", "exec python $CODE_PATH/t.py"]),
-        ("python t.py > log 2>&1", ["/bin/sh", "-c", "exec python t.py > log 2>&1"]),
-        ("A=1 python t.py", ["/bin/sh", "-c", "A=1 python t.py"]),
-        ("cd x && python t.py", ["/bin/sh", "-c", "cd x && python t.py"]),
-        ("python t.py | tee x", ["/bin/sh", "-c", "python t.py | tee x"]),
-        ("exit 3", ["/bin/sh", "-c", "exit 3"]),
-        ("cd $HOME", ["/bin/sh", "-c", "cd $HOME"]),
-    ],
-)
-def test_command(text: str, argv: list[str]) -> None:
-    assert command(text) == argv
+def test_a_single_replica_has_ranks_too_and_is_where_it_listens() -> None:
+    alone = spec("Standalone", {"Worker": 1})
+    found = env(alone, "Worker", 0)
+    assert (found["RANK"], found["WORLD_SIZE"], found["LOCAL_RANK"], found["LOCAL_WORLD_SIZE"]) == ("0", "1", "0", "1")
+    assert (found["MASTER_ADDR"], found["MASTER_PORT"]) == ("host-worker-0", "2222")
+    assert listens(alone, Member("Worker", 0))
 
 
-def test_an_open_quotation_mark_is_refused() -> None:
-    with pytest.raises(InvalidSpec, match="quotation mark is not closed"):
-        command("python it's")
+def test_each_replica_is_alone_on_its_machine() -> None:
+    for framework in ("PyTorch", "XGBoost", "Standalone"):
+        found = env(spec(framework, {"Worker": 3}), "Worker", 2)
+        assert (found["RANK"], found["LOCAL_RANK"], found["LOCAL_WORLD_SIZE"]) == ("2", "0", "1")
 
 
-@given(st.text(alphabet="ab =,:%^@+-_./\t'\"", min_size=1, max_size=20))
-def test_a_plain_command_is_split_as_a_shell_does_it(rest: str) -> None:
-    try:
-        argv = command(f"printf {rest}".replace("printf ", "printargs ", 1))
-    except InvalidSpec:
-        return
-    assert argv[0] == "printargs"
-    script = f"""printargs() {{ for arg; do printf '%s\\0' "$arg"; done; }}; printargs {rest}"""
-    shell = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
-    assert argv[1:] == shell.stdout.split("\0")[:-1]
+def test_lightgbm_finds_all_addresses_in_the_order_of_ranks() -> None:
+    found = env(spec("XGBoost", {"Worker": 2, "Master": 1}), "Worker", 1)
+    assert found["SUBMARINE_ADDRESSES"] == "host-master-0:2222,host-worker-0:2222,host-worker-1:2222"
+    assert found["SUBMARINE_PORT"] == "2222"
 
 
-@given(st.text(alphabet="ab'\" $;|&<>()`\\*?#~\n", max_size=20))
-def test_what_is_split_has_no_shell_syntax(text: str) -> None:
-    try:
-        argv = command(f"prog {text}")
-    except InvalidSpec:
-        return
-    if argv[0] != "/bin/sh":
-        shell = subprocess.run(
-            ["/bin/sh", "-c", f"prog() {{ printf '%s\\0' \"$@\"; }}; prog {text}"], capture_output=True, text=True
-        )
-        assert argv[1:] == shell.stdout.split("\0")[:-1] or not argv[1:]
+def test_workers_that_share_a_port_are_told_it() -> None:
+    experiment = spec("XGBoost", {"Worker": 2, "Master": 1})
+    made = Environments(experiment, "experiment-1-0001", address, workers=(["a", "b"], 77))
+    found = made.of(Member("Worker", 1))
+    assert (found["WORKER_ADDRS"], found["WORKER_PORT"], found["SUBMARINE_PORT"]) == ("a,b", "77", "2222")
+
+
+def test_the_work_grows_with_the_replicas_no_faster() -> None:
+    asked: list[Member] = []
+
+    def counting(member: Member) -> tuple[str, int]:
+        asked.append(member)
+        return address(member)
+
+    experiment = spec("TensorFlow", {"Worker": 1000, "Ps": 1000})
+    made = Environments(experiment, "experiment-1-0001", counting)
+    for member in members(experiment):
+        made.of(member)
+    assert len(asked) == 2000

@@ -261,7 +261,7 @@ async def test_what_has_no_meaning_here_is_said(bench: Bench) -> None:
     ("task", "more", "problem"),
     [
         ({"replicas": 5, "resources": "cpu=1"}, {}, "need cpu=5, this machine has cpu=4"),
-        ({"resources": "memory=1Ti"}, {}, "memory=1024Gi, this machine has"),
+        ({"resources": "memory=1Ti"}, {}, "memory=1Ti, this machine has memory=1Gi for"),
         ({"resources": "nvidia.com/gpu=1"}, {}, "no nvidia.com/gpu to give"),
         ({}, {"code": {"git": {"url": "https://example.org/x.git"}}}, "code.git: not supported"),
         ({"cmd": "python 'x"}, {}, "quotation mark is not closed"),

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import math
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from submarine_jupyter.errors import InvalidSpec, TargetRefused
+from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter.models import LEADERS, ExperimentSpec
 from submarine_jupyter.resources import quantity
 from submarine_jupyter_server.targets.base import Launch
-from submarine_jupyter_server.targets.contract import Address, Member, command, environment, listens, members, resources
+from submarine_jupyter_server.targets.commands import BASH, SH, command, local_shell, needs_shell
+from submarine_jupyter_server.targets.contract import Environments, Member, members, resources
 
-from .files import Json, private_folder
+from .files import Json
+from .fitting import amount, too_much
+from .inheritance import around_proxies
+from .network import Lease, Network, shares_a_port
 from .rundir import Attempt
-from .scheduler import Amount, describe
+from .scheduler import Amount
+from .workspace import CODE, TENSORBOARD, WORK, files, refuse, working_dir
 
-HOST = "127.0.0.1"
 LINGER_S = 30.0
-DEFAULT_CPU = "1"
-_SECRET_NAMES = ("JUPYTER_TOKEN", "JUPYTER_PASSWORD", "SUBMARINE_TOKEN", "SUBMARINE_FAILPOINT", "OLDPWD")
-_SECRET_PREFIXES = ("JUPYTERHUB_", "JPY_", "SUBMARINE_JUPYTER_")
+SHOWN = 10
 _NO_MEANING = ("queue", "priority", "nodeSelector", "tolerations", "volumes", "serviceAccount")
 
 
@@ -35,25 +34,6 @@ class Settings:
     log_cap: int
 
 
-def inherited(environ: Mapping[str, str], interpreter: str) -> dict[str, str]:
-    """Return the environment replicas inherit: without Jupyter's secrets, and ``python`` is the server's."""
-    kept = {
-        name: value
-        for name, value in environ.items()
-        if name not in _SECRET_NAMES and not name.startswith(_SECRET_PREFIXES)
-    }
-    folder = str(Path(interpreter).parent)
-    kept["PATH"] = os.pathsep.join([folder, kept.get("PATH", os.defpath)])
-    return kept
-
-
-def amount(spec: ExperimentSpec, member: Member) -> Amount:
-    """Return what one replica takes; without ``resources`` it counts as one core and no memory."""
-    asked = resources(spec.spec[member.role])
-    cpu = quantity(asked.get("cpu", DEFAULT_CPU))
-    return Amount(math.ceil(cpu * 1000), math.ceil(quantity(asked.get("memory", "0"))))
-
-
 def check(spec: ExperimentSpec, capacity: Amount) -> None:
     """Refuse what can never run here. Raises InvalidSpec."""
     problems = []
@@ -62,22 +42,18 @@ def check(spec: ExperimentSpec, capacity: Amount) -> None:
             if name not in ("cpu", "memory") and quantity(text):
                 problems.append(f"spec.{role}.resources: the local target has no {name} to give; leave it out")
     for role in spec.spec:
-        command(spec.command(role))
+        needs_shell(spec.command(role))
     if spec.code is not None and spec.code.sync_mode == "git":
         problems.append(
             "code.git: not supported by the local target yet; clone the repository and set runtime.workingDir"
         )
-    total = sum((amount(spec, member) for member in members(spec)), Amount())
-    if not total.within(capacity):
-        problems.append(
-            f"spec: all replicas together need {describe(total)}, this machine has {describe(capacity)} for experiments"
-        )
+    problems += too_much(spec, capacity)
     if problems:
         raise InvalidSpec(problems)
 
 
 def notes(spec: ExperimentSpec) -> tuple[str, ...]:
-    """Return what of the spec has no meaning here."""
+    """Return what of the spec has no meaning here, or another one than elsewhere."""
     images = sorted({image for role in spec.spec if (image := spec.image(role)) is not None})
     found = [
         f"local: environment.image '{image}' has no meaning here, the interpreter of the server ran it"
@@ -85,19 +61,16 @@ def notes(spec: ExperimentSpec) -> tuple[str, ...]:
     ]
     runtime = spec.runtime.model_dump(by_alias=True) if spec.runtime else {}
     found += [f"local: runtime.{name} has no meaning here" for name in _NO_MEANING if runtime.get(name)]
+    if local_shell()[0] == SH and any(needs_shell(spec.command(role)) for role in spec.spec):
+        found.append(
+            f"local: there is no {BASH} on this machine, so {SH} read the command: not all that bash knows works"
+        )
+    if shares_a_port(spec):
+        found.append(
+            "local: the Workers share WORKER_PORT, each at its own address in WORKER_ADDRS; a program that listens at"
+            " all addresses (LightGBM) has to take SUBMARINE_PORT as its port and SUBMARINE_ADDRESSES as those of all"
+        )
     return tuple(found)
-
-
-def prepare(launch: Launch, attempt: Attempt) -> None:
-    """Make the workspace of an attempt, with its inline code. Raises TargetRefused if it cannot start there."""
-    working_dir(launch.spec)
-    if _files(launch.spec):
-        for name, text in _files(launch.spec).items():
-            path = attempt.workspace / "code" / name
-            private_folder(path.parent)
-            path.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
-    else:
-        private_folder(attempt.workspace / "work")
 
 
 # Their servers (gRPC, c10d) set SO_REUSEADDR, so they can listen on a port that the shim holds for them. XGBoost's
@@ -109,7 +82,7 @@ def make_plan(
     launch: Launch,
     attempt: Attempt,
     settings: Settings,
-    lease: Callable[[int], list[int]],
+    lease: Lease,
     old: Json | None = None,
     *,
     grow: bool = True,
@@ -121,17 +94,21 @@ def make_plan(
     spec = launch.spec
     items = {item["name"]: item for item in old["replicas"]} if old else {}
     new = [member for member in members(spec) if grow and member.name not in items]
-    need = [member.name for member in new if listens(spec, member)]
-    ports = {name: item["ports"][0] for name, item in items.items() if item["ports"]}
-    ports.update(zip(need, lease(len(need)), strict=True))
-
-    def address(member: Member) -> tuple[str, int]:
-        return HOST, ports.get(member.name, 0)
-
+    network = Network(spec, items, new, lease)
+    environments = Environments(
+        spec,
+        launch.experiment_id,
+        network.address,
+        workers=network.workers,
+        code_path=str(attempt.workspace / CODE) if files(spec) else None,
+        tensorboard_dir=str(attempt.workspace / TENSORBOARD),
+    )
     for member in new:
-        item = _item(launch, member, attempt, settings, address)
-        leased = [ports[member.name]] if member.name in ports else []
-        items[member.name] = item | {"ports": leased, "held_ports": leased if spec.meta.framework in REUSING else []}
+        ports = network.ports_of(member)
+        env = environments.of(member) | _marker(launch, member)
+        item = _item(launch, member, attempt, settings) | {"ports": ports}
+        env = around_proxies({**settings.environ, "PWD": item["cwd"], **spec.env(member.role), **env}, network.hosts)
+        items[member.name] = item | {"env": env, "held_ports": ports if spec.meta.framework in REUSING else []}
     runtime = spec.runtime
     return {
         "experiment_id": launch.experiment_id,
@@ -149,48 +126,56 @@ def make_plan(
 
 
 def rendered(launch: Launch, attempt: Attempt, settings: Settings) -> list[dict[str, object]]:
-    """Return the replicas as they would run, with example ports and without what they inherit."""
-    ports = iter(range(20000, 30000))
+    """Return the replicas as they would run, with example ports and without what they inherit.
+
+    Of each role the first ``SHOWN`` are told; a note says what they stand for. Raises TargetRefused as ``prepare``.
+    """
+    refuse(launch, attempt)
+    spec = launch.spec
+    ports = iter(range(20000, 60000))
     plan = make_plan(launch, attempt, settings, lambda count: [next(ports) for _ in range(count)])
     shown = ("name", "role", "index", "duty", "argv", "cwd", "ports")
-    return [
+    found: list[dict[str, object]] = [
         {name: item[name] for name in shown}
         | {
             "env": {name: value for name, value in item["env"].items() if settings.environ.get(name) != value},
-            "resources": resources(launch.spec.spec[item["role"]]),
+            "resources": resources(spec.spec[item["role"]]),
         }
         for item in plan["replicas"]
+        if item["index"] < SHOWN
     ]
+    for role, task in spec.spec.items():
+        if task.replicas > SHOWN:
+            note = f"{task.replicas - SHOWN} more of role {role} differ in nothing but index, rank and port"
+            found.append({"role": role, "note": note})
+    return found + [{"note": note} for note in notes(spec)]
 
 
-def _item(launch: Launch, member: Member, attempt: Attempt, settings: Settings, address: Address) -> Json:
+def scrubbed(plan: Json) -> Json:
+    """Return the plan of an attempt that has ended without what may be secret: variables and commands."""
+    return plan | {"replicas": [item | {"env": {}, "argv": []} for item in plan["replicas"]]}
+
+
+def _item(launch: Launch, member: Member, attempt: Attempt, settings: Settings) -> Json:
     spec = launch.spec
-    code = str(attempt.workspace / "code") if _files(spec) else None
-    cwd = working_dir(spec) or code or str(attempt.workspace / "work")
-    contract = environment(
-        spec,
-        launch.experiment_id,
-        member,
-        address,
-        code_path=code,
-        tensorboard_dir=str(attempt.workspace / "tensorboard"),
-    )
-    marker = {"SUBMARINE_JUPYTER_REPLICA": f"{launch.uid}/{launch.attempt}/{member.name}"}
-    memory = resources(spec.spec[member.role]).get("memory")
+    start = CODE if files(spec) else WORK
     return {
         "name": member.name,
         "role": member.role,
         "index": member.index,
         "incarnation": launch.generation,
         "duty": _duty(spec, member),
-        "argv": command(spec.command(member.role)),
-        "env": {**settings.environ, "PWD": cwd, **spec.env(member.role), **contract, **marker},
-        "cwd": cwd,
+        "argv": command(spec.command(member.role), local_shell()),
+        "cwd": working_dir(spec) or str(attempt.workspace / start),
         "path_replaced": "PATH" in spec.env(member.role),
         "cpu": amount(spec, member).cpu,
         "memory_bytes": amount(spec, member).memory or None,
-        "memory": memory,
+        "memory": resources(spec.spec[member.role]).get("memory"),
     }
+
+
+def _marker(launch: Launch, member: Member) -> dict[str, str]:
+    return {"SUBMARINE_JUPYTER_REPLICA": f"{launch.uid}/{launch.attempt}/{member.name}"}
 
 
 def _duty(spec: ExperimentSpec, member: Member) -> str:
@@ -198,20 +183,3 @@ def _duty(spec: ExperimentSpec, member: Member) -> str:
         return "helper"
     everyone = spec.runtime is not None and spec.runtime.success_policy == "AllWorkers"
     return "leader" if member.role in LEADERS and not everyone else "worker"
-
-
-def _files(spec: ExperimentSpec) -> dict[str, str]:
-    return (spec.code.files if spec.code else None) or {}
-
-
-def working_dir(spec: ExperimentSpec) -> str | None:
-    """Return the folder replicas start in, if the spec says so. Raises TargetRefused if it is not there."""
-    text = spec.runtime.working_dir if spec.runtime else None
-    if not text:
-        return None
-    path = Path(text).expanduser()
-    if not path.is_absolute():
-        raise TargetRefused(f"runtime.workingDir: '{text[:200]}' must be an absolute path")
-    if not path.is_dir():
-        raise TargetRefused(f"runtime.workingDir: there is no folder '{text[:200]}' on this machine")
-    return str(path)

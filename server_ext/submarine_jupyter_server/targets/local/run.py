@@ -14,8 +14,9 @@ from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.targets.base import Launch, Observation
 from submarine_jupyter_server.targets.contract import Member, members
 
-from . import launcher, planning
+from . import launcher, planning, workspace
 from .files import Json, Unreadable
+from .fitting import amount
 from .planning import Settings
 from .ports import PortLeases
 from .rundir import Attempt, ExperimentFolder, Lock
@@ -107,7 +108,7 @@ class AttemptRun:
             return Amount(item["cpu"], item["memory_bytes"] or 0)
         role, _, index = name.rpartition("-")
         member = Member(role.capitalize(), int(index))
-        return planning.amount(self.launch.spec, member) if member.role in self.launch.spec.spec else Amount()
+        return amount(self.launch.spec, member) if member.role in self.launch.spec.spec else Amount()
 
 
 @dataclass(eq=False, slots=True)
@@ -167,7 +168,7 @@ class Run:
     def missing(self) -> Amount:
         """Return what the replicas that are not yet planned will take."""
         new = [member for member in members(self.launch.spec) if member.name not in self.present.planned]
-        return sum((planning.amount(self.launch.spec, member) for member in new), Amount())
+        return sum((amount(self.launch.spec, member) for member in new), Amount())
 
     def pause_s(self) -> float:
         """Return how long to wait before the next try, after so many that failed."""
@@ -187,7 +188,7 @@ def record(folder: ExperimentFolder, launch: Launch) -> Launch:
     if known is not None and (known.attempt, known.generation) >= (launch.attempt, launch.generation):
         return known
     if known is None or known.attempt < launch.attempt:
-        planning.working_dir(launch.spec)
+        workspace.refuse(launch, folder.attempt(launch.attempt))
     folder.write_launch(launch)
     reach("rundir_created")
     return launch
@@ -199,7 +200,7 @@ def begin(run: Run, settings: Settings, ports: PortLeases) -> None:
     plan = attempt.read("plan.json")
     if plan is None:
         with ports.kept_only_if_done(launch.experiment_id):
-            planning.prepare(launch, attempt)
+            workspace.prepare(launch, attempt)
             plan = attempt.create_plan(planning.make_plan(launch, attempt, settings, _lease(run, ports)))
     run.present.plan = plan
     reach("plan_written")

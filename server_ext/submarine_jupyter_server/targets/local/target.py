@@ -22,6 +22,7 @@ from submarine_jupyter_server.targets.base import Doubt, Found, Inventory, Launc
 from . import machine, planning
 from .adoption import adopt, is_settled
 from .files import Json, Unreadable
+from .inheritance import inherited
 from .planning import Settings
 from .report import obstacle
 from .run import AttemptRun, Run, older_than, record
@@ -71,7 +72,7 @@ class LocalTarget:
         cores = machine.cpus() if cpus is None else cpus
         self._capacity = Amount(int(cores * 1000), machine.memory() if memory is None else memory)
         self._settings = Settings(
-            environ=planning.inherited(os.environ if environ is None else environ, interpreter),
+            environ=inherited(os.environ if environ is None else environ, interpreter),
             grace_s=grace_s,
             log_cap=log_cap,
         )
@@ -100,7 +101,7 @@ class LocalTarget:
     async def render(self, launch: Launch) -> list[dict[str, object]]:
         """Return the replicas as they would run; ports are examples."""
         attempt = self._runs.experiment(launch.experiment_id).attempt(launch.attempt)
-        return planning.rendered(launch, attempt, self._settings)
+        return await self._supervision.io(planning.rendered, launch, attempt, self._settings)
 
     async def start(self, sink: Sink, doubt: Doubt) -> None:
         """Begin to observe, and go on with everything that is there."""

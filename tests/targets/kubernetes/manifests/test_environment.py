@@ -97,8 +97,10 @@ def started(objects: list[Json], container: Json, index: int) -> dict[str, str]:
     return dict(line.split("=", 1) for line in output.decode().split("\0") if line)
 
 
-def address(kind: str, framework: str, experiment_id: str) -> Callable[[Member], tuple[str, int]]:
+def address(kind: str, framework: str, experiment_id: str, *, alone: bool) -> Callable[[Member], tuple[str, int]]:
     def find(member: Member) -> tuple[str, int]:
+        if alone:
+            return "localhost", PORTS[framework]
         host = {
             "tfjob": f"{experiment_id}-{member.name}.space.svc",
             "jobset": f"{experiment_id}-{member.role.lower()}-0-{member.index}.{experiment_id}.space.svc",
@@ -130,7 +132,7 @@ def test_every_replica_has_the_environment_of_the_contract(
     launch = launch_of_spec(body(framework, counts))
     objects = render(launch, kind=kind, **SPACE)
     for member in members(launch.spec):
-        find = address(kind, framework, launch.experiment_id)
+        find = address(kind, framework, launch.experiment_id, alone=sum(counts.values()) == 1)
         contract = environment(launch.spec, launch.experiment_id, member, find)
         left_to_operator = OPERATOR.get(kind, set()) if len(members(launch.spec)) > 1 or kind != "tfjob" else set()
         if kind == "pytorchjob" and "Master" not in counts:
@@ -158,7 +160,7 @@ def test_the_addresses_of_plain_jobs_are_the_host_names_of_their_pods(
         subdomain = job["spec"]["template"]["spec"]["subdomain"]
         assert subdomain == service["metadata"]["name"]
         assert service["spec"]["selector"].items() <= job["spec"]["template"]["metadata"]["labels"].items()
-        host, port = address("indexed_jobs", framework, launch.experiment_id)(member)
+        host, port = address("indexed_jobs", framework, launch.experiment_id, alone=False)(member)
         assert host == f"{job['metadata']['name']}-{member.index}.{subdomain}.space.svc"
         [opened] = job["spec"]["template"]["spec"]["containers"][0]["ports"]
         assert opened["containerPort"] == port

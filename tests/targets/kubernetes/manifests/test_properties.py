@@ -55,7 +55,8 @@ names = mostly(st.text("ABCabc_.-", min_size=1, max_size=12).map("V".__add__), s
 env_vars = st.dictionaries(names | st.just("MY_TOKEN"), texts | st.just("canary-31337 $(x)"), max_size=4)
 counts = st.sampled_from([1, 2, 1000])
 sizes = mostly(
-    st.sampled_from(["cpu=1", "memory=1024M,nvidia.com/gpu=1", "cpu=500m, memory=1Gi", ""]), st.just("gpu=1")
+    st.sampled_from(["cpu=1", "memory=1024M,nvidia.com/gpu=1", "cpu=500m, memory=1Gi", ""]),
+    st.just("kubernetes.io/gpu=1"),
 )
 tasks = st.fixed_dictionaries({}, optional={"resources": sizes, "envVars": env_vars, "image": words.map(str.lower)})
 sources = mostly(
@@ -169,7 +170,7 @@ def check_objects(kind: str, launch: Launch, objects: list[Json]) -> None:
     assert len({(item["kind"], item["metadata"]["name"]) for item in objects}) == len(objects)
     for holder in [*objects, *templates(objects)]:
         assert all(LABEL_VALUE.fullmatch(value) for value in holder["metadata"]["labels"].values())
-        user_text = {launch.name, launch.owner} - {launch.experiment_id, "", "1"}
+        user_text = {launch.name, launch.owner} - {launch.experiment_id, "", "1", "false"}
         queue = {launch.spec.runtime.queue} if launch.spec.runtime else set()
         assert not (user_text - queue) & set(holder["metadata"]["labels"].values())
     for item in objects:

@@ -81,7 +81,7 @@ def test_runtime(runtime: dict[str, Any], problem: str, launch_of_spec: LaunchOf
         ({"environment": {"image": "a b"}}, "environment.image: 'a b' is not the name of a container image"),
         ({"environment": {"image": "--privileged"}}, "environment.image: '--privileged' is not the name"),
         ({"spec": {"Worker": {"image": "UPPER"}}}, "spec.Worker.image: 'UPPER' is not the name of a container image"),
-        ({"spec": {"Worker": {"resources": "gpu=1"}}}, "spec.Worker.resources: 'gpu': Kubernetes has no resource of t"),
+        ({"spec": {"Worker": {"resources": "gpu=1"}}}, "spec.Worker.resources: there is no resource 'gpu', did you m"),
         ({"spec": {"Worker": {"resources": "a..b/gpu=1"}}}, "spec.Worker.resources: 'a..b/gpu': is not a name for a"),
         ({"spec": {"Worker": {"resources": "kubernetes.io/x=1"}}}, "spec.Worker.resources: 'kubernetes.io/x': is not"),
         ({"spec": {"Worker": {"cmd": "python it's"}}}, "meta.cmd: a quotation mark is not closed"),
@@ -99,7 +99,7 @@ def test_roles(parts: dict[str, Any], problem: str, launch_of_spec: LaunchOf) ->
         ({"..data/x": ""}, "code.files: '..data/x' cannot be mounted"),
         ({"a:b": ""}, "code.files: 'a:b' cannot be mounted"),
         ({"ü" * 200: ""}, "code.files: 'üüü"),
-        ({"a/b": "", "a": ""}, "code.files: 'a/b' is in a folder that is itself a file"),
+        ({"a/b": "", "a": ""}, "code.files: 'a' cannot be a file and, for 'b', a folder"),
         ({f"{i}.py": "" for i in range(501)}, "code.files: more than 500 files"),
     ],
 )
@@ -148,7 +148,15 @@ def test_what_a_kind_cannot_express(
 
 def test_a_spec_must_fit_in_the_annotations(launch_of_spec: LaunchOf) -> None:
     noise = random.Random(1).randbytes(150_000).hex()
-    found = problems(body(meta={**body()["meta"], "envVars": {"NOISE": noise}}), launch_of_spec)
+    found = problems(
+        body(
+            meta={
+                **body()["meta"],
+                "envVars": {"N1": noise[:100_000], "N2": noise[100_000:200_000], "N3": noise[200_000:]},
+            }
+        ),
+        launch_of_spec,
+    )
     assert len(found) == 1
     assert found[0].endswith("KiB compressed are more than a cluster keeps with an object")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from submarine_jupyter.models import Toleration
+from submarine_jupyter.resources import quantity
 
 _LABEL_PART = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _SUBDOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL_PART}(?:\.{_LABEL_PART})*")
@@ -22,6 +23,7 @@ _IMAGE = re.compile(
 )
 _STANDARD = re.compile(r"cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMG]i")
 SHOWN = 80
+_LARGEST = 2**60
 
 
 def subdomain(path: str, text: str, longest: int = 253) -> list[str]:
@@ -86,3 +88,27 @@ def absolute(path: str, text: str) -> list[str]:
     if text.startswith("/") and text.isprintable() and len(text) <= 4096 and ".." not in text.split("/"):
         return []
     return [f"{path}: '{text[:SHOWN]}' is not an absolute path"]
+
+
+def priority(path: str, text: str) -> list[str]:
+    """Check the name of a PriorityClass; those of the system are for what runs the cluster."""
+    if text.startswith("system-"):
+        return [f"{path}: '{text[:SHOWN]}' is for the cluster's own parts, and no experiment may have it"]
+    return subdomain(path, text)
+
+
+def mount(path: str, place: str) -> list[str]:
+    """Check where a volume is mounted; ``place`` is a normal path."""
+    system = any(place == top or place.startswith(f"{top}/") for top in ("/proc", "/sys", "/dev"))
+    if place in ("/", "//") or ":" in place or (system and place != "/dev/shm"):  # noqa: S108 - its usual place
+        return [f"{path}: nothing can be mounted at '{place[:SHOWN]}'"]
+    return []
+
+
+def size(path: str, text: str) -> list[str]:
+    """Check the size limit of a volume."""
+    try:
+        value = quantity(text)
+    except ValueError as error:
+        return [f"{path}: {error}"]
+    return [f"{path}: '{text[:SHOWN]}' is more than any machine has"] if value > _LARGEST else []

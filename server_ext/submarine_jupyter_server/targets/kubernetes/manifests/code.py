@@ -14,6 +14,7 @@ from .metadata import metadata
 CODE_PATH = "/code"
 _MAX_FILES = 500
 _MAX_NAMES = 64 * 1024
+_SCRIPT = 0o755
 _FOLDER, _FILES = "code-folder", "code-files"
 
 
@@ -41,7 +42,10 @@ def sources(draft: Draft) -> list[Json]:
     """Return the volumes of the code."""
     if not _files(draft.spec.code):
         return []
-    items = [{"key": key, "path": name} for key, (name, _) in _keys(draft).items()]
+    items = [
+        {"key": key, "path": name} | ({"mode": _SCRIPT} if text.startswith("#!") else {})
+        for key, (name, text) in _keys(draft).items()
+    ]
     return [
         {"name": _FOLDER, "emptyDir": {}},
         {"name": _FILES, "configMap": {"name": _name(draft), "items": items}},
@@ -79,13 +83,9 @@ def problems(code: CodeSpec | None) -> list[str]:
     if len(files) > _MAX_FILES or sum(len(name.encode()) for name in files) > _MAX_NAMES:
         found.append(f"code.files: more than {_MAX_FILES} files, or too long names; put the code on a volume")
     for name in files:
-        parts = name.split("/")
-        if parts[0].startswith("..") or ":" in parts[0]:
+        top = name.split("/")[0]
+        if top.startswith("..") or ":" in top:
             found.append(f"code.files: '{name[:80]}' cannot be mounted: its first part has a ':' or begins with '..'")
-        if len(name.encode()) > 4000 or any(len(part.encode()) > 255 for part in parts):
-            found.append(f"code.files: '{name[:80]}' is too long for a file name")
-        if any("/".join(parts[:i]) in files for i in range(1, len(parts))):
-            found.append(f"code.files: '{name[:80]}' is in a folder that is itself a file")
     return found
 
 

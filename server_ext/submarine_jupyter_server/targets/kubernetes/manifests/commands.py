@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from submarine_jupyter_server.targets.contract import command
+from submarine_jupyter_server.targets.commands import command
 
 from .draft import Draft
+
+# Whether an image has bash is known only where it runs.
+SHELL = ("/bin/sh", "-c", 'command -v bash >/dev/null && exec bash -c "$1"; exec sh -c "$1"', "sh")
 
 
 def literal(text: str) -> str:
@@ -22,7 +25,7 @@ def argv(draft: Draft, role: str, offsets: dict[str, int], index: str) -> list[s
     ``offsets`` are variables that are a replica's index plus a number. Kubernetes cannot add, so a shell does it and is
     then replaced by the command, which it never reads as text. ``index`` is the variable with the index.
     """
-    words = command(draft.spec.command(role))
+    words = command(draft.spec.command(role), SHELL)
     if offsets:
         sums = " ".join(f"{name}=$(({index} + {offset}))" for name, offset in offsets.items())
         words = ["/bin/sh", "-c", f'export {sums} && exec "$@"', "sh", *words]

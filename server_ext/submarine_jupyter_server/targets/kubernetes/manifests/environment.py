@@ -17,7 +17,7 @@ INDEX = "SUBMARINE_REPLICA_INDEX"
 _REFERENCE = f"$({INDEX})"
 # What of the contract is different for each replica, beside TF_CONFIG; and what follows the number of replicas.
 _RANKS = ("RANK", "PET_NODE_RANK", "DMLC_TASK_ID")
-_SIZES = ("WORLD_SIZE", "PET_NNODES", "DMLC_NUM_WORKER", "WORKER_ADDRS")
+_SIZES = ("WORLD_SIZE", "PET_NNODES", "DMLC_NUM_WORKER", "WORKER_ADDRS", "SUBMARINE_ADDRESSES")
 _TF_CLUSTER = "SUBMARINE_TF_CLUSTER"
 
 

@@ -24,7 +24,7 @@ def objects(draft: Draft) -> list[Json]:
     wiring = Wiring(
         INDEX_LABEL,
         pods.address(draft, "{id}-{role}-{index}.{id}.{namespace}.svc"),
-        shared=f"{draft.id}-cluster-{draft.launch.attempt}",
+        shared=f"{draft.id}-cluster-{draft.launch.attempt}" if _distributed(draft) else None,
     )
     return [
         _job(draft, first, wiring),

@@ -7,7 +7,8 @@ import json
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.targets.base import Launch
-from submarine_jupyter_server.targets.contract import command, resources
+from submarine_jupyter_server.targets.commands import needs_shell
+from submarine_jupyter_server.targets.contract import resources
 
 from . import checks, code, indexed_jobs, jobset, metadata, pods, pytorchjob, tfjob, volumes, xgboostjob
 from .draft import ClusterOptions, Draft, Json, Kind, roles
@@ -85,7 +86,7 @@ def _role_problems(draft: Draft, role: str) -> list[str]:
         found += checks.resource(f"spec.{role}.resources", name)
     found += [f"envVars.{name[:80]}...: the name is too long" for name in spec.env(role) if len(name) > _MAX_NAME]
     try:
-        command(spec.command(role))
+        needs_shell(spec.command(role))
     except InvalidSpec as error:
         found += error.problems
     return found
@@ -97,7 +98,7 @@ def _runtime_problems(draft: Draft) -> list[str]:
     if runtime.queue:
         found += checks.subdomain("runtime.queue", runtime.queue, longest=63)
     if runtime.priority:
-        found += checks.subdomain("runtime.priority", runtime.priority)
+        found += checks.priority("runtime.priority", runtime.priority)
     if runtime.service_account:
         found += checks.subdomain("runtime.serviceAccount", runtime.service_account)
     if runtime.working_dir:

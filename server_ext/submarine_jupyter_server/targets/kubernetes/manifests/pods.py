@@ -6,7 +6,7 @@ https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
 from __future__ import annotations
 
 from submarine_jupyter.models import Toleration
-from submarine_jupyter_server.targets.contract import Address, Member, resources
+from submarine_jupyter_server.targets.contract import Address, Member, members, resources
 
 from . import code, environment, volumes
 from .commands import argv
@@ -34,8 +34,11 @@ def template(draft: Draft, role: str, wiring: Wiring, **fields: str | None) -> J
 
 def address(draft: Draft, pattern: str) -> Address:
     """Return where replicas are; ``pattern`` has places for the experiment's id, role, index and namespace."""
+    alone = len(members(draft.spec)) == 1
 
     def find(member: Member) -> tuple[str, int]:
+        if alone:  # nothing gives a name to a pod that nobody looks for
+            return "localhost", PORTS[draft.spec.meta.framework][1]
         host = pattern.format(id=draft.id, role=member.role.lower(), index=member.index, namespace=draft.namespace)
         return host, PORTS[draft.spec.meta.framework][1]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from posixpath import normpath
 
 from submarine_jupyter.models import Volume
-from submarine_jupyter.resources import quantity
 
 from . import checks
 from .draft import Draft, Json, only_set
@@ -41,8 +40,7 @@ def problems(volumes: list[Volume], taken: set[str]) -> list[str]:
         path = f"runtime.volumes.{i}"
         place = normpath(volume.mount_path)
         found += checks.absolute(f"{path}.mountPath", volume.mount_path)
-        if ":" in place or place in ("/", "//"):
-            found.append(f"{path}.mountPath: nothing can be mounted at '{place[: checks.SHOWN]}'")
+        found += checks.mount(f"{path}.mountPath", place)
         if place in seen:
             found.append(f"{path}.mountPath: something else is mounted at '{place[: checks.SHOWN]}'")
         seen.add(place)
@@ -74,8 +72,5 @@ def _source_problems(path: str, volume: Volume) -> list[str]:
     found = [f"{path}.emptyDir.{key}: unknown field" for key in volume.empty_dir.keys() - {"sizeLimit", "medium"}]
     if volume.empty_dir.get("medium", "") not in ("", "Memory"):
         found.append(f"{path}.emptyDir.medium: must be Memory, or left out")
-    try:
-        quantity(volume.empty_dir.get("sizeLimit", "0"))
-    except ValueError as error:
-        found.append(f"{path}.emptyDir.sizeLimit: {error}")
+    found += checks.size(f"{path}.emptyDir.sizeLimit", volume.empty_dir.get("sizeLimit", "0"))
     return sorted(found)
