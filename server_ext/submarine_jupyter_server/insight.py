@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection
@@ -25,10 +25,18 @@ CAPACITY_S = 5.0
 class Insight:
     """Answers about metrics and targets."""
 
-    def __init__(self, db: Database, targets: Mapping[str, ComputeTarget], default_target: str) -> None:
+    def __init__(
+        self,
+        db: Database,
+        targets: Mapping[str, ComputeTarget],
+        default_target: str,
+        elsewhere: Callable[[str], dict[str, Any] | None] = lambda name: None,
+    ) -> None:
+        """``elsewhere`` returns what another server, which gives the orders, says of a target; None: there is none."""
         self._db = db
         self._targets = targets
         self._default_target = default_target
+        self._elsewhere = elsewhere
 
     async def metrics(self, experiment_id: str, query: QueryString) -> Answer:
         """Return one series per metric and replica of the latest attempt, points in the order they were logged."""
@@ -50,18 +58,23 @@ class Insight:
 
         A target that does not say what it has hides no other one: its ``capacity`` is null, and ``note`` tells why.
         """
+        return Answer(json_text(await self.described(capacity=capacity)))
+
+    async def described(self, *, capacity: bool = True) -> list[dict[str, Any]]:
+        """Return what ``targets`` answers, as values."""
         described = (self._described(target, capacity=capacity) for target in self._targets.values())
-        found = await asyncio.gather(*described)
-        return Answer(json_text(found))
+        return await asyncio.gather(*described)
 
     async def _described(self, target: ComputeTarget, *, capacity: bool) -> dict[str, Any]:
+        known = self._elsewhere(target.name)
+        if known is None:
+            known = {"health": target.health(), **(await _capacity(target) if capacity else {})}
         return {
             "name": target.name,
             "kind": target.kind,
             "default": target.name == self._default_target,
             "namespaces": list(target.namespaces),
-            "health": target.health(),
-            **(await _capacity(target) if capacity else {}),
+            **{key: value for key, value in known.items() if capacity or key == "health"},
         }
 
 

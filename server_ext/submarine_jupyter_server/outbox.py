@@ -30,7 +30,7 @@ from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.targets.base import ComputeTarget, Launch
 
 log = logging.getLogger(__name__)
-FOREIGN_POLL_S = 0.25
+RETRY_S = 1.0
 MAX_BACKOFF_S = 60.0
 _DOUBLINGS = 9  # from 0.2 s until the longest pause
 # Whoever waits gets the answer first: the thread that writes would compete with it for the interpreter.
@@ -110,10 +110,10 @@ class Outbox:
         self.delivering = True
         try:
             while True:
-                await self._deliver_due()
+                pause = await self._deliver_due()
                 # Not wait_for: in Python 3.11 that loses a cancellation which comes together with the event.
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(FOREIGN_POLL_S):
+                    async with asyncio.timeout(pause):
                         await self._wake.wait()
                 self._wake.clear()
         finally:
@@ -122,18 +122,20 @@ class Outbox:
                 task.cancel()
             await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
-    async def _deliver_due(self) -> None:
+    async def _deliver_due(self) -> float | None:
+        """Begin what is due; return after how many seconds something else is, None when nothing is."""
         under_way = set(self._under_way)
         self._ended.clear()
         try:
-            due = await self._db.read(lambda tx: _due(tx, under_way))
+            due, pause = await self._db.read(lambda tx: _due(tx, under_way))
         except SubmarineError as error:
             log.warning("The outbox cannot be read: %s", error)
-            return
+            return RETRY_S
         for order, row in due:
             # What has ended meanwhile may have been this order; whoever ended has us fetch again.
             if order.experiment_id not in self._ended:
                 self._begin(order, row)
+        return pause
 
     def _begin(self, order: OutboxRow, row: ExperimentRow | None) -> None:
         if order.experiment_id not in self._under_way:
@@ -214,7 +216,7 @@ class Outbox:
         pause = min(MAX_BACKOFF_S, 0.2 * 2**doublings) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         at = now_ms() + int(pause * 1000)
         try:
-            await self._db.write(lambda tx: _put_off(tx, order, at, error[:1000], reason))
+            await self._db.write(lambda tx: put_off(tx, order, at, error[:1000], reason))
         except SubmarineError as trouble:
             log.warning("%s of %s: %s", order.op, order.experiment_id, trouble)
 
@@ -273,13 +275,19 @@ class Waiters:
                 future.set_result(None)
 
 
-def _due(tx: Connection, under_way: set[str]) -> list[tuple[OutboxRow, ExperimentRow | None]]:
-    """Return the orders that are due, each with its experiment, but for experiments that have one under way."""
-    return [
+def _due(tx: Connection, under_way: set[str]) -> tuple[list[tuple[OutboxRow, ExperimentRow | None]], float | None]:
+    """Return the orders that are due, each with its experiment, and the seconds until the next one that is not yet.
+
+    Experiments that have an order under way are left out: its end has the orders fetched again.
+    """
+    now = now_ms()
+    due = [
         (order, experiments.find(tx, order.experiment_id, include_deleted=True))
-        for order in outbox.due(tx, now_ms(), 100)
+        for order in outbox.due(tx, now, 100)
         if order.experiment_id not in under_way
     ]
+    following = outbox.next_due(tx, now)
+    return due, None if following is None else min((following - now) / 1000, MAX_BACKOFF_S)
 
 
 def _done(tx: Connection, order: OutboxRow, row: ExperimentRow | None) -> None:
@@ -297,7 +305,7 @@ def _done(tx: Connection, order: OutboxRow, row: ExperimentRow | None) -> None:
         lifecycle.record(tx, now, "reason")  # what stood in the way of the order does so no more
 
 
-def _put_off(tx: Connection, order: OutboxRow, at: int, error: str, reason: str) -> None:
+def put_off(tx: Connection, order: OutboxRow, at: int, error: str, reason: str) -> None:
     row = experiments.find(tx, order.experiment_id)
     if not outbox.retry(tx, order.seq, at, error, reason) or row is None:
         return

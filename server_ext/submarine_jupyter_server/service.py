@@ -13,11 +13,11 @@ import json
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from submarine_jupyter.errors import Unavailable
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.config import ServiceConfig, kept_instance
-from submarine_jupyter_server.controller import Controller
 from submarine_jupyter_server.experiments import Experiments
 from submarine_jupyter_server.insight import Insight
 from submarine_jupyter_server.leader import Leader
@@ -25,9 +25,11 @@ from submarine_jupyter_server.lifecycle import Lifecycle
 from submarine_jupyter_server.log_reader import LogReader
 from submarine_jupyter_server.logs.archive import LogArchive
 from submarine_jupyter_server.logs.collector import MetricCollector
+from submarine_jupyter_server.neighbours import Neighbours
 from submarine_jupyter_server.outbox import Outbox
 from submarine_jupyter_server.reconcile import Reconcile
 from submarine_jupyter_server.requests import SpecReader
+from submarine_jupyter_server.silence import Silence
 from submarine_jupyter_server.store import experiments, metrics
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
@@ -45,22 +47,21 @@ DRAIN_S = 2.0
 class Service:
     """Everything behind the REST API of one server."""
 
-    def __init__(self, config: ServiceConfig, db: Database, targets: Mapping[str, ComputeTarget]) -> None:
+    def __init__(self, config: ServiceConfig, db: Database, targets: dict[str, ComputeTarget]) -> None:
         self.config = config
         self.db = db
         self.targets = targets
         self.notices = db.notices
         archive = LogArchive(config.data_dir / "runs")
         reader = SpecReader(targets, config.default_target)
-        started: dict[str, ComputeTarget] = {}
+        self._started: dict[str, ComputeTarget] = {}
         doubt = asyncio.Event()
-        self._outbox = Outbox(db, started, self._gone, doubt.set)
+        self._outbox = Outbox(db, self._started, self._gone, doubt.set)
         self._lifecycle = Lifecycle(db, self._ending, self._moved)
-        reconcile = Reconcile(db, started, config.retention_days)
+        reconcile = Reconcile(db, self._started, config.retention_days)
         self._leader = Leader(
-            db, targets, started, self._outbox, reconcile, self.notices, doubt, config.reconcile_seconds
+            db, targets, self._started, self._outbox, reconcile, self.notices, doubt, config.reconcile_seconds
         )
-        self._controller = Controller(config.data_dir)
         self._metrics = MetricCollector(db, archive, metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._decided = asyncio.Event()
@@ -68,7 +69,9 @@ class Service:
         self.feed = EventFeed(db, config.emit)
         self.experiments = Experiments(db, targets, reader, self._outbox)
         self.logs = LogReader(db, archive, self.feed, targets)
-        self.insight = Insight(db, targets, config.default_target)
+        self._silence = Silence(db)
+        self._neighbours = Neighbours(config.data_dir, db, self._news, self._describe, self._silence.tell)
+        self.insight = Insight(db, targets, config.default_target, self._neighbours.elsewhere)
 
     @classmethod
     async def open(cls, config: ServiceConfig) -> Service:
@@ -103,30 +106,58 @@ class Service:
 
     async def close(self) -> None:
         """Stop working, within 5 s whatever hangs; what runs on the targets goes on."""
+        self._neighbours.stop()
+        self._silence.close()
         for task in (*self._tasks, *self._drains):
             task.cancel()
-        await _ended(0.8, {"the controller": asyncio.gather(*self._tasks, *self._drains, return_exceptions=True)})
-        await _ended(1.5, {f"target '{name}'": target.close() for name, target in self.targets.items()})
-        await _ended(0.7, {"metrics": self._metrics.close(), "logs": self.logs.close(), "events": self.feed.close()})
-        await _ended(1.2, {"the database": self.db.close()})
-        self._controller.release()
+        await _ended(0.6, {"the controller": asyncio.gather(*self._tasks, *self._drains, return_exceptions=True)})
+        await _ended(2.1, {f"target '{name}'": target.close() for name, target in self.targets.items()})
+        await _ended(0.6, {"metrics": self._metrics.close(), "logs": self.logs.close(), "events": self.feed.close()})
+        await _ended(1.0, {"the database": self.db.close()})
+        await _ended(0.5, {"the controller's lock": self._neighbours.close()})
 
     async def _begin(self) -> None:
         self.db.on_commit = self.feed.committed
         await self.feed.start()
+        await self._neighbours.start()
         self._tasks.append(asyncio.create_task(self._control(), name="submarine controller"))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DECIDE_S):
-                await self._decided.wait()
+        if self._neighbours.leads.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DECIDE_S):
+                    await self._decided.wait()
 
     async def _control(self) -> None:
-        """Give the orders once no other server does."""
-        await self._controller.acquire(self._decided.set)
-        if self.db.read_only:
-            self._controller.release()
-            self._decided.set()
-            return
-        await self._leader.lead(self._lifecycle.observe, self._follow_live, self._decided.set)
+        """Give the orders whenever no other server does."""
+        while True:
+            await self._neighbours.leads.wait()
+            leading = asyncio.create_task(
+                self._leader.lead(self._lifecycle.observe, self._follow_live, self._decided.set),
+                name="submarine leader",
+            )
+            deposed = asyncio.create_task(self._neighbours.deposed.wait())
+            try:
+                await asyncio.wait({leading, deposed}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                deposed.cancel()
+                leading.cancel()
+                await asyncio.wait({leading})
+            await self._renew_targets()
+            await self._neighbours.step_down()
+
+    async def _renew_targets(self) -> None:
+        """Let go of all targets: another server looks after what runs there now."""
+        log.warning("Submarine: another server gives the orders from now on")
+        self._started.clear()
+        await _ended(2.1, {f"target '{name}'": target.close() for name, target in self.targets.items()})
+        await self._metrics.close()
+        self.targets.update(_targets(self.config))
+
+    async def _describe(self) -> list[dict[str, Any]]:
+        return await self.insight.described()
+
+    def _news(self) -> None:
+        self.feed.committed()
+        self._outbox.wake()
 
     async def _follow_live(self) -> None:
         for row in await self.db.read(experiments.live):

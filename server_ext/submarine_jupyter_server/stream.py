@@ -1,8 +1,8 @@
 """The feed of events: one reader of the event table serves every listener.
 
-Events are rows first. After each commit of ours, and four times a second for the commits of other servers on the same
-data directory, the new rows are read once into a bounded ring; each listener keeps only the number of the last event
-it has seen, so a slow one costs nothing and a returning one resumes where it was.
+Events are rows first. After each commit of ours, and of other servers on the same data directory, the new rows are read
+once into a bounded ring; each listener keeps only the number of the last event it has seen, so a slow one costs nothing
+and a returning one resumes where it was.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from submarine_jupyter_server.store.events import EventRow
 from submarine_jupyter_server.wire import event_data, json_text
 
 log = logging.getLogger(__name__)
-FOREIGN_POLL_S = 0.25
 HEARTBEAT_S = 15.0
 BATCH = 500
 # Whoever made the commit answers first: the thread that reads would compete with it for the interpreter.
@@ -69,7 +68,7 @@ class EventFeed:
                 await self._task
 
     def committed(self) -> None:
-        """Tell the feed that a transaction of this server was committed; to be called on the event loop."""
+        """Tell the feed that a transaction was committed; to be called on the event loop."""
         self._news.set()
 
     @property
@@ -128,16 +127,14 @@ class EventFeed:
 
     async def _pump(self) -> None:
         while True:
-            # Not wait_for: in Python 3.11 that loses a cancellation which comes together with the event.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FOREIGN_POLL_S):
-                    await self._news.wait()
+            await self._news.wait()
             await asyncio.sleep(_AFTER_YOU_S)
             self._news.clear()
             try:
                 rows = await self._db.read(lambda tx: events.after(tx, self._last, BATCH))
             except Exception as error:  # noqa: BLE001 - it is logged, and shown as a notice
                 await asyncio.sleep(self._failing.again(error))
+                self._news.set()
                 continue
             self._failing.over()
             if rows:

@@ -16,7 +16,7 @@ from submarine_jupyter_server import leader, notices
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.service import Service
 from submarine_jupyter_server.store.database import Database
-from submarine_jupyter_server.targets.base import Doubt, Inventory, Sink
+from submarine_jupyter_server.targets.base import ComputeTarget, Doubt, Inventory, Sink
 from submarine_jupyter_server.targets.local.target import LocalTarget
 from tests.service.conftest import Client, end, experiment
 
@@ -44,7 +44,7 @@ def pair(config: ServiceConfig, tmp_path: Path, io_loop: IOLoop, monkeypatch: py
 
     async def make() -> Service:
         db = await Database.open(config.data_dir / "submarine.db")
-        targets = {"local": LocalTarget.from_config(config), "broken": broken}
+        targets: dict[str, ComputeTarget] = {"local": LocalTarget.from_config(config), "broken": broken}
         return Service(replace(config, reconcile_seconds=0.2), db, targets)
 
     service: Service = io_loop.run_sync(make)

@@ -39,7 +39,7 @@ def test_purge_before_delete_before_stop_before_ensure(tx: Connection, new: New,
 def test_an_order_that_failed_waits(tx: Connection, new: New) -> None:
     rows = [experiments.insert(tx, new()) for _ in range(3)]
     orders = [outbox.put(tx, row, "ensure") for row in rows]
-    assert outbox.next_due(tx) == 0
+    assert outbox.next_due(tx, -1) == 0
     assert outbox.retry(tx, orders[0].seq, 1000, "no answer", "Busy")
     assert [order.seq for order in outbox.due(tx, 999, 10)] == [orders[1].seq, orders[2].seq]
     assert [order.seq for order in outbox.due(tx, 999, 1)] == [orders[1].seq]
@@ -49,7 +49,7 @@ def test_an_order_that_failed_waits(tx: Connection, new: New) -> None:
     assert (late.seq, late.attempts, late.last_error, late.next_at) == (orders[0].seq, 1, "no answer", 1000)
     for order in orders[1:]:
         outbox.done(tx, order.seq)
-    assert outbox.next_due(tx) == 1000
+    assert outbox.next_due(tx, 999) == 1000
     again = outbox.put(tx, rows[0], "ensure")
     assert (again.attempts, again.next_at, again.last_error) == (0, 0, None)
 

@@ -84,9 +84,9 @@ def ordered(tx: Connection) -> frozenset[str]:
     return frozenset(tx.execute(select(outbox.c.experiment_id)).scalars())
 
 
-def next_due(tx: Connection) -> int | None:
-    """Return when the next order is due, None if there is none."""
-    return tx.execute(select(func.min(outbox.c.next_at))).scalar()
+def next_due(tx: Connection, after_ms: int) -> int | None:
+    """Return when the next order is due after a moment, None if none is."""
+    return tx.execute(select(func.min(outbox.c.next_at)).where(outbox.c.next_at > after_ms)).scalar()
 
 
 def done(tx: Connection, seq: int) -> bool:

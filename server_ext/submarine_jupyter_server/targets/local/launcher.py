@@ -53,11 +53,12 @@ def shims(attempt: Attempt) -> list[tuple[int, int | None]]:
     return find(f"{_SHIM.parent.name}/{_SHIM.name}", str(attempt.path))
 
 
-def reap() -> None:
-    """Let go of the shims that ended."""
+def reap() -> bool:
+    """Let go of the shims that ended; return whether some have not."""
     for path, child in list(_children.items()):
         if not _runs(child):
             _children.pop(path, None)
+    return bool(_children)
 
 
 def _runs(child: int) -> bool:

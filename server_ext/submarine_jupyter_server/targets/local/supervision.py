@@ -63,6 +63,7 @@ class Supervision:
         self._news = -1
         self._felt_at = time.monotonic()
         self._queue_seen = -1
+        self._busy = asyncio.Event()
 
     async def io(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking function in a thread. Raises TargetUnavailable if it does not come back."""
@@ -119,9 +120,11 @@ class Supervision:
             if attempt.plan is not None:
                 self._ports.adopt(key, [port for item in attempt.plan["replicas"] for port in item["ports"]])
         self.scheduler.hold(key, run.held())
+        self._busy.set()
 
     async def ask(self, run: Run) -> None:
         """Have an experiment get what it should have: less at once, more when there is room."""
+        self._busy.set()
         async with run.lock:
             await self._request(run)
         begun = self._admit().get(run.launch.experiment_id)
@@ -312,7 +315,12 @@ class Supervision:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            launcher.reap()
+            if not launcher.reap() and not self.runs:
+                # Nothing can change until there is something again.
+                self._busy.clear()
+                await self._busy.wait()
+                self._felt_at = time.monotonic()
+                continue
             await self._safely(self._feel)
             self._admit()
             self._tell_queue()
