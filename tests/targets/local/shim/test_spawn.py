@@ -1,0 +1,39 @@
+"""A replica begins as a program of its own: nothing of the shim is left in it."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import pytest
+
+from tests.targets.local.shim.attempt import Attempt, item, lives
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def test_signals_are_as_a_program_expects_them(attempt: Attempt) -> None:
+    """What its parent ignores would stay ignored over exec(3)."""
+    attempt.start(item("worker-0", ["cat", "/proc/self/status"]))
+    attempt.end()
+    masks = dict(re.findall(r"(Sig(?:Blk|Ign|Cgt)):\t([0-9a-f]+)", attempt.log()))
+    assert {name: int(mask, 16) for name, mask in masks.items()} == {"SigBlk": 0, "SigIgn": 0, "SigCgt": 0}
+
+
+def test_no_descriptor_of_the_shim(attempt: Attempt) -> None:
+    attempt.start(item("worker-0", ["ls", "/proc/self/fd"]))
+    attempt.end()
+    assert attempt.log().split() == ["0", "1", "2", "3"]  # the last is the folder that ls reads
+
+
+def test_it_leads_a_session_and_dies_with_the_shim(attempt: Attempt) -> None:
+    attempt.start(
+        item("worker-0", "read -r _ _ _ _ group session _ < /proc/$$/stat; echo $(( $$ == session )); sleep 600")
+    )
+    attempt.until(lambda: attempt.log() == "1\n")
+    attempt.until(lambda: attempt.replica()["pid"])
+    pid = attempt.replica()["pid"]
+    assert attempt.shim is not None
+    attempt.shim.kill()
+    attempt.shim.wait()
+    attempt.until(lambda: not lives(pid))
