@@ -1,34 +1,45 @@
 """Hide secret values in what is answered, and find them again in what is sent back.
 
 A spec is masked once, when it is stored: the masked text is all that lists and answers ever read. A client that sends
-the mask back (a PATCH with the spec of a GET, a clone) means "unchanged".
+the mask back (a PATCH with the spec of a GET, a clone) means "unchanged". Whoever gives a ``source`` to ``restore``
+hands out its secrets: it must belong to the one who asks.
 """
 
 from __future__ import annotations
 
 import copy
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from submarine_jupyter.errors import InvalidSpec
+from submarine_jupyter_server.sensitive import MASK, hide, is_secret
 
-MASK = "******"
-_SECRET = re.compile(
-    r"(?i)token|secret|passw|credential|(api|access|private|auth|account|encryption)_?key|(^|_)(key|auth)$"
-)
-
+__all__ = ["MASK", "mask", "restore"]
 Spec = dict[str, Any]
 _Place = tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Secret:
+    """One text of a spec that is, or holds, a secret; ``masked`` is how its value is shown."""
+
+    place: _Place
+    holder: Any
+    key: str | int
+    masked: Callable[[str], str]
+
+    @property
+    def value(self) -> str:
+        return str(self.holder[self.key])
+
+
 def mask(spec: Spec) -> Spec:
     """Return a copy of a spec in wire form in which every secret value is ``******``."""
-    masked = copy.deepcopy(spec)
-    for place, holder, key in _secrets(masked):
-        holder[key] = _mask_url(holder[key]) if place[-1] == "url" else MASK
-    return masked
+    shown = copy.deepcopy(spec)
+    for secret in _secrets(shown):
+        secret.holder[secret.key] = secret.masked(secret.value)
+    return shown
 
 
 def restore(spec: Spec, source: Spec | None) -> Spec:
@@ -36,37 +47,48 @@ def restore(spec: Spec, source: Spec | None) -> Spec:
 
     Raises InvalidSpec naming the places for which there is no value.
     """
-    known = {place: holder[key] for place, holder, key in _secrets(source)} if source else {}
+    known = {secret.place: secret for secret in _secrets(source)} if source else {}
     restored, missing = copy.deepcopy(spec), []
-    for place, holder, key in _secrets(restored):
-        if MASK not in str(holder[key]):
+    for secret in _secrets(restored):
+        if MASK not in secret.value:
             continue
-        if place in known and (holder[key] == MASK or holder[key] == _mask_url(known[place])):
-            holder[key] = known[place]
+        before = known.get(secret.place)
+        if before is not None and secret.value in (MASK, before.masked(before.value)):
+            secret.holder[secret.key] = before.value
         else:
-            missing.append(f"{'.'.join(place)}: is the mask {MASK}, not a value: give the secret itself")
+            missing.append(f"{'.'.join(secret.place)}: is the mask {MASK}, not a value: give the secret itself")
     if missing:
         raise InvalidSpec(missing)
     return restored
 
 
-def _secrets(spec: Spec) -> Iterator[tuple[_Place, Spec, str]]:
-    """Yield (place, holder, key) of every secret value of a spec in wire form."""
+def _secrets(spec: Spec) -> Iterator[_Secret]:
+    """Yield every text of a spec in wire form that is to be masked, or is a mask."""
+    runtime = spec.get("runtime") or {}
     maps: list[tuple[_Place, Spec, bool]] = [(("meta", "envVars"), spec["meta"]["envVars"], False)]
-    for role, task in spec["spec"].items():
-        maps.append((("spec", role, "envVars"), task["envVars"] or {}, False))
-    maps.append((("runtime", "secrets"), (spec.get("runtime") or {}).get("secrets") or {}, True))
+    maps += [(("spec", role, "envVars"), task["envVars"] or {}, False) for role, task in spec["spec"].items()]
+    maps.append((("runtime", "secrets"), runtime.get("secrets") or {}, True))
     for place, holder, every in maps:
-        for key, value in list(holder.items()):
-            if every or _SECRET.search(key) or value == MASK:
-                yield (*place, key), holder, key
+        for key, value in holder.items():
+            if every or value == MASK or is_secret(key, value):
+                yield _Secret((*place, key), holder, key, lambda _: MASK)
     git = (spec.get("code") or {}).get("git") or {}
     if git.get("password"):
-        yield ("code", "git", "password"), git, "password"
-    if "@" in (git.get("url") or "") and urlsplit(git["url"]).password:
+        yield _Secret(("code", "git", "password"), git, "password", lambda _: MASK)
+    for place, holder, text_key in _texts(spec, git):
+        text = holder[text_key]
+        if text and (MASK in text or hide(text) != text):
+            yield _Secret(place, holder, text_key, hide)
+
+
+def _texts(spec: Spec, git: Spec) -> Iterator[tuple[_Place, Any, str | int]]:
+    """Yield the texts that are shown but for the credentials within them."""
+    yield ("meta", "cmd"), spec["meta"], "cmd"
+    for role, task in spec["spec"].items():
+        yield ("spec", role, "cmd"), task, "cmd"
+    if git:
         yield ("code", "git", "url"), git, "url"
-
-
-def _mask_url(url: str) -> str:
-    password = urlsplit(url).password if "://" in url else None
-    return url.replace(f":{password}@", f":{MASK}@", 1) if password else url
+    kernel = spec["environment"].get("kernelSpec") or {}
+    for name in ("channels", "condaDependencies", "pipDependencies"):
+        for i, _ in enumerate(kernel.get(name) or ()):
+            yield ("environment", "kernelSpec", name, str(i)), kernel[name], i

@@ -71,3 +71,36 @@ def test_a_mask_cannot_fetch_the_secret_of_another_place() -> None:
         "meta.envVars.ENV_2",
         "code.git.url",
     ]
+
+
+def with_commands(command: str) -> dict[str, Any]:
+    found = spec()
+    found["meta"]["cmd"] = command
+    found["environment"]["kernelSpec"] = {"name": "k", "channels": None, "condaDependencies": None}
+    found["environment"]["kernelSpec"]["pipDependencies"] = [f"git+https://u:{CANARY}@h/r", "numpy"]
+    return ExperimentSpec.parse(found).wire()
+
+
+def test_a_command_and_a_requirement_are_shown_without_the_credentials_in_them() -> None:
+    whole = with_commands(f"curl https://me:{CANARY}@host/x | python train.py")
+    masked = mask(whole)
+    assert CANARY not in json.dumps(masked)
+    assert masked["meta"]["cmd"] == f"curl https://me:{MASK}@host/x | python train.py"
+    assert masked["environment"]["kernelSpec"]["pipDependencies"] == [f"git+https://u:{MASK}@h/r", "numpy"]
+    assert restore(masked, whole) == whole
+
+
+def test_a_command_that_was_changed_around_its_mask_is_refused() -> None:
+    whole = with_commands(f"curl https://me:{CANARY}@host/x")
+    changed = mask(whole)
+    changed["meta"]["cmd"] = changed["meta"]["cmd"].replace("host", "evil")
+    with pytest.raises(InvalidSpec, match=r"meta.cmd: is the mask"):
+        restore(changed, whole)
+
+
+def test_a_secret_that_only_its_value_tells_is_masked_and_restored() -> None:
+    whole = spec()
+    whole["meta"]["envVars"]["STORE"] = f"postgres://u:{CANARY}@db/x"
+    masked = mask(whole)
+    assert masked["meta"]["envVars"]["STORE"] == MASK
+    assert restore(masked, whole) == whole
