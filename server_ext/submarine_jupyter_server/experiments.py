@@ -21,7 +21,7 @@ from submarine_jupyter_server.lifecycle import record, tell_deleted
 from submarine_jupyter_server.outbox import Outbox, launch_of, now_ms
 from submarine_jupyter_server.query import QueryString
 from submarine_jupyter_server.refusals import answer_of
-from submarine_jupyter_server.requests import SpecReader, body_hash, list_query, merge_patch, source_id, stored
+from submarine_jupyter_server.requests import SpecReader, body_hash, list_query, patched, source_id, stored
 from submarine_jupyter_server.secrets import mask
 from submarine_jupyter_server.store import changes, events, experiments, idempotency, outbox, replicas
 from submarine_jupyter_server.store.database import Database
@@ -145,7 +145,7 @@ class Experiments:
         """
         row = await self._db.read(lambda tx: _find(tx, experiment_id))
         old = ExperimentSpec.parse(json.loads(row.spec))
-        spec = self._reader.read(merge_patch(old.wire(), body) if merge else body, old, target=row.target)
+        spec = self._reader.read(patched(old, body, merge=merge), old, target=row.target)
         restart = _template(old) != _template(spec)
         _check_change(row, old, spec, self._reader.target(spec, row.target), if_match)
         if not Status(row.status).final:

@@ -69,6 +69,18 @@ def source_id(body: object) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def patched(old: ExperimentSpec, body: object, *, merge: bool) -> object:
+    """Return the whole spec that a PATCH asks for. Raises InvalidSpec where a part of one was sent as the whole."""
+    if merge:
+        return merge_patch(old.wire(), body)
+    if isinstance(body, Mapping) and (missing := [name for name in ("meta", "spec") if name not in body]):
+        raise InvalidSpec(
+            [f"{name}: Field required" for name in missing],
+            hint="to change single fields, send them with the header Content-Type: application/merge-patch+json",
+        )
+    return body
+
+
 def merge_patch(target: Any, patch: Any) -> Any:
     """Return ``target`` with a JSON merge patch applied (RFC 7396)."""
     if not isinstance(patch, Mapping):

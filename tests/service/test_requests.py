@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.errors import Forbidden, InvalidRequest, InvalidSpec
-from submarine_jupyter_server.requests import SpecReader, body_hash, list_query, merge_patch, source_id
+from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter_server.requests import SpecReader, body_hash, list_query, merge_patch, patched, source_id
 from submarine_jupyter_server.targets.local.target import LocalTarget
 
 BODY: dict[str, Any] = {"meta": {"name": "x", "framework": "PyTorch", "cmd": "a"}, "spec": {"Worker": {}}}
@@ -96,3 +97,12 @@ def test_a_query_that_cannot_be_used_is_named(query: dict[str, list[str]], probl
     with pytest.raises(InvalidRequest) as caught:
         list_query(query)
     assert problem in str(caught.value)
+
+
+def test_a_part_that_is_sent_as_the_whole_is_told_how_to_be_a_part() -> None:
+    old = ExperimentSpec.parse(BODY)
+    part = {"spec": {"Worker": {"replicas": 2}}}
+    with pytest.raises(InvalidSpec, match=r"meta: Field required .*application/merge-patch\+json"):
+        patched(old, part, merge=False)
+    assert ExperimentSpec.parse(patched(old, part, merge=True)).spec["Worker"].replicas == 2
+    assert patched(old, BODY, merge=False) is BODY
