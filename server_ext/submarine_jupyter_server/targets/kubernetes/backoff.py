@@ -7,7 +7,7 @@ import random
 SHORTEST_S = 0.2
 LONGEST_S = 30.0
 # A server that says longer is asked again all the same.
-LONGEST_TOLD_S = 300.0
+LONGEST_TOLD_S = 60.0
 
 
 class Backoff:

@@ -150,13 +150,21 @@ class Mirror(Generic[V]):
         self._uids[name] = uid
         if old is None or old != view:
             self.views[name] = view
-            self._changed(name, old, view)
+            self._tell(name, old, view)
 
     def _drop(self, name: str) -> None:
         self._uids.pop(name, None)
         old = self.views.pop(name, None)
         if old is not None:
-            self._changed(name, old, None)
+            self._tell(name, old, None)
+
+    def _tell(self, name: str, old: V | None, new: V | None) -> None:
+        try:
+            self._changed(name, old, new)
+        except Exception as error:
+            # One object stops nobody: its stream goes on for all others.
+            log.exception("%s: %s cannot be taken in", self._name, name)
+            self.quarantined[name] = f"{type(error).__name__}: {error}"
 
 
 def metadata(item: Any) -> Json:

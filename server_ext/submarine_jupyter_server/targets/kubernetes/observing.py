@@ -13,6 +13,7 @@ from submarine_jupyter.errors import SubmarineError, TargetUnavailable
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.targets.base import Observation, Sink
 
+from .backoff import Backoff
 from .logs.collector import PodLogs
 from .manifests import KINDS
 from .seen import Seen
@@ -43,6 +44,7 @@ class Observer:
         self._dirty: set[str] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._alarms: dict[str, asyncio.TimerHandle] = {}
+        self._pauses: dict[str, Backoff] = {}
 
     def touch(self, tracked: Tracked) -> None:
         """Look at an experiment soon; called for every change, so it is cheap."""
@@ -100,14 +102,14 @@ class Observer:
                 await self._observe(tracked, seen)
         except SubmarineError as error:
             log.warning("What became of %s cannot be stored now: %s", tracked.experiment_id, error)
-            await self._later(tracked)
+            await asyncio.sleep(_AFTER_FAILURE_S)
+            self._dirty.add(tracked.experiment_id)
         except Exception:
             log.exception("%s cannot be observed", tracked.experiment_id)
-            await self._later(tracked)
-
-    async def _later(self, tracked: Tracked) -> None:
-        await asyncio.sleep(_AFTER_FAILURE_S)
-        self._dirty.add(tracked.experiment_id)
+            await asyncio.sleep(self._pauses.setdefault(tracked.experiment_id, Backoff()).failed())
+            self._dirty.add(tracked.experiment_id)
+        else:
+            self._pauses.pop(tracked.experiment_id, None)
 
     async def _observe(self, tracked: Tracked, seen: Seen) -> None:
         now = observed(tracked, seen)

@@ -22,6 +22,7 @@ from .orders import before_change, kind_of
 from .refusals import meaning
 from .settings import KubernetesSettings
 from .tracked import Tracked
+from .views import JobView
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ class KubernetesTarget:
         """
         watches = self._attachment.link().watches
         every = watches.experiments.values()
-        found = [_found(tracked) for tracked in every if tracked.own is not None]
+        found = [_found_of(tracked, tracked.own) for tracked in every if tracked.own is not None]
         known = {item.experiment_id for item in found}
         unreadable = (Found(name, None, False, None) for name in watches.unreadable() - known)
         unknown = frozenset(tracked.experiment_id for tracked in every if tracked.vanished or tracked.lock.locked())
@@ -175,9 +176,16 @@ class KubernetesTarget:
             raise
 
 
-def _found(tracked: Tracked) -> Found:
-    own, seen, told = tracked.own, tracked.seen(), tracked.told
-    assert own is not None  # noqa: S101 - for the type checker
+def _found_of(tracked: Tracked, own: JobView) -> Found:
+    try:
+        return _found(tracked, own)
+    except Exception:
+        log.exception("%s cannot be reported", tracked.experiment_id)
+        return Found(tracked.experiment_id, None, own.deleting, None)
+
+
+def _found(tracked: Tracked, own: JobView) -> Found:
+    seen, told = tracked.seen(), tracked.told
     launch = tracked.recorded() or tracked.launch
     if seen is None or launch is None:
         return Found(tracked.experiment_id, None, own.deleting, None)

@@ -14,6 +14,7 @@ from .views import EventView, JobView, PodView, WorkloadView
 
 _BY_KIND = {kind.kind: name for name, kind in KINDS.items()}
 _MOST_EVENTS = 50
+_MOST_NUMBER = 2**53
 _MOST_PAST = 2000
 
 
@@ -42,6 +43,7 @@ class Tracked:
     ending: bool = False
     ending_since: float | None = None
     complete: int = 0
+    read: tuple[tuple[tuple[str, str], ...], Launch | None] | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -144,8 +146,16 @@ class Tracked:
         own = self.own or self.lost
         if own is None or not own.notes:
             return None
-        record = {"annotations": dict(own.notes), "labels": {EXPERIMENT_LABEL: self.experiment_id}}
-        try:
-            return launch_of({"metadata": record})
-        except ValueError:
-            return None
+        if self.read is None or self.read[0] is not own.notes:
+            self.read = own.notes, _read(self.experiment_id, own)
+        return self.read[1]
+
+
+def _read(experiment_id: str, own: JobView) -> Launch | None:
+    record = {"annotations": dict(own.notes), "labels": {EXPERIMENT_LABEL: experiment_id}}
+    try:
+        launch = launch_of({"metadata": record})
+    except (ValueError, RecursionError):
+        return None
+    numbers = (launch.attempt, launch.generation, launch.accepted_ms)
+    return launch if all(0 <= number < _MOST_NUMBER for number in numbers) else None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import gc
 from collections.abc import Mapping
 
 import pytest
 
 from submarine_jupyter_server.targets.kubernetes.errors import ApiError, Unreachable
 from submarine_jupyter_server.targets.kubernetes.logs.collector import PodLogs
+from submarine_jupyter_server.targets.kubernetes.logs.tail import Tail
 from tests.targets.kubernetes.logs.conftest import LogOf, NewLogs, content, until
 from tests.targets.kubernetes.logs.kubelet import stamp
 from tests.targets.kubernetes.logs.pods import EXPERIMENT, FakeCluster, Pod
@@ -439,3 +442,43 @@ async def test_forgetting_ends_the_stream(fake: FakeCluster, new_logs: NewLogs, 
 
 def test_the_model_writes_stamps_as_kubelets_do() -> None:
     assert stamp(1_700_000_000_000_000_007) == b"2023-11-14T22:13:20.000000007Z"
+
+
+async def test_an_answer_that_nobody_waits_for_any_more_is_no_noise(fake: FakeCluster, new_logs: NewLogs) -> None:
+    """The kubelet refuses in the very moment in which the follower is stopped."""
+    noise: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: noise.append(context))
+    logs = new_logs()
+
+    def fault(_: Mapping[str, str]) -> Exception:
+        [follower] = [found for of in logs._followers.values() for found in of.values()]
+        assert follower._task is not None
+        loop.call_soon(follower._task.cancel)
+        return ApiError(400, "BadRequest", "failed to create fsnotify watcher: too many open files")
+
+    fake.fault = fault
+    running(fake, logs)
+    await until(lambda: fake.requests)
+    await logs.close()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert noise == []
+
+
+async def test_a_log_that_cannot_be_opened_is_kept_once_it_can(
+    fake: FakeCluster, new_logs: NewLogs, log_of: LogOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = [OSError(errno.ENOSPC, "No space left on device")] * 2
+    really = Tail.open
+
+    def open_(self: Tail) -> None:
+        if full:
+            raise full.pop()
+        really(self)
+
+    monkeypatch.setattr(Tail, "open", open_)
+    logs = new_logs()
+    pod = running(fake, logs)
+    pod.write(b"after all")
+    await until(lambda: content(log_of()) == pod.content)

@@ -101,7 +101,7 @@ class Follower:
 
     async def _run(self) -> None:
         try:
-            await self._open()
+            await self._open_at_last()
             while not self._tail.ended:
                 self._news.clear()
                 step = self._step()
@@ -112,6 +112,15 @@ class Follower:
         finally:
             self._task = None
             self._do(self._tail.close)
+
+    async def _open_at_last(self) -> None:
+        """Open the log; as often as it takes, for disks get full and are emptied."""
+        while not self._ready:
+            try:
+                await self._open()
+            except OSError as error:
+                log.warning("The log of a replica cannot be kept now: %s", error)
+                await asyncio.sleep(self._backoff.failed())
 
     async def _open(self) -> None:
         if not self._ready:
@@ -180,6 +189,7 @@ class Follower:
     async def _follow(self, step: Step) -> None:
         """Read a stream to its end, or until there is something more important."""
         reading = asyncio.create_task(self._read(step, follow=True))
+        reading.add_done_callback(_heed)  # this one may be cancelled before it asks how that ended
         until: float | None = None
         try:
             while not reading.done() and not self._is_due(step, until):
@@ -270,6 +280,12 @@ class Follower:
 
     def _do(self, function: Callable[..., None], *args: object) -> asyncio.Future[None]:
         return self._shared.disk.do(lambda: function(*args))
+
+
+def _heed(future: asyncio.Future[Any]) -> None:
+    """Take note how something ended that nobody may ask for any more."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _seconds_to(*times: float | None) -> float | None:
