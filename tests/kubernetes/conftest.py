@@ -12,6 +12,7 @@ from tests.cluster.cluster import Cluster
 from tests.cluster.namespaces import namespaced
 from tests.kernel.real_kernel import RealKernel
 from tests.kubernetes.annex import Annex
+from tests.kubernetes.proxy import Proxy
 from tests.kubernetes.server import ClusterServer
 from tests.live_server import TOKEN
 from tests.targets.kubernetes.deployed import apply_role
@@ -63,6 +64,16 @@ def kernel(real: ClusterServer, tmp_path: Path) -> Iterator[RealKernel]:
     folder.mkdir()
     made = RealKernel(folder, {"SUBMARINE_URL": real.url.removesuffix("api/v1/experiment"), "SUBMARINE_TOKEN": TOKEN})
     yield made
+    made.close()
+
+
+@pytest.fixture
+def proxy(fake: ClusterServer, tmp_path: Path) -> Iterator[Proxy]:
+    """A proxy between the server and the cluster."""
+    made = Proxy(Path(str(fake.target_options["kubeconfig"])), tmp_path)
+    fake.with_options(kubeconfig=str(made.kubeconfig))
+    yield made
+    fake.kill()
     made.close()
 
 

@@ -43,11 +43,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer of the proxy's own instead of the server's."""
+    """An answer of the proxy's own instead of the server's; it comes after some seconds."""
 
     status: int
     body: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    after_s: float = 0
 
 
 BEFORE = "cut before it is executed"
@@ -119,6 +120,7 @@ class Proxy:
         self.requests.append(seen)
         decided = self.rule(seen)
         if isinstance(decided, Answer):
+            await asyncio.sleep(decided.after_s)
             return web.Response(status=decided.status, text=decided.body, headers=decided.headers)
         if decided == STALL:
             await self._end.wait()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -18,16 +16,6 @@ from tests.kubernetes.server import ClusterServer, spec
 
 TFJOBS = "/apis/kubeflow.org/v1/namespaces/{}/tfjobs"
 NEVER = {"FAKE_EXIT_CODE": "never"}
-
-
-@pytest.fixture
-def proxy(fake: ClusterServer, tmp_path: Path) -> Iterator[Proxy]:
-    """A proxy between the server and the cluster."""
-    made = Proxy(Path(str(fake.target_options["kubeconfig"])), tmp_path)
-    fake.with_options(kubeconfig=str(made.kubeconfig))
-    yield made
-    fake.kill()
-    made.close()
 
 
 def tf_job() -> dict[str, object]:

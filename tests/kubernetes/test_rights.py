@@ -60,7 +60,7 @@ def test_a_missing_right_is_named(cluster: Cluster, fake: ClusterServer) -> None
     fake.status(first, "Running")
     role.without(("create", "tfjobs"), ("create", "jobsets"))
     answer = refused(fake, experiment())
-    assert answer["message"] == f"this server may not create jobsets in namespace {fake.namespace}"
+    assert answer["message"].startswith(f"this server may not create jobsets in namespace {fake.namespace}; ")
     assert answer["attributes"]["hint"] == "the Role in docs/deploy/role.yaml has all that is needed"
     role.without()
     fake.until(first, lambda _: fake.target()["health"]["missing"] == [], "the rights")

@@ -315,6 +315,6 @@ def _merged(item: Any, patch: Any) -> Any:
     return found
 
 
-def _of(pod: Json) -> str | None:
-    found: str | None = pod["metadata"]["labels"].get(EXPERIMENT_LABEL)
-    return found
+def _of(pod: Json) -> object:
+    labels = pod["metadata"].get("labels")
+    return labels.get(EXPERIMENT_LABEL) if isinstance(labels, dict) else None
