@@ -203,7 +203,7 @@ class Outbox:
             await self._again(order, str(error), word)
         if outcome in (Outcome.REPLACED, Outcome.AGAIN) and (order.op in ("ensure", "stop") or promised):
             self._waiters.answer(order, forget=outcome is not Outcome.AGAIN)
-        else:
+        elif waited or outcome is not Outcome.AGAIN:  # who came after it was decided waits for the next try
             failed = outcome is Outcome.FAILED
             answer = refusals.named(error, order.experiment_id) if failed else error
             self._waiters.answer(order, answer, all_before=failed)

@@ -174,7 +174,8 @@ def compare(tx: Connection, target: str, item: Found) -> int:
     if row is None:
         return _restore(tx, target, item)
     if row.deleted is not None:
-        if not item.deleted:
+        # Who waits for an order that is under way waits for that one.
+        if not item.deleted and outbox.pending(tx, row.id) is None:
             outbox.put(tx, row, "delete")
         return 0
     if item.launch is not None and item.launch.uid != row.uid:
@@ -217,7 +218,9 @@ def _stop(tx: Connection, row: ExperimentRow, item: Found) -> None:
     if seen is None or now is None or now.stop_requested is None or Status(now.status).final:
         return
     if not (seen.status.final and seen.attempt < now.attempt):
-        outbox.put(tx, now, "stop")
+        under_way = outbox.pending(tx, row.id)
+        if under_way is None or under_way.op == "ensure":
+            outbox.put(tx, now, "stop")
         return
     moved = experiments.advance(
         tx, now.id, uid=now.uid, attempt=now.attempt, status=Status.FAILED, at_ms=now_ms(),
