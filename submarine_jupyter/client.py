@@ -45,9 +45,9 @@ class SubmarineClient:
         """The server's address."""
         return self._transport.url
 
-    def ping(self) -> None:
-        """Raise ServerNotFound or Forbidden unless a Submarine server answers."""
-        self._transport.request("GET", "experiment/ping", patience=PING_S)
+    def ping(self) -> builtins.list[str]:
+        """Return what people should know about the server, whole sentences. Raises ServerNotFound, Forbidden."""
+        return _notices(self._transport.ask("GET", "experiment/ping", patience=PING_S)[1])
 
     def targets(self, *, capacity: bool = True) -> builtins.list[dict[str, Any]]:
         """Return the compute targets: ``name``, ``kind``, ``default``, ``namespaces``, ``health``, ``capacity``.
@@ -82,9 +82,9 @@ class SubmarineClient:
         limit: int | None = None,
     ) -> ExperimentList:
         """Return the experiments, newest first, at most ``limit`` (None: what the server gives at once)."""
-        query = {"status": status, "name": name, "tag": tag, "framework": framework, "limit": limit}
-        found = self._transport.request("GET", "experiment", params=query)
-        return ExperimentList(Experiment(self, one) for one in found)
+        query = {"status": status, "name": name, "tag": tag, "framework": framework, "limit": limit, "view": "summary"}
+        found, attributes = self._transport.ask("GET", "experiment", params=query)
+        return ExperimentList((Experiment(self, one) for one in found), _notices(attributes))
 
     def get(self, experiment_id: str) -> Experiment:
         """Return one experiment with its ``detail``. Raises NotFound."""
@@ -108,7 +108,8 @@ class SubmarineClient:
 
     def stop(self, experiment_id: str) -> Experiment:
         """End an experiment; its record and its logs stay."""
-        return Experiment(self, self._transport.request("POST", f"{_path(experiment_id)}/stop"))
+        found, attributes = self._transport.ask("POST", f"{_path(experiment_id)}/stop")
+        return Experiment(self, found | ({"detail": attributes} if "state" in attributes else {}))
 
     def delete(self, experiment_id: str) -> None:
         """End an experiment and forget it."""
@@ -177,6 +178,10 @@ def replica_patch(roles: Mapping[str, Any], replicas: Mapping[str, int]) -> dict
         if name.lower() not in known:
             raise InvalidRequest(f"The experiment has no role {name!r}.", hint=f"It has {', '.join(roles)}.")
     return {known[name.lower()]: {"replicas": number} for name, number in replicas.items()}
+
+
+def _notices(attributes: Mapping[str, Any]) -> list[str]:
+    return [str(notice) for notice in attributes.get("notices") or ()]
 
 
 def _wire(spec: Spec) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import json
+import math
 import socket
 import threading
 import time
@@ -17,14 +18,16 @@ from typing import Any
 
 import httpx
 
-from submarine_jupyter.errors import ServerError, WaitTimeout
+from submarine_jupyter.errors import ServerError, SubmarineError, TooManyRequests, Unavailable, WaitTimeout
 from submarine_jupyter.sse import Event, EventParser
-from submarine_jupyter.transport import Pauses, Transport
+from submarine_jupyter.transport import CONNECT_S, Pauses, Transport, retry_after
 
 # The server sends a sign of life every 15 s; a stream that is silent for longer is dead. How long to try for
 # another one (s) leaves time for a server that restarts.
 SILENCE_S = 45.0
 PATIENCE_S = 60.0
+# A connection that lasted is no failure: a proxy may cut what is silent, however well the server is.
+LASTING_S = 5.0
 _PASSING = (429, 502, 503, 504)
 FINAL = ("Succeeded", "Failed", "Deleted")
 
@@ -37,6 +40,15 @@ class Lines:
     attempt: int
     offset: int
     lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """The last line of one replica as it looks now, such as a progress bar: it is not whole yet, and may change."""
+
+    replica: str
+    attempt: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +77,7 @@ class End:
     complete: bool
 
 
-Item = Lines | State | Gap | End
+Item = Lines | Partial | State | Gap | End
 
 
 def follow_log(
@@ -105,45 +117,72 @@ def follow(
 ) -> Iterator[Event]:
     """Yield server-sent events up to the first one that is ``over``, resuming after every cut.
 
-    Raises WaitTimeout after ``timeout`` seconds, ServerNotFound when the server stays away.
+    Raises WaitTimeout after ``timeout`` seconds, and when no connection lasts nor brings anything new for a minute:
+    ServerNotFound, TooManyRequests or Unavailable, whatever the last one has ended with.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     position, pauses = "", None
     while True:
-        lost = httpx.TransportError("the connection was closed")
-        try:
-            for event in _connection(transport, path, params, position, deadline):
+        opened = time.monotonic()
+        stream = _Stream(transport, path, params, position, deadline)
+        for event in stream.events():
+            # Each connection begins with what is known already: only what is new shows that following gets on.
+            if event.id != position:
                 position, pauses = event.id, None
-                if event.name == "error":
-                    raise ServerError(str(json.loads(event.data).get("message")), code=500)
-                yield event
-                if over(event):
-                    return
-        except httpx.TransportError as error:
-            lost = error
-        if deadline is not None and time.monotonic() >= deadline:
+            yield event
+            if over(event):
+                return
+        left = math.inf if deadline is None else deadline - time.monotonic()
+        if left <= 0:
             raise WaitTimeout(f"It has not ended within {timeout:g} s; it goes on.")
-        pauses = pauses or Pauses(PATIENCE_S)
-        if not pauses.wait():
-            raise transport.lost(lost)
+        if pauses is None or time.monotonic() - opened >= LASTING_S:
+            pauses = Pauses(PATIENCE_S)
+        if not pauses.wait(stream.wanted_pause, at_most=left):
+            raise stream.trouble
 
 
-def _connection(
-    transport: Transport, path: str, params: Mapping[str, Any], position: str, deadline: float | None
-) -> Iterator[Event]:
-    headers = {"Accept": "text/event-stream", **({"Last-Event-ID": position} if position else {})}
-    request = transport.build("GET", path, params=params, headers=headers)
-    request.extensions["timeout"] = httpx.Timeout(SILENCE_S, connect=5.0).as_dict()
-    response = transport.open(request)
-    with contextlib.closing(response), _cut_at(deadline, response):
-        if response.status_code in _PASSING:
-            return
+class _Stream:
+    """One connection: its events, and when it has ended why, and for how long the server wants to be left alone."""
+
+    def __init__(
+        self, transport: Transport, path: str, params: Mapping[str, Any], position: str, deadline: float | None
+    ) -> None:
+        self._transport = transport
+        self._deadline = deadline
+        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": position} if position else {})}
+        self._request = transport.build("GET", path, params=params, headers=headers)
+        self.trouble: SubmarineError = transport.lost(httpx.ReadError("the connection was closed"))
+        self.wanted_pause = 0.0
+
+    def events(self) -> Iterator[Event]:
+        """Yield what comes until the connection ends. Raises what the server answers or tells of instead."""
+        left = math.inf if self._deadline is None else max(0.001, self._deadline - time.monotonic())
+        limits = httpx.Timeout(min(SILENCE_S, left), connect=min(CONNECT_S, left), pool=min(CONNECT_S, left))
+        self._request.extensions["timeout"] = limits.as_dict()
+        try:
+            response = self._transport.open(self._request)
+            with contextlib.closing(response), _cut_at(self._deadline, response):
+                yield from self._read(response)
+        except httpx.RequestError as error:
+            self.trouble = self._transport.lost(error)
+
+    def _read(self, response: httpx.Response) -> Iterator[Event]:
         if response.status_code != 200 or "event-stream" not in response.headers.get("Content-Type", ""):
             response.read()
-            transport.result(response)
+            try:
+                self._transport.result(response)
+            except (TooManyRequests, Unavailable, ServerError) as error:
+                if response.status_code not in _PASSING:
+                    raise
+                self.trouble, self.wanted_pause = error, retry_after(response)
+            return
         decoder, parser = codecs.getincrementaldecoder("utf-8")("replace"), EventParser()
         for chunk in response.iter_bytes():
-            yield from parser.feed(decoder.decode(chunk))
+            for event in parser.feed(decoder.decode(chunk)):
+                if event.name == "error":
+                    told = json.loads(event.data)
+                    raise ServerError(str(told.get("message")), code=500, hint=told.get("hint"))
+                yield event
 
 
 @contextlib.contextmanager
@@ -171,6 +210,8 @@ def _shut(connection: socket.socket) -> None:
 def _item(name: str, data: dict[str, Any]) -> Item | None:
     if name == "log":
         return Lines(data["replica"], data["attempt"], data["offset"], tuple(data["lines"]))
+    if name == "partial":
+        return Partial(data["replica"], data["attempt"], data["text"])
     if name == "state":
         return State(data["status"], data["reason"], data["message"])
     if name == "gap":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from submarine_jupyter.answers import LogLine, Logs, Metrics, clock, commas, span
@@ -42,6 +42,11 @@ class Experiment:
         if self._known["status"] not in FINAL:
             self.refresh()
         return str(self._known["status"])
+
+    @property
+    def state(self) -> str:
+        """The word for people, as fresh as the last ``refresh``: a status, or Queued, Starting, Stopping, Stopped."""
+        return str((self._known.get("detail") or {}).get("state") or self._known["status"])
 
     @property
     def has_ended(self) -> bool:
@@ -125,7 +130,7 @@ class Experiment:
     def delete(self) -> None:
         """End it and forget it."""
         self._client.delete(self.id)
-        self._known["status"] = "Deleted"
+        self._known |= {"status": "Deleted", "detail": {"replicas": []}}
 
     def clone(
         self,
@@ -154,20 +159,20 @@ class Experiment:
         return self._client.create(spec)
 
     def took(self) -> str:
-        """Return how it stands and since when it runs, or how long it ran: ``Succeeded in 12.3 s``."""
+        """Return its state and for how long it runs, or ran: ``Succeeded in 12.3 s``."""
         time = span(self._known["runningTime"], self._known["finishedTime"])
-        link = "in" if self._known["status"] == "Succeeded" else "after"
-        return f"{self._known['status']} {link} {time}" if time else str(self._known["status"])
+        link = "in" if self.state == "Succeeded" else "after"
+        return f"{self.state} {link} {time}" if time else self.state
 
     def metrics(self) -> Metrics:
         """Return what the replicas have measured so far."""
         return self._client.metrics(self.id)
 
     def __repr__(self) -> str:
-        return f"<Experiment {self.id} {self.name!r} {self._known['status']}>"
+        return f"<Experiment {self.id} {self.name!r} {self.state}>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        if self._known["status"] not in FINAL or "detail" not in self._known:
+        if self._known["status"] not in FINAL or "replicas" not in (self._known.get("detail") or {}):
             # What is known is shown when the server is away.
             with contextlib.suppress(SubmarineError):
                 self.refresh()
@@ -176,7 +181,7 @@ class Experiment:
     def _tables(self) -> list[Table]:
         known, detail = self._known, self._known.get("detail") or {}
         facts = [
-            ("status", _because(known["status"], detail)),
+            ("status", _because(self.state, detail)),
             ("replicas", replica_counts(known)),
             ("framework", known["spec"]["meta"]["framework"]),
             ("target", detail.get("target")),
@@ -207,10 +212,16 @@ class Experiment:
         return []
 
 
-class ExperimentList(tuple[Experiment, ...]):
-    """Experiments, newest first; a notebook shows them as a table."""
+class ExperimentList(tuple[Experiment, ...]):  # noqa: SLOT001 - a tuple cannot have slots for more
+    """Experiments, newest first; a notebook shows them as a table, below what people should know of the server."""
 
-    __slots__ = ()
+    notices: tuple[str, ...]
+
+    def __new__(cls, found: Iterable[Experiment] = (), notices: Iterable[str] = ()) -> Self:
+        """Return the experiments found, with the server's ``notices``."""
+        made = super().__new__(cls, found)
+        made.notices = tuple(notices)
+        return made
 
     def __repr__(self) -> str:
         return str(self._repr_mimebundle_()["text/plain"])
@@ -225,14 +236,15 @@ class ExperimentList(tuple[Experiment, ...]):
                     experiment.id,
                     experiment.name,
                     meta["framework"],
-                    known["status"],
+                    experiment.state,
                     replica_counts(known),
                     clock(known["acceptedTime"]),
                     span(known["runningTime"], known["finishedTime"]),
                 )
             )
         headers = ("id", "name", "framework", "status", "replicas", "accepted", "took")
-        return bundle([Table(headers, rows)], "no experiments")
+        notices = Table(("",), [(notice,) for notice in self.notices], longest=LONGEST_SENTENCE)
+        return bundle([notices, Table(headers, rows)], "no experiments")
 
 
 def replica_counts(known: Mapping[str, Any]) -> str:
@@ -247,5 +259,6 @@ def _finished(replica: Mapping[str, Any]) -> tuple[bool, str]:
 
 def _because(status: str, detail: Mapping[str, Any]) -> str:
     """Return the status and why it is so."""
-    why = ": ".join(part for part in (detail.get("reason"), detail.get("message")) if part)
+    reason = detail.get("reason")
+    why = ": ".join(part for part in (reason if reason != status else None, detail.get("message")) if part)
     return f"{status} ({why})" if why else status

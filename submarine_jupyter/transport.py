@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from collections.abc import Mapping
@@ -47,9 +48,9 @@ class Pauses:
         self._end = time.monotonic() + patience
         self._next = _FIRST_PAUSE_S
 
-    def wait(self, at_least: float = 0.0) -> bool:
+    def wait(self, at_least: float = 0.0, at_most: float = math.inf) -> bool:
         """Sleep; return False at once when there is no time left for another try."""
-        pause = max(random.uniform(0, self._next), at_least)  # noqa: S311 - no secret
+        pause = min(max(random.uniform(0, self._next), at_least), at_most)  # noqa: S311 - no secret
         self._next = min(self._next * 2, _LONGEST_PAUSE_S)
         if time.monotonic() + pause > self._end:
             return False
@@ -76,7 +77,23 @@ class Transport:
         repeatable: bool | None = None,
         patience: float = PATIENCE_S,
     ) -> Any:
-        """Return the ``result`` of the answer.
+        """Return the ``result`` of the answer; ``ask`` with the same arguments tells its attributes too."""
+        return self.ask(
+            method, path, params=params, body=body, headers=headers, repeatable=repeatable, patience=patience
+        )[0]
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool | None = None,
+        patience: float = PATIENCE_S,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Return the ``result`` and the ``attributes`` of the answer.
 
         What may be repeated (None: GET) is, after a lost connection or a 502, 503 or 504. Raises a SubmarineError
         with the server's own words, or ServerNotFound when nothing answers.
@@ -92,7 +109,7 @@ class Transport:
                 if not (repeatable or isinstance(error, httpx.ConnectError)) or not pauses.wait():
                     raise self.lost(error) from None
                 continue
-            if answer.status_code in _PASSING and repeatable and pauses.wait(_retry_after(answer)):
+            if answer.status_code in _PASSING and repeatable and pauses.wait(retry_after(answer)):
                 continue
             return self.result(answer)
 
@@ -117,11 +134,11 @@ class Transport:
         """Return an answer whose body is still to be read; raises httpx.RequestError as it comes."""
         return self._http.send(request, stream=True)
 
-    def result(self, answer: httpx.Response) -> Any:
-        """Return the result in an envelope, or raise the error it tells of."""
+    def result(self, answer: httpx.Response) -> tuple[Any, dict[str, Any]]:
+        """Return result and attributes of an envelope, or raise the error it tells of."""
         envelope = _envelope(answer)
         if answer.status_code == 200 and envelope and "result" in envelope:
-            return envelope["result"]
+            return envelope["result"], envelope.get("attributes") or {}
         raise self._error(answer, envelope)
 
     def lost(self, error: httpx.RequestError) -> errors.ServerNotFound:
@@ -237,6 +254,7 @@ def _envelope(answer: httpx.Response) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and "success" in found else None
 
 
-def _retry_after(answer: httpx.Response) -> float:
+def retry_after(answer: httpx.Response) -> float:
+    """Return for how many seconds a server wants to be left alone (RFC 9110, 10.2.3; no dates)."""
     seconds = answer.headers.get("Retry-After", "")
     return float(seconds) if seconds.isascii() and seconds.isdigit() and len(seconds) < 4 else 0.0

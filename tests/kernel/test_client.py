@@ -194,11 +194,8 @@ def test_a_change_that_is_not_possible(client: SubmarineClient) -> None:
 
 
 def test_a_wrong_token_is_refused_with_a_hint(url: str) -> None:
-    for token in ("wrong", None):
-        with (
-            SubmarineClient(url, token) as client,
-            pytest.raises(Forbidden, match="does not accept the token") as caught,
-        ):
+    for token, what in (("wrong", "does not accept the token"), (None, "wants a token")):
+        with SubmarineClient(url, token) as client, pytest.raises(Forbidden, match=what) as caught:
             client.list()
         assert "--token" in str(caught.value.hint)
 

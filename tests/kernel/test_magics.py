@@ -199,7 +199,7 @@ def test_a_mistake_is_said_in_one_line_and_fails_the_cell(line: str, text: str, 
 def test_what_the_server_refuses_is_said_without_a_traceback(kernel: RealKernel) -> None:
     ran = kernel.run("%submarine run --cmd x --resources cpu=lots")
     assert ran.status == "error"
-    assert ran.traceback == ["InvalidRequest: spec.Worker.resources: 'cpu=lots' is not a quantity"]
+    assert ran.traceback == ["InvalidSpec: spec.Worker.resources: 'cpu=lots' is not a quantity"]
     assert kernel.run("%submarine logs experiment-1-0001").traceback == ["NotFound: Not found experiment."]
 
 
@@ -213,7 +213,7 @@ def test_connect_says_where_to(kernel: RealKernel, url: str) -> None:
     assert kernel.run("%submarine connect").text == f"Connected to {url} (from SUBMARINE_URL)\n"
     assert kernel.run(f"%submarine connect {url}?token={TOKEN}").text == f"Connected to {url} (as you said)\n"
     ran = kernel.run(f"%submarine connect {url} --token wrong")
-    assert ran.error.startswith("Forbidden: ")
+    assert ran.error.startswith("AuthenticationRequired: ")
     # What worked is kept.
     assert kernel.run("%submarine list --limit 1").status == "ok"
 
@@ -232,6 +232,30 @@ def test_tab_completes_commands_options_and_ids(kernel: RealKernel) -> None:
     assert kernel.complete("%submarine logs ")[0] == f"%submarine logs {found}"
     assert kernel.complete(f"x = 1\n%submarine logs {found[:-1]}")[0] == f"x = 1\n%submarine logs {found}"
     assert "import" in kernel.complete("impor")
+
+
+def test_a_bar_moves_in_place_until_it_is_whole(kernel: RealKernel) -> None:
+    script = "for i in 1 2 3 4; do printf '\\rstep %s/4' $i; sleep 0.6; done; echo; echo after"
+    ran = kernel.run(f'%submarine run --cmd "{script}" --worker 2 --resources cpu=100m')
+    assert ran.status == "ok", ran
+    text = COLOUR.sub("", ran.text)
+    # While it runs, both bars are in one line that is written over; in the end the lines are there as they were.
+    assert re.search(r"\r\[worker-0\] step \d/4  \[worker-1\] step \d/4", text), text
+    ends = [line.rpartition("\r")[2] for line in text.split("\n")]
+    for replica in ("worker-0", "worker-1"):
+        assert [line for line in ends if line.startswith(f"[{replica}]")] == [
+            f"[{replica}] step 4/4",
+            f"[{replica}] after",
+        ]
+
+
+def test_what_is_stopped_is_called_so(kernel: RealKernel) -> None:
+    kernel.run("%submarine run --name halted --cmd 'trap \"\" TERM; sleep 600' --detach")
+    stopped = kernel.run("%submarine stop").plain
+    assert re.search(r"status +Stopp(ing|ed)", stopped), stopped
+    kernel.run("%submarine wait")
+    assert "Stopped" in kernel.run("%submarine list --name halted").plain
+    assert re.search(r"status +Stopped", kernel.run("%submarine status").plain)
 
 
 def test_unloading_takes_it_all_away(make_kernel: MakeKernel) -> None:
