@@ -18,6 +18,7 @@ from submarine_jupyter.models import Status
 from submarine_jupyter_server.failpoints import SHIM_NAMES
 from submarine_jupyter_server.targets.base import Launch
 from tests.targets.local.bench import Bench, eventually, launch
+from tests.targets.local.shim.attempt import lives
 
 SERVE = Path(__file__).with_name("serve.py")
 SERVER_NAMES = ("rundir_created", "plan_written", "shim_spawn_before", "shim_spawn_after")
@@ -124,6 +125,21 @@ async def test_a_killed_shim_leaves_no_orphans(bench: Bench) -> None:
     innocent.kill()
     await innocent.wait()
     assert (await target.capacity())["running"] == 0
+
+
+async def test_a_killed_shim_leaves_no_daemon_that_hides(bench: Bench) -> None:
+    """Without the mark in its environment, it is known from what its supervisor had written down."""
+    target = await bench.target()
+    order = launch("setsid env -i sh -c 'echo $$; exec sleep 600' & exec sleep 600")
+    await target.ensure(order)
+    await eventually(lambda: bench.log(order).strip().isdigit(), "the daemon says who it is")
+    pid = int(bench.log(order))
+    state = bench.folder(order) / "state.json"
+    await eventually(lambda: pid in dict(json.loads(state.read_text())["descendants"]), "it is known")
+    [shim] = bench.shims(order)
+    shim.kill()
+    assert (await bench.end(order)).reason == "SupervisorLost"
+    assert not lives(pid)
 
 
 async def test_after_a_reboot_nothing_is_signalled(bench: Bench) -> None:

@@ -166,6 +166,27 @@ async def test_out_of_memory(bench: Bench) -> None:
     assert bench.processes(order) == []
 
 
+async def test_a_job_in_the_background_is_waited_for(bench: Bench, tmp_path: Path) -> None:
+    target = await bench.target()
+    order = launch(f"(until test -e {tmp_path}/go; do sleep 0.05; done; touch {tmp_path}/model) &> /dev/null &")
+    await target.ensure(order)
+    seen = await bench.until(order, lambda seen: seen.reason == "InBackground" and seen.message is not None)
+    assert (seen.status, seen.replicas[0].status) == ("Running", "Running")
+    (tmp_path / "go").touch()
+    assert (await bench.end(order)).status == Status.SUCCEEDED
+    assert (tmp_path / "model").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="daemons are found on Linux only")
+async def test_a_daemon_that_was_ended_is_a_note(bench: Bench, tmp_path: Path) -> None:
+    target = await bench.target()
+    order = launch(f"setsid sh -c 'touch {tmp_path}/up; sleep 600; true' & until test -e {tmp_path}/up; do :; done")
+    await target.ensure(order)
+    end = await bench.end(order)
+    assert end.status == Status.SUCCEEDED
+    assert "local: worker-0: 1 process that it left running was ended" in end.notes
+
+
 async def test_stop_keeps_what_there_is(bench: Bench) -> None:
     target = await bench.target()
     order = launch("echo begun; exec sleep 600")

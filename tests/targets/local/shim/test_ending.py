@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.targets.local.shim.attempt import Attempt, item, number_in
+from tests.targets.local.shim.attempt import Attempt, item, number_in, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which processes are below one")
 NOBODY = 65534
@@ -71,3 +71,35 @@ def test_a_replica_of_another_user_can_be_stopped_all_the_same(attempt: Attempt,
     assert end["message"] == f"it was stopped; 1 process of another user could not be ended: pid {pid}"
     assert [replica["status"] for replica in end["replicas"]] == ["Stopped", "Stopped"]
     assert psutil.pid_exists(pid)
+
+
+@pytest.fixture
+def frozen(tmp_path: Path) -> Iterator[Path]:
+    """A disk on which whoever writes hangs in the kernel, as on one of a dead server."""
+    image, folder = tmp_path / "image", tmp_path / "disk"
+    if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None or shutil.which("fsfreeze") is None:
+        pytest.skip("only root can freeze a disk")
+    folder.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(32 * 2**20)
+    subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
+    if subprocess.run(["mount", "-o", "loop", str(image), str(folder)], capture_output=True).returncode:
+        pytest.skip("there are no loop devices")
+    (folder / "file").touch()
+    if subprocess.run(["fsfreeze", "-f", str(folder)], capture_output=True).returncode:
+        subprocess.run(["umount", str(folder)], check=True)
+        pytest.skip("it cannot be frozen")
+    yield folder
+    subprocess.run(["fsfreeze", "-u", str(folder)], check=True)
+    until(lambda: not subprocess.run(["umount", str(folder)], capture_output=True).returncode, lambda: "nobody writes")
+
+
+def test_what_hangs_in_the_kernel_is_named(attempt: Attempt, frozen: Path) -> None:
+    attempt.start(item("worker-0", f"echo $$; exec dd if=/dev/zero of={frozen}/file count=1"), before=IMPATIENT)
+    attempt.until(lambda: attempt.log().strip())
+    pid = int(attempt.log())
+    until(lambda: psutil.Process(pid).status() == psutil.STATUS_DISK_SLEEP, lambda: "it hangs")
+    attempt.stop(0.2)
+    end = attempt.end()
+    assert (end["reason"], end["replicas"][0]["status"]) == ("Stopped", "Stopped")
+    assert end["message"] == f"it was stopped; 1 process could not be ended, hanging in the kernel: pid {pid}"

@@ -16,8 +16,8 @@ def test_an_unexpected_error_ends_all_and_is_the_reason(attempt: Attempt) -> Non
     daemon = "setsid -f sh -c 'trap \"\" TERM; sleep 600; true' >&- 2>&-; trap '' TERM; echo begun; sleep 600; true"
     before = (
         "import os, shim.supervisor as s; take = s.Census.take\n"
-        f"def fail(self):\n    if os.path.exists({str(attempt.path / 'now')!r}): raise ValueError('what is this?')\n"
-        "    return take(self)\ns.Census.take = fail"
+        f"def fail(self):\n    if not os.path.exists({str(attempt.path / 'now')!r}): return take(self)\n"
+        "    raise ValueError('what is this? ' + chr(0xd800))\ns.Census.take = fail"
     )
     attempt.start(item("worker-0", daemon), item("worker-1", "exit 0"), before=before)
     attempt.until(lambda: attempt.log() == "begun\n" and len(attempt.state()["descendants"]) >= 4)
@@ -25,7 +25,7 @@ def test_an_unexpected_error_ends_all_and_is_the_reason(attempt: Attempt) -> Non
     (attempt.path / "now").touch()
     end = attempt.end()
     assert (end["status"], end["reason"]) == ("Failed", "SupervisorFailed")
-    assert end["message"] == "its supervisor failed: ValueError: what is this?"
+    assert end["message"] == "its supervisor failed: ValueError: what is this? ?"
     first, second = end["replicas"]
     assert (first["status"], first["reason"], first["pid"]) == ("Failed", "SupervisorFailed", None)
     assert (second["status"], second["exit_code"]) == ("Succeeded", 0)

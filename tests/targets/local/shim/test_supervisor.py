@@ -216,3 +216,11 @@ def test_the_lock_shows_that_it_is_at_work(attempt: Attempt) -> None:
     attempt.until(lambda: (attempt.path / "lock").stat().st_mtime_ns > before)
     attempt.stop()
     attempt.end()
+
+
+def test_without_its_plan_it_ends_and_says_so(attempt: Attempt) -> None:
+    attempt.start(item("worker-0", "exec sleep 600"))
+    attempt.until(lambda: attempt.state()["status"] == "Running")
+    (attempt.path / "plan.json").unlink()
+    end = attempt.end()
+    assert (end["reason"], end["message"]) == ("Terminated", "somebody removed its plan, plan.json")

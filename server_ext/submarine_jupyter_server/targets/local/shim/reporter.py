@@ -14,6 +14,7 @@ from .plan import Plan
 from .replica import Replica, now_ms
 
 TICK_S = 1.0
+MAX_NOTES = 32
 CREATED, RUNNING = "Created", "Running"
 
 
@@ -38,7 +39,7 @@ class Reporter:
 
     def note(self, sentence: str) -> None:
         """Have a person told once."""
-        if sentence not in self._notes:
+        if sentence not in self._notes and len(self._notes) < MAX_NOTES:
             self._notes.append(sentence)
             self.changed = True
 

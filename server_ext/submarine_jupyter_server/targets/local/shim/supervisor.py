@@ -20,6 +20,7 @@ from .system import lacks
 from .wakeup import Wakeup
 
 BREATH_S = 0.005
+MAX_TEXT = 2000
 
 
 class Supervisor:
@@ -60,7 +61,9 @@ class Supervisor:
 
     def fail(self, error: Exception) -> None:
         """End everything and write down why: something was raised that nobody expected."""
-        why = f"its supervisor failed: {type(error).__name__}: {error}"
+        why = f"its supervisor failed: {type(error).__name__}: {str(error)[:MAX_TEXT]}".encode(
+            errors="replace"
+        ).decode()
         self._verdict = self._verdict or Verdict(FAILED, "SupervisorFailed", why)
         self._ending.kill_everything(list(self._replicas.values()), self._heart)
         for replica in self._replicas.values():
@@ -155,7 +158,9 @@ class Supervisor:
         try:
             plan = self._file.changed()
         except FileNotFoundError:
-            self._wakeup.terminated = True  # its folder was removed: nobody could see or stop it any more
+            # With its folder, or without: nobody could see or stop it any more.
+            self._verdict = self._verdict or Verdict(FAILED, "Terminated", "somebody removed its plan, plan.json")
+            self._wakeup.terminated = True
             return
         except (OSError, ValueError) as error:
             print(f"plan.json cannot be read: {error!r}", file=sys.stderr)  # noqa: T201 - goes to shim.log
