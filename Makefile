@@ -6,6 +6,9 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# What the processes of the tests themselves reach; servers and supervisors are others. make test coverage= is quicker.
+coverage := --cov --cov-report=term
+
 panel_sources := $(shell find labextension/src labextension/style labextension/schema -type f)
 
 .PHONY: help demo lab test check cluster bench clean
@@ -20,8 +23,8 @@ demo: .venv/.extra-quickstart ## Train on this machine: run notebooks/quickstart
 lab: .venv/.extra-notebooks .venv/.panel ## Open the notebooks in JupyterLab on 127.0.0.1
 	.venv/bin/jupyter lab --ip=127.0.0.1 --ServerApp.root_dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
-test: .venv/.extra-test .venv/.extra-notebooks .venv/.panel ## Run all tests
-	.venv/bin/pytest -n 3 --dist worksteal
+test: .venv/.extra-test .venv/.extra-notebooks .venv/.panel ## Run all tests, print what they cover
+	.venv/bin/pytest -n 3 --dist worksteal $(coverage)
 	cd labextension && jlpm test
 
 check: .venv/.extra-lint .venv/.extra-test ## Lint, check formats, types and the direction of imports
@@ -38,7 +41,7 @@ bench: .venv/.extra-test .venv/.extra-quickstart ## Print the benchmarks, each b
 	.venv/bin/python -m tests.benchmarks
 
 clean: ## Remove everything the other targets made
-	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf .venv .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
 	rm -rf submarine_jupyter/labextension submarine_jupyter/_version.py
 	cd labextension && rm -rf node_modules .yarn lib coverage junit.xml tsconfig.tsbuildinfo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
