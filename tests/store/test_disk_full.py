@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -142,3 +144,51 @@ async def test_no_database_can_be_made_on_a_full_disk(disk: Path) -> None:
     (disk / "filler").unlink()
     db = await Database.open(disk / "submarine.db")
     await db.close()
+
+
+QUOTA = """
+import asyncio, os, sys
+from pathlib import Path
+from submarine_jupyter.errors import StorageFull
+from submarine_jupyter_server.store import experiments
+from submarine_jupyter_server.store.ballast import require_space
+from submarine_jupyter_server.store.database import Database
+
+async def main(folder, on):
+    db = await Database.open(folder / "submarine.db")
+    await db.write(experiments.next_id)
+    on.touch()
+    try:
+        await db.write(lambda tx: (require_space(tx), experiments.next_id(tx)))
+    except StorageFull as error:
+        print(error.status, (folder / "submarine.db.ballast").exists(), list(db.notices))
+    print(await db.write(experiments.next_id))  # as the end of an experiment is recorded
+    on.unlink()
+    while True:
+        try:
+            print(await db.write(lambda tx: (require_space(tx), experiments.next_id(tx))[1]), list(db.notices))
+            break
+        except StorageFull:
+            await asyncio.sleep(0.1)
+    await db.close()
+
+asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2])))
+"""
+
+
+def test_a_quota_that_is_used_up_is_a_full_disk(tmp_path: Path) -> None:
+    compiler = shutil.which("cc")
+    if compiler is None or sys.platform != "linux":
+        pytest.skip("no C compiler: a quota cannot be imitated")
+    library, on, folder = tmp_path / "quota.so", tmp_path / "on", tmp_path / "data"
+    source = Path(__file__).with_name("quota.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    env = os.environ | {"LD_PRELOAD": str(library), "QUOTA_OF": str(folder), "QUOTA_ON": str(on)}
+    done = subprocess.run(
+        [sys.executable, "-c", QUOTA, folder, on], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    refused, ended, again = done.stdout.splitlines()
+    assert refused == f"507 False ['The disk of {folder} is full: only what ends is recorded from now on.']"
+    assert ended.endswith("-0002")
+    assert again.endswith("-0003 []")

@@ -10,6 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from submarine_jupyter.errors import ReadOnly, StorageFull, SubmarineError, Unavailable
 
+from . import filesystem
+
 # https://www.sqlite.org/rescode.html: the primary result codes, the low byte of the extended ones.
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -20,6 +22,16 @@ _DISK = {
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_PROTOCOL,
     sqlite3.SQLITE_NOLFS,
+}
+
+
+_MAYBE_FULL = {
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_IOERR_DIR_FSYNC,
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_TRUNCATE,
+    sqlite3.SQLITE_IOERR_WRITE,
 }
 
 
@@ -38,11 +50,16 @@ def is_busy(error: BaseException) -> bool:
     return code(error) & 0xFF in _BUSY
 
 
-def is_full(error: BaseException) -> bool:
-    """Tell whether the disk, or the user's share of it, is full."""
+def is_full(error: BaseException, path: Path) -> bool:
+    """Return whether the disk of ``path``, or the user's share of it, is full.
+
+    SQLite says so of ENOSPC in a write only: for a quota, or a file system that finds out when it syncs, it says "disk
+    I/O error", and one more write tells.
+    """
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return code(error) & 0xFF == sqlite3.SQLITE_FULL
+    found = code(error)
+    return found & 0xFF == sqlite3.SQLITE_FULL or (found in _MAYBE_FULL and filesystem.is_full(path.parent))
 
 
 def is_damage(error: BaseException) -> bool:
@@ -59,7 +76,7 @@ def explain(error: BaseException, path: Path) -> SubmarineError | None:
     """Return what to tell the user, None when the error is the caller's own (a constraint, a bug)."""
     if isinstance(error, SubmarineError):
         return error
-    if is_full(error):
+    if is_full(error, path):
         return StorageFull(
             f"The disk of {path.parent} is full: nothing was stored.",
             hint="Free some space there and try again; running experiments go on, no restart is needed.",

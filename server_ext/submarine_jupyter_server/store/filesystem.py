@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import re
+import secrets
 import sqlite3
 import stat
 from pathlib import Path
@@ -65,6 +67,23 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def is_full(directory: Path) -> bool:
+    """Return whether 4 KiB more cannot be written there, for want of space or by a quota."""
+    probe = directory / f".probe-{secrets.token_hex(4)}"
+    try:
+        descriptor = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            # Random: a file system that compresses would take zeros for nothing.
+            os.write(descriptor, os.urandom(4096))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return False
 
 
 def network_kind(path: Path, mountinfo: str | None = None) -> str | None:

@@ -77,7 +77,7 @@ def _trouble(path: Path) -> str | None:
         with opened(path) as tx:
             return _examine(tx, path)
     except (DBAPIError, sqlite3.Error) as error:
-        other = failures.is_busy(error) or failures.is_disk(error) or failures.is_full(error)
+        other = failures.is_busy(error) or failures.is_disk(error) or failures.is_full(error, path)
         if other and not failures.is_damage(error) and not _falsely_read_only(error, path):
             raise failures.explain(error, path) or error from error
         return failures.error_text(error)

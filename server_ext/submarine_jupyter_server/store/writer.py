@@ -50,6 +50,7 @@ class Writer:
         self._path = opened.path
         self._engine = opened.engine
         self._ballast = opened.ballast
+        self._notices = opened.notices
         self._tx: Connection | None = opened.tx
         self._committed = committed
         self._outdated = outdated
@@ -105,13 +106,17 @@ class Writer:
     def _transact_or_make_room(self, jobs: list[Job]) -> Outcomes:
         """Run jobs in one transaction; when the disk is full, once more on the ballast's space."""
         self._ballast.restore()
+        if not self._ballast.released:
+            self._notices.drop("disk")
         try:
             return self._transact(jobs)
         except DBAPIError as error:
-            if not failures.is_full(error) or self._ballast.released:
+            if self._ballast.released or not failures.is_full(error, self._path):
                 raise
+        # After an error of the file system what SQLite holds in memory may differ from the disk.
+        self._disconnect()
         self._ballast.release()
-        log.warning("The disk of %s is full: only what ends is recorded from now on", self._path.parent)
+        self._notices.put("disk", f"The disk of {self._path.parent} is full: only what ends is recorded from now on.")
         return self._transact([job for job in jobs if not job.future.done()])
 
     def _transact(self, jobs: list[Job]) -> Outcomes:
