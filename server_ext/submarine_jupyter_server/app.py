@@ -91,9 +91,9 @@ class SubmarineExtension(ExtensionApp):
         help="Bytes kept of the log of one replica: the first and the newest, with a gap declared between.",
     ).tag(config=True)
     retention_days = Float(
-        None,
+        7.0,
         allow_none=True,
-        help="Days the logs and files of a deleted experiment are kept; None: for ever.",
+        help="Days the logs, files and secrets of a deleted experiment are kept; None: for ever, 0: they go at once.",
     ).tag(config=True)
     reconcile_seconds = Float(
         300.0, help="Seconds between two comparisons of the database with what runs on the targets."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import secrets
@@ -44,7 +43,7 @@ class ServiceConfig:
     local_memory: str | None = None
     grace_seconds: float = 10.0
     log_cap_bytes: int = 1 << 30
-    retention_days: float | None = None
+    retention_days: float | None = 7.0
     reconcile_seconds: float = 300.0
     emit: Callable[[dict[str, object]], None] = nobody
 
@@ -100,7 +99,14 @@ def _write_once(path: Path, text: str) -> None:
             file.write(f"{text}\n")
             file.flush()
             os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
+        try:
             os.link(draft, path)
+        except FileExistsError:
+            pass
+        except OSError:
+            # Some file systems (exFAT, many shares) have no links; there the last of several that write at once stays.
+            if path.exists():
+                return
+            draft.rename(path)
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)

@@ -30,6 +30,7 @@ from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.outbox import now_ms
 from submarine_jupyter_server.requests import stored
 from submarine_jupyter_server.store import changes, events, experiments, idempotency, outbox, replicas
+from submarine_jupyter_server.store.clock import SteadyClock
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
 from submarine_jupyter_server.targets.base import ComputeTarget, Found, Inventory
@@ -50,6 +51,7 @@ class Reconcile:
         self._db = db
         self._targets = targets
         self._retention_days = retention_days
+        self._clock = SteadyClock()
         self._known: dict[str, _Known] = {}
         self._absent: dict[str, float] = {}
         self.aside: dict[str, str] = {}
@@ -115,8 +117,7 @@ class Reconcile:
         return gone
 
     async def _purge(self) -> None:
-        await self._db.write(_forget_old)
-        if self._retention_days is None:
+        if not await self._db.write(self._forget_old) or self._retention_days is None:
             return
         before = now_ms() - int(self._retention_days * DAY_MS)
         for row in await self._db.read(lambda tx: experiments.expired_deleted(tx, before)):
@@ -127,7 +128,19 @@ class Reconcile:
             except TargetUnavailable as error:
                 log.warning("The files of %s cannot be removed now: %s", row.id, error)
                 continue
+            except Exception:
+                log.exception("The files of %s cannot be removed", row.id)
+                continue
             await self._db.write(lambda tx, id_=row.id: experiments.forget(tx, id_))  # type: ignore[misc]
+
+    def _forget_old(self, tx: Connection) -> bool:
+        """Remove old events and keys; False where the clock cannot be trusted to say what is old."""
+        if not self._clock.trusted(tx):
+            return False
+        before = now_ms() - KEPT_DAYS * DAY_MS
+        events.purge(tx, before)
+        idempotency.purge(tx, before)
+        return True
 
 
 class _Known(Collection[str]):
@@ -160,12 +173,6 @@ class _Known(Collection[str]):
 
     def __len__(self) -> int:
         return len(self._all - self._open)
-
-
-def _forget_old(tx: Connection) -> None:
-    before = now_ms() - KEPT_DAYS * DAY_MS
-    events.purge(tx, before)
-    idempotency.purge(tx, before)
 
 
 def compare(tx: Connection, target: str, item: Found) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from sqlalchemy import Connection
 
 from submarine_jupyter.errors import SubmarineError, Unavailable
-from submarine_jupyter_server.store import events, experiments, recovery
+from submarine_jupyter_server.store import backups, events, experiments, recovery
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
 
@@ -254,3 +255,57 @@ async def test_a_damaged_file_that_another_server_has_open_is_not_touched(opened
                 await db.write(submit(new))
     async with opened() as db:
         assert db.rebuilt
+
+
+async def test_backups_of_a_clock_that_was_ahead_neither_block_nor_replace_newer_ones(
+    opened: Opened, path: Path, new: New
+) -> None:
+    async with opened() as db:
+        await db.write(submit(new))
+        old = await db.backup()
+        for n in range(3):
+            shutil.copy(old, old.with_name(f"submarine-20990101T00000{n}000000.db"))
+        last = await db.write(submit(new))
+        made = await db.backup()
+        assert made.exists()
+        assert backups.stored(path)[0] == made
+    overwrite(path, b"")
+    async with opened() as db:
+        assert await db.read(lambda tx: experiments.find(tx, last.id)) is not None
+    for backup in (made, old):
+        backup.unlink()
+    assert backups.due(path)
+
+
+async def test_numbers_of_events_are_new_though_the_clock_is_behind(
+    opened: Opened, path: Path, new: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await prepare(opened, new)
+    async with opened() as db:
+        for _ in range(100):
+            await db.write(submit(new))
+        seen = await db.read(events.last_seq)
+    overwrite(path, b"")
+    monkeypatch.setattr(time, "time_ns", lambda: 1_500_000_000 * 10**9)
+    async with opened() as db:
+        await db.write(submit(new))
+        assert await db.read(events.last_seq) > seen
+
+
+async def test_a_revision_of_another_scheme_is_a_newer_one(opened: Opened, path: Path, new: New) -> None:
+    async with opened() as db:
+        row = await db.write(submit(new))
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("UPDATE alembic_version SET version_num = '2027_04a'")
+    async with opened() as db:
+        assert db.read_only
+        assert "newer version" in next(iter(db.notices))
+        assert await db.read(lambda tx: experiments.find(tx, row.id)) is not None
+
+
+async def test_a_lost_database_without_a_backup_is_told_where_there_was_one(opened: Opened, path: Path) -> None:
+    async with opened() as db:
+        assert list(db.notices) == []
+    missing(path, random.Random())
+    async with opened() as db:
+        assert "was missing. There was no backup: a new database was begun" in next(iter(db.notices))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from submarine_jupyter.errors import Unavailable
@@ -17,11 +17,12 @@ _STEP_PAGES = 1024
 _LONGEST_S = 120.0
 _ABANDONED_S = 3600.0
 _DAY_S = 86_400.0
+_CLOCKS_DIFFER_S = 3600.0
 
 
-def stamp() -> str:
-    """Return the present as a part of a file name; names sort like the times."""
-    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+def stamp(seconds: float = 0.0) -> str:
+    """Return the present, or so many seconds later, as a part of a file name; names sort like the times."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y%m%dT%H%M%S%f")
 
 
 def directory(path: Path) -> Path:
@@ -30,14 +31,18 @@ def directory(path: Path) -> Path:
 
 
 def stored(path: Path) -> list[Path]:
-    """Return the backups of a database, newest first."""
-    return sorted(directory(path).glob(f"{path.stem}-*.db"), reverse=True)
+    """Return the backups of a database, newest first; those that a wrong clock dated in the future come last."""
+    now = f"{path.stem}-{stamp(_CLOCKS_DIFFER_S)}.db"
+    return sorted(
+        directory(path).glob(f"{path.stem}-*.db"), key=lambda backup: (backup.name <= now, backup.name), reverse=True
+    )
 
 
 def due(path: Path) -> bool:
-    """Tell whether there is no backup of the last day."""
+    """Return whether there is no backup of the last day."""
     newest = next(iter(stored(path)), None)
-    return newest is None or time.time() - newest.stat().st_mtime > _DAY_S
+    day = (f"{path.stem}-{stamp(seconds)}.db" for seconds in (-_DAY_S, _CLOCKS_DIFFER_S))
+    return newest is None or not next(day) <= newest.name <= next(day)
 
 
 def make(path: Path, source: sqlite3.Connection) -> Path:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from submarine_jupyter.errors import StorageFull
 
 SIZE = 1 << 20
+SUFFIX = ".ballast"
 _RETRY_S = 1.0
 _FULL = "disk_full"
 
@@ -19,7 +20,7 @@ class Ballast:
     """One mebibyte beside the database, released when the disk is full and taken back when there is space again."""
 
     def __init__(self, database: Path) -> None:
-        self._path = database.with_name(database.name + ".ballast")
+        self._path = database.with_name(database.name + SUFFIX)
         self._next_try = 0.0
         self.released = not self._held()
         if self.released:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from submarine_jupyter.errors import Unavailable
 
 from . import backups, failures, filesystem, schema
+from .ballast import SUFFIX
 from .connection import immediate, opened, raw_of
 from .schema import Schema
 
@@ -40,7 +41,7 @@ def repair(path: Path) -> tuple[str | None, bool]:
         what = f"The database of experiments was damaged ({trouble}) and was set aside as {aside.name}."
     else:
         # A server that was killed while it made its first database leaves an empty one: nothing to talk about.
-        what = f"The database of experiments {trouble}." if backups.stored(path) else ""
+        what = f"The database of experiments {trouble}." if _was_used(path) else ""
         _set_aside(path)
     restored = _restore_newest(path)
     if restored is not None:
@@ -118,6 +119,12 @@ def _quick_check(raw: sqlite3.Connection) -> str | None:
 
 def _falsely_read_only(error: BaseException, path: Path) -> bool:
     return failures.code(error) & 0xFF == sqlite3.SQLITE_READONLY and os.access(path, os.W_OK)
+
+
+def _was_used(path: Path) -> bool:
+    """Return whether the data directory shows that there was a database: backups, run directories, the ballast."""
+    left = (*backups.stored(path), *path.parent.glob("runs/*"), path.with_name(path.name + SUFFIX))
+    return any(each.exists() for each in left)
 
 
 def _set_aside(path: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
 from enum import Enum
@@ -17,6 +16,8 @@ APPLICATION_ID = 0x5355424A
 # All revisions, oldest first. Known here, so that a start needs Alembic only when there is something to migrate.
 REVISIONS = ("0001",)
 HEAD = REVISIONS[-1]
+# More than were ever made between a backup and the loss of the database.
+_UNKNOWN_EVENTS = 1_000_000_000
 
 
 class Schema(Enum):
@@ -38,8 +39,9 @@ def examine(tx: Connection) -> Schema:
         ours = tx.exec_driver_sql("PRAGMA application_id").scalar_one() == APPLICATION_ID
         return Schema.BROKEN if ours else Schema.FOREIGN if tables else Schema.EMPTY
     versions = tx.execute(select(alembic_version.c.version_num)).scalars().all()
-    if len(versions) != 1 or not re.fullmatch(r"\d{4}", versions[0]):
+    if len(versions) != 1 or not versions[0]:
         return Schema.BROKEN
+    # What a later version calls its revisions cannot be known.
     if versions[0] != HEAD:
         return Schema.OLDER if versions[0] in REVISIONS else Schema.NEWER
     for table in metadata.sorted_tables:
@@ -62,7 +64,8 @@ def renew(tx: Connection) -> None:
     """Begin to count anew, above all that was ever given out.
 
     The rows may be older than what the world has seen of them (a backup was restored), so ids of experiments get the
-    present as their instance start, and numbers of events go on from the present in milliseconds.
+    present as their instance start, and numbers of events go on from the present in milliseconds, or far above the last
+    one that is known, should the clock be behind.
     """
     now = time.time_ns() // 1_000_000
     known = tx.execute(select(meta.c.value).where(meta.c.key == "instance_start_ms")).scalar()
@@ -70,5 +73,7 @@ def renew(tx: Connection) -> None:
     for key, value in (("instance_start_ms", start), ("counter", 0)):
         put = insert(meta).values(key=key, value=str(value))
         tx.execute(put.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": str(value)}))
+    given = tx.exec_driver_sql("SELECT max(seq) FROM sqlite_sequence WHERE name = 'event'").scalar()
+    numbers = max(start, _UNKNOWN_EVENTS + given if given else 0)
     tx.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = 'event'")
-    tx.exec_driver_sql("INSERT INTO sqlite_sequence (name, seq) VALUES ('event', ?)", (start,))
+    tx.exec_driver_sql("INSERT INTO sqlite_sequence (name, seq) VALUES ('event', ?)", (numbers,))
