@@ -82,7 +82,7 @@ class Metrics(tuple[Series, ...]):
             for one in self
             if (values := [point.value for point in one.points if not math.isnan(point.value)])
         ]
-        headers = ("metric", "replica", "last", "min", "max", "at step", "values")
+        headers = ("metric", "replica", "last", "min", "max", "at step", "points")
         return bundle([Table(headers, rows)], "no metrics yet")
 
 

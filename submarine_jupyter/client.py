@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -35,10 +35,13 @@ class SubmarineClient:
     >>> with SubmarineClient("http://127.0.0.1:8888/", "secret") as client:  # doctest: +SKIP
     ...     client.create({"meta": {"name": "hello", "framework": "Standalone", "cmd": "echo hello"},
     ...                    "spec": {"Worker": {"replicas": 1}}}).wait()
+
+    ``on_use`` is called with the id of each experiment that was created or changed.
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
         self._transport = Transport(url, token)
+        self.on_use: Callable[[str], object] = _nobody
 
     @property
     def url(self) -> str:
@@ -63,7 +66,7 @@ class SubmarineClient:
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
         body = _wire(spec)
         found = self._transport.request("POST", "experiment", body=body, headers=headers, repeatable=True)
-        return Experiment(self, found)
+        return self._used(Experiment(self, found))
 
     def plan(self, spec: Spec) -> dict[str, Any]:
         """Return what ``create`` would make, and make nothing."""
@@ -99,7 +102,11 @@ class SubmarineClient:
         """Change an experiment by a JSON merge patch of its spec (RFC 7396)."""
         headers = {"Content-Type": "application/merge-patch+json"}
         found = self._transport.request("PATCH", _path(experiment_id), body=dict(change), headers=headers)
-        return Experiment(self, found)
+        return self._used(Experiment(self, found))
+
+    def _used(self, experiment: Experiment) -> Experiment:
+        self.on_use(experiment.id)
+        return experiment
 
     def scale(self, experiment_id: str, **replicas: int) -> Experiment:
         """Change how many replicas roles have: ``scale(id, worker=3)``."""
@@ -178,6 +185,10 @@ def replica_patch(roles: Mapping[str, Any], replicas: Mapping[str, int]) -> dict
         if name.lower() not in known:
             raise InvalidRequest(f"The experiment has no role {name!r}.", hint=f"It has {', '.join(roles)}.")
     return {known[name.lower()]: {"replicas": number} for name, number in replicas.items()}
+
+
+def _nobody(experiment_id: str) -> None:
+    pass
 
 
 def _notices(attributes: Mapping[str, Any]) -> list[str]:

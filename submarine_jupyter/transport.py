@@ -167,6 +167,8 @@ class Transport:
             )
         message = str((envelope or {}).get("message") or f"The server answered HTTP {code} {answer.reason_phrase}.")
         hint = attributes.get("hint")
+        if kind is errors.NotFound and hint is None:
+            hint = "It may have been deleted; %submarine list shows those there are."
         return kind(message, hint=hint) if kind else errors.ServerError(message, code=code, hint=hint)
 
     def close(self) -> None:

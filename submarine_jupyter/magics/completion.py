@@ -8,13 +8,12 @@ from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
-from submarine_jupyter.magics.grammar import FRAMEWORKS, Grammar
+from submarine_jupyter.magics.grammar import FRAMEWORKS, STATUSES, Grammar
 from submarine_jupyter.magics.ids import KnownIds
 
 # The line up to the cursor: alone, assigned, or the head of a cell.
 _LINE = re.compile(r"(?:[\w, ]+=\s*)?%{1,2}submarine[ \t]+(?P<words>[^\n]*)")
 _TAKES_ID = ("status", "logs", "wait", "scale", "stop", "delete", "describe")
-_STATUSES = ("Accepted", "Created", "Running", "Succeeded", "Failed")
 
 
 Matcher = Callable[[CompletionContext], dict[str, Any]]
@@ -53,7 +52,7 @@ def complete(before: list[str], fragment: str, grammar: Grammar, ids: KnownIds) 
     if previous == "--framework":
         return [name for name in FRAMEWORKS if name.lower().startswith(fragment.lower())]
     if previous == "--status":
-        return [name for name in _STATUSES if name.lower().startswith(fragment.lower())]
+        return [name for name in STATUSES if name.lower().startswith(fragment.lower())]
     if fragment.startswith("-"):
         return [name for name in grammar.commands[command].options() if name.startswith(fragment)]
     if command in _TAKES_ID and not previous.startswith("-"):

@@ -65,10 +65,19 @@ def _tasks(options: argparse.Namespace, known: Mapping[str, Any], framework: str
         resources = getattr(options, f"{name.lower()}_resources", None) or options.resources
         if resources:
             task["resources"] = resources
+        for kind, amount in (("cpu", options.cpu), ("memory", options.memory), ("nvidia.com/gpu", options.gpu)):
+            if amount is not None:
+                task["resources"] = _with(str(task.get("resources") or ""), kind, amount)
     for role in ROLES:
         if getattr(options, f"{role}_resources") and role.capitalize() not in map(str.capitalize, tasks):
             raise UsageError(f"--{role}-resources without a {role.capitalize()}: give --{role} N")
     return tasks
+
+
+def _with(resources: str, kind: str, amount: str) -> str:
+    """Return a list of resources with another amount of one kind."""
+    others = [part for part in resources.split(",") if part.strip() and part.partition("=")[0].strip() != kind]
+    return ",".join([*others, f"{kind}={amount}"])
 
 
 def asked_replicas(options: argparse.Namespace) -> Iterator[tuple[str, int]]:

@@ -9,14 +9,25 @@ import argparse
 import difflib
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
 
+from submarine_jupyter.magics.expansion import expanded
+
 ROLES = ("master", "chief", "ps", "worker", "evaluator")
+STATUSES = ("Accepted", "Created", "Running", "Succeeded", "Failed")
 FRAMEWORKS = ("Standalone", "TensorFlow", "PyTorch", "XGBoost")
 _DURATION = re.compile(r"(\d{1,9})([smhd]?)")
+# What others call it.
+_OTHERS = {
+    **dict.fromkeys(("--file", "--script", "--code", "--program"), "--cmd 'python {0}' runs it, in this folder"),
+    **dict.fromkeys(("--command", "--exec"), "--cmd '{0}'"),
+    **dict.fromkeys(("--workers", "--replicas", "--num-workers", "--nproc"), "--worker 2"),
+    **dict.fromkeys(("--no-wait", "--background", "--async"), "--detach"),
+    **dict.fromkeys(("--timeout", "--time"), "--max-run-time 10m"),
+}
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 EXAMPLES = """\
@@ -26,7 +37,9 @@ examples:
   %submarine run experiment.yaml                            a spec, as for the REST API
   exp = %submarine run experiment.yaml --detach             its handle: exp.status, exp.wait(), exp.metrics()
   %submarine list --status Running
-  %submarine logs 0003 -f                                   the end of an id is enough; without one: the last
+  %submarine logs 0003 -f                                   the end of an id is enough, or a name; without one: the last
+  for lr in (0.1, 0.01):                                    {name} is a variable of the notebook, $NAME one of the shell
+      %submarine run --env LR={lr} --cmd "python train.py --lr $LR" --detach
 """
 
 
@@ -75,8 +88,11 @@ class Grammar:
     def __init__(self) -> None:
         self.commands = {build.__name__[1:]: build() for build in _COMMANDS}
 
-    def parse(self, line: str) -> argparse.Namespace:
-        """Return the arguments of a line, the sub-command as ``command``. Raises UsageError, HelpShown."""
+    def parse(self, line: str, names: Mapping[str, Any] | None = None) -> argparse.Namespace:
+        """Return the arguments of a line, the sub-command as ``command``. Raises UsageError, HelpShown.
+
+        ``names`` are the variables of the notebook, which ``{name}`` in an option stands for.
+        """
         try:
             words = shlex.split(line)
         except ValueError:
@@ -87,11 +103,9 @@ class Grammar:
         parser = self.commands.get(name)
         if parser is None:
             raise UsageError(f"%submarine has no {name!r}{_meant(name, self.commands)}: {', '.join(self.commands)}")
-        found, unknown = parser.parse_known_args(rest)
-        for word in unknown:
-            if word.startswith("-"):
-                parser.error(f"there is no option {word}{_meant(word.partition('=')[0], parser.options())}")
-            parser.error(f"{word!r} is one word too many; quote what belongs together")
+        found, unknown = parser.parse_known_args(rest if names is None else expanded(rest, names))
+        if unknown:
+            _refuse(parser, unknown[0], rest)
         found.command = name
         return found
 
@@ -137,6 +151,17 @@ def framework(text: str) -> str:
     raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(FRAMEWORKS)}{_meant(text, FRAMEWORKS)}")
 
 
+def statuses(text: str) -> str:
+    """Return names of statuses, several with commas between."""
+    known = {name.lower() for name in STATUSES}
+    for part in text.split(","):
+        if part.strip().lower() == "stopped":
+            raise argparse.ArgumentTypeError("what was stopped is among the Failed: --status Failed")
+        if part.strip().lower() not in known:
+            raise argparse.ArgumentTypeError(f"{part!r} is none of {', '.join(STATUSES)}{_meant(part, STATUSES)}")
+    return text
+
+
 def variable(text: str) -> str:
     """Return the name of a Python variable."""
     if not text.isidentifier():
@@ -144,8 +169,23 @@ def variable(text: str) -> str:
     return text
 
 
+def _refuse(parser: Parser, word: str, words: Sequence[str]) -> NoReturn:
+    """Say what is wrong with a word that means nothing here. Raises UsageError."""
+    if "--cmd" in words:
+        command = " ".join(words[words.index("--cmd") + 1 :])
+        parser.error(f"{word!r} is not of the command any more; quote all of it: --cmd '{command}'")
+    if not word.startswith("-"):
+        parser.error(f"{word!r} is one word too many; quote what belongs together")
+    option, _, value = word.partition("=")
+    if option in _OTHERS:
+        example = value or next(iter(words[words.index(word) + 1 :]), "train.py")
+        parser.error(f"there is no option {option}: {_OTHERS[option].format(example)}")
+    parser.error(f"there is no option {word}{_meant(option, parser.options())}")
+
+
 def _meant(word: str, known: Iterable[str]) -> str:
-    lower = {name.lower(): name for name in known}
+    lower = {name.lower().lstrip("-"): name for name in known}
+    word = word.lstrip("-")
     close = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.6)
     return f", did you mean {lower[close[0]]!r}?" if close else ""
 
@@ -156,7 +196,7 @@ def _parser(name: str, description: str) -> Parser:
 
 def _with_id(name: str, description: str) -> Parser:
     parser = _parser(name, description)
-    parser.add_argument("id", nargs="?", help="id, or a unique part of it; if left out, the last one of this notebook")
+    parser.add_argument("id", nargs="?", help="id, a unique part of it, or a name; else the last one of this notebook")
     return parser
 
 
@@ -169,6 +209,9 @@ def _run() -> Parser:
     for role in ROLES:
         add(f"--{role}", type=count, metavar="N", help=f"number of {role.capitalize()} replicas")
     add("--resources", metavar="LIST", help="what each replica may use: cpu=1,memory=512M")
+    add("--cpu", metavar="N", help="cores of each replica: 2, or 500m for half of one")
+    add("--memory", metavar="SIZE", help="memory of each replica: 2G")
+    add("--gpu", metavar="N", help="GPUs of each replica (nvidia.com/gpu)")
     for role in ROLES:
         add(f"--{role}-resources", metavar="LIST", help=argparse.SUPPRESS)
     add("--env", action="append", type=assignment, metavar="NAME=VALUE", help="environment variable; can be repeated")
@@ -187,7 +230,8 @@ def _run() -> Parser:
 
 def _list() -> Parser:
     parser = _parser("list", "the experiments of the server, newest first")
-    for name in ("status", "name", "tag"):
+    parser.add_argument("--status", type=statuses, metavar="NAME", help=f"only of this status: {', '.join(STATUSES)}")
+    for name in ("name", "tag"):
         parser.add_argument(f"--{name}", help=f"only with this {name}")
     parser.add_argument("--framework", type=framework, metavar="NAME", help="only of this framework")
     parser.add_argument("--limit", type=count, default=50, metavar="N", help="at most N (default: 50)")
@@ -221,12 +265,14 @@ def _scale() -> Parser:
 
 
 def _stop() -> Parser:
-    return _with_id("stop", "end an experiment; its record and its logs stay")
+    parser = _parser("stop", "end experiments; their records and their logs stay")
+    parser.add_argument("ids", nargs="*", metavar="id", help="ids, or unique parts of them; if left out, the last one")
+    return parser
 
 
 def _delete() -> Parser:
-    parser = _parser("delete", "end an experiment and forget it")
-    parser.add_argument("id", help="id, or a part of it that is unique")
+    parser = _parser("delete", "end experiments and forget them")
+    parser.add_argument("ids", nargs="+", metavar="id", help="ids, or parts of them that are unique")
     return parser
 
 

@@ -45,17 +45,30 @@ def is_whole(text: str) -> bool:
     return _WHOLE.fullmatch(text) is not None
 
 
-def choose(text: str, ids: Iterable[str]) -> str:
-    """Return the id that ``text`` means: its number (``3`` or ``0003``), an end or a beginning. Raises UsageError."""
-    known = list(ids)
+def choose(text: str, known: Iterable[tuple[str, str]], *, newest: bool = True) -> tuple[str, str]:
+    """Return id and name of the experiment that ``text`` means, of those ``known``, newest first.
+
+    It is a number (``3`` or ``0003``), an end or a beginning of an id, or a name; of several with one name the
+    ``newest``, if that is good enough. Raises UsageError.
+    """
+    pairs = list(known)
     for means in (_number, str.endswith, str.startswith):
-        found = [one for one in known if means(one, text)]
+        found = [pair for pair in pairs if means(pair[0], text)]
         if len(found) == 1:
             return found[0]
         if found:
-            more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-            raise UsageError(f"{text!r} can mean several: {', '.join(found[:SHOWN])}{more}")
-    raise UsageError(f"No experiment has an id like {text!r}; %submarine list shows them")
+            raise UsageError(f"{text!r} can mean several: {_shown(found)}")
+    named = [pair for pair in pairs if pair[1] == text]
+    if len(named) > 1 and not newest:
+        raise UsageError(f"{text!r} is the name of several, give the id: {_shown(named)}")
+    if named:
+        return named[0]
+    raise UsageError(f"No experiment has an id like {text!r}, nor that name; %submarine list shows them")
+
+
+def _shown(found: list[tuple[str, str]]) -> str:
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return f"{', '.join(one for one, _ in found[:SHOWN])}{more}"
 
 
 def _number(experiment_id: str, text: str) -> bool:

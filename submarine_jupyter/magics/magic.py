@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from submarine_jupyter.handle import Experiment, ExperimentList
     from submarine_jupyter.magics.description import Description
 
+_QUESTION = "Run and follow distributed training experiments; ``%submarine COMMAND --help`` tells more."
+
 # What needs an HTTP client is imported where it is used: %load_ext does not wait for it.
 
 
@@ -47,9 +49,8 @@ class SubmarineMagics(Magics):
     @no_var_expand
     @line_cell_magic
     def submarine(self, line: str, cell: str | None = None) -> Any:
-        """Run and follow distributed training experiments; ``%submarine help`` tells how."""
         try:
-            options = self._grammar.parse(line)
+            options = self._grammar.parse(line, self.shell.user_ns)
         except HelpShown as shown:
             return _say(shown.text)
         if cell is not None and options.command != "run":
@@ -63,6 +64,9 @@ class SubmarineMagics(Magics):
             self.close()
             raise
 
+    # What '%submarine?' shows.
+    submarine.__doc__ = f"{_QUESTION}\n\n{Grammar().help()}"
+
     def close(self) -> None:
         """Forget the server."""
         if self._client is not None:
@@ -72,13 +76,12 @@ class SubmarineMagics(Magics):
     # The sub-commands
 
     def _run(self, options: argparse.Namespace) -> Experiment:
-        options.loaded = read_spec(options.spec) if options.spec else None
+        options.loaded = read_spec(options.spec, options.cmd) if options.spec else None
         if options.cell is not None and not options.cell.strip():
             raise UsageError("The cell is empty: write the training script below %%submarine run")
         client = self._server()
         spec = describe(options, options.cell, Surroundings.of_this_kernel(), local=_runs_here(client, options))
         experiment = client.create(spec)
-        self._ids.use(experiment.id)
         if options.output:
             self.shell.user_ns[options.output] = experiment
         _say(f"{experiment.id} ({experiment.name})")
@@ -111,8 +114,9 @@ class SubmarineMagics(Magics):
 
     def _wait(self, options: argparse.Namespace) -> Experiment:
         experiment_id, client = self._id(options.id), self._server()
+        ended = self._show(experiment_id, _states(client.events(experiment_id, timeout=options.timeout)))
         experiment = client.get(experiment_id)
-        if self._show(experiment_id, _states(client.events(experiment_id, timeout=options.timeout))):
+        if ended:
             _say(f"{experiment.ended().id} {experiment.took()}")
         return experiment
 
@@ -125,14 +129,18 @@ class SubmarineMagics(Magics):
             _say("It has ended: the change is recorded and nothing was started; clone it to run it again.")
         return experiment
 
-    def _stop(self, options: argparse.Namespace) -> Experiment:
-        return self._server().stop(self._id(options.id))
+    def _stop(self, options: argparse.Namespace) -> Experiment | ExperimentList:
+        from submarine_jupyter.handle import ExperimentList
+
+        ids = [self._id(text, newest=False) for text in options.ids or (None,)]
+        stopped = [self._server().stop(one) for one in ids]
+        return stopped[0] if len(stopped) == 1 else ExperimentList(stopped)
 
     def _delete(self, options: argparse.Namespace) -> None:
-        experiment_id = self._id(options.id)
-        self._server().delete(experiment_id)
-        self._ids.forget(experiment_id)
-        _say(f"{experiment_id} is deleted")
+        for experiment_id in [self._id(text, newest=False) for text in options.ids]:
+            self._server().delete(experiment_id)
+            self._ids.forget(experiment_id)
+            _say(f"{experiment_id} is deleted")
 
     def _describe(self, options: argparse.Namespace) -> Description:
         from submarine_jupyter.magics.description import Description
@@ -163,17 +171,25 @@ class SubmarineMagics(Magics):
         from submarine_jupyter.connection import client_of
 
         client = client_of(connection)
+        client.on_use = self._ids.use
         self.close()
         self._client = client
+        for notice in client.ping():
+            _say(f"Note: {notice}")
         return client
 
-    def _id(self, text: str | None) -> str:
-        """Return the id that is meant, and make it the last one."""
+    def _id(self, text: str | None, *, newest: bool = True) -> str:
+        """Return the id that is meant, and make it the last one; of one name the ``newest``, and say so."""
         if text is None:
             if self._ids.last is None:
                 raise UsageError("There is no experiment of this notebook yet: give an id; %submarine list shows them")
             return self._ids.last
-        found = text if is_whole(text) else choose(text, (one.id for one in self._server().list()))
+        if is_whole(text):
+            found = text
+        else:
+            found, name = choose(text, ((one.id, one.name) for one in self._server().list()), newest=newest)
+            if name == text:
+                _say(f"{found} ({name})")
         self._ids.use(found)
         return found
 

@@ -19,8 +19,8 @@ _CAMEL: dict[str, dict[str, str]] = {
 }
 
 
-def read_spec(name: str) -> Json:
-    """Return the spec in a file, JSON or YAML by its ending. Raises UsageError."""
+def read_spec(name: str, cmd: str | None = None) -> Json:
+    """Return the spec in a file, JSON or YAML by its ending; ``cmd`` stood before its name. Raises UsageError."""
     from submarine_jupyter.parsing import parse_json, parse_yaml
 
     kind = Path(name).suffix.lower()
@@ -28,6 +28,8 @@ def read_spec(name: str) -> Json:
         raise UsageError(f"{name} is a program, not a spec: %submarine run --cmd '{_PROGRAMS[kind]}{name}' runs it")
     if kind == ".ipynb":
         raise UsageError(f"{name} is a notebook, not a spec: --cmd 'jupyter nbconvert --execute --to notebook {name}'")
+    if cmd is not None and not Path(name).exists():
+        raise UsageError(f"There is no spec file {name!r}; a command is quoted as a whole: --cmd '{cmd} {name}'")
     text = _read(name)
     try:
         value = parse_json(text) if kind == ".json" else parse_yaml(text)

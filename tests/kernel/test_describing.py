@@ -115,6 +115,17 @@ def test_what_cannot_run_is_refused(line: str) -> None:
         described(line)
 
 
+def test_single_resources_change_only_themselves(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(YAML)
+    assert described("--cmd x --cpu 2 --memory 1G")["spec"]["Worker"]["resources"] == "cpu=2,memory=1G"
+    assert described("--cmd x --resources cpu=1,memory=1G --gpu 1 --cpu 3")["spec"]["Worker"]["resources"] == (
+        "memory=1G,cpu=3,nvidia.com/gpu=1"
+    )
+    spec = described(f"{path} --memory 2G")["spec"]
+    assert spec["Worker"]["resources"] == "cpu=1,memory=2G"
+
+
 FOUND = {"PATH": "/opt/my env/bin:/usr/bin", "PYTHONPATH": "/home/me/notebooks"}
 
 

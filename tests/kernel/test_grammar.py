@@ -42,6 +42,16 @@ def test_the_options_of_run() -> None:
         ('run --cmd "python', "quotation mark"),
         ("delete", "id"),
         ("help rnu", "did you mean 'run'"),
+        ("run --file train.py", "there is no option --file: --cmd 'python train.py' runs it"),
+        ("run --workers 2", "there is no option --workers: --worker 2"),
+        ("run --gpus 1", "did you mean '--gpu'"),
+        ("run --cmd python train.py --lr 0.1", "quote all of it: --cmd 'python train.py --lr 0.1'"),
+        ("run --cmd echo hello you", "quote all of it: --cmd 'echo hello you'"),
+        (
+            "list --status runing",
+            "'runing' is none of Accepted, Created, Running, Succeeded, Failed, did you mean",
+        ),
+        ("list --status stopped", "--status Failed"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_one_line(line: str, text: str) -> None:

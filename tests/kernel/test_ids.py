@@ -10,6 +10,7 @@ from submarine_jupyter.magics.grammar import Grammar
 from submarine_jupyter.magics.ids import KnownIds, choose, is_whole
 
 IDS = ["experiment-1647574374688-0012", "experiment-1647574374688-0002", "experiment-1647192232698-0001"]
+NAMED = list(zip(IDS, ("digits", "hello", "digits"), strict=True))
 GRAMMAR = Grammar()
 
 
@@ -22,18 +23,21 @@ GRAMMAR = Grammar()
         ("88-0012", IDS[0]),
         ("experiment-16471", IDS[2]),
         (IDS[2], IDS[2]),
+        ("hello", IDS[1]),
+        ("digits", IDS[0]),
     ],
 )
 def test_a_part_of_an_id_is_enough(text: str, found: str) -> None:
-    assert choose(text, IDS) == found
+    assert choose(text, NAMED)[0] == found
 
 
 @pytest.mark.parametrize(
-    ("text", "why"), [("experiment-16475", "several"), ("7", "No experiment"), ("x", "No experiment")]
+    ("text", "why"),
+    [("experiment-16475", "several"), ("7", "No experiment"), ("x", "No experiment"), ("digits", "name of several")],
 )
 def test_what_is_not_clear_is_refused(text: str, why: str) -> None:
     with pytest.raises(UsageError, match=why):
-        choose(text, IDS)
+        choose(text, NAMED, newest=False)
 
 
 @given(
@@ -42,7 +46,7 @@ def test_what_is_not_clear_is_refused(text: str, why: str) -> None:
 def test_a_number_always_means_its_own_experiment(ids: list[str]) -> None:
     for one in ids:
         assert is_whole(one)
-        assert choose(one.rpartition("-")[2], ids) == one
+        assert choose(one.rpartition("-")[2], [(each, "name") for each in ids])[0] == one
 
 
 def known() -> KnownIds:

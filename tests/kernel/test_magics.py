@@ -25,7 +25,7 @@ def last_id(kernel: RealKernel) -> str:
 
 def test_a_cell_is_the_training_script(kernel: RealKernel) -> None:
     ran = kernel.run(
-        "%%submarine run --name cell --worker 2 --resources cpu=100m --env GREETING='$HOME {x}' -o exp\n"
+        "%%submarine run --name cell --worker 2 --resources cpu=100m --env GREETING='$HOME {{x}}' -o exp\n"
         "import os, sys\n"
         "print('hello', os.environ['SUBMARINE_REPLICA_INDEX'], os.environ['GREETING'])\n"
         "print(sys.executable, os.getcwd())\n"
@@ -134,6 +134,30 @@ def test_tail_shows_the_end_only(kernel: RealKernel) -> None:
     assert "Succeeded in" in followed[-1]
 
 
+def test_variables_of_the_notebook_in_a_loop(kernel: RealKernel, client: SubmarineClient) -> None:
+    ran = kernel.run(
+        "for lr in (0.5, 0.25):\n    %submarine run --name sweep-{lr} --env LR={lr} --cmd 'echo lr=$LR' --detach\n"
+    )
+    assert ran.status == "ok", ran
+    for lr in ("0.5", "0.25"):
+        (found,) = client.list(name=f"sweep-{lr}")
+        found.wait(60)
+        assert found.logs() == {"worker-0": [f"lr={lr}"]}
+    assert "write {lr} for" in kernel.run("%submarine run --cmd x --env LR=$lr").text
+
+
+def test_a_clone_and_a_scaled_one_are_the_last(kernel: RealKernel) -> None:
+    kernel.run("%submarine run --name first --cmd 'sleep 600' --resources cpu=100m --detach -o first")
+    kernel.run("second = first.clone(name='second')")
+    assert "(second)" in kernel.run("%submarine status").plain
+    kernel.run("first.scale(worker=2)")
+    assert "(first)" in kernel.run("%submarine status").plain
+    assert kernel.run("%submarine status second").text.endswith(" (second)\n")
+    stopped = kernel.run("print(first.id[-4:], second.id[-4:])").text.split()
+    assert len(kernel.run(f"%submarine stop {' '.join(stopped)}").plain.splitlines()) == 3
+    assert kernel.run(f"%submarine delete {' '.join(stopped)}").text.count("is deleted") == 2
+
+
 def test_a_spec_file(kernel: RealKernel) -> None:
     kernel.run(
         "open('spec.yaml', 'w').write('''\n"
@@ -185,6 +209,9 @@ def test_a_queue_is_shown_with_its_reason(kernel: RealKernel, client: SubmarineC
         ("%%submarine run\n \n", "The cell is empty"),
         ("%submarine scale", "say how many replicas"),
         ("%submarine status 99999", "No experiment has an id like '99999'"),
+        ("%submarine run --cmd echo hello", "a command is quoted as a whole: --cmd 'echo hello'"),
+        ("%submarine run train.py", "%submarine run --cmd 'python train.py' runs it"),
+        ("%submarine run --cmd x --env LR={nothing}", "the notebook has no variable 'nothing'"),
         ("%submarine logs -f --since 1h", "--since cannot be followed"),
     ],
 )
@@ -200,7 +227,10 @@ def test_what_the_server_refuses_is_said_without_a_traceback(kernel: RealKernel)
     ran = kernel.run("%submarine run --cmd x --resources cpu=lots")
     assert ran.status == "error"
     assert ran.traceback == ["InvalidSpec: spec.Worker.resources: 'cpu=lots' is not a quantity"]
-    assert kernel.run("%submarine logs experiment-1-0001").traceback == ["NotFound: Not found experiment."]
+    assert kernel.run("%submarine logs experiment-1-0001").traceback == [
+        "NotFound: Not found experiment.",
+        "Hint: It may have been deleted; %submarine list shows those there are.",
+    ]
 
 
 def test_without_an_experiment_there_is_no_last_one(make_kernel: MakeKernel, url: str) -> None:
