@@ -7,6 +7,7 @@ import contextlib
 import gc
 import importlib
 import logging
+import sys
 from typing import TYPE_CHECKING
 
 from submarine_jupyter.errors import Unavailable
@@ -77,8 +78,18 @@ class Opening:
         return await _open(config)
 
 
+def check_system(platform: str) -> None:
+    """Refuse a system that lacks what the server is built on. Raises Unavailable."""
+    if platform in ("win32", "cygwin"):
+        raise Unavailable(
+            "the Submarine server runs on Linux and macOS, not on Windows.",
+            hint="run Jupyter in WSL, or connect a notebook to a server elsewhere: %submarine connect URL",
+        )
+
+
 async def _open(config: ServiceConfig) -> Service:
     try:
+        check_system(sys.platform)
         await begun(lambda: private_directory(config.data_dir), "submarine data directory")
         # 0.5 s of imports (pydantic, SQLAlchemy): in a thread, so that the server answers meanwhile.
         await begun(lambda: importlib.import_module("submarine_jupyter_server.service"), "submarine import")

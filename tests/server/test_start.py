@@ -18,6 +18,7 @@ from traitlets import TraitError
 from submarine_jupyter.errors import Unavailable
 from submarine_jupyter_server.app import EVENT_SCHEMA, SubmarineExtension
 from submarine_jupyter_server.config import private_directory
+from submarine_jupyter_server.opening import check_system
 
 HEAVY = ("pydantic", "sqlalchemy", "alembic", "kubernetes", "numpy", "submarine_jupyter.models")
 
@@ -92,6 +93,13 @@ class TestServiceThatCannotOpen:
         assert len(logged) == 1
         assert "Submarine cannot run experiments" in logged[0].getMessage()
         assert "restart" in logged[0].getMessage()
+
+
+def test_a_system_without_what_the_server_needs_is_refused() -> None:
+    check_system("linux")
+    check_system("darwin")
+    with pytest.raises(Unavailable, match=r"Linux and macOS, not on Windows.*WSL"):
+        check_system("win32")
 
 
 @pytest.mark.parametrize("trait", ["local_cpus", "grace_seconds", "log_cap_bytes", "reconcile_seconds"])
