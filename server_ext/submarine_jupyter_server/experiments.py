@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from submarine_jupyter.errors import Conflict, IdempotencyMismatch, NotFound, SubmarineError
+from submarine_jupyter.errors import Conflict, IdempotencyMismatch, NotFound, SubmarineError, TargetRefused
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.lifecycle import record, tell_deleted
@@ -70,7 +70,7 @@ class Experiments:
             assert replayed is not None  # noqa: S101 - for the type checker
             return replayed
         order, new = accepted
-        await self._outbox.settle(order, new, INLINE_S)
+        await self._settle_first(order, new, keyed=key is not None)
         reach("response_before")
         return Answer(accepted_json(new))
 
@@ -93,11 +93,20 @@ class Experiments:
         earlier, order, row = found
         if earlier.body_hash != digest:
             raise IdempotencyMismatch("This Idempotency-Key was used before, with another body.")
-        if earlier.refusal is not None:
+        if earlier.refusal:
             raise answer_of(earlier.refusal)
         if order is not None and row is not None and (order.op, order.generation) == ("ensure", 1):
-            await self._outbox.settle(order, row, INLINE_S)
+            await self._settle_first(order, row, keyed=earlier.refusal is None)
         return Answer(earlier.response, headers={"Idempotent-Replayed": "true"})
+
+    async def _settle_first(self, order: OutboxRow, row: ExperimentRow, *, keyed: bool) -> None:
+        """Wait for the decision on a new experiment; without one it is accepted, for this and all answers to its key.
+
+        Raises what the target has refused it with.
+        """
+        decided = await self._outbox.settle(order, row, INLINE_S)
+        if keyed and not decided and (refusal := await self._db.write(lambda tx: idempotency.promise(tx, row.id))):
+            raise answer_of(refusal)
 
     async def plan(self, body: object, *, owner: str) -> Answer:
         """Return what ``create`` would make, and make nothing."""
@@ -191,7 +200,7 @@ class Experiments:
         order, row = await self._db.write(intend)
         reach("delete_intent")
         if not await self._outbox.settle(order, row, INLINE_S):
-            await self._db.write(lambda tx: tell_deleted(tx, row))
+            await self._db.write(lambda tx: _confirm_deletion(tx, row))
         reach("delete_done")
         return Answer(deleted_json(row))
 
@@ -253,6 +262,14 @@ def _replace(
     order = None if ended else outbox.put(tx, changed, "ensure")
     record(tx, changed, "changed")
     return order, changed
+
+
+def _confirm_deletion(tx: Connection, row: ExperimentRow) -> None:
+    """Tell everybody that an experiment is deleted. Raises TargetRefused if its target has refused that just now."""
+    order = outbox.pending(tx, row.id)
+    if experiments.find(tx, row.id) is not None and order is not None:
+        raise TargetRefused(order.last_error or "the target refused the deletion", reason="DeleteRefused")
+    tell_deleted(tx, row)
 
 
 def _as_it_ran(tx: Connection, row: ExperimentRow, attempt: int) -> ExperimentRow:

@@ -84,6 +84,11 @@ def record(tx: Connection, row: ExperimentRow, type_: str) -> None:
 
 def tell_deleted(tx: Connection, row: ExperimentRow) -> None:
     """Tell listeners, once, that an experiment is deleted."""
-    last = events.of(tx, row.id, limit=1)
-    if not last or last[0].status != Status.DELETED:
+    if not deletion_told(tx, row.id):
         record(tx, row, "deleted")
+
+
+def deletion_told(tx: Connection, experiment_id: str) -> bool:
+    """Return whether anybody may have been told that an experiment is deleted."""
+    last = events.of(tx, experiment_id, limit=1)
+    return bool(last) and last[0].status == Status.DELETED

@@ -99,7 +99,6 @@ class Outbox:
             async with asyncio.timeout(seconds):
                 await future
         except TimeoutError:
-            self._waiters.promise(order)
             return False
         finally:
             self._waiters.leave(order, future)
@@ -153,6 +152,7 @@ class Outbox:
             reach("outbox_done_before")
             await self._db.write(lambda tx: _done(tx, order, row))
             reach("outbox_done_after")
+            self._waiters.answer(order)  # those who have come since
         except (TargetRefused, InvalidSpec, Conflict) as error:
             await self._refused(order, error)
         except TargetUnavailable as error:
@@ -179,34 +179,30 @@ class Outbox:
             else:
                 await target.delete(row.id, row.uid)
             await self._gone(row)
+        elif row.deleted is None and order.op == "stop":
+            reach("stop_target")
+            await target.stop(launch_of(row))
         elif row.deleted is None and not Status(row.status).final:
-            if order.op == "stop":
-                reach("stop_target")
-                await target.stop(launch_of(row))
-                return
             reach("submit_before")
             await target.ensure(launch_of(row))
             reach("submit_after")
 
     async def _refused(self, order: OutboxRow, error: Refusal) -> None:
-        waited, promised = self._waiters.wait_for(order), self._waiters.promised(order)
+        waited = self._waiters.wait_for(order)
         try:
-            outcome = await self._db.write(
-                lambda tx: refusals.apply(tx, order, error, now=now_ms(), waited=waited, promised=promised)
-            )
+            outcome = await self._db.write(lambda tx: refusals.apply(tx, order, error, now=now_ms(), waited=waited))
         except SubmarineError as trouble:
             log.warning("%s of %s: %s", order.op, order.experiment_id, trouble)
-            await self._again(order, str(error), refusals.reason_of(error))
-            return
-        if outcome is Outcome.AGAIN:
+            outcome = Outcome.AGAIN
+        if outcome in (Outcome.AGAIN, Outcome.BROUGHT_BACK):
             word = {"stop": "StopRefused", "ensure": refusals.reason_of(error)}.get(order.op, "DeleteRefused")
             await self._again(order, str(error), word)
-        if outcome in (Outcome.REPLACED, Outcome.AGAIN) and (order.op in ("ensure", "stop") or promised):
-            self._waiters.answer(order, forget=outcome is not Outcome.AGAIN)
-        elif waited or outcome is not Outcome.AGAIN:  # who came after it was decided waits for the next try
-            failed = outcome is Outcome.FAILED
-            answer = refusals.named(error, order.experiment_id) if failed else error
-            self._waiters.answer(order, answer, all_before=failed)
+        if outcome is Outcome.FAILED:
+            self._waiters.answer(order, refusals.named(error, order.experiment_id), all_before=True)
+        elif outcome in (Outcome.TAKEN_BACK, Outcome.BROUGHT_BACK):
+            self._waiters.answer(order, error)
+        else:
+            self._waiters.answer(order)
         if outcome is Outcome.TAKEN_BACK:
             self._doubt()
 
@@ -222,11 +218,10 @@ class Outbox:
 
 
 class Waiters:
-    """Who waits for which order, and to whom it was promised before it was decided."""
+    """Who waits for which order."""
 
     def __init__(self) -> None:
         self._futures: dict[str, list[tuple[int, asyncio.Future[None]]]] = {}
-        self._promises: dict[str, int] = {}  # the last order that somebody was told is accepted
 
     def join(self, order: OutboxRow) -> asyncio.Future[None]:
         """Return what is done once the order is decided."""
@@ -243,29 +238,14 @@ class Waiters:
             self._futures.pop(order.experiment_id, None)
 
     def wait_for(self, order: OutboxRow) -> bool:
-        """Return whether somebody waits for this very order."""
-        return any(seq == order.seq for seq, _ in self._futures.get(order.experiment_id, ()))
+        """Return whether somebody waits for this order, or for one that it replaced."""
+        return any(seq <= order.seq for seq, _ in self._futures.get(order.experiment_id, ()))
 
-    def promise(self, order: OutboxRow) -> None:
-        """Note that somebody is told now: it is accepted."""
-        self._promises[order.experiment_id] = order.seq
+    def answer(self, order: OutboxRow, refused: SubmarineError | None = None, *, all_before: bool = False) -> None:
+        """Tell those who wait for ``order``; those who wait for one that it replaced, that this is decided.
 
-    def promised(self, order: OutboxRow) -> bool:
-        """Return whether somebody was told so; of an order to run it, also when it was an earlier one."""
-        last = self._promises.get(order.experiment_id)
-        return last is not None and (last == order.seq or (order.op == "ensure" and last < order.seq))
-
-    def answer(
-        self,
-        order: OutboxRow,
-        refused: SubmarineError | None = None,
-        *,
-        all_before: bool = False,
-        forget: bool = True,
-    ) -> None:
-        """Tell those who wait for ``order``, and that theirs was replaced to those who wait for an earlier one."""
-        if forget and self._promises.get(order.experiment_id, order.seq + 1) <= order.seq:
-            del self._promises[order.experiment_id]
+        With ``all_before`` they hear the refusal too.
+        """
         for seq, future in self._futures.get(order.experiment_id, ()):
             if future.done() or seq > order.seq:
                 continue
@@ -292,11 +272,11 @@ def _due(tx: Connection, under_way: set[str]) -> tuple[list[tuple[OutboxRow, Exp
 
 def _done(tx: Connection, order: OutboxRow, row: ExperimentRow | None) -> None:
     """Note that an order was carried out for an experiment as it stood in ``row``."""
-    outbox.done(tx, order.seq)
+    replaced = not outbox.done(tx, order.seq)
     if row is None:
         return
     if order.op == "ensure":
-        changes.confirm(tx, order, row)
+        changes.confirm(tx, order, row, replaced=replaced)
     elif order.op in ("delete", "purge"):
         lifecycle.tell_deleted(tx, experiments.mark_deleted(tx, row.id, now_ms()) or row)
         if order.op == "purge":

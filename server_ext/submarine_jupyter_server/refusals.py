@@ -1,9 +1,9 @@
 """What a refusal by the target means: it ends what it refuses, and nothing else.
 
-a new experiment     it ends as Failed with the reason; while its POST waits, the refusal is the answer to its key
+a new experiment     it ends as Failed with the reason; that is the answer to its key, unless it was accepted before
 a change             it is taken back: what the target has taken stands again
 a stop               it is given again until the target takes it
-a deletion           the same; while its DELETE waits, the experiment comes back into the lists
+a deletion           the same; the experiment comes back into the lists, unless its deletion was told
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from submarine_jupyter.errors import Conflict, InvalidSpec, SubmarineError, TargetRefused
 from submarine_jupyter.models import ExperimentSpec, Status
-from submarine_jupyter_server.lifecycle import record
+from submarine_jupyter_server import lifecycle
 from submarine_jupyter_server.requests import stored
 from submarine_jupyter_server.store import changes, events, experiments, idempotency, outbox
 from submarine_jupyter_server.store.experiments import ExperimentRow
@@ -32,28 +32,25 @@ class Outcome(Enum):
 
     REPLACED = auto()  # a later order decides, or it has ended
     FAILED = auto()
+    FAILED_LATE = auto()  # after it was acknowledged
     TAKEN_BACK = auto()
+    BROUGHT_BACK = auto()
     KEPT = auto()  # nothing had changed, nothing changes
     AGAIN = auto()
 
 
-def apply(tx: Connection, order: OutboxRow, error: Refusal, *, now: int, waited: bool, promised: bool) -> Outcome:
-    """Store what a refusal of ``order`` means, and return it.
-
-    ``waited``: whoever gave it still waits for the answer. ``promised``: somebody was told that it was accepted.
-    """
+def apply(tx: Connection, order: OutboxRow, error: Refusal, *, now: int, waited: bool) -> Outcome:
+    """Store what a refusal of ``order`` means, and return it; ``waited``: whoever gave it may still be waiting."""
     pending = outbox.pending(tx, order.experiment_id)
     row = experiments.find(tx, order.experiment_id, include_deleted=True)
     if row is None or pending is None or pending.seq != order.seq:
         return Outcome.REPLACED
     if order.op != "ensure":
-        if row.deleted is not None and waited and not promised:
-            experiments.bring_back(tx, row.id, tuple(json.loads(row.wire_spec)["meta"]["tags"]))
-        return Outcome.AGAIN
+        return _bring_back(tx, row) if row.deleted is not None else Outcome.AGAIN
     if row.deleted is None and row.applied is None and row.status == Status.ACCEPTED:
-        if promised and reason_of(error) in _PASSING:
+        if not waited and reason_of(error) in _PASSING:
             return Outcome.AGAIN
-        return _fail(tx, row, order, error, now, promised=promised)
+        return _fail(tx, row, order, error, now)
     outbox.done(tx, order.seq)
     if row.deleted is not None or Status(row.status).final:
         return Outcome.REPLACED
@@ -79,19 +76,26 @@ def answer_of(refusal: str) -> SubmarineError:
     return _CLASSES[known["type"]](known["message"], hint=known["hint"])
 
 
-def _fail(tx: Connection, row: ExperimentRow, order: OutboxRow, error: Refusal, now: int, *, promised: bool) -> Outcome:
+def _bring_back(tx: Connection, row: ExperimentRow) -> Outcome:
+    if lifecycle.deletion_told(tx, row.id):
+        return Outcome.AGAIN
+    experiments.bring_back(tx, row.id, tuple(json.loads(row.wire_spec)["meta"]["tags"]))
+    return Outcome.BROUGHT_BACK
+
+
+def _fail(tx: Connection, row: ExperimentRow, order: OutboxRow, error: Refusal, now: int) -> Outcome:
     outbox.done(tx, order.seq)
+    if order.attempts:
+        outbox.put(tx, row, "stop")  # an earlier try may have begun it, and the answer was lost
     moved = experiments.advance(
         tx, row.id, uid=row.uid, attempt=row.attempt, status=Status.FAILED, at_ms=now,
         reason=reason_of(error), message=error.message,
     )  # fmt: skip
     if moved is not None:
-        record(tx, moved, "status")
-    if not promised:
-        answer = named(error, row.id)
-        kept = {"type": type(answer).__name__, "message": answer.message, "hint": answer.hint}
-        idempotency.refuse(tx, row.id, json.dumps(kept))
-    return Outcome.FAILED
+        lifecycle.record(tx, moved, "status")
+    answer = named(error, row.id)
+    kept = {"type": type(answer).__name__, "message": answer.message, "hint": answer.hint}
+    return Outcome.FAILED if idempotency.refuse(tx, row.id, json.dumps(kept)) else Outcome.FAILED_LATE
 
 
 def _take_back(tx: Connection, row: ExperimentRow, error: Refusal) -> Outcome:
@@ -99,7 +103,7 @@ def _take_back(tx: Connection, row: ExperimentRow, error: Refusal) -> Outcome:
     texts = stored(ExperimentSpec.parse(json.loads(taken["spec"])), row.id)
     message = f"a change was refused and taken back: {error.message}"
     back = changes.take_back(tx, row, texts, reason=reason_of(error), message=message)
-    record(tx, back, "refused")
+    lifecycle.record(tx, back, "refused")
     if back.attempt == row.attempt:
         outbox.put(tx, back, "ensure")  # a part of it may have been done
     return Outcome.TAKEN_BACK

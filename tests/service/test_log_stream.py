@@ -74,6 +74,7 @@ class World:
 async def world(folder: Path) -> AsyncIterator[World]:
     db, other = await Database.open(folder / "submarine.db"), await Database.open(folder / "submarine.db")
     feed, archive = EventFeed(db), LogArchive(folder / "runs")
+    db.on_commit = other.on_commit = feed.committed
     growth = Growth(archive)
     await feed.start()
     try:

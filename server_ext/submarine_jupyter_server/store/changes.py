@@ -49,20 +49,19 @@ class SpecTexts:
         return {name: getattr(self, name) for name in names}
 
 
-def replace_spec(
-    tx: Connection, row: ExperimentRow, texts: SpecTexts, *, new_attempt: bool, keep: bool = True
-) -> ExperimentRow:
+def replace_spec(tx: Connection, row: ExperimentRow, texts: SpecTexts, *, new_attempt: bool) -> ExperimentRow:
     """Give an experiment another spec and the next generation. Raises StorageFull.
 
-    A new attempt is Accepted again, neither created nor running; an experiment that has ended stays so. With ``keep``
-    the target has yet to take the change: what it has taken is kept.
+    A new attempt is Accepted again, neither created nor running; an experiment that has ended stays so. The target has
+    yet to take the change of one that lives: what it has taken is kept.
     """
     require_space(tx)
     ended = RANK[row.status] >= FINAL_RANK
     values = texts.columns() | {"generation": row.generation + 1}
     if ended or new_attempt:
         _keep_what_ran(tx, row)
-    if not ended and keep and row.applied is None and outbox.pending(tx, row.id) is None:
+    known = row.status != Status.ACCEPTED or outbox.pending(tx, row.id) is None
+    if not ended and row.applied is None and known:
         values["applied"] = json.dumps({name: getattr(row, name) for name in _APPLIED})
     if new_attempt and not ended:
         values |= {"attempt": row.attempt + 1, "status": Status.ACCEPTED.value, "notes": "[]"}
@@ -71,13 +70,16 @@ def replace_spec(
     return _changed(tx, row, values)
 
 
-def confirm(tx: Connection, order: OutboxRow, row: ExperimentRow) -> None:
-    """Note that the target has taken ``order``, given for the experiment as it stood in ``row``."""
-    if order.generation == 1:
+def confirm(tx: Connection, order: OutboxRow, row: ExperimentRow, *, replaced: bool) -> None:
+    """Note that the target has taken ``order``, given for the experiment as it stood in ``row``.
+
+    ``replaced``: a later change has been ordered meanwhile.
+    """
+    if order.generation == 1 and not replaced:
         return
     tx.execute(_CONFIRM, {"of": row.id, "at": order.generation})
-    now = one(tx, experiment.c.id == row.id)
-    if now is not None and now.applied is not None:
+    now = one(tx, experiment.c.id == row.id, experiment.c.generation > order.generation)
+    if now is not None and RANK[now.status] < FINAL_RANK:
         taken = json.dumps({name: getattr(row, name) for name in _APPLIED})
         tx.execute(sa.update(experiment).where(experiment.c.seq == row.seq).values(applied=taken))
 

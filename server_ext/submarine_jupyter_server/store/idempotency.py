@@ -11,7 +11,10 @@ from .tables import idempotency
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyRow:
-    """A key of one owner, what it was used for, and the answer to it: the ``refusal`` (JSON) if there is one."""
+    """A key of one owner, what it was used for, and the answer to it: the ``refusal`` (JSON) if there is one.
+
+    A refusal that is empty text will never be one: somebody was told that the experiment is accepted.
+    """
 
     owner: str
     key: str
@@ -40,6 +43,7 @@ def claim(
     experiment_id: str,
     response: str,
     created: int,
+    refusal: str | None = None,
 ) -> IdempotencyRow | None:
     """Keep the answer to a key; when the key was used before, keep nothing and return that use.
 
@@ -47,14 +51,25 @@ def claim(
     """
     earlier = find(tx, owner, key)
     if earlier is None:
-        row = IdempotencyRow(owner, key, path, body_hash, experiment_id, response, None, created)
+        row = IdempotencyRow(owner, key, path, body_hash, experiment_id, response, refusal, created)
         tx.execute(insert(idempotency).values({name: getattr(row, name) for name in IdempotencyRow.__slots__}))
     return earlier
 
 
-def refuse(tx: Connection, experiment_id: str, refusal: str) -> None:
-    """Keep a refusal as the answer to the keys under which an experiment was submitted."""
-    tx.execute(update(idempotency).where(idempotency.c.experiment_id == experiment_id).values(refusal=refusal))
+def refuse(tx: Connection, experiment_id: str, refusal: str) -> bool:
+    """Keep a refusal as the answer to the keys of an experiment; False if it was promised already."""
+    mine = idempotency.c.experiment_id == experiment_id
+    if tx.execute(select(idempotency.c.key).where(mine, idempotency.c.refusal == "").limit(1)).first() is not None:
+        return False
+    tx.execute(update(idempotency).where(mine).values(refusal=refusal))
+    return True
+
+
+def promise(tx: Connection, experiment_id: str) -> str | None:
+    """Note that somebody is told now that an experiment is accepted; return the refusal if that came first."""
+    mine = idempotency.c.experiment_id == experiment_id
+    tx.execute(update(idempotency).where(mine, idempotency.c.refusal.is_(None)).values(refusal=""))
+    return tx.execute(select(idempotency.c.refusal).where(mine)).scalar() or None
 
 
 def purge(tx: Connection, before_ms: int) -> int:

@@ -1,0 +1,234 @@
+"""The servers of a data directory over one commanded world, and all who talk to them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from submarine_jupyter.errors import Conflict, NotFound, SubmarineError, Unavailable
+from submarine_jupyter_server import service as service_module
+from submarine_jupyter_server.config import ServiceConfig
+from submarine_jupyter_server.service import Service
+from submarine_jupyter_server.store import events, experiments, outbox
+from tests.control.world import CommandedTarget, World
+
+FINAL = ("Succeeded", "Failed")
+_ID = re.compile(r"experiment-\d+-\d+")
+
+
+@dataclass
+class Listener:
+    """Somebody who follows the log of an experiment or waits for its end; reads on only when ``go`` is set."""
+
+    service: Service
+    experiment_id: str
+    task: asyncio.Task[None]
+    go: asyncio.Event
+    heard: list[str] = field(default_factory=list)
+
+
+class House:
+    """One or two servers; ``told`` are the ids that anybody was given, ``deleted`` those whose end was confirmed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config = ServiceConfig(folder, reconcile_seconds=0.2)
+        self.world = World()
+        self.services: list[Service] = []
+        self.calls: dict[asyncio.Task[None], Service] = {}
+        self.listeners: list[Listener] = []
+        self.told: set[str] = set()
+        self.deleting: set[str] = set()
+        self.deleted: set[str] = set()
+        self.keys: dict[str, list[str]] = {}
+        self.failures: list[str] = []
+
+    @property
+    def service(self) -> Service:
+        return self.services[0]
+
+    async def open(self) -> None:
+        """Start one more server."""
+        service_module._targets = lambda config: {"local": CommandedTarget(self.world)}
+        service = await Service.open(self.config)
+        self.services.append(service)
+        self._call(service, self._hear(service), "hear")
+
+    async def close(self, number: int = 0) -> None:
+        """End a server in the midst of whatever it does."""
+        service = self.services.pop(number)
+        await self._abandon({task for task, server in self.calls.items() if server is service})
+        await self._abandon({listener.task for listener in self.listeners if listener.service is service})
+        self.listeners = [listener for listener in self.listeners if listener.service is not service]
+        await service.close()
+
+    async def report(self) -> None:
+        """Have the world tell what has changed."""
+        for service in self.services:
+            target = service.targets["local"]
+            assert isinstance(target, CommandedTarget)
+            await target.report()
+
+    def create(self, service: Service, key: str) -> None:
+        self._call(service, self._create(service, key))
+
+    def patch(self, service: Service, experiment_id: str, change: dict[str, Any]) -> None:
+        self._call(service, self._change(service.experiments.patch(experiment_id, change, merge=True), "ensure"))
+
+    def stop(self, service: Service, experiment_id: str) -> None:
+        self._call(service, self._change(service.experiments.stop(experiment_id), "stop"))
+
+    def delete(self, service: Service, experiment_id: str, *, purge: bool) -> None:
+        self.deleting.add(experiment_id)
+        self._call(service, self._delete(service, experiment_id, purge=purge))
+
+    def listen(self, service: Service, experiment_id: str, *, logs: bool, slow: bool) -> Listener:
+        """Follow the log, or wait for the end by the feed."""
+        go = asyncio.Event()
+        if not slow:
+            go.set()
+        heard: list[str] = []
+        task = asyncio.create_task(self._listen(service, experiment_id, go, heard, logs=logs))
+        listener = Listener(service, experiment_id, task, go, heard)
+        self.listeners.append(listener)
+        return listener
+
+    async def read(self, experiment_id: str) -> dict[str, Any] | None:
+        """Return an experiment as it is shown, None for a 404."""
+        try:
+            answer = await self.service.experiments.get(experiment_id, full=True)
+        except NotFound:
+            return None
+        found: dict[str, Any] = json.loads(answer.result)
+        return found
+
+    async def rows(self) -> dict[str, dict[str, Any]]:
+        """Return all experiments that are shown, by id."""
+        listed = json.loads((await self.service.experiments.list({})).result)
+        self.told.update(row["experimentId"] for row in listed)
+        found = {row["experimentId"]: await self.read(row["experimentId"]) for row in listed}
+        return {name: row for name, row in found.items() if row is not None}
+
+    async def forget_events(self) -> None:
+        """Let more than 30 days go by for the events."""
+        await self.service.db.write(lambda tx: events.purge(tx, 2**60))
+
+    async def quiet(self, seconds: float = 20.0) -> None:
+        """End all trouble, and wait until nothing is left to be done."""
+        self.world.calm()
+        for listener in self.listeners:
+            listener.go.set()
+        async with asyncio.timeout(seconds):
+            while True:
+                await self.report()
+                await self.service.db.write(outbox.hasten)
+                self.service._outbox.wake()
+                await asyncio.sleep(0.01)
+                ordered = await self.service.db.read(outbox.ordered)
+                busy = any(not call.done() for call in self.calls if call.get_name() != "hear")
+                if not ordered and not busy and await self._agreed():
+                    return
+
+    async def _agreed(self) -> bool:
+        """Whether the servers have compared the database with the world since the last change."""
+        before = await self.service.db.read(events.last_seq)
+        self.service._leader._doubt.set()
+        await asyncio.sleep(0.03)
+        return before == await self.service.db.read(events.last_seq)
+
+    def _call(self, service: Service, work: Coroutine[Any, Any, None], name: str = "call") -> None:
+        task = asyncio.create_task(work, name=name)
+        self.calls[task] = service
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self.calls.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failures.append(f"{type(error).__name__}: {error}")
+
+    async def _create(self, service: Service, key: str) -> None:
+        body = {
+            "meta": {"name": key, "framework": "PyTorch", "cmd": "train"},
+            "spec": {"Worker": {"replicas": 1}},
+        }
+        try:
+            answer = await service.experiments.create(body, owner="me", key=key)
+        except Unavailable:
+            return
+        except SubmarineError as error:
+            # A refusal names the experiment, which stays to be read.
+            self._told(key, f"refused {_ID.findall(str(error))[0]}", str(error))
+        else:
+            self._told(key, f"accepted {json.loads(answer.result)['experimentId']}", "")
+
+    def _told(self, key: str, answer: str, text: str) -> None:
+        if text and "ensure" not in text:
+            self.failures.append(f"a POST was answered with {text}")
+        self.told.add(answer.split()[1])
+        self.keys.setdefault(key, []).append(answer)
+
+    async def _change(self, work: Coroutine[Any, Any, Any], op: str) -> None:
+        try:
+            await work
+        except (NotFound, Conflict, Unavailable):
+            return
+        except SubmarineError as error:
+            if f" {op}" not in str(error):
+                self.failures.append(f"a {op} was answered with: {error}")
+
+    async def _delete(self, service: Service, experiment_id: str, *, purge: bool) -> None:
+        try:
+            await service.experiments.delete(experiment_id, purge=purge)
+        except (NotFound, Unavailable):
+            return
+        except SubmarineError as error:
+            if " delete" not in str(error):
+                self.failures.append(f"a deletion was answered with: {error}")
+            return
+        self.deleted.add(experiment_id)
+
+    async def _hear(self, service: Service) -> None:
+        """Note every id that an event tells of."""
+        async for message in service.feed.stream(None):
+            if message is not None:
+                self.told.add(json.loads(message.data)["experimentId"])
+
+    async def _listen(
+        self, service: Service, experiment_id: str, go: asyncio.Event, heard: list[str], *, logs: bool
+    ) -> None:
+        try:
+            if logs:
+                stream = await service.logs.follow(experiment_id)
+            else:
+                stream = service.feed.stream(None, experiment_id)
+            async for message in stream:
+                if message is not None:
+                    heard.append(message.event)
+                await go.wait()
+        except NotFound:
+            heard.append("end")
+
+    async def _abandon(self, tasks: set[asyncio.Task[None]]) -> None:
+        for task in list(tasks):
+            task.cancel()
+        with contextlib.suppress(Exception):
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def damage(folder: Path) -> None:
+    """Make the database unreadable, as a dying disk would."""
+    for name in ("submarine.db-wal", "submarine.db-journal", "submarine.db-shm"):
+        (folder / name).unlink(missing_ok=True)
+    file = folder / "submarine.db"
+    file.write_bytes(b"\xff" * file.stat().st_size)
+
+
+async def known_ids(service: Service) -> set[str]:
+    """Return the ids of all rows, deleted ones too."""
+    found = await service.db.read(lambda tx: experiments.ids_after(tx, "local", 0))
+    return set(found[1])

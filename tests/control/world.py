@@ -1,0 +1,189 @@
+"""A compute target that a test commands: every call can be slow, refuse, fail, or do its work and say nothing of it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+
+from submarine_jupyter.errors import TargetRefused, TargetUnavailable
+from submarine_jupyter.models import ExperimentSpec, Status
+from submarine_jupyter_server.targets.base import Doubt, Found, Inventory, Launch, Observation, ReplicaState, Sink
+
+QUEUED, RUNNING = "Queued", "Running"
+
+
+@dataclass
+class Trouble:
+    """What becomes of the next call: ``end`` is ok, refuse, unavailable, unknown or crash; a slow one waits first."""
+
+    end: str
+    slow: bool = False
+
+
+@dataclass
+class Thing:
+    """One experiment outside of the servers: what was ordered last, and how each attempt is."""
+
+    launch: Launch
+    attempts: dict[int, str] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
+    buried: bool = False
+
+    def end(self, status: Status = Status.FAILED, reason: str = "Stopped") -> None:
+        """End every attempt that has not ended."""
+        for number, now in self.attempts.items():
+            if now in (QUEUED, RUNNING):
+                self.attempts[number], self.reasons[number] = status, reason
+
+
+class World:
+    """What goes on outside of the servers, and survives all of them; it has room for ``slots`` experiments."""
+
+    def __init__(self, slots: int = 2) -> None:
+        self.slots = slots
+        self.things: dict[str, Thing] = {}
+        self.troubles: list[Trouble] = []
+        self.gate = asyncio.Event()
+        self.numbers = itertools.count(1)
+
+    @property
+    def processes(self) -> list[tuple[str, int]]:
+        """Return (experiment, attempt) of everything that runs."""
+        return [(name, number) for name, thing in self.things.items() for number, now in thing.attempts.items()
+                if now == RUNNING]  # fmt: skip
+
+    def admit(self) -> None:
+        """Let run what there is room for, in the order of its experiments."""
+        for thing in self.things.values():
+            for number, now in thing.attempts.items():
+                if now == QUEUED and len(self.processes) < self.slots:
+                    thing.attempts[number] = RUNNING
+
+    def calm(self) -> None:
+        """Be in no trouble any more."""
+        self.troubles.clear()
+        self.gate.set()
+
+
+class CommandedTarget:
+    """The sight that one server has of the world."""
+
+    kind = "local"
+    namespaces = ("default",)
+
+    def __init__(self, world: World, name: str = "local") -> None:
+        self.name = name
+        self.world = world
+        self._sink: Sink | None = None
+        self._told: dict[str, Observation] = {}
+
+    def check(self, spec: ExperimentSpec) -> None:
+        """Refuse nothing."""
+
+    def check_change(self, old: Launch, new: Launch) -> None:
+        """Refuse nothing."""
+
+    async def render(self, launch: Launch) -> list[dict[str, object]]:
+        return []
+
+    async def start(self, sink: Sink, doubt: Doubt) -> None:
+        self._sink = sink
+        await self.report()
+
+    async def ensure(self, launch: Launch) -> None:
+        end = await self._trouble("ensure", launch.experiment_id)
+        thing = self.world.things.get(launch.experiment_id)
+        if thing is None:
+            thing = self.world.things[launch.experiment_id] = Thing(launch)
+        elif thing.buried or thing.launch.uid != launch.uid:
+            raise TargetRefused(f"{launch.experiment_id} was deleted")
+        elif (thing.launch.attempt, thing.launch.generation) > (launch.attempt, launch.generation):
+            return
+        thing.launch = launch
+        if launch.attempt not in thing.attempts:
+            thing.end()
+            thing.attempts[launch.attempt] = QUEUED
+        await self._settle(end)
+
+    async def stop(self, launch: Launch) -> None:
+        end = await self._trouble("stop", launch.experiment_id)
+        thing = self.world.things.setdefault(launch.experiment_id, Thing(launch))
+        thing.launch = max(thing.launch, launch, key=lambda known: (known.attempt, known.generation))
+        thing.attempts.setdefault(launch.attempt, QUEUED)
+        thing.end()
+        await self._settle(end)
+
+    async def delete(self, experiment_id: str, uid: str) -> None:
+        end = await self._trouble("delete", experiment_id)
+        if (thing := self.world.things.get(experiment_id)) is not None:
+            thing.buried = True
+            thing.end(reason="Deleted")
+        await self._settle(end)
+
+    async def purge(self, experiment_id: str, uid: str) -> None:
+        await self.delete(experiment_id, uid)
+
+    async def inventory(self, settled: Collection[str] = ()) -> Inventory:
+        names = [name for name in self.world.things if name not in settled]
+        return Inventory(tuple(self._found(name) for name in names))
+
+    def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
+
+    async def capacity(self) -> dict[str, object]:
+        return {"running": len(self.world.processes)}
+
+    def health(self) -> dict[str, object]:
+        return {"ok": True}
+
+    async def close(self) -> None:
+        self._sink = None
+
+    async def report(self) -> None:
+        """Report how everything is, as far as it has changed."""
+        self.world.admit()
+        for name, thing in list(self.world.things.items()):
+            seen = self._observe(thing)
+            before = self._told.get(name)
+            if self._sink is None or thing.buried or (before and replace(before, at_ms=0) == replace(seen, at_ms=0)):
+                continue
+            await self._sink(seen)
+            self._told[name] = seen
+
+    async def _trouble(self, op: str, experiment_id: str) -> str:
+        trouble = self.world.troubles.pop(0) if self.world.troubles else Trouble("ok")
+        if trouble.slow:
+            await self.world.gate.wait()
+        if trouble.end == "refuse":
+            raise TargetRefused(f"refusal {next(self.world.numbers)} of {op}", reason="Denied")
+        if trouble.end == "unavailable":
+            raise TargetUnavailable(f"outage {next(self.world.numbers)} at {op}")
+        if trouble.end == "crash":
+            raise RuntimeError(f"fault {next(self.world.numbers)} in {op}")
+        return trouble.end
+
+    async def _settle(self, end: str) -> None:
+        await self.report()
+        if end == "unknown":
+            raise TargetUnavailable(f"no answer {next(self.world.numbers)}, but done")
+
+    def _found(self, name: str) -> Found:
+        thing = self.world.things[name]
+        seen = self._observe(thing)
+        return Found(name, thing.launch, thing.buried, seen, buried=thing.buried, authentic=True)
+
+    def _observe(self, thing: Thing) -> Observation:
+        launch = thing.launch
+        now = thing.attempts.get(launch.attempt, QUEUED)
+        status = Status.ACCEPTED if now == QUEUED else Status(now)
+        reason = thing.reasons.get(launch.attempt) if status.final else QUEUED if now == QUEUED else None
+        states = {"Accepted": "Waiting", "Failed": "Failed"}
+        worker = ReplicaState("worker-0", "Worker", 0, states.get(status, str(status)))
+        return Observation(
+            launch.experiment_id, launch.uid, launch.attempt, launch.generation, status,
+            time.time_ns() // 1_000_000, reason, replicas=(worker,),
+        )  # fmt: skip
