@@ -65,6 +65,13 @@ async def test_a_command_that_is_not_there(bench: Bench) -> None:
     assert "cannot run 'no-such-program'" in end.message
 
 
+async def test_a_path_that_was_replaced(bench: Bench) -> None:
+    target = await bench.target()
+    order = launch("no-such-program", meta={"envVars": {"PATH": "/opt/bin"}})
+    await target.ensure(order)
+    assert "PATH was set to '/opt/bin' by envVars" in ((await bench.end(order)).message or "")
+
+
 async def test_one_failed_worker_ends_all(bench: Bench) -> None:
     target = await bench.target()
     order = launch("[ $RANK = 0 ] && sleep 600; exit 4", tasks={"Worker": TWO})

@@ -82,10 +82,9 @@ def test_not_in_path(attempt: Attempt) -> None:
 
 
 def test_not_in_a_path_that_was_set(attempt: Attempt) -> None:
-    code, log = run(attempt, ["python"], env={"PATH": "/opt/bin:$PATH"}, path_replaced=True)
+    code, log = run(attempt, ["python"], env={"PATH": "/opt/bin"}, path_replaced=True)
     assert code == 127
-    assert "PATH was set to '/opt/bin:$PATH' by envVars" in log
-    assert "a $ in envVars is taken as it stands" in log
+    assert "PATH was set to '/opt/bin' by envVars" in log
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limits of Linux")

@@ -75,5 +75,8 @@ def test_what_an_experiment_is_doing_while_no_command_runs(tmp_path: Path) -> No
     assert interim([first, second]) == ("Restarting", "start 2 of 9 in 2 s")
     second.pid = 1
     assert interim([first, second]) == (None, None)
+    helper = replica(tmp_path, "ps-0", "helper")
+    helper.pid = 1
     second.exited, second.behind, second.message = True, 1, "it goes on"
+    assert interim([first, second, helper]) == ("InBackground", "it goes on")
     assert interim([first, second]) == ("InBackground", "it goes on")

@@ -37,3 +37,11 @@ def test_it_leads_a_session_and_dies_with_the_shim(attempt: Attempt) -> None:
     attempt.shim.kill()
     attempt.shim.wait()
     attempt.until(lambda: not lives(pid))
+
+
+def test_many_replicas_need_many_descriptors(attempt: Attempt) -> None:
+    """The shim takes what the system gives; a replica has the limit that it would have without it."""
+    limited = ("sh", "-c", 'ulimit -S -n 40; exec "$0" "$@"')
+    attempt.start(*(item(f"worker-{index}", "ulimit -S -n") for index in range(30)), words=limited)
+    assert attempt.end()["status"] == "Succeeded"
+    assert {attempt.log(f"worker-{index}") for index in range(30)} == {"40\n"}

@@ -80,6 +80,18 @@ def test_a_job_in_the_background_is_waited_for(attempt: Attempt, tmp_path: Path,
 
 
 @linux
+@pytest.mark.parametrize(("job", "how"), [("exit 3", "with exit code 3"), ("kill -40 $$", "by SIG40")])
+def test_a_job_in_the_background_that_fails_is_a_note(attempt: Attempt, tmp_path: Path, job: str, how: str) -> None:
+    script = f"until test -e {tmp_path}/go; do sleep 0.05; done; {job}"
+    attempt.start(item("worker-0", f"sh -c '{script}' &"))
+    attempt.until(lambda: attempt.state()["reason"] == "InBackground")
+    (tmp_path / "go").touch()
+    end = attempt.end()
+    assert end["status"] == "Succeeded"
+    assert end["notes"] == [f"local: worker-0: a process that it left in the background ended {how}"]
+
+
+@linux
 @pytest.mark.parametrize("cause", ["stop", "deadline", "memory"])
 def test_a_job_in_the_background_can_be_ended(attempt: Attempt, cause: str) -> None:
     job = "x=$(head -c 30000000 /dev/zero | tr '\\0' x); sleep 600; true" if cause == "memory" else "sleep 600; true"

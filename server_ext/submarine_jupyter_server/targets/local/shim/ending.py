@@ -43,8 +43,10 @@ class Ending:
         """Reap the orphans that died; find out from which replica the others come, where that can be told."""
         mains = {replica.pid: replica for replica in replicas if replica.pid is not None}
         names = {replica.item.name: replica for replica in mains.values()}
-        living = [pid for pid in tree.children(os.getpid()) if pid not in mains and not _reaped(pid)]
         known = self._orphans
+        living = [
+            pid for pid in tree.children(os.getpid()) if pid not in mains and not self._reaped(pid, known.get(pid))
+        ]
         # One that cannot be told now may be at exec, with no environment yet.
         self._orphans = {pid: known.get(pid) or self._owner(pid, mains, names) for pid in living}
         self._told.intersection_update(living)
@@ -110,6 +112,17 @@ class Ending:
             said.append(words.processes(len(hanging), rest))
         return "; ".join(said) or None
 
+    def _reaped(self, pid: int, owner: Replica | None) -> bool:
+        try:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            return True
+        if ended and owner is not None and owner.behind:
+            code = os.waitstatus_to_exitcode(status)
+            if code:
+                owner.behind_failed = f"with exit code {code}" if code > 0 else f"by {words.signal_name(-code)}"
+        return ended == pid
+
     def _owner(self, pid: int, mains: dict[int, Replica], names: dict[str, Replica]) -> Replica | None:
         name = tree.marker(pid, self._marker)
         return mains.get(tree.session(pid)) or (names.get(name) if name is not None else None)
@@ -163,7 +176,7 @@ class Ending:
         if not replica.exited:
             return False
         if self.all:
-            return not self._orphans
+            return not self._orphans.keys() - self._left.keys()
         if replica in self._orphans.values():
             return False
         # Whoever still holds the pipe cannot be told: its output is taken until the experiment ends.
@@ -182,10 +195,3 @@ def _group(pid: int) -> int:
         return os.getpgid(pid)
     except ProcessLookupError:
         return 0
-
-
-def _reaped(pid: int) -> bool:
-    try:
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
-    except ChildProcessError:
-        return True

@@ -115,8 +115,7 @@ def _not_in_path(item: Item) -> str:
     path = item.env.get("PATH", os.defpath)
     if not item.path_replaced:
         return f"No such file or directory: there is no program of that name in PATH ({path})"
-    literal = "; a $ in envVars is taken as it stands" if "$" in path else ""
-    return f"No such file or directory: PATH was set to {path!r} by envVars, and there is no such program{literal}"
+    return f"No such file or directory: PATH was set to {path!r} by envVars, and there is no such program"
 
 
 def _too_large(item: Item) -> str:

@@ -59,7 +59,8 @@ def judge(replicas: list[Replica]) -> Verdict | None:
 
 
 def interim(replicas: list[Replica]) -> tuple[str | None, str | None]:
-    """Return reason and message of an experiment that goes on while none of its commands runs."""
+    """Return reason and message of an experiment that goes on while none of its commands runs; helpers do not count."""
+    replicas = [replica for replica in replicas if replica.item.duty != HELPER]
     if any(replica.alive for replica in replicas):
         return None, None
     for replica in replicas:

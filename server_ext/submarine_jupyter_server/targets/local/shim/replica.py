@@ -45,6 +45,7 @@ class Replica:
         self.exited = self.closed = False
         self.ending = False  # somebody wants its end
         self.behind = 0  # how many processes its command, which succeeded, left in the background
+        self.behind_failed = ""  # how the last of them failed, if any did
         self.out_of_memory = False
         self.memory_used = 0
         self.kill_at: float | None = None

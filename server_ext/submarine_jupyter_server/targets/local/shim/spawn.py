@@ -17,7 +17,14 @@ PR_SET_CHILD_SUBREAPER = 36
 NICENESS = 5
 OOM_SCORE_ADJ = b"500"  # under memory pressure the kernel takes a replica before the notebook server
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+_files = resource.getrlimit(resource.RLIMIT_NOFILE)
 has_deathsig = _prctl is not None
+
+
+def take_descriptors() -> None:
+    """Open as many files as the system allows: each replica takes four. Replicas have the limit they would have."""
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_files[1], _files[1]))
 
 
 def become_subreaper() -> bool:
@@ -66,6 +73,7 @@ def _leave(output: int, parent: int) -> None:
         signal.signal(number, signal.SIG_DFL)  # what is ignored stays so in the new program
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, _files)
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as file:

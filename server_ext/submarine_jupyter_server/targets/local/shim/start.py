@@ -10,7 +10,7 @@ import time
 from . import record
 from .failpoint import reach
 from .identity import here
-from .spawn import become_subreaper
+from .spawn import become_subreaper, take_descriptors
 from .supervisor import Supervisor
 
 LOCK_PATIENCE_S = 2.0
@@ -27,6 +27,7 @@ def main(folder: str) -> int:
         return 0
     reach("shim_spawned")
     record.reserve(f"{folder}/exit.json")
+    take_descriptors()
     subreaper = become_subreaper()
     supervisor = Supervisor(folder, lock, subreaper=subreaper)
     record.write_file(f"{folder}/started", here(os.getpid()), durable=True)

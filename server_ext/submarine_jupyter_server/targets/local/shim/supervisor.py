@@ -191,6 +191,10 @@ class Supervisor:
                 replica.behind = left
                 return
         settle(replica, self._plan, retry=self._verdict is None)
+        if replica.behind_failed:
+            # The command has succeeded, and only its writer knows whether it needed this one.
+            failed = f"a process that it left in the background ended {replica.behind_failed}"
+            self._reporter.note(f"local: {replica.item.name}: {failed}")
         if replica.status == SUCCEEDED and (left := len(self._ending.orphans(replica))):
             verb = "that it left running was ended" if left == 1 else "that it left running were ended"
             self._reporter.note(f"local: {replica.item.name}: {words.processes(left, verb)}")
