@@ -24,7 +24,7 @@ from submarine_jupyter_server.targets.local.planning import (
 )
 from submarine_jupyter_server.targets.local.rundir import Attempt
 from submarine_jupyter_server.targets.local.scheduler import Amount
-from tests.targets.local.bench import Bench, launch, scaled
+from tests.targets.local.bench import Bench, eventually, launch, scaled
 
 SETTINGS = Settings(environ={"PATH": "/bin"}, grace_s=1.0, log_cap=1)
 
@@ -123,6 +123,15 @@ def test_the_plan_of_what_ended_keeps_no_secret(attempt: Attempt) -> None:
     assert "canary" in json.dumps(plan)
     assert "canary" not in json.dumps(scrubbed(plan))
     assert [item["name"] for item in scrubbed(plan)["replicas"]] == ["worker-0"]
+
+
+async def test_what_ended_leaves_no_secret_in_its_plan(bench: Bench) -> None:
+    target = await bench.target(environ={**os.environ, "AWS_SECRET_ACCESS_KEY": "canary-31337"})
+    order = launch("sleep 0 --password canary-31337", meta={"envVars": {"HF_TOKEN": "canary-31337"}})
+    await target.ensure(order)
+    await bench.end(order)
+    await eventually(lambda: (bench.folder(order) / "seen").exists(), "its end was noted")
+    assert "canary" not in (bench.folder(order) / "plan.json").read_text()
 
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.1 is the only loopback address")

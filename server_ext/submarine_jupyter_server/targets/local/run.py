@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from submarine_jupyter_server.targets.base import Launch, Observation
 from submarine_jupyter_server.targets.contract import Member, members
 
 from . import launcher, planning, workspace
-from .files import Json, Unreadable
+from .files import Json, Unreadable, write_json
 from .fitting import amount
 from .planning import Settings
 from .ports import PortLeases
@@ -207,6 +208,16 @@ def begin(run: Run, settings: Settings, ports: PortLeases) -> None:
     reach("shim_spawn_before")
     launcher.spawn(attempt)
     reach("shim_spawn_after")
+
+
+def close(run: Run) -> None:
+    """Leave no secret in the plans of what has ended, and note that its end was told."""
+    for attempt in run.folder.attempts():
+        with contextlib.suppress(OSError, Unreadable):
+            plan = attempt.read("plan.json")
+            if plan is not None and any(item["env"] for item in plan["replicas"]):
+                write_json(attempt.path / "plan.json", planning.scrubbed(plan))
+    run.present.folder.mark("seen")
 
 
 def rescale(run: Run, settings: Settings, ports: PortLeases, *, grow: bool) -> None:

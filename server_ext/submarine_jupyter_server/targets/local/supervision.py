@@ -208,7 +208,7 @@ class Supervision:
         await self._tell(run, report(run, self.here, self._why_waiting(key)))
         if present.over and not run.older:
             with contextlib.suppress(OSError, Unreadable):
-                await self.act(run, LOOK_S, present.folder.mark, "seen")
+                await self.act(run, LOOK_S, acts.close, run)
             self._forget(run)
 
     async def _settle(self, run: Run, attempt: AttemptRun) -> None:
