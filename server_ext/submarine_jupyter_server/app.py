@@ -152,9 +152,7 @@ class SubmarineExtension(ExtensionApp):
     def initialize_settings(self) -> None:
         """Prepare what the handlers share, and open the service once the server runs."""
         server = cast(ServerApp, self.serverapp)
-        package_log = logging.getLogger("submarine_jupyter_server")
-        package_log.parent = self.log
-        package_log.setLevel(self.log.level)
+        self._log_beside_jupyter()
         cast(EventLogger, server.event_logger).register_event_schema(
             Path(__file__).parent / "events" / "experiment.yaml"
         )
@@ -165,7 +163,18 @@ class SubmarineExtension(ExtensionApp):
             self.log.warning("Submarine runs no experiments here: %s %s", *strangers)
         self.settings["submarine_activity"] = Activity(opening)
         self.settings["submarine_surroundings"] = Surroundings(opening, _owner(), strangers, proxy)
-        server.io_loop.add_callback(opening.start, self._service_config())
+        config = self._service_config()
+        server.io_loop.add_callback(lambda: opening.start(config, own_process=server.starter_app is self))
+
+    def _log_beside_jupyter(self) -> None:
+        """Have the records of the package written where Jupyter's are; above that its logger is like any other."""
+        handlers, logger = [], cast("logging.Logger | None", self.log)
+        while logger is not None and logger is not logging.getLogger():
+            handlers += logger.handlers
+            logger = logger.parent if logger.propagate else None
+        package_log = logging.getLogger(__package__)
+        package_log.handlers[:] = handlers
+        package_log.setLevel(self.log.getEffectiveLevel())
 
     def current_activity(self) -> bool:
         """Return whether experiments live: an idle server does not end before them."""

@@ -34,25 +34,30 @@ class Opening:
         self._task: asyncio.Task[Service] | None = None
         self._wanted = asyncio.Event()
 
-    def start(self, config: ServiceConfig) -> None:
-        """Open the service in a second, or when it is first asked for; called on the event loop."""
+    def start(self, config: ServiceConfig, *, own_process: bool = False) -> None:
+        """Open the service in a second, or when it is first asked for; called on the event loop.
+
+        ``own_process``: the process is there for nothing else, so what is in its memory by then stays.
+        """
         if self._task is None:
-            self._task = asyncio.create_task(self._open(config), name="submarine-open")
+            self._task = asyncio.create_task(self._open(config, own_process), name="submarine-open")
 
     async def service(self) -> Service:
         """Return the service, waiting at most 30 s for it. Raises Unavailable."""
-        if self._task is None:
+        task = self._task
+        if task is not None:
+            self._wanted.set()
+            await asyncio.wait({task}, timeout=WAIT_SECONDS)
+        if task is None or task.cancelled():
             raise Unavailable("Submarine is not running.", hint="The server is starting or stopping; try again.")
-        self._wanted.set()
-        await asyncio.wait({self._task}, timeout=WAIT_SECONDS)
-        if not self._task.done() or self._task.cancelled():
+        if not task.done():
             raise Unavailable("Submarine is still starting.", hint="Try again in a moment.")
-        if failure := self._task.exception():
+        if failure := task.exception():
             raise Unavailable(
                 f"Submarine could not start: {cause(failure)}",
                 hint="Mend the cause and restart the Jupyter Server; its log has the details.",
             )
-        return self._task.result()
+        return task.result()
 
     def notices(self) -> list[str]:
         """Return what the user should know about the opened service, such as a database that was restored."""
@@ -71,11 +76,16 @@ class Opening:
         if task.done() and not task.cancelled() and task.exception() is None:
             await task.result().close()
 
-    async def _open(self, config: ServiceConfig) -> Service:
+    async def _open(self, config: ServiceConfig, own_process: bool) -> Service:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HEAD_START_SECONDS):
                 await self._wanted.wait()
-        return await _open(config)
+        service = await _open(config)
+        if own_process:
+            # To look through all that was imported for garbage, again and again, would hold the event loop 60 ms. As a
+            # guest in a process of others we leave that to them: their garbage would stay with it.
+            gc.freeze()
+        return service
 
 
 def check_system(platform: str) -> None:
@@ -103,6 +113,4 @@ async def _open(config: ServiceConfig) -> Service:
             config.data_dir,
         )
         raise
-    # What has been imported stays: to look through it for garbage, again and again, would hold the event loop 60 ms.
-    gc.freeze()
     return service

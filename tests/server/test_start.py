@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import stat
 import subprocess
@@ -173,3 +174,12 @@ async def test_after_the_server_stopped_nothing_is_answered_for_long(call: Any, 
     answer = await call("GET", "experiment")
     assert answer.code == 503
     assert "not running" in answer.message
+
+
+async def test_a_guest_leaves_logging_and_memory_as_they_are(call: Any, jp_serverapp: ServerApp) -> None:
+    frozen = gc.get_freeze_count()
+    await call("GET", "experiment")
+    package_log = logging.getLogger("submarine_jupyter_server")
+    assert package_log.parent is logging.getLogger()
+    assert gc.get_freeze_count() == frozen
+    assert set(jp_serverapp.log.handlers) <= set(package_log.handlers)
