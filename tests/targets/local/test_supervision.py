@@ -58,10 +58,11 @@ async def test_a_stopped_supervisor_can_be_ended(bench: Bench, way: str) -> None
 
 async def test_a_supervisor_that_does_not_follow_is_killed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Waking it does not help."""
-    send = settling.send
-    monkeypatch.setattr(
-        settling, "send", lambda pid, ticks, number: number != signal.SIGCONT and send(pid, ticks, number)
-    )
+
+    def send(pid: int, ticks: int | None, number: int) -> bool:
+        return number != signal.SIGCONT and orphans.send(pid, ticks, number)
+
+    monkeypatch.setattr(settling, "send", send)
     monkeypatch.setattr(settling, "PATIENCE_S", 1.0)
     target = await bench.target(grace_s=0.5)
     order = launch("exec sleep 600")
