@@ -13,7 +13,7 @@ import pytest
 
 from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.targets.local import settling, sight, supervision
+from submarine_jupyter_server.targets.local import orphans, settling, sight, supervision
 from submarine_jupyter_server.targets.local.run import AttemptRun
 from submarine_jupyter_server.targets.local.rundir import Attempt
 from submarine_jupyter_server.targets.local.sight import pulse
