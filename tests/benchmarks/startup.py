@@ -8,6 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -38,6 +40,17 @@ def run() -> list[Row]:
 
 def _start(extensions: str) -> tuple[float, int]:
     """Return the seconds until the server answered, and its resident memory 3 s later (bytes)."""
+    begin = time.perf_counter()
+    with bare(extensions) as pid:
+        took = time.perf_counter() - begin
+        time.sleep(3)
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        return took, pages * 4096
+
+
+@contextmanager
+def bare(extensions: str = "{}") -> Iterator[int]:
+    """Run a Jupyter Server with just these extensions, which answers, and give its process."""
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         env = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER", "JPY"))}
@@ -45,15 +58,11 @@ def _start(extensions: str) -> tuple[float, int]:
         env |= {"JUPYTER_TOKEN": TOKEN, "JUPYTER_NO_CONFIG": "1", "TMPDIR": folder}
         options = [f"--ServerApp.port={port}", f"--ServerApp.jpserver_extensions={extensions}", "--allow-root"]
         command = [sys.executable, "-m", "jupyter_server", *options, "--no-browser", f"--ServerApp.root_dir={folder}"]
-        begin = time.perf_counter()
         process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             while not _answers(port):
                 time.sleep(0.005)
-            took = time.perf_counter() - begin
-            time.sleep(3)
-            pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
-            return took, pages * 4096
+            yield process.pid
         finally:
             process.kill()
             process.wait()
