@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import sys
 
+import psutil
 import pytest
 
+from submarine_jupyter_server.targets.local.shim.tree import read
 from tests.targets.local.shim.attempt import Attempt, item, lives
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -37,6 +39,30 @@ def test_it_leads_a_session_and_dies_with_the_shim(attempt: Attempt) -> None:
     attempt.shim.kill()
     attempt.shim.wait()
     attempt.until(lambda: not lives(pid))
+
+
+@pytest.mark.parametrize("count", [4, 7, 8, 11, 16, 22, 27, 34, 60])
+def test_descriptors_that_run_out_at_any_moment(attempt: Attempt, count: int) -> None:
+    """All run and lose nothing, or there is a reason, and nothing is left."""
+    limited = ("sh", "-c", f'ulimit -n {count}; exec "$0" "$@"')
+    command = "setsid -f sleep 600 >&- 2>&-; echo line; sleep 0.2"
+    items = [item(f"worker-{index}", command) for index in range(6)]
+    for one in items:
+        one["env"]["MARK"] = str(attempt.path)
+    attempt.start(*items, words=limited, grace_s=0.2)
+    assert attempt.shim is not None
+    attempt.shim.wait(40)
+    if not (attempt.path / "started").exists():
+        assert "Too many open files" in attempt.complaints()
+        return
+    end = attempt.end()
+    if end["status"] == "Succeeded":
+        assert {attempt.log(f"worker-{index}") for index in range(6)} == {"line\n"}
+        assert len(end["notes"]) == 6
+    else:
+        assert (end["reason"], "Too many open files" in end["message"]) == ("CannotStart", True)
+    marks = [read(f"/proc/{pid}/environ") for pid in psutil.pids()]
+    assert not any(f"MARK={attempt.path}".encode() in mark for mark in marks)
 
 
 def test_many_replicas_need_many_descriptors(attempt: Attempt) -> None:

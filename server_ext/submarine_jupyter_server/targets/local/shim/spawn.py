@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Iterator
 
 from . import execute
 from .plan import Item
@@ -25,6 +26,20 @@ def take_descriptors() -> None:
     """Open as many files as the system allows: each replica takes four. Replicas have the limit they would have."""
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (_files[1], _files[1]))
+
+
+@contextlib.contextmanager
+def reserve_descriptors(count: int) -> Iterator[None]:
+    """Let what is done meanwhile leave ``count`` descriptors: to look after replicas takes some as well."""
+    held: list[int] = []
+    try:
+        with contextlib.suppress(OSError):
+            while len(held) < count:
+                held.append(os.dup(0))
+        yield
+    finally:
+        for fd in held:
+            os.close(fd)
 
 
 def become_subreaper() -> bool:

@@ -16,11 +16,13 @@ from .outcome import Verdict, judge, settle
 from .plan import HELPER, PlanFile
 from .replica import FAILED, SUCCEEDED, Replica
 from .reporter import TICK_S, Reporter
+from .spawn import reserve_descriptors
 from .system import lacks
 from .wakeup import Wakeup
 
 BREATH_S = 0.005
 MAX_TEXT = 2000
+SPARE = 8
 
 
 class Supervisor:
@@ -103,8 +105,9 @@ class Supervisor:
         due = [r for r in self._replicas.values() if r.pid is None and r.restart_at is not None and r.restart_at <= now]
         if not due or self._verdict is not None:
             return
-        for replica in due:
-            replica.start()
+        with reserve_descriptors(SPARE + len(due)):  # the file of its times is opened with its first line
+            for replica in due:
+                replica.start()
         self._reporter.changed = True
         child = next((replica.pid for replica in due if replica.pid is not None), None)
         if self._running_since is None and child is not None:
