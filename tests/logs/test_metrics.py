@@ -6,16 +6,22 @@ import contextlib
 import io
 import json
 import math
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from submarine_jupyter import tracking
-from submarine_jupyter_server.logs.metrics import EXAMINED_BYTES, MAX_PER_LINE, Metric, MetricScanner
+from submarine_jupyter_server.logs.metrics import EXAMINED_BYTES, MAX_PER_LINE, Metric, MetricScanner, Param
 from submarine_jupyter_server.logs.templates import parse_template
 
 # Printed by Keras 3.15 into a pipe, with backspaces and colours, by model.fit(epochs=2) and model.evaluate().
+GOLDEN = Path(__file__).parent / "golden" / "metrics.txt"
+ORDINARY = GOLDEN.with_name("ordinary.txt")
 KERAS = (
     "Epoch 1/2\n"
     "\r\x1b[1m1/4\x1b[0m \x1b[32m━━━━━\x1b[0m\x1b[37m━━━━━━━━━━━━━━━\x1b[0m \x1b[1m0s\x1b[0m 314ms/step"
@@ -31,7 +37,92 @@ KERAS = (
 def scan(text: str, *templates: str) -> list[tuple[str, float, int | None]]:
     scanner = MetricScanner([parse_template(template) for template in templates])
     found = [metric for _, metric in scanner.scan(text.encode())]
-    return [(metric.name, metric.value, metric.step) for metric in found]
+    return [(metric.name, metric.value, metric.step) for metric in found if isinstance(metric, Metric)]
+
+
+def golden() -> list[tuple[str, list[tuple[str, float, int | None]]]]:
+    """Return the lines of the golden file with their metrics."""
+    found = []
+    for row in GOLDEN.read_text().splitlines():
+        if not row.startswith("# "):
+            line, _, metrics = row.rpartition(" => ")
+            told = [each.rsplit(" ", 2) for each in metrics.split("; ")]
+            expected = [(name, float(value), None if step == "-" else int(step)) for name, value, step in told]
+            found.append((line.replace("\\t", "\t").replace("\\n", "\n"), expected))
+    return found
+
+
+def test_the_golden_file_is_large() -> None:
+    assert len(golden()) >= 60
+
+
+@pytest.mark.parametrize(("line", "metrics"), golden())
+def test_what_training_code_prints(line: str, metrics: list[tuple[str, float, int | None]]) -> None:
+    found = scan(f"{line}\n")
+    assert [(name, step) for name, _, step in found] == [(name, step) for name, _, step in metrics]
+    assert [value for _, value, _ in found] == pytest.approx([value for _, value, _ in metrics], nan_ok=True)
+    # Neither what stands around it nor colours change that.
+    assert str(scan(f"before\n\x1b[32m{line}\x1b[0m\r\nafter\n")) == str(found)
+
+
+WORDS = [
+    "data",
+    "model",
+    "train",
+    "test",
+    "cache",
+    "worker",
+    "layer",
+    "shard",
+    "batch",
+    "step",
+    "epoch",
+    "loss",
+    "accuracy",
+    "score",
+    "error",
+    "image",
+    "token",
+]
+
+
+def filled(template: str, dice: random.Random) -> str:
+    """Return a line of a template: a word, a whole number, a fraction, an address, a version, a time."""
+    fields: dict[str, Callable[[], str]] = {
+        "<w>": lambda: dice.choice(WORDS),
+        "<n>": lambda: str(dice.choice([dice.randint(0, 9), dice.randint(0, 99999)])),
+        "<f>": lambda: str(round(dice.random() * 10 ** dice.randint(-3, 4), 4)),
+        "<ip>": lambda: ".".join(str(dice.randint(1, 254)) for _ in range(4)),
+        "<v>": lambda: ".".join(str(dice.randint(0, 30)) for _ in range(3)),
+        "<t>": lambda: f"2026-11-{dice.randint(10, 28)} {dice.randint(10, 23)}:{dice.randint(10, 59)}:07",
+    }
+    line = re.sub("<[a-z]+>", lambda match: fields[match[0]](), template)
+    return line.replace("\\t", "\t").replace("\\n", "\n")
+
+
+def test_no_metric_is_found_in_ordinary_logs() -> None:
+    dice = random.Random(7)
+    templates = ORDINARY.read_text().splitlines()
+    for number in range(12_000):
+        line = filled(templates[number % len(templates)], dice)
+        assert scan(f"{line}\n") == [], line
+
+
+def test_settings_are_read() -> None:
+    scanner = MetricScanner()
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        tracking.log_param("learning_rate", 0.1)
+        tracking.log_param("layers", [1, 2])
+        tracking.log_param("rate", float("nan"))
+        tracking.log_param("data", "x" * 10_000)
+    found = [param for _, param in scanner.scan(printed.getvalue().encode()) if isinstance(param, Param)]
+    values = {param.name: json.loads(param.value) for param in found}
+    assert values["learning_rate"] == 0.1
+    assert values["layers"] == [1, 2]
+    assert values["rate"] == "nan"
+    assert all(len(param.value) <= EXAMINED_BYTES for param in found)
+    assert scanner.scan(b'submarine-param {"name": 7, "value": 1}\nsubmarine-param {"name": "x"}\n') == []
 
 
 def test_keras() -> None:
@@ -73,7 +164,6 @@ def test_keras() -> None:
         ('submarine-metric {"name": "a\\u001b[2J", "value": 1}', []),
         ('submarine-metric {"name": "a", "value": 1, "step": 1e300}', [("a", 1.0, None)]),
         ("submarine-metric {", []),
-        ("loss: 0.5 acc: 0.4", []),
     ],
 )
 def test_lines(line: str, metrics: list[tuple[str, float, int | None]]) -> None:
@@ -139,7 +229,7 @@ def test_only_the_beginning_of_a_long_line_is_examined() -> None:
     assert scan("x" * (EXAMINED_BYTES - len(metric)) + metric + "\n") == [("a", 1.0, None)]
     assert scan("x" * (EXAMINED_BYTES - len(metric) + 1) + metric + "\n") == []
     assert scan("x" * EXAMINED_BYTES + "\r" + metric + "\n") == [("a", 1.0, None)]
-    assert len(scan(json.dumps({f"m{number}": number for number in range(200)}) + "\n")) == MAX_PER_LINE
+    assert len(scan(json.dumps({f"loss_{number}": number for number in range(200)}) + "\n")) == MAX_PER_LINE
 
 
 @pytest.mark.parametrize(
