@@ -23,7 +23,7 @@ from submarine_jupyter_server.query import QueryString
 from submarine_jupyter_server.refusals import answer_of
 from submarine_jupyter_server.requests import SpecReader, body_hash, list_query, patched, source_id, stored
 from submarine_jupyter_server.secrets import mask
-from submarine_jupyter_server.store import changes, events, experiments, idempotency, outbox, replicas
+from submarine_jupyter_server.store import changes, events, experiments, idempotency, metrics, outbox, replicas
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
 from submarine_jupyter_server.store.idempotency import IdempotencyRow
@@ -141,7 +141,9 @@ class Experiments:
                 return experiment_json(row)
             seen = replicas.of(tx, row.id, row.attempt)
             order = outbox.troubled(tx, [row.id]).get(row.id)
-            return experiment_json(row, detail(row, seen, events.of(tx, row.id, limit=100), order))
+            told = metrics.settings(tx, row.id, row.attempt)
+            params = {"params": {name: json.loads(value) for name, value in told.items()}} if told else {}
+            return experiment_json(row, detail(row, seen, events.of(tx, row.id, limit=100), order) | params)
 
         return Answer(await self._db.read(read))
 

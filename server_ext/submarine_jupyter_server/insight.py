@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
 from submarine_jupyter.errors import NotFound, SubmarineError
+from submarine_jupyter_server.logs.metric_reader import MAX_NAMES
+from submarine_jupyter_server.logs.thinning import thinned
 from submarine_jupyter_server.query import QueryString, one, only, whole
 from submarine_jupyter_server.store import experiments, metrics
 from submarine_jupyter_server.store.database import Database
+from submarine_jupyter_server.store.experiments import ExperimentRow
+from submarine_jupyter_server.store.metrics import MetricRow
 from submarine_jupyter_server.targets.base import ComputeTarget
 from submarine_jupyter_server.wire import Answer, json_text, time_text
 
@@ -39,19 +43,29 @@ class Insight:
         self._elsewhere = elsewhere
 
     async def metrics(self, experiment_id: str, query: QueryString) -> Answer:
-        """Return one series per metric and replica of the latest attempt, points in the order they were logged."""
-        only(query, "name", "replica", "limit")
+        """Return one series per metric and replica of the latest attempt, points in the order they were logged.
+
+        At most ``points`` of each series, so chosen that a curve keeps its first, last, highest and lowest ones; only
+        those after number ``since``, which is the ``last`` of an earlier answer. ``params`` are the settings told.
+        """
+        only(query, "name", "replica", "limit", "points", "since")
         name, replica = one(query, "name"), one(query, "replica")
         limit = whole(query, "limit", 1, MAX_POINTS) or MAX_POINTS
+        points, since = whole(query, "points", 4, MAX_POINTS), whole(query, "since") or 0
 
-        def read(tx: Connection) -> str:
+        def read(tx: Connection) -> tuple[str, bool]:
             row = experiments.find(tx, experiment_id)
             if row is None:
                 raise NotFound("Not found experiment.")
-            points = metrics.series(tx, row.id, attempt=row.attempt, name=name, replica=replica, limit=limit)
-            return json_text({"experimentId": row.id, "series": _series(points)})
+            about = {"name": name, "replica": replica, "limit": limit, "since": since}
+            found = metrics.series(tx, row.id, attempt=row.attempt, **about)  # type: ignore[arg-type]
+            full = len(metrics.names(tx, row.id, row.attempt)) >= MAX_NAMES
+            params = metrics.settings(tx, row.id, row.attempt)
+            return _metrics_json(row, found, points, max(since, found[-1].seq if found else 0), params), full
 
-        return Answer(await self._db.read(read))
+        text, full = await self._db.read(read)
+        note = f"No more than {MAX_NAMES:,} metric names are kept; others are left out."
+        return Answer(text, {"note": note} if full else {})
 
     async def targets(self, *, capacity: bool = True) -> Answer:
         """Return the compute targets: name, kind, whether it is the default, namespaces, health and ``capacity``.
@@ -93,11 +107,29 @@ async def _capacity(target: ComputeTarget) -> dict[str, Any]:
     return {"capacity": None, "note": note}
 
 
-def _series(points: list[metrics.MetricRow]) -> list[dict[str, Any]]:
-    series: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for point in points:
-        # JSON has no infinity; not a number is null in the database already.
-        value = point.value if point.value is not None and math.isfinite(point.value) else None
-        at = {"step": point.step, "value": value, "time": time_text(point.at)}
-        series.setdefault((point.name, point.replica), []).append(at)
-    return [{"name": name, "replica": replica, "points": found} for (name, replica), found in series.items()]
+def _metrics_json(
+    row: ExperimentRow, found: Sequence[MetricRow], points: int | None, last: int, params: Mapping[str, str]
+) -> str:
+    """Return the answer as JSON, made in pieces: the event loop waits while one is made."""
+    series: dict[tuple[str, str], list[MetricRow]] = {}
+    for point in found:
+        series.setdefault((point.name, point.replica), []).append(point)
+    texts = [
+        f'{{"name":{json_text(name)},"replica":{json_text(replica)},"points":[{_points(thinned(some, points))}]}}'
+        for (name, replica), some in series.items()
+    ]
+    told = ",".join(f"{json_text(name)}:{value}" for name, value in params.items())
+    return (
+        f'{{"experimentId":"{row.id}","attempt":{row.attempt},"last":{last},'
+        f'"params":{{{told}}},"series":[{",".join(texts)}]}}'
+    )
+
+
+def _points(found: Sequence[MetricRow]) -> str:
+    return ",".join(json_text(_point(point)) for point in found)
+
+
+def _point(point: MetricRow) -> dict[str, Any]:
+    # JSON has no infinity; not a number is null in the database already.
+    value = point.value if point.value is not None and math.isfinite(point.value) else None
+    return {"step": point.step, "value": value, "time": time_text(point.at)}

@@ -166,6 +166,8 @@ def _others() -> Json:
         _query("name", {"type": "string"}, "One metric only."),
         _query("replica", {"type": "string"}, "One replica only."),
         _query("limit", {"type": "integer", "minimum": 1, "maximum": 100_000}, "At most so many points."),
+        _query("points", {"type": "integer", "minimum": 4, "maximum": 100_000}, "So many of each series."),
+        _query("since", {"type": "integer", "minimum": 0}, "Only what came after: `last` of an earlier answer."),
     ]
     return {
         "/experiment/{id}/metrics": {

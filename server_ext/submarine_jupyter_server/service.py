@@ -65,7 +65,6 @@ class Service:
         self._metrics = MetricCollector(db, archive, metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._decided = asyncio.Event()
-        self._drains: set[asyncio.Task[None]] = set()
         self.feed = EventFeed(db, config.emit)
         self.experiments = Experiments(db, targets, reader, self._outbox)
         self.logs = LogReader(db, archive, self.feed, targets)
@@ -108,9 +107,9 @@ class Service:
         """Stop working, within 5 s whatever hangs; what runs on the targets goes on."""
         self._neighbours.stop()
         self._silence.close()
-        for task in (*self._tasks, *self._drains):
+        for task in self._tasks:
             task.cancel()
-        await _ended(0.6, {"the controller": asyncio.gather(*self._tasks, *self._drains, return_exceptions=True)})
+        await _ended(0.6, {"the controller": asyncio.gather(*self._tasks, return_exceptions=True)})
         await _ended(2.1, {f"target '{name}'": target.close() for name, target in self.targets.items()})
         await _ended(0.6, {"metrics": self._metrics.close(), "logs": self.logs.close(), "events": self.feed.close()})
         await _ended(1.0, {"the database": self.db.close()})
@@ -165,11 +164,19 @@ class Service:
                 await self._moved(row)
             except Exception:
                 log.exception("The metrics of %s are not followed", row.id)
+        self._tasks.append(asyncio.create_task(self._finish_metrics(), name="submarine late metrics"))
+
+    async def _finish_metrics(self) -> None:
+        """Read to their end the logs that ended while nobody read them, one after the other."""
+        for experiment_id, attempt in await self.db.read(metrics.unfinished):
+            row = await self.db.read(lambda tx, id_=experiment_id: experiments.find(tx, id_))  # type: ignore[misc]
+            if row is not None:
+                await asyncio.wait([self._metrics.finish(row.id, attempt, _templates(row))])
 
     async def _moved(self, row: ExperimentRow) -> None:
         """Follow the metrics of what runs, and read the last ones of an attempt that was replaced."""
         if row.attempt > 1:
-            await self._metrics.drain(row.id, row.attempt - 1, _templates(row))
+            self._metrics.finish(row.id, row.attempt - 1, _templates(row))
         if not Status(row.status).final:
             self._metrics.watch(row.id, row.attempt, _templates(row))
 
@@ -177,15 +184,7 @@ class Service:
         """Read the last metrics: who sees the end may ask for them at once. What takes long goes on meanwhile."""
         row = await self.db.read(lambda tx: experiments.find(tx, seen.experiment_id))
         if row is not None and row.uid == seen.uid:
-            drain = asyncio.create_task(self._metrics.drain(row.id, seen.attempt, _templates(row)))
-            self._drains.add(drain)
-            drain.add_done_callback(self._drained)
-            await asyncio.wait([drain], timeout=DRAIN_S)
-
-    def _drained(self, drain: asyncio.Task[None]) -> None:
-        self._drains.discard(drain)
-        if not drain.cancelled() and (error := drain.exception()) is not None:
-            log.error("The last metrics of an experiment could not be stored", exc_info=error)
+            await asyncio.wait([self._metrics.finish(row.id, seen.attempt, _templates(row))], timeout=DRAIN_S)
 
     async def _gone(self, row: ExperimentRow) -> None:
         """Forget what was deleted."""

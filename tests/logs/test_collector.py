@@ -13,7 +13,8 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import Connection
 
-from submarine_jupyter.errors import InvalidSpec, Unavailable
+from submarine_jupyter.errors import InvalidSpec, StorageFull, Unavailable
+from submarine_jupyter.models import Status
 from submarine_jupyter_server.logs import collector as collector_module
 from submarine_jupyter_server.logs import metric_reader
 from submarine_jupyter_server.logs.archive import LogArchive
@@ -26,6 +27,7 @@ from submarine_jupyter_server.store.experiments import NewExperiment
 NewWriter = Callable[..., SegmentWriter]
 Result = TypeVar("Result")
 EXPERIMENT = "experiment-1647574374688-0002"
+FAILED = Status.FAILED
 
 
 @asynccontextmanager
@@ -198,3 +200,92 @@ async def test_a_very_long_line_does_not_stop_the_rest(
         collector.watch(EXPERIMENT, 1)
         await until(partial(_stored_at_least, db, 1))
         await collector.close()
+
+
+async def test_what_was_read_to_the_end_is_noted_and_what_was_not_is_named(
+    tmp_path: Path, archive: LogArchive, new_writer: NewWriter
+) -> None:
+    writer = new_writer()
+    writer.write(metric(1))
+    async with database(tmp_path) as db:
+        await db.write(lambda tx: experiments.advance(tx, EXPERIMENT, uid="uid", attempt=1, status=FAILED, at_ms=2))
+        assert await db.read(metrics.unfinished) == [(EXPERIMENT, 1)]
+        await metric_reader.MetricReader(db, archive, metrics, EXPERIMENT, 1, []).catch_up()
+        assert await db.read(metrics.unfinished) == [(EXPERIMENT, 1)]
+        writer.write(metric(2))
+        collector = MetricCollector(db, archive, metrics)
+        await collector.finish(EXPERIMENT, 1)
+        assert await db.read(metrics.unfinished) == []
+        assert [step for _, _, _, step in await stored(db)] == [1, 2]
+        await collector.close()
+
+
+async def test_the_last_metrics_are_stored_once_the_store_takes_them(
+    tmp_path: Path, archive: LogArchive, new_writer: NewWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector_module, "_AFTER_FAILURE_S", 0.01)
+    new_writer().write(metric(1))
+
+    class Full:
+        """Refuses three times, as a full disk does."""
+
+        def __init__(self, db: Database) -> None:
+            self._db = db
+            self.refused = 0
+
+        async def read(self, run: Callable[[Connection], Result]) -> Result:
+            return await self._db.read(run)
+
+        async def write(self, run: Callable[[Connection], Result]) -> Result:
+            if self.refused < 3:
+                self.refused += 1
+                raise StorageFull("There is no space left.")
+            return await self._db.write(run)
+
+    async with database(tmp_path) as db:
+        collector = MetricCollector(full := Full(db), archive, metrics)
+        task = collector.finish(EXPERIMENT, 1)
+        assert collector.finish(EXPERIMENT, 1) is task
+        await asyncio.wait_for(task, 20)
+        assert full.refused == 3
+        assert [step for _, _, _, step in await stored(db)] == [1]
+        full.refused = -(10**6)
+        hopeless = collector.finish(EXPERIMENT, 2)
+        await asyncio.wait_for(collector.close(), 5)
+        assert hopeless.done()
+
+
+async def test_a_watch_ends_by_itself_when_nobody_says_that_its_attempt_has_ended(
+    tmp_path: Path, archive: LogArchive, new_writer: NewWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector_module, "FASTEST_S", 0.001)
+    monkeypatch.setattr(collector_module, "SLOWEST_S", 0.001)
+    new_writer().write(metric(1)[:-1])
+    async with database(tmp_path) as db:
+        collector = MetricCollector(db, archive, metrics)
+        collector.watch(EXPERIMENT, 1)
+        await asyncio.sleep(0.1)
+        assert not await _nothing_watched()
+        await db.write(lambda tx: experiments.advance(tx, EXPERIMENT, uid="uid", attempt=1, status=FAILED, at_ms=2))
+        await until(_nothing_watched)
+        assert [step for _, _, _, step in await stored(db)] == [1]
+        await collector.close()
+
+
+async def test_there_are_only_so_many_names_and_settings(
+    tmp_path: Path, archive: LogArchive, new_writer: NewWriter
+) -> None:
+    writer = new_writer()
+    for number in range(metric_reader.MAX_NAMES + 50):
+        writer.write(
+            b'submarine-metric {"name": "m%d", "value": 1}\nsubmarine-param {"name": "p%d", "value": 1}\n'
+            % (number, number)
+        )
+    writer.write(b'submarine-metric {"name": "m7", "value": 2}\nsubmarine-param {"name": "p7", "value": "x"}\n')
+    async with database(tmp_path) as db:
+        await MetricCollector(db, archive, metrics).drain(EXPERIMENT, 1)
+        assert len(await db.read(lambda tx: metrics.names(tx, EXPERIMENT, 1))) == metric_reader.MAX_NAMES
+        assert [value for _, name, value, _ in await stored(db) if name == "m7"] == [1, 2]
+        told = await db.read(lambda tx: metrics.settings(tx, EXPERIMENT, 1))
+        assert len(told) == metrics.MAX_PARAMS
+        assert told["p7"] == '"x"'

@@ -131,7 +131,7 @@ def test_every_reader_tells_every_gap_and_joins_nothing(
     # Metrics: no slice reaches over a gap.
     cursor = _Cursor(0, MetricScanner())
     while cursor.position < size:
-        position, _ = _read(log, cursor, final=True)
+        position, _, _ = _read(log, cursor, final=True)
         assert position > cursor.position
         cursor.position = position
     archive.close()
@@ -147,7 +147,7 @@ def test_a_metric_is_never_made_of_two_pieces(tmp_path: Path) -> None:
     cursor = _Cursor(0, MetricScanner())
     rows: list[metric_reader.Row] = []
     while cursor.position < log.end:
-        cursor.position, found = _read(log, cursor, final=True)
+        cursor.position, found, _ = _read(log, cursor, final=True)
         rows += found
     assert rows == []
 

@@ -65,25 +65,7 @@ def test_what_training_code_prints(line: str, metrics: list[tuple[str, float, in
     assert str(scan(f"before\n\x1b[32m{line}\x1b[0m\r\nafter\n")) == str(found)
 
 
-WORDS = [
-    "data",
-    "model",
-    "train",
-    "test",
-    "cache",
-    "worker",
-    "layer",
-    "shard",
-    "batch",
-    "step",
-    "epoch",
-    "loss",
-    "accuracy",
-    "score",
-    "error",
-    "image",
-    "token",
-]
+WORDS = ["data", "model", "train", "test", "cache", "step", "epoch", "loss", "accuracy", "score", "error", "image"]
 
 
 def filled(template: str, dice: random.Random) -> str:
@@ -250,7 +232,7 @@ def test_only_the_beginning_of_a_long_line_is_examined() -> None:
 )
 def test_hostile_lines_end(line: str) -> None:
     """Each of these would take minutes with a pattern that backtracks; the test's timeout is the measure."""
-    scan(f"{line}\n" * 2000, "LOSS={loss} step={step}")
+    scan(f"{line}\n" * 500, "LOSS={loss} step={step}")
 
 
 def test_a_scanner_that_goes_on_knows_its_epoch() -> None:

@@ -13,7 +13,7 @@ from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter_server import insight
 from submarine_jupyter_server.insight import Insight
 from submarine_jupyter_server.targets.local.target import LocalTarget
-from tests.service.conftest import Client
+from tests.service.conftest import Client, experiment
 
 
 class Broken(LocalTarget):
@@ -52,3 +52,37 @@ async def test_each_target_is_told_whatever_the_others_do(
         (None, "slow", "it did not say within 0 s; ask again"),
     ]
     assert "Target buggy does not say what it has" in caplog.text
+
+
+LOGS = """
+import json
+print('submarine-param {"name": "lr", "value": 0.1}')
+for i in range(5000):
+    print('submarine-metric', json.dumps({"name": "loss", "value": i * 7 % 1000, "step": i}))
+"""
+
+
+async def answer(client: Client, made: str, **query: str) -> dict[str, Any]:
+    found = await client.service.insight.metrics(made, {name: [value] for name, value in query.items()})
+    result: dict[str, Any] = json.loads(found.result)
+    return result
+
+
+async def test_metrics_are_thinned_and_told_in_steps(client: Client) -> None:
+    code = {"syncMode": "inline", "files": {"train.py": LOGS}}
+    made = (await client.create(experiment("python3 train.py", code=code)))["experimentId"]
+    await client.ended(made)
+    whole = await answer(client, made)
+    assert (whole["params"], whole["attempt"]) == ({"lr": 0.1}, 1)
+    [series] = whole["series"]
+    assert [point["step"] for point in series["points"]] == list(range(5000))
+    [few] = (await answer(client, made, points="50"))["series"]
+    assert len(few["points"]) <= 50
+    values = [point["value"] for point in few["points"]]
+    assert (min(values), max(values)) == (0, 999)
+    assert (few["points"][0]["step"], few["points"][-1]["step"]) == (0, 4999)
+    assert (await answer(client, made, since=str(whole["last"])))["series"] == []
+    later = await answer(client, made, since=str(whole["last"] - 3))
+    assert [point["step"] for point in later["series"][0]["points"]] == [4997, 4998, 4999]
+    detail = (await client.get(made))["detail"]
+    assert detail["params"] == {"lr": 0.1}

@@ -17,7 +17,7 @@ from typing import Generic, Protocol, TypeVar
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.logs.archive import Gap, LogArchive, ReplicaLog
 from submarine_jupyter_server.logs.layout import unreadable
-from submarine_jupyter_server.logs.metrics import MetricScanner
+from submarine_jupyter_server.logs.metrics import Metric, MetricScanner, Param
 from submarine_jupyter_server.logs.templates import Template
 
 SLICE_BYTES = 256 * 1024
@@ -30,6 +30,9 @@ TxOut = TypeVar("TxOut", covariant=True)
 Result = TypeVar("Result")
 Row = tuple[str, float, int | None, int]
 """Name, value, step, Unix time (ms)."""
+Params = Mapping[str, str]
+"""Settings of the run: name -> JSON."""
+MAX_NAMES = 1000
 
 
 class Transactions(Protocol[TxOut]):
@@ -56,8 +59,18 @@ class MetricStore(Protocol[TxIn]):
         replica: str,
         position: int,
         metrics: Sequence[Row],
+        params: Params,
     ) -> object:
-        """Keep ``metrics`` and the position behind them."""
+        """Keep ``metrics``, ``params`` and the position behind them."""
+
+    def names(self, tx: TxIn, experiment_id: str, attempt: int) -> set[str]:
+        """Return the names of the metrics kept."""
+
+    def is_over(self, tx: TxIn, experiment_id: str, attempt: int) -> bool:
+        """Whether an attempt has ended, or its experiment is gone."""
+
+    def finish(self, tx: TxIn, experiment_id: str, attempt: int) -> object:
+        """Note that the logs of an attempt were read to their end."""
 
 
 @dataclass(slots=True)
@@ -85,6 +98,7 @@ class MetricReader(Generic[Tx]):
         self._store = store
         self._templates = templates
         self._positions: Mapping[str, int] | None = None
+        self._names: set[str] = set()
         self._cursors: dict[str, _Cursor] = {}
         self._lock = asyncio.Lock()
 
@@ -93,8 +107,16 @@ class MetricReader(Generic[Tx]):
         attempts = self._archive.attempts(self.experiment_id)
         return attempts[-1] > self.attempt if attempts else bool(self._cursors)
 
+    async def is_over(self) -> bool:
+        """Whether the attempt has ended, by the database."""
+        return await self._db.read(lambda tx: self._store.is_over(tx, self.experiment_id, self.attempt))
+
     async def catch_up(self, *, final: bool = False) -> bool:
-        """Read and store all there is; say whether there was anything. ``final``: unfinished lines count."""
+        """Read and store all there is; return whether there was anything.
+
+        ``final``: nothing follows. Unfinished lines count then, and that all was read is noted in the transaction that
+        finds the positions where they were left.
+        """
         async with self._lock:
             try:
                 return await self._catch_up(final)
@@ -115,21 +137,31 @@ class MetricReader(Generic[Tx]):
                     if not unreadable(error):
                         raise
             moved = moved or more
+            if final and not more:
+                more = not await self._db.write(self._finish)
         return moved
+
+    def _finish(self, tx: Tx) -> bool:
+        known = self._store.positions(tx, self.experiment_id, self.attempt)
+        if any(known.get(name, 0) != cursor.position for name, cursor in self._cursors.items()):
+            return False
+        self._store.finish(tx, self.experiment_id, self.attempt)
+        return True
 
     async def _slice(self, log: ReplicaLog, final: bool) -> bool:
         """Store the metrics of the next slice of one log; say whether there was one."""
         cursor = await self._cursor(log)
         start = cursor.position
-        position, rows = await self._archive.run(_read, log, cursor, final)
+        position, found, params = await self._archive.run(_read, log, cursor, final)
         if position == start:
             return False
+        rows = [row for row in found if self._keeps(row[0])]
 
         def store(tx: Tx) -> bool:
             known = self._store.positions(tx, self.experiment_id, self.attempt)
             if known.get(log.name, 0) != start:
                 return False
-            self._store.record(tx, self.experiment_id, self.attempt, log.name, position, rows)
+            self._store.record(tx, self.experiment_id, self.attempt, log.name, position, rows, params)
             reach("metrics_record")
             return True
 
@@ -142,14 +174,23 @@ class MetricReader(Generic[Tx]):
     async def _cursor(self, log: ReplicaLog) -> _Cursor:
         if log.name not in self._cursors:
             if self._positions is None:
-                self._positions = await self._db.read(
-                    lambda tx: self._store.positions(tx, self.experiment_id, self.attempt)
-                )
+                known, self._names = await self._db.read(self._known)
+                self._positions = known
             position = self._positions.get(log.name, 0)
             cursor = _Cursor(position, MetricScanner(self._templates))
             await self._archive.run(_prime, log, cursor)
             self._cursors[log.name] = cursor
         return self._cursors[log.name]
+
+    def _known(self, tx: Tx) -> tuple[Mapping[str, int], set[str]]:
+        key = (self.experiment_id, self.attempt)
+        return self._store.positions(tx, *key), self._store.names(tx, *key)
+
+    def _keeps(self, name: str) -> bool:
+        """Whether a metric of this name is kept: there may be only so many names."""
+        if name not in self._names and len(self._names) < MAX_NAMES:
+            self._names.add(name)
+        return name in self._names
 
     def _forget(self) -> None:
         self._positions = None
@@ -163,22 +204,24 @@ def _prime(log: ReplicaLog, cursor: _Cursor) -> None:
     cursor.scanner.prime(b"".join(b"\n" if isinstance(piece, Gap) else piece.data for piece in pieces))
 
 
-def _read(log: ReplicaLog, cursor: _Cursor, final: bool) -> tuple[int, list[Row]]:
-    """Scan the next slice; return the position behind it and its metrics."""
+def _read(log: ReplicaLog, cursor: _Cursor, final: bool) -> tuple[int, list[Row], dict[str, str]]:
+    """Scan the next slice; return the position behind it, its metrics and settings."""
     chunk = log.read(cursor.position, SLICE_BYTES)
     if isinstance(chunk, Gap):
-        return chunk.stop, []
+        return chunk.stop, [], {}
     stop = chunk.data.rfind(b"\n") + 1
     if stop == 0 and len(chunk.data) == SLICE_BYTES:
-        return chunk.offset + _skip(chunk.data), []
+        return chunk.offset + _skip(chunk.data), [], {}
     if stop == 0 and (final or isinstance(log.read(chunk.stop, 1), Gap)):
         stop = len(chunk.data)
     found = cursor.scanner.scan(chunk.data[:stop])
-    if not found:
-        return chunk.offset + stop, []
-    times = log.times(chunk.offset, chunk.offset + stop)
-    rows = [(metric.name, metric.value, metric.step, _at_ms(times, chunk.offset + at)) for at, metric in found]
-    return chunk.offset + stop, rows
+    times = log.times(chunk.offset, chunk.offset + stop) if found else []
+    rows = [
+        (each.name, each.value, each.step, _at_ms(times, chunk.offset + at))
+        for at, each in found
+        if isinstance(each, Metric)
+    ]
+    return chunk.offset + stop, rows, {each.name: each.value for _, each in found if isinstance(each, Param)}
 
 
 def _skip(line: bytes) -> int:

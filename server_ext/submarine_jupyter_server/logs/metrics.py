@@ -44,9 +44,7 @@ _TRIGGERS |= {b"m" + word: needle for word, needle in _TRIGGERS.items()}  # behi
 _TRIGGERS |= {b"metric": b"submarine-metric {", b"param": b"submarine-param {"}
 _WORTHY = frozenset(_TRIGGERS)
 # Tabs are rare: these lines have no word in common.
-_TABS = re.compile(
-    rb"(?:\x1b\[[0-9;]*m)?(?:\[[0-9:]{8}\] ?)?\[[0-9]{1,15}\]\t|(?:\x1b\[[0-9;]*m)?[0-9]{1,15}:\tlearn: "
-)
+_TABS = re.compile(rb"(?:\x1b\[[0-9;]*m)?(?:(?:\[[0-9:]{8}\] ?)?\[[0-9]{1,15}\]\t|[0-9]{1,15}:\tlearn: )")
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*+m")
 _AT_STEP = re.compile(rf" at (?:step|epoch|iteration) ([0-9]{{1,15}}) ?[:=] ?({NUMBER})(?=\s|[,;]|$)")
 _BEFORE_NAME = re.compile(r"[:\]|>] | - ")
@@ -245,9 +243,7 @@ def _dictionary(line: str) -> tuple[Values, object]:
     at = line.find("{")
     if at < 0 or line[:at].endswith("["):
         return (), None
-    fields = _object(line[at:]) or {
-        match[1]: match[3] if match[2] else float(match[3]) for match in _ITEM.finditer(line, at)
-    }
+    fields = _object(line[at:]) or _printed(line, at)
     step = next((fields[name] for name in _STEPS if name in fields), None)
     numbers = [
         (name, value)
@@ -255,10 +251,13 @@ def _dictionary(line: str) -> tuple[Values, object]:
         if name not in _NO_METRICS and not isinstance(value, bool) and _number(value) is not None
     ]
     if any(is_metric(name, str(value)) for name, value in numbers) or (step is not None and at == 0):
-        return [
-            (name, value) for name, value in numbers if not isinstance(value, str) or _named_text(name, value)
-        ], step
+        return [pair for pair in numbers if not isinstance(pair[1], str) or _named_text(pair[0], pair[1])], step
     return (), None
+
+
+def _printed(line: str, at: int) -> dict[str, object]:
+    """Return the numbers of a dictionary as Python prints it."""
+    return {match[1]: match[3] if match[2] else float(match[3]) for match in _ITEM.finditer(line, at)}
 
 
 def _named_text(name: str, value: str) -> bool:

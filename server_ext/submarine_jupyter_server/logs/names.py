@@ -38,7 +38,7 @@ _SETTING = _words(
     patience smoothing margin target goal delta alpha beta gamma k factor interval freq every name names
     id code size steps packet packets count limit clip lambda decay reduction version py line max_norm
     ratio warmup
-    cc cpp cu hpp js ts go rs java log txt json csv yaml yml ipynb pt pth
+    scale scaler cc cpp cu hpp js ts go rs java log txt json csv yaml yml ipynb pt pth
     """
 )
 _BESIDE = frozenset(("lr", "learning_rate", "learning rate", "grad_norm", "grad norm"))

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, case, exists, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from .ballast import require_space
-from .tables import log_position, metric
+from .tables import experiment, log_position, metric, metrics_read, param
 
 _MOST = 2**63
+MAX_PARAMS = 1000
+_FINAL = ("Succeeded", "Failed")
 # Made once: to put a statement together takes as long as to carry it out.
 _POSITIONS, _INSERT = select(log_position.c.replica, log_position.c.position), insert(metric)
 _MOVE = upsert(log_position)
 _MOVE = _MOVE.on_conflict_do_update(
     index_elements=list(log_position.primary_key), set_={"position": _MOVE.excluded.position}
 )
+_SET = upsert(param)
+_SET = _SET.on_conflict_do_update(index_elements=list(param.primary_key), set_={"value": _SET.excluded.value})
+_FINISH = upsert(metrics_read).on_conflict_do_nothing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ class MetricRow:
     step: int | None
     value: float | None
     at: int
+    seq: int = field(default=0, compare=False)
 
 
 _SHOWN = tuple(metric.c[name] for name in MetricRow.__dataclass_fields__)
@@ -50,8 +56,9 @@ def record(
     replica: str,
     position: int,
     metrics: Sequence[tuple[str, float, int | None, int]],
+    params: Mapping[str, str] | None = None,
 ) -> bool:
-    """Store the metrics (name, value, step, time) read from a log up to ``position``.
+    """Store the metrics (name, value, step, time) and settings (name -> JSON) read from a log up to ``position``.
 
     Returns False and stores nothing if the log was read that far before. Raises StorageFull.
     """
@@ -62,7 +69,52 @@ def record(
     tx.execute(_MOVE, key | {"position": position})
     if metrics:
         tx.execute(_INSERT, [key | _values(*each) for each in metrics])
+    if params:
+        known = settings(tx, experiment_id, attempt)
+        new = [name for name in params if name not in known][: max(MAX_PARAMS - len(known), 0)]
+        rows = [{"name": name, "value": params[name]} for name in params if name in known or name in new]
+        if rows:
+            where = {"experiment_id": experiment_id, "attempt": attempt}
+            tx.execute(_SET, [where | row for row in rows])
     return True
+
+
+def settings(tx: Connection, experiment_id: str, attempt: int) -> dict[str, str]:
+    """Return the settings that an attempt told, name -> JSON."""
+    where = (param.c.experiment_id == experiment_id, param.c.attempt == attempt)
+    found = tx.execute(select(param.c.name, param.c.value).where(*where).order_by(param.c.name))
+    return {row.name: row.value for row in found}
+
+
+def names(tx: Connection, experiment_id: str, attempt: int) -> set[str]:
+    """Return the names of the metrics of an attempt."""
+    where = (metric.c.experiment_id == experiment_id, metric.c.attempt == attempt)
+    return {row.name for row in tx.execute(select(metric.c.name).where(*where).distinct())}
+
+
+def finish(tx: Connection, experiment_id: str, attempt: int) -> None:
+    """Note that the logs of an attempt were read to their end."""
+    tx.execute(_FINISH, {"experiment_id": experiment_id, "attempt": attempt})
+
+
+def is_over(tx: Connection, experiment_id: str, attempt: int) -> bool:
+    """Whether an attempt has ended, or its experiment is gone."""
+    where = (experiment.c.id == experiment_id, experiment.c.deleted.is_(None))
+    row = tx.execute(select(experiment.c.attempt, experiment.c.status).where(*where)).one_or_none()
+    return row is None or row.attempt > attempt or row.status in _FINAL
+
+
+def unfinished(tx: Connection, limit: int = 1000) -> list[tuple[str, int]]:
+    """Return attempts that are over and whose logs were not read to their end: (experiment, attempt), newest first."""
+    last = experiment.c.attempt - case((experiment.c.status.in_(_FINAL), 0), else_=1)
+    numbers = (
+        select(experiment.c.id, experiment.c.seq, last.label("attempt"))
+        .where(experiment.c.deleted.is_(None), last > 0)
+        .subquery()
+    )
+    done = exists().where(metrics_read.c.experiment_id == numbers.c.id, metrics_read.c.attempt == numbers.c.attempt)
+    found = select(numbers.c.id, numbers.c.attempt).where(~done).order_by(numbers.c.seq.desc()).limit(limit)
+    return [(row.id, row.attempt) for row in tx.execute(found)]
 
 
 def series(
@@ -73,9 +125,12 @@ def series(
     name: str | None = None,
     replica: str | None = None,
     limit: int = 100_000,
+    since: int = 0,
 ) -> list[MetricRow]:
-    """Return the last values of an experiment, in the order they were reported."""
+    """Return the last values of an experiment after number ``since``, in the order they were reported."""
     found = select(*_SHOWN).where(metric.c.experiment_id == experiment_id)
+    if since:
+        found = found.where(metric.c.seq > since)
     for column, wanted in ((metric.c.attempt, attempt), (metric.c.name, name), (metric.c.replica, replica)):
         if wanted is not None:
             found = found.where(column == wanted)

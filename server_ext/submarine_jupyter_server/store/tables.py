@@ -193,3 +193,23 @@ log_position = Table(
     Column("position", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# The attempts whose logs were read to their end for metrics.
+metrics_read = Table(
+    "metrics_read",
+    metadata,
+    _experiment_id(primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# The settings that training code told; the value is JSON.
+param = Table(
+    "param",
+    metadata,
+    _experiment_id(primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)

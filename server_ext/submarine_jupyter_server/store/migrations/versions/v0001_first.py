@@ -169,6 +169,26 @@ _STATEMENTS = (
     )
     WITHOUT ROWID
     """,
+    """
+    CREATE TABLE metrics_read (
+        experiment_id TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        PRIMARY KEY (experiment_id, attempt),
+        FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
+    )
+    WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE param (
+        experiment_id TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (experiment_id, attempt, name),
+        FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
+    )
+    WITHOUT ROWID
+    """,
 )
 
 
