@@ -34,7 +34,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "anew": {"meta": {"cmd": "train more"}},
     "rename": {"meta": {"name": "other"}},
 }
-DEEDS = (*CHANGES, "stop", "delete", "purge")
+DEEDS = ("anew", *CHANGES, "stop", "delete", "purge")
+NEXT = ("stop", "stop", "delete", "anew", "scale", None, None)
 # Of a call: at once; while the caller waits; when he was answered; not before a rule says so.
 moments = st.sampled_from(("now", "soon", "late", "held"))
 troubles = st.sampled_from(("ok", "refuse", "refuse", "unavailable", "unknown", "crash"))
@@ -123,7 +124,7 @@ class Interleavings(RuleBasedStateMachine):
             self.run(_now(partial(self.house.create, self.server(server), key)))
         self.behind(when, hurry=hurry)
 
-    @rule(of=which, first=st.sampled_from(DEEDS), second=st.sampled_from((*DEEDS, None)), server=which,
+    @rule(of=which, first=st.sampled_from(DEEDS), second=st.sampled_from(NEXT), server=which,
           trouble=troubles, when=moments, hurry=st.booleans())  # fmt: skip
     def change(
         self, of: int, first: str, second: str | None, server: int, trouble: str, when: str, hurry: bool
@@ -287,7 +288,7 @@ async def _ends(task: asyncio.Task[None]) -> None:
 
 TestInterleavings = Interleavings.TestCase
 TestInterleavings.settings = settings(
-    max_examples=40,
+    max_examples=50,
     stateful_step_count=15,
     deadline=None,
     print_blob=True,
