@@ -142,7 +142,7 @@ class SmallCluster:
         if path == "/readyz":
             return plain(200, "ok")
         if "/namespaces/" not in path:
-            return plain(404)
+            return self._list(path) if path.startswith("/api/v1/") else plain(404)
         collection, name = _split(path)
         if name.endswith("/log"):
             return plain(200, "")

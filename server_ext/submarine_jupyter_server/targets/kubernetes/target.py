@@ -152,6 +152,7 @@ class KubernetesTarget:
 
     async def capacity(self) -> dict[str, object]:
         """Return what the cluster has and what is free, as far as this server may know."""
+        self._attachment.look_for_kinds()  # queues may have come
         try:
             return await self._attachment.link().capacity.capacity()
         except (ApiError, Unreachable) as error:
