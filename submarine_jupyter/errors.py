@@ -6,7 +6,8 @@ SubmarineError                  500  anything of ours that went wrong
 ├── TargetRefused               400  the compute target said no; nothing was kept
 ├── Forbidden                   403  known, but not allowed
 │   ├── AuthenticationRequired  403  no credentials, or wrong ones
-│   └── Insecure                403  nothing runs on a server that lets strangers in
+│   ├── Insecure                403  nothing runs on a server that lets strangers in
+│   └── XsrfTokenRequired       403  a cookie alone does not prove whose page sends it
 ├── NotFound                    404
 ├── Conflict                    409  not possible in the state it is in
 ├── TooLarge                    413
@@ -88,6 +89,10 @@ class AuthenticationRequired(Forbidden):
 
 class Insecure(Forbidden):
     """The server lets strangers in, so nothing may be run on it."""
+
+
+class XsrfTokenRequired(Forbidden):
+    """The caller has a cookie, but not the token that proves that no page of another site has sent this."""
 
 
 class NotFound(SubmarineError):

@@ -302,7 +302,11 @@ async def test_an_error_in_the_middle_is_an_event(serve: Any, open_stream: Open)
         await stream.event()
         event = await stream.event()
         assert event["event"] == "error"
-        assert json.loads(event["data"]) == {"message": "The disk is gone.", "hint": "Find it."}
+        assert json.loads(event["data"]) == {
+            "message": "The disk is gone.",
+            "hint": "Find it.",
+            "error": "Unavailable",
+        }
         with pytest.raises(EOFError):
             await stream.line()
 

@@ -23,7 +23,7 @@ from tornado.concurrent import future_set_result_unless_cancelled
 from tornado.http1connection import HTTP1Connection
 from tornado.web import HTTPError, RequestHandler, authenticated, stream_request_body
 
-from submarine_jupyter.errors import Forbidden, Insecure, NotFound, SubmarineError
+from submarine_jupyter.errors import Forbidden, Insecure, NotFound, SubmarineError, XsrfTokenRequired
 from submarine_jupyter_server.handlers import envelope
 from submarine_jupyter_server.handlers.body import Body
 from submarine_jupyter_server.handlers.query import Values, decode
@@ -126,8 +126,17 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
     def check_xsrf_cookie(self) -> None:
         """Want no cookie of who can be no page of another site; Jupyter itself wants none where it has a token."""
         proxy = self.surroundings.proxy
-        if proxy is None or (self._named is not None and not proxy.is_same_site(self.request.headers)):
+        if proxy is not None and (self._named is None or proxy.is_same_site(self.request.headers)):
+            return
+        try:
             super().check_xsrf_cookie()
+        except HTTPError as error:
+            if error.status_code != 403:
+                raise
+            raise XsrfTokenRequired(
+                (error.log_message or "The XSRF token is missing.") % error.args,
+                hint="Send the value of the cookie _xsrf in the header X-XSRFToken, or authenticate with a token.",
+            ) from None
 
     async def _drain(self) -> None:
         """Take the rest of a refused body: closing a socket with unread bytes would lose the answer."""

@@ -39,9 +39,6 @@ def name(code: int) -> str:
 
 def http_words(code: int, text: str, *, known: bool) -> tuple[str, str | None, str]:
     """Return message, hint and cause for an error of the web server; ``known`` tells whether the caller is."""
-    if "xsrf" in text.lower():
-        hint = "Send the value of the cookie _xsrf in the header X-XSRFToken, or authenticate with a token."
-        return text, hint, "XsrfTokenRequired"
     if code == 403 and not text and not known:
         hint = "Send the token of the server: 'Authorization: token ...'."
         return "Authentication is required.", hint, "AuthenticationRequired"
