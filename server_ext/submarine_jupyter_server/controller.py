@@ -60,9 +60,12 @@ class Controller:
         """Return whether the lock file is still the one that this server has locked."""
         return _is_at(self._leading, self._lock)
 
-    def predecessor(self) -> Note | None:
-        """Return who still takes itself for the controller, though its lock is gone; None if nobody does."""
-        note = self.note()
+    def predecessor(self, known: Note | None = None) -> Note | None:
+        """Return who still takes itself for the controller, though its lock is gone; None if nobody does.
+
+        ``known`` was it before, should its note be gone, too.
+        """
+        note = self.note() or known
         if note is None or note.token == self._me.token or note.host != self._me.host:
             return None
         other = note.pid != self._me.pid and note.ticks is not None and start_ticks(note.pid) == note.ticks

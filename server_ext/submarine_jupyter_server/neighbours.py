@@ -29,6 +29,8 @@ BEAT_S = 4.0
 # Less than the 20 s within which somebody who waits is to be told.
 SILENT_S = 14.0
 
+# Within this a controller whose files were removed finds that out, and steps down.
+STEP_DOWN_S = 10.0
 _JOIN_S = 0.5
 
 Describe = Callable[[], Awaitable[list[dict[str, Any]]]]
@@ -64,6 +66,7 @@ class Neighbours:
         self._thread = threading.Thread(target=self._run, name="submarine neighbours", daemon=True)
         self._competes = True
         self._leading = False
+        self._won_at: float | None = None
         self._beat: tuple[int, int] | None = None
         self._heard = time.monotonic()
         self._told = 0.0
@@ -132,7 +135,7 @@ class Neighbours:
 
     def _look(self) -> bool:
         """Do what is to be done; return whether another server is there."""
-        self._check_database()
+        self._db.keep()
         if not self._leading and not self._take_over():
             self._follow()
         elif self._db.read_only or not self._controller.lead():
@@ -150,8 +153,11 @@ class Neighbours:
 
     def _take_over(self) -> bool:
         if not self._competes or self._db.read_only or not self._controller.lead():
+            self._won_at = None
             return False
-        if (other := self._controller.predecessor()) is not None:
+        self._won_at = self._won_at or time.monotonic()
+        other = self._controller.predecessor(self.note)
+        if other is not None and (self._controller.note() or time.monotonic() - self._won_at < STEP_DOWN_S):
             self._notices.put("predecessor", f"The lock of {other} was removed: its orders are waited for.")
             return False
         self._notices.drop("predecessor")
@@ -182,16 +188,6 @@ class Neighbours:
 
     async def _described(self) -> list[dict[str, Any]]:
         return await self._describe()
-
-    def _check_database(self) -> None:
-        if self._db.path.exists():
-            self._notices.drop("database gone")
-        else:
-            self._notices.put(
-                "database gone",
-                f"The database {self._db.path} was removed while it was in use: nothing can be stored. Put it back, "
-                "or restart the Jupyter Server, which restores the newest backup.",
-            )
 
     def _call(self, function: Callable[..., None], *args: object) -> None:
         if not self._loop.is_closed():

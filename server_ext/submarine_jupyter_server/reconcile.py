@@ -15,6 +15,7 @@ Each experiment is a transaction of its own kind: one that cannot be reconciled 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -42,6 +43,7 @@ KEPT_DAYS = 30
 BATCH = 50
 # What was absent once may have been hidden by an outage of a moment.
 ABSENT_AGAIN_S = 5.0
+INVENTORY_S = 120.0
 
 
 class Reconcile:
@@ -64,12 +66,17 @@ class Reconcile:
 
     async def run(self) -> int:
         """Reconcile every target once; return how many rows were written again."""
-        restored = 0
+        restored, failed = 0, None
         self.aside.clear()
         for target in list(self._targets.values()):
-            restored += await self._one(target)
+            try:
+                restored += await self._one(target)
+            except Exception as error:  # noqa: BLE001 - raised once the other targets have had their turn
+                failed = error
             reach("reconcile")
         await self._purge()
+        if failed is not None:
+            raise failed
         return restored
 
     async def _one(self, target: ComputeTarget) -> int:
@@ -77,11 +84,13 @@ class Reconcile:
         known = self._known.setdefault(target.name, _Known())
         settled = await self._db.read(lambda tx: known.refresh(tx, target.name))
         try:
-            inventory = await target.inventory(known)
+            async with asyncio.timeout(INVENTORY_S):
+                inventory = await target.inventory(known)
         except SubmarineError as error:
             log.warning("Target %s cannot be inspected now: %s", target.name, error)
             return 0
         restored = 0
+        self.aside |= dict.fromkeys(inventory.unknown, "it could not be read")
         for begin in range(0, len(inventory.found), BATCH):
             batch = inventory.found[begin : begin + BATCH]
             restored += await self._db.write(lambda tx, batch=batch: self._compare(tx, target.name, batch))  # type: ignore[misc]

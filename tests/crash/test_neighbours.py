@@ -114,14 +114,18 @@ def test_a_controller_whose_lock_was_taken_steps_down(pair: Pair) -> None:
     assert controller.ended(controller.result("POST", json=body("true"))["experimentId"])["status"] == "Succeeded"
 
 
-def test_a_database_that_is_removed_is_a_notice(server: LiveServer) -> None:
+@pytest.mark.parametrize("what", ["submarine.db", "."])
+def test_data_that_is_removed_is_a_notice(server: LiveServer, what: str) -> None:
     server.start()
     assert server.wait_ready()
-    database = server.data / "submarine.db"
-    database.rename(server.data / "moved.db")
+    removed, aside = (server.data / what).resolve(), server.folder / "aside"
+    removed.rename(aside)
     until(lambda: "was removed while it was in use" in notices(server), server)
-    (server.data / "moved.db").rename(database)
-    until(lambda: notices(server) == "", server)
+    answer = server.http.post(server.url, json=body("true"))
+    assert answer.status_code == 503, answer.text
+    aside.rename(removed)
+    until(lambda: notices(server) == "", server, seconds=80)
+    assert server.ended(server.result("POST", json=body("true"))["experimentId"])["status"] == "Succeeded"
 
 
 def test_an_idle_server_sleeps(server: LiveServer) -> None:

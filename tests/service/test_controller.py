@@ -79,6 +79,9 @@ def test_a_living_predecessor_is_found_and_a_dead_one_is_not(tmp_path: Path) -> 
     found = second.predecessor()
     assert found is not None
     assert str(found) == f"the server with pid {os.getppid()}"
+    path.unlink()
+    assert second.predecessor() is None
+    assert second.predecessor(found) == found  # its note was removed, too
     path.write_text(json.dumps(note | {"pid": os.getppid(), "ticks": int(parent[19]) - 1}))
     assert second.predecessor() is None  # another process with that number
 

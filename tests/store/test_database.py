@@ -18,6 +18,7 @@ from submarine_jupyter.errors import Conflict, Unavailable
 from submarine_jupyter_server.store import connection, experiments, filesystem, jobs
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
+from submarine_jupyter_server.store.lock import OpenLock
 
 New = Callable[..., NewExperiment]
 Opened = Callable[[], AbstractAsyncContextManager[Database]]
@@ -294,3 +295,26 @@ def test_a_database_of_another_program_is_left_alone(path: Path) -> None:
     with pytest.raises(Unavailable, match="a database of another program"):
         asyncio.run(Database.open(path))
     assert path.read_bytes() == before
+
+
+def locked_anew(path: Path) -> tuple[OpenLock, bool]:
+    """Remove the lock file and lock it, as a newcomer does; return whether that one believes that it is alone."""
+    path.with_name("submarine.db.lock").unlink()
+    newcomer = OpenLock(path)
+    return newcomer, newcomer.alone()
+
+
+async def test_a_lock_file_that_was_removed_makes_nobody_believe_for_long_that_he_is_alone(
+    opened: Opened, path: Path
+) -> None:
+    async with opened() as db:
+        newcomer, alone = locked_anew(path)
+        assert alone
+        db.keep()
+        assert "another server repairs the database" in next(iter(db.notices))
+        newcomer.release()
+        db.keep()
+        assert list(db.notices) == []
+        newcomer = OpenLock(path)
+        assert not newcomer.alone()
+        newcomer.release()

@@ -101,6 +101,30 @@ class Database:
         self._check_open()
         return await asyncio.wrap_future(self._begin_backup())
 
+    def keep(self) -> None:
+        """Let no other server believe that nobody has the database open, whatever became of the lock file. Blocks.
+
+        What is wrong with the files is a notice.
+        """
+        if self._closed:
+            return
+        if not self.path.exists():
+            self.notices.put(
+                "database gone",
+                f"The database {self.path} was removed while it was in use: nothing can be stored. Put it back, or "
+                "restart the Jupyter Server, which restores the newest backup.",
+            )
+            return
+        self.notices.drop("database gone")
+        if self._opened.lock.keep():
+            self.notices.drop("lock gone")
+        else:
+            self.notices.put(
+                "lock gone",
+                f"The lock file of {self.path} was removed, and another server repairs the database meanwhile. Restart "
+                "this Jupyter Server.",
+            )
+
     async def close(self) -> None:
         """Finish what was begun and close the file."""
         if not self._closed:

@@ -20,7 +20,7 @@ class OpenLock:
 
     def __init__(self, database: Path) -> None:
         self._path = database.with_name(database.name + ".lock")
-        self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        self._descriptor = self._opened()
 
     def alone(self) -> bool:
         """Try to lock out every other server; False if there is one."""
@@ -36,11 +36,30 @@ class OpenLock:
                 )
             time.sleep(0.02)
 
+    def keep(self) -> bool:
+        """Share the lock anew where its file was removed; False while another server is alone with the database."""
+        try:
+            here = os.path.samestat(os.fstat(self._descriptor), self._path.lstat())
+        except FileNotFoundError:
+            here = False
+        if here:
+            return True
+        before, self._descriptor = self._descriptor, self._opened()
+        if not self._try(fcntl.LOCK_SH):
+            os.close(self._descriptor)
+            self._descriptor = before
+            return False
+        os.close(before)
+        return True
+
     def release(self) -> None:
         """Let go; the file stays."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _opened(self) -> int:
+        return os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
 
     def _try(self, how: int) -> bool:
         try:
