@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
+import resource
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 
-from submarine_jupyter.errors import TargetUnavailable
+from submarine_jupyter.errors import InvalidSpec, TargetUnavailable
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.targets.local import ports
 from submarine_jupyter_server.targets.local.ports import FIRST, LAST, PortLeases
+from submarine_jupyter_server.targets.local.target import LocalTarget
 from tests.targets.local.bench import Bench, eventually, launch
 
 LISTEN = """
@@ -97,3 +103,88 @@ def test_two_servers_lend_different_ports(monkeypatch: pytest.MonkeyPatch) -> No
         second.lease("c", 40)
     first.close()
     second.close()
+
+
+def open_sockets() -> int:
+    """Return how many sockets this process has open."""
+    found = 0
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            found += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the descriptors in /proc")
+@pytest.mark.parametrize("refused", [errno.EMFILE, errno.ENOMEM])
+def test_what_was_taken_is_given_back_wherever_it_fails(monkeypatch: pytest.MonkeyPatch, refused: int) -> None:
+    """At each of the acquisitions in turn, be it a new socket or the port for it."""
+    real, leases, before, calls = socket.socket, PortLeases(), open_sockets(), 0
+
+    class Failing(real):  # type: ignore[misc, valid-type]
+        def __init__(self, *args: int) -> None:
+            fail()
+            super().__init__(*args)
+
+        def bind(self, address: object) -> None:
+            fail()
+            super().bind(address)
+
+    def fail() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == last:
+            raise OSError(refused, os.strerror(refused))
+
+    monkeypatch.setattr(socket, "socket", Failing)
+    for last in range(1, 4 * 5 + 1):
+        calls = 0
+        with pytest.raises(OSError, match=os.strerror(refused)):
+            leases.lease("a", 5)
+        assert open_sockets() == before, last
+        assert leases._leases == {}
+    last = 0
+    assert len(leases.lease("a", 5)) == 5
+    leases.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the descriptors in /proc")
+def test_the_server_keeps_descriptors_for_itself() -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used, leases = len(os.listdir("/proc/self/fd")), PortLeases()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + ports.RESERVED_FILES + 20, limits[1]))
+    try:
+        with pytest.raises(TargetUnavailable, match="are kept for itself"):
+            leases.lease("a", 30)
+        assert len(leases.lease("a", 10)) == 10
+        with pytest.raises(TargetUnavailable, match="are kept for itself"):
+            leases.lease("b", 15)
+    finally:
+        leases.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_what_fails_after_the_lease_gives_the_ports_back() -> None:
+    leases = PortLeases()
+    leases.lease("a", 2)
+
+    def fail() -> None:
+        leases.lease("a", 3)
+        raise OSError("no plan")
+
+    with pytest.raises(OSError, match="no plan"), leases.kept_only_if_done("a"):
+        fail()
+    assert len(leases._leases["a"]) == 2
+    leases.close()
+
+
+@pytest.mark.parametrize(
+    ("limits", "problem"),
+    [((512, 512), "600 replicas need a port"), ((1024, 1024), "more than the 240 that one supervisor has files for")],
+)
+def test_more_replicas_than_files_are_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], problem: str
+) -> None:
+    monkeypatch.setattr("submarine_jupyter_server.targets.local.machine.file_limits", lambda: limits)
+    tasks = {"Worker": {"replicas": 600, "resources": "cpu=1m"}}
+    with pytest.raises(InvalidSpec, match=problem):
+        LocalTarget(tmp_path, cpus=4).check(launch("true", framework="TensorFlow", tasks=tasks).spec)

@@ -6,11 +6,14 @@ import math
 
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.resources import in_unit_of, quantity
-from submarine_jupyter_server.targets.contract import Member, resources
+from submarine_jupyter_server.targets.contract import Member, listens, members, resources
 
+from .ports import FIRST, LAST, RESERVED_FILES
 from .scheduler import Amount
 
 DEFAULT_CPU = "1"
+FILES_PER_REPLICA = 4  # its pipe, its log, the times of its log, its port
+_RAISE = "use fewer replicas, or raise the limit of open files (ulimit -n) before the server starts"
 
 
 def amount(spec: ExperimentSpec, member: Member) -> Amount:
@@ -42,6 +45,23 @@ def too_much(spec: ExperimentSpec, capacity: Amount) -> list[str]:
     counted = " (a replica without cpu counts as one core)" if without else ""
     problem = f"spec: all replicas together need {' and '.join(need)}{counted}, this machine has {' and '.join(have)}"
     return [f"{problem} for experiments; {advice} or raise {' and '.join(settings)}"]
+
+
+def too_many(spec: ExperimentSpec, soft: int, hard: int) -> list[str]:
+    """Return the problem of an experiment whose replicas need more descriptors than a process may have here.
+
+    The server holds their ports until their supervisor does, within its ``soft`` limit; that one goes up to the
+    ``hard`` limit.
+    """
+    everyone = members(spec)
+    listening = sum(listens(spec, member) for member in everyone)
+    most = min(soft - 2 * RESERVED_FILES, LAST - FIRST + 1)
+    if listening > most:
+        return [f"spec: {listening} replicas need a port, and this server has at most {most} to give; {_RAISE}"]
+    most = (hard - RESERVED_FILES) // FILES_PER_REPLICA
+    if len(everyone) > most:
+        return [f"spec: {len(everyone)} replicas are more than the {most} that one supervisor has files for; {_RAISE}"]
+    return []
 
 
 def _of_role(spec: ExperimentSpec, role: str) -> Amount:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import sys
 from pathlib import Path
 
 USABLE_MEMORY = 0.8  # the rest is for the notebook server, kernels and the system
@@ -20,6 +22,12 @@ def memory() -> int:
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = min(_memory_limits(), default=physical)
     return limit if limit < physical else int(physical * USABLE_MEMORY)
+
+
+def file_limits() -> tuple[int, int]:
+    """Return how many files a process may have open, now and at most."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return tuple(sys.maxsize if limit == resource.RLIM_INFINITY else limit for limit in (soft, hard))  # type: ignore[return-value]
 
 
 def _quotas() -> list[float]:

@@ -12,8 +12,9 @@ from submarine_jupyter_server.targets.base import Launch
 from submarine_jupyter_server.targets.commands import BASH, SH, command, local_shell, needs_shell
 from submarine_jupyter_server.targets.contract import Environments, Member, members, resources
 
+from . import machine
 from .files import Json
-from .fitting import amount, too_much
+from .fitting import amount, too_many, too_much
 from .inheritance import around_proxies
 from .network import Lease, Network, shares_a_port
 from .rundir import Attempt
@@ -48,6 +49,7 @@ def check(spec: ExperimentSpec, capacity: Amount) -> None:
             "code.git: not supported by the local target yet; clone the repository and set runtime.workingDir"
         )
     problems += too_much(spec, capacity)
+    problems += too_many(spec, *machine.file_limits())
     if problems:
         raise InvalidSpec(problems)
 

@@ -24,13 +24,6 @@ RESERVED_FILES = 64  # descriptors that the server keeps for connections, files 
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
-def limit() -> int:
-    """Return how many ports one experiment may need: each takes a descriptor, and the server needs some itself."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    ports = LAST - FIRST + 1
-    return ports if files == resource.RLIM_INFINITY else min(ports, max(files - RESERVED_FILES, 0))
-
-
 class PortLeases:
     """The ports that experiments of this data directory have, by experiment id."""
 
