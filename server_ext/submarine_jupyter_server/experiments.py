@@ -14,7 +14,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from submarine_jupyter.errors import Conflict, IdempotencyMismatch, NotFound, SubmarineError, TargetRefused
+from submarine_jupyter.errors import (
+    Conflict,
+    IdempotencyMismatch,
+    NotFound,
+    SubmarineError,
+    TargetRefused,
+    TargetUnavailable,
+)
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.lifecycle import record, tell_deleted
@@ -114,7 +121,15 @@ class Experiments:
         masked = ExperimentSpec.parse(mask(spec.wire()))
         launch = Launch("experiment-0-0000", str(uuid.UUID(int=0)), owner, spec.meta.name, masked, 1, 1, now_ms())
         name = self._reader.target(spec)
-        objects = await self._targets[name].render(launch)
+        try:
+            objects = await self._targets[name].render(launch)
+        except TargetUnavailable as error:
+            if self._outbox.delivering:
+                raise
+            raise TargetUnavailable(
+                f"another server on this data directory gives the orders, and only that one is connected to '{name}'",
+                hint="Try it there, or submit without dryRun: that works here, too.",
+            ) from error
         return Answer(json_text({"target": name, "spec": masked.wire(), "objects": objects}))
 
     async def list(self, query: QueryString, *, summary: bool = False) -> Answer:
