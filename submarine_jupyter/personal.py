@@ -39,6 +39,16 @@ def personal_server(say: Say) -> Running:
     Raises ServerNotFound.
     """
     folder = runtime_dir()
+    try:
+        return _personal_server(folder, say)
+    except OSError as error:
+        raise ServerNotFound(
+            f"There is no Submarine server, and none can be started: {error}.",
+            hint=f"Its files are kept in {folder}; JUPYTER_RUNTIME_DIR names another folder.",
+        ) from None
+
+
+def _personal_server(folder: Path, say: Say) -> Running:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     # A home may be shared by machines, on which a process id means something else.
     name = f"submarine-server-{re.sub('[^A-Za-z0-9.-]', '_', platform.node())}"
@@ -90,7 +100,7 @@ def _start(note: Path, log: Path, say: Say) -> Running:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            cwd=Path.home(),
+            cwd=_home(),
             # The token is in no argument list, where every user could read it.
             env={**clean_environment(os.environ), "JUPYTER_TOKEN": secrets.token_urlsafe(32)},
             start_new_session=True,  # it outlives the kernel, and Ctrl-C is not meant for it
@@ -117,11 +127,19 @@ def _arguments() -> list[str]:
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={_free_port()}",  # 8888 is for the 'jupyter lab' of the same user
         "--ServerApp.open_browser=False",
-        f"--ServerApp.root_dir={Path.home()}",
+        f"--ServerApp.root_dir={_home()}",
         f"--ServerApp.shutdown_no_activity_timeout={IDLE_S}",  # an experiment that has not ended is activity
     ]
     # This code runs as root already.
     return [*found, "--ServerApp.allow_root=True"] if os.getuid() == 0 else found
+
+
+def _home() -> Path:
+    """Return the user's folder; a container may run under a number that has none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return runtime_dir()
 
 
 def _free_port() -> int:

@@ -127,6 +127,14 @@ def test_a_note_that_names_another_process_or_nothing_is_no_server(home: Path) -
         assert personal._noted(note) is None
 
 
+def test_a_folder_that_cannot_be_used_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "file").touch()
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(home / "file" / "runtime"))
+    with pytest.raises(ServerNotFound, match="Not a directory") as caught:
+        personal.personal_server(lambda _: None)
+    assert "JUPYTER_RUNTIME_DIR" in str(caught.value.hint)
+
+
 def test_one_that_cannot_start_is_said_with_its_log(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(personal, "_arguments", lambda: ["--ServerApp.port=nonsense"])
     with pytest.raises(ServerNotFound, match=r"could not be started: .*nonsense"):
