@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import random
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +25,23 @@ def test_round_trip(attempt: int, offsets: dict[str, int]) -> None:
 def test_looks_as_documented() -> None:
     assert str(Position(1, {"ps-0": 1832, "worker-0": 77})) == "1.ps-0:1832,worker-0:77"
     assert parse_position("1.") == Position(1, {})
+
+
+@pytest.mark.parametrize("replicas", [400, 1500, 5000])
+def test_a_position_in_the_logs_of_many_replicas_fits_into_a_header(replicas: int) -> None:
+    dice = random.Random(replicas)
+    position = Position(3, {f"worker-{number}": dice.randint(0, 10**9) for number in range(replicas)})
+    text = str(position)
+    assert len(text) < 60_000  # the server takes 64 KiB of headers
+    assert text.isascii()
+    assert parse_position(text) == position
+
+
+def test_a_packed_position_that_would_fill_the_memory_is_refused() -> None:
+    bomb = base64.urlsafe_b64encode(zlib.compress(b"9" * 100_000_000)).decode()
+    for text in (f"1.~{bomb}", "1.~AAAA", "1.~A", "1.~"):
+        with pytest.raises(InvalidRequest):
+            parse_position(text)
 
 
 @pytest.mark.parametrize(
