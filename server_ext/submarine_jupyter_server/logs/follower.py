@@ -49,6 +49,8 @@ class _Cursor:
     scanned: int
     shown: int
     due: float = 0.0
+    live: tuple[str, ...] = ()
+    live_shown: tuple[str, ...] = ()
 
 
 class Follower:
@@ -108,6 +110,11 @@ class Follower:
     async def partials(self) -> AsyncIterator[LogEvent]:
         """Yield the unfinished lines that have been so for a while and have changed."""
         for cursor in list(self._cursors.values()):
+            if cursor.live != cursor.live_shown and time.monotonic() >= cursor.due:
+                cursor.live_shown, cursor.due = cursor.live, time.monotonic() + PARTIAL_S
+                rows = {"text": "  ".join(cursor.live), "rows": list(cursor.live)}
+                yield self._event("partial", cursor, {"offset": cursor.position, **rows})
+                continue
             if cursor.scanned <= max(cursor.position, cursor.shown) or time.monotonic() < cursor.due:
                 continue
             key = (cursor.position, cursor.scanned)
@@ -152,7 +159,8 @@ class Follower:
 
     def _take(self, cursor: _Cursor, block: Block) -> Iterator[LogEvent]:
         """Move on behind a block and yield its events, each with the position that is right behind it."""
-        if block.lines or cursor.position == cursor.scanned:
+        cursor.live = block.live
+        if block.lines or (cursor.position == cursor.scanned and not block.live):
             cursor.due = time.monotonic() + PARTIAL_S
         if block.lines:
             cursor.position = cursor.scanned = block.hole[0] if block.hole else block.position

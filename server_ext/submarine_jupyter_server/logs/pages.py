@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from submarine_jupyter.errors import InvalidRequest
 from submarine_jupyter_server.logs.archive import Chunk, Gap, LogArchive, ReplicaLog, replica_order
 from submarine_jupyter_server.logs.position import Position
+from submarine_jupyter_server.logs.screen import folded_lines, moves_up
 from submarine_jupyter_server.logs.view import LINE_BYTES, LineView
 
 PAGE_BYTES = 1024 * 1024
@@ -52,13 +53,15 @@ def tail(log: ReplicaLog, lines: int, max_bytes: int = PAGE_BYTES, since: int = 
     while True:
         window = max(log.back(look.end, size), lower)
         chunks = _stored(log, window, look.end) if window == lower else _from_line(log, window, look.end)
-        seen, blank = _view(chunks)
+        seen, starts, blank = _view(chunks)
         if len(seen) >= lines or window == lower or size >= max_bytes:
             break
         size = min(size * 4, max_bytes)
     first = chunks[0].offset if chunks else look.end
     left_out = max(len(seen) - lines, 0)
-    shown_from = _start_of_last(chunks, len(seen) - left_out + blank) if left_out else first
+    shown_from = first
+    if left_out:
+        shown_from = starts[left_out] if starts else _start_of_last(chunks, len(seen) - left_out + blank)
     return Page(
         lines=seen[left_out:],
         cut=window > lower or left_out > 0,
@@ -182,10 +185,17 @@ def _from_line(log: ReplicaLog, window: int, end: int) -> list[Chunk]:
     return [rest, *others] if rest.data else others
 
 
-def _view(chunks: list[Chunk]) -> tuple[list[str], int]:
-    """Return the lines, and how many blank ones at the end were left out."""
+def _view(chunks: list[Chunk]) -> tuple[list[str], list[int], int]:
+    """Return the lines, where each begins (only when some were put together), and how many blank ones were left out."""
+    folded = any(moves_up(chunk.data) for chunk in chunks)
     lines: list[str] = []
+    starts: list[int] = []
     for chunk in chunks:
+        if folded:
+            found = folded_lines(chunk.data, chunk.offset)
+            lines += [text for text, _ in found]
+            starts += [start for _, start in found]
+            continue
         view = LineView()
         for at in range(0, len(chunk.data), LINE_BYTES):
             lines += view.feed(chunk.data[at : at + LINE_BYTES])
@@ -194,7 +204,7 @@ def _view(chunks: list[Chunk]) -> tuple[list[str], int]:
     count = len(lines)
     while lines and not lines[-1]:
         lines.pop()
-    return lines, count - len(lines)
+    return lines, starts, count - len(lines)
 
 
 def _start_of_last(chunks: list[Chunk], lines: int) -> int:
