@@ -19,9 +19,8 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whi
 # Its child answers a SIGTERM of its own; a launcher passes that on, and needs the child until the checkpoint is there.
 LAUNCHER = """
 trap 'kill -USR1 $child; wait $child; echo saved; exit 0' TERM
-sh -c 'trap "echo told by TERM" TERM; trap "echo checkpoint; exit 0" USR1; while :; do sleep 0.1; done' &
+sh -c 'trap "echo told by TERM" TERM; trap "echo checkpoint; exit 0" USR1; echo begun; while :; do sleep 0.1; done' &
 child=$!
-echo begun
 while :; do wait; done
 """
 

@@ -237,15 +237,18 @@ class Supervisor:
     def _decide(self) -> None:
         """End the rest as soon as it is clear how the experiment ends."""
         now = time.monotonic()
-        if self._wakeup.terminated and not self._ending.all:
-            self._verdict = self._verdict or Verdict(FAILED, "Terminated", "its supervisor was told to end")
-            self._end_all(self._plan.grace_s)
-        if self._wakeup.stop_ordered and not self._ending.all:
-            self._verdict = self._verdict or Verdict(FAILED, "Stopped", "it was stopped")
+        if (self._wakeup.terminated or self._wakeup.stop_ordered) and not self._ending.all:
+            by_signal = ("Terminated", "its supervisor was told to end")
+            why = by_signal if self._wakeup.terminated else ("Stopped", "it was stopped")
+            self._verdict = self._verdict or Verdict(FAILED, *why)
             self._end_all(self._plan.grace_s)
         if self._verdict is None:
-            # What has ended by itself in time did so, even if nobody could look meanwhile.
-            self._verdict = judge(self._planned()) or self._overdue(now)
+            overdue = self._overdue(now)
+            if overdue is not None:
+                # What has ended by itself in time did so, even if nobody could look meanwhile.
+                self._wakeup.child_died = True
+                self._poll_processes()
+            self._verdict = judge(self._planned()) or overdue
             self._linger_until = now + self._plan.linger_s
             self._reporter.changed |= self._verdict is not None
         if self._verdict is None or self._ending.all:
