@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.targets.kubernetes import backoff
-from submarine_jupyter_server.targets.kubernetes.manifests.metadata import ATTEMPT, GENERATION, SPEC
+from submarine_jupyter_server.targets.kubernetes import backoff, projection
+from submarine_jupyter_server.targets.kubernetes.manifests.metadata import ATTEMPT, EXPERIMENT_LABEL, GENERATION, SPEC
 from submarine_jupyter_server.targets.kubernetes.mirror import Mirror
 from tests.targets.kubernetes.fault_server import FaultServer
 from tests.targets.kubernetes.recordings import ID, Recording
@@ -82,6 +82,15 @@ def poisons(draw: st.DrawFn) -> list[tuple[str, Json]]:
         odd["metadata"] |= {"name": item["metadata"]["name"], "namespace": "ns"}
         found.append((collection, odd))
     return found
+
+
+def test_a_label_names_no_experiment_that_could_not_be() -> None:
+    """It is written by others, and becomes an id."""
+    item = copy.deepcopy(Recording.load("crash").own)
+    for odd in ("x", "experiment-1-1", "experiment-1-0001x", "experiment-" + "1" * 40 + "-0001"):
+        item["metadata"]["labels"][EXPERIMENT_LABEL] = odd
+        with pytest.raises(ValueError, match="is no id of an experiment"):
+            projection.job(item)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -7,6 +7,7 @@ https://kubernetes.io/docs/reference/kubernetes-api/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from sys import intern
@@ -21,6 +22,7 @@ from .views import Condition, ContainerView, EventView, JobView, PodView, Worklo
 
 Part = dict[str, Any]
 
+EXPERIMENT = re.compile(r"experiment-[0-9]{1,20}-[0-9]{4,20}")
 _OPERATOR_KINDS = ("TFJob", "PyTorchJob", "XGBoostJob")
 _KINDS = (*_OPERATOR_KINDS, "JobSet", "Job")
 _ENDS = ("Succeeded", "Failed", "Completed", "Complete")
@@ -139,11 +141,18 @@ def _identity(meta: Part, labels: Part, notes: Part) -> dict[str, Any]:
         "name": _need(meta, "name"),
         "uid": _need(meta, "uid"),
         "namespace": intern(_need(meta, "namespace")),
-        "experiment_id": intern(_need(labels, EXPERIMENT_LABEL)),
+        "experiment_id": intern(_experiment(labels)),
         "intent_uid": intern(_need(notes, UID)),
         "attempt": _whole(notes, ATTEMPT),
         "created_ms": created,
     }
+
+
+def _experiment(labels: Part) -> str:
+    found = _need(labels, EXPERIMENT_LABEL)
+    if not EXPERIMENT.fullmatch(found):
+        raise ValueError(f"'{found[:80]}' is no id of an experiment")
+    return found
 
 
 def _main(spec: Part) -> Part:

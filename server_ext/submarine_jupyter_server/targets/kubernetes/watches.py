@@ -7,7 +7,6 @@ labels of ours; they are followed only while an experiment waits for something.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -26,7 +25,6 @@ from .reflector import Health, Reflector
 from .tracked import Tracked
 from .views import EventView, JobView, PodView, WorkloadView
 
-_EXPERIMENT = re.compile(r"experiment-[0-9]+-[0-9]{4,}")
 # How long events are followed after the last experiment that waited.
 _LINGER_S = 60.0
 _TICK_S = 1.0
@@ -176,7 +174,7 @@ class Watches:
     def unreadable(self) -> set[str]:
         """Return the experiments with an object that cannot be read."""
         names = [name for reflector in self._reflectors.values() for name in reflector.health.quarantined]
-        return {found[0] for name in names if (found := _EXPERIMENT.match(name))}
+        return {found[0] for name in names if (found := projection.EXPERIMENT.match(name))}
 
     def _add(self, namespace: str, path: str, project: Any, changed: Any) -> None:
         if path not in self._reflectors:
@@ -250,7 +248,7 @@ class Watches:
         self._changed(tracked)
 
     def _event(self, path: str, key: str, old: EventView | None, new: EventView | None) -> None:
-        found = _EXPERIMENT.match(new.object_name) if new else None
+        found = projection.EXPERIMENT.match(new.object_name) if new else None
         tracked = self.experiments.get(found[0]) if found else None
         # Events go after an hour, what they said stays true of what still waits.
         if tracked is not None and new is not None:
@@ -281,4 +279,4 @@ def _needed(namespace: str) -> tuple[str, str]:
 
 def _our_event(raw: Json) -> EventView | None:
     view = projection.event(raw)
-    return view if _EXPERIMENT.match(view.object_name) else None
+    return view if projection.EXPERIMENT.match(view.object_name) else None
