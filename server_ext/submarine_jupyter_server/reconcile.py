@@ -83,9 +83,11 @@ class Reconcile:
         # Only what was settled before the target was asked can be missing: an order under way may be done just after.
         known = self._known.setdefault(target.name, _Known())
         settled = await self._db.read(lambda tx: known.refresh(tx, target.name))
+        # A restored database may be behind also where its rows have ended: a deletion, which nothing undoes.
+        complete = not await self._db.read(lambda tx: experiments.is_compared(tx, target.name))
         try:
             async with asyncio.timeout(INVENTORY_S):
-                inventory = await target.inventory(known)
+                inventory = await target.inventory(() if complete else known)
         except SubmarineError as error:
             log.warning("Target %s cannot be inspected now: %s", target.name, error)
             return 0
@@ -97,6 +99,8 @@ class Reconcile:
         gone = self._gone(settled, inventory)
         if gone:
             await self._db.write(lambda tx: _end(tx, target.name, gone))
+        if complete and not inventory.unknown:
+            await self._db.write(lambda tx: experiments.note_compared(tx, target.name))
         return restored
 
     def _compare(self, tx: Connection, target: str, batch: tuple[Found, ...]) -> int:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from submarine_jupyter.models import Status
 from submarine_jupyter_server import experiments as experiments_module
@@ -35,7 +35,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "rename": {"meta": {"name": "other"}},
 }
 DEEDS = ("anew", *CHANGES, "stop", "delete", "purge")
-NEXT = ("stop", "stop", "delete", "anew", "scale", None, None)
 # Of a call: at once; while the caller waits; when he was answered; not before a rule says so.
 moments = st.sampled_from(("now", "soon", "late", "held"))
 troubles = st.sampled_from(("ok", "refuse", "refuse", "unavailable", "unknown", "crash"))
@@ -116,6 +115,13 @@ class Interleavings(RuleBasedStateMachine):
 
     # What people do
 
+    @initialize()
+    def begin(self) -> None:
+        """Let two experiments run."""
+        for key in ("a", "b"):
+            self.run(_now(partial(self.house.create, self.house.service, key)))
+        self.run(self.house.quiet())
+
     @rule(key=st.sampled_from(("a", "b", "c", "d")), times=st.integers(1, 2), server=which, trouble=troubles,
           when=moments, hurry=st.booleans())  # fmt: skip
     def create(self, key: str, times: int, server: int, trouble: str, when: str, hurry: bool) -> None:
@@ -124,18 +130,23 @@ class Interleavings(RuleBasedStateMachine):
             self.run(_now(partial(self.house.create, self.server(server), key)))
         self.behind(when, hurry=hurry)
 
-    @rule(of=which, first=st.sampled_from(DEEDS), second=st.sampled_from(NEXT), server=which,
-          trouble=troubles, when=moments, hurry=st.booleans())  # fmt: skip
-    def change(
-        self, of: int, first: str, second: str | None, server: int, trouble: str, when: str, hurry: bool
-    ) -> None:
-        """Do something to an experiment, or two things at the same time."""
+    @rule(of=which, what=st.sampled_from(DEEDS), server=which, trouble=troubles, when=moments, hurry=st.booleans())
+    def change(self, of: int, what: str, server: int, trouble: str, when: str, hurry: bool) -> None:
+        """Do something to an experiment."""
         if experiment_id := self.some(of):
             self.ahead(trouble, when)
-            self.do(first, experiment_id, server)
-            if second is not None:
-                self.do(second, experiment_id, server)
+            self.do(what, experiment_id, server)
             self.behind(when, hurry=hurry)
+
+    @rule(of=which, first=st.sampled_from(DEEDS), second=st.sampled_from(("stop", "delete", "anew", "scale")),
+          trouble=troubles, when=moments)  # fmt: skip
+    def clash(self, of: int, first: str, second: str, trouble: str, when: str) -> None:
+        """Do two things at the same time, perhaps through two servers."""
+        if experiment_id := self.some(of):
+            self.ahead(trouble, when)
+            self.do(first, experiment_id, 0)
+            self.do(second, experiment_id, 1)
+            self.behind(when, hurry=False)
 
     @rule(of=which, server=which, logs=st.booleans(), slow=st.booleans())
     def listen(self, of: int, server: int, logs: bool, slow: bool) -> None:
@@ -288,7 +299,7 @@ async def _ends(task: asyncio.Task[None]) -> None:
 
 TestInterleavings = Interleavings.TestCase
 TestInterleavings.settings = settings(
-    max_examples=50,
+    max_examples=35,
     stateful_step_count=15,
     deadline=None,
     print_blob=True,

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.dialects.sqlite import insert as upsert
 
 from submarine_jupyter.models import Status
 
@@ -32,9 +33,11 @@ __all__ = [
     "forget",
     "ids_after",
     "insert",
+    "is_compared",
     "live",
     "mark_deleted",
     "next_id",
+    "note_compared",
     "page",
     "raise_counter",
     "request_stop",
@@ -59,6 +62,19 @@ def raise_counter(tx: Connection, at_least: int) -> None:
     """Let the numbers of new ids begin after ``at_least``: that one is in use."""
     if at_least > int(_meta(tx)["counter"]):
         _set_counter(tx, at_least)
+
+
+def is_compared(tx: Connection, target: str) -> bool:
+    """Return whether this database, as it was made or restored last, has been compared with all that a target has."""
+    known = _meta(tx)
+    return known.get(f"compared {target}") == known["instance_start_ms"]
+
+
+def note_compared(tx: Connection, target: str) -> None:
+    """Note that it has been."""
+    value = _meta(tx)["instance_start_ms"]
+    put = upsert(meta).values(key=f"compared {target}", value=value)
+    tx.execute(put.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": value}))
 
 
 def insert(tx: Connection, new: NewExperiment) -> ExperimentRow:

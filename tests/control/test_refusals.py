@@ -1,0 +1,127 @@
+"""A refusal ends what it refuses, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from submarine_jupyter.errors import TargetRefused
+from tests.control.conftest import opened, until
+from tests.control.house import House
+from tests.control.test_outbox import BODY, create
+from tests.control.world import Trouble
+
+
+async def shown(house: House, experiment_id: str) -> dict[str, Any]:
+    found = await house.read(experiment_id)
+    assert found is not None, f"{experiment_id} is gone"
+    return found
+
+
+async def test_a_refused_experiment_is_kept_and_its_key_gives_the_same_answer(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        house.world.troubles = [Trouble("refuse")]
+        answers = await asyncio.gather(
+            *(house.service.experiments.create(BODY, owner="me", key="k") for _ in range(8)), return_exceptions=True
+        )
+        assert {type(answer) for answer in answers} == {TargetRefused}
+        assert len({str(answer) for answer in answers}) == 1
+        [row] = (await house.rows()).values()
+        assert row["experimentId"] in str(answers[0])
+        assert (row["status"], row["detail"]["reason"], row["detail"]["message"]) == (
+            "Failed", "Denied", "refusal 1 of ensure",
+        )  # fmt: skip
+        await house.close()
+        await house.open()
+        with pytest.raises(TargetRefused) as again:
+            await house.service.experiments.create(BODY, owner="me", key="k")
+        assert str(again.value) == str(answers[0])
+
+
+async def test_what_was_acknowledged_stays_so_for_its_key_when_it_is_refused_later(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        house.world.gate.clear()
+        house.world.troubles = [Trouble("refuse", slow=True)]
+        made = json.loads((await house.service.experiments.create(BODY, owner="me", key="k")).result)
+        house.world.gate.set()
+        await house.quiet()
+        assert (await shown(house, made["experimentId"]))["status"] == "Failed"
+        again = await house.service.experiments.create(BODY, owner="me", key="k")
+        assert json.loads(again.result) == made
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("anew", [False, True])
+async def test_a_refused_change_is_taken_back(tmp_path: Path, late: bool, anew: bool) -> None:
+    async with opened(tmp_path) as house:
+        made = await create(house)
+        await house.quiet()
+        house.world.gate.clear()
+        house.world.troubles = [Trouble("refuse", slow=late)]
+        change = {"meta": {"cmd": "other"}} if anew else {"spec": {"Worker": {"replicas": 5}}}
+        patched = house.service.experiments.patch(made, change, merge=True)
+        if late:
+            await patched
+        else:
+            with pytest.raises(TargetRefused, match="refusal 1 of ensure"):
+                await patched
+        house.world.gate.set()
+        await house.quiet()
+        now = await shown(house, made)
+        assert (now["status"], now["detail"]["attempt"]) == ("Running", 1)
+        assert (now["spec"]["meta"]["cmd"], now["spec"]["spec"]["Worker"]["replicas"]) == ("train", 1)
+        assert "refusal 1 of ensure" in now["detail"]["notes"][-1]
+        assert house.world.processes == [(made, 1)]
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_refused_stop_is_given_again(tmp_path: Path, late: bool) -> None:
+    async with opened(tmp_path) as house:
+        made = await create(house)
+        await house.quiet()
+        house.world.gate.clear()
+        house.world.troubles = [Trouble("refuse", slow=late), Trouble("refuse"), Trouble("ok", slow=True)]
+        assert (await house.service.experiments.stop(made)).attributes == {"state": "Stopping"}
+        if late:
+            house.world.gate.set()
+        else:
+            await until(lambda: not house.world.troubles, "the third try")
+            now = await shown(house, made)
+            assert (now["status"], now["detail"]["reason"]) == ("Running", "StopRefused")
+            assert "refusal 2 of stop" in now["detail"]["message"]
+        await house.quiet()
+        assert (await shown(house, made))["detail"]["state"] == "Stopped"
+        assert house.world.processes == []
+
+
+async def test_a_refused_deletion_leaves_the_experiment_in_the_lists_and_is_given_again(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        made = await create(house)
+        await house.quiet()
+        house.world.gate.clear()
+        house.world.troubles = [Trouble("refuse"), Trouble("ok", slow=True)]
+        with pytest.raises(TargetRefused, match="refusal 1 of delete"):
+            await house.service.experiments.delete(made)
+        now = (await house.rows())[made]
+        assert (now["status"], now["detail"]["reason"]) == ("Running", "DeleteRefused")
+        await house.quiet()
+        assert await house.read(made) is None
+        assert house.world.processes == []
+
+
+async def test_a_deletion_that_was_told_stays_told_when_it_is_refused_later(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        made = await create(house)
+        await house.quiet()
+        house.world.gate.clear()
+        house.world.troubles = [Trouble("refuse", slow=True), Trouble("refuse")]
+        await house.service.experiments.delete(made)
+        house.world.gate.set()
+        await until(lambda: not house.world.troubles, "the second try")
+        assert await house.read(made) is None
+        await house.quiet()
+        assert house.world.processes == []
