@@ -74,7 +74,9 @@ def find(url: str | None = None, token: str | None = None, *, say: Say = log.war
     if url:
         return _said(url, token, "as you said")
     if address := os.environ.get("SUBMARINE_URL"):
-        said = _said(address, token or os.environ.get("SUBMARINE_TOKEN"), "from SUBMARINE_URL")
+        said = _said(
+            address, token or os.environ.get("SUBMARINE_TOKEN") or _own_hub_token(address), "from SUBMARINE_URL"
+        )
         return said if said.token else replace(said, token=_hub_token(said.url))
     return _hub() or _owner() or _personal(say)
 
@@ -109,6 +111,13 @@ def _same(one: str, other: str) -> bool:
     )
 
 
+def _own_hub_token(address: str) -> str | None:
+    """Return the hub's token for the user's own server on this machine, whose runtime file may name another one."""
+    prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX")
+    own = prefix and is_url(address) and on_this_machine(address)
+    return os.environ.get("JUPYTERHUB_API_TOKEN") if own and urlsplit(address).path.startswith(prefix or "/") else None
+
+
 def _hub_token(url: str) -> str | None:
     """Return the token this server has from its JupyterHub, for an address of that hub."""
     token = os.environ.get("JUPYTERHUB_API_TOKEN")
@@ -125,8 +134,8 @@ def _hub() -> Connection | None:
         return None
     server = owner_of(parents())
     if server is not None:
-        # Its own token is empty as a rule: the hub decides, and knows this one.
-        return Connection(server.url, server.token or token, "your server on JupyterHub")
+        # Its own token, if it has one, opens nothing: the hub decides, and knows this one.
+        return Connection(server.url, token, "your server on JupyterHub")
     said = os.environ.get("JUPYTERHUB_SERVICE_URL", "")
     listens = urlsplit(said if is_url(said) else "http://127.0.0.1:8888")
     here = listens.hostname if listens.hostname in ("::", "::1") else ""

@@ -211,6 +211,19 @@ def test_the_token_of_a_hub_is_good_for_its_addresses(
     assert find().token == "said"
 
 
+def test_on_a_hub_the_token_in_the_runtime_file_opens_nothing(
+    runtime: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/me/")
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "hub-token")
+    url = f"http://127.0.0.1:{port}/user/me/"
+    write(runtime, os.getpid(), port, url=url, token="made-up-at-the-start")
+    assert find().token == "hub-token"
+
+    monkeypatch.setenv("SUBMARINE_URL", url)
+    assert find() == Connection(url, "hub-token", "from SUBMARINE_URL")
+
+
 def test_a_server_is_found_by_its_runtime_file_and_answers(
     server: LiveServer, runtime: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

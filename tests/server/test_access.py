@@ -254,3 +254,10 @@ async def test_with_a_token_the_owner_is_the_user_of_the_server(call: Any) -> No
 @pytest.mark.parametrize("server_config", [{"ServerApp": {"identity_provider_class": Named}}])
 async def test_an_identity_provider_that_names_its_users_names_the_owner(call: Any) -> None:
     assert await owner_of_a_new_experiment(call) == "ada"
+
+
+@pytest.mark.parametrize("method", WRITES)
+async def test_a_wrong_token_is_told_as_one_whatever_else_is_missing(fetch: Fetch, method: str) -> None:
+    refused = await fetch(method, f"/api/v1/experiment/{ID}", {"Authorization": "token wrong"})
+    assert refused.code == 403
+    assert b'"error": "AuthenticationRequired"' in refused.body

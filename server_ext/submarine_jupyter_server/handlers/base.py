@@ -131,7 +131,7 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
         try:
             super().check_xsrf_cookie()
         except HTTPError as error:
-            if error.status_code != 403:
+            if error.status_code != 403 or getattr(self, "_jupyter_current_user", None) is None:
                 raise
             raise XsrfTokenRequired(
                 (error.log_message or "The XSRF token is missing.") % error.args,

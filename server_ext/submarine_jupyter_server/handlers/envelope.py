@@ -39,7 +39,7 @@ def name(code: int) -> str:
 
 def http_words(code: int, text: str, *, known: bool) -> tuple[str, str | None, str]:
     """Return message, hint and cause for an error of the web server; ``known`` tells whether the caller is."""
-    if code == 403 and not text and not known:
+    if code == 403 and not known:  # Jupyter looks for the XSRF token before it refuses who has no other
         hint = "Send the token of the server: 'Authorization: token ...'."
         return "Authentication is required.", hint, "AuthenticationRequired"
     if code == 404 and not text:
