@@ -20,6 +20,7 @@ INLINE_CODE_BYTES = 512 * 1024
 _LONGEST_NAME, _LONGEST_PATH, _LONGEST_FOLDER = 255, 1024, 4095
 _POINTER = 9  # what execve(2) counts for a string beside its characters
 _EMPTY = re.compile(r"""(?:''|""|\s)*+(?:(?:(?<=\s)|^)\#[^\n]*+(?:\n(?:''|""|\s)*+|$))*+""", re.MULTILINE)
+_REFERENCE = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))", re.ASCII)
 _ADDRESS = re.compile(r"(https?://|ssh://|git://|[A-Za-z0-9_.]+@[A-Za-z0-9.-]+:)\S+")
 
 
@@ -63,7 +64,7 @@ def _variables(variables: dict[str, str]) -> dict[str, str]:
                 f"{name} has {size:,} bytes, and Linux takes no variable of 128 KiB (131,072 bytes): "
                 "send the value as a file in code.files"
             )
-        if re.search(rf"\$(?:{re.escape(name)}(?![A-Za-z0-9_])|\{{{re.escape(name)}\}})", value):
+        if "$" in value and any(name in found for found in _REFERENCE.findall(value)):
             raise ValueError(
                 f"{name}: '${name}' would be taken as these characters, for no shell reads the values of envVars: "
                 f"leave {name} out here, and begin the command with export {name}={value[:80]};"

@@ -6,6 +6,7 @@ the order is given at once, and the answer waits for that at most ``INLINE_S``.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import Mapping
@@ -118,7 +119,7 @@ class Experiments:
     async def plan(self, body: object, *, owner: str) -> Answer:
         """Return what ``create`` would make, and make nothing."""
         spec = await self._new_spec(body, owner)
-        masked = ExperimentSpec.parse(mask(spec.wire()))
+        masked = await asyncio.to_thread(lambda: ExperimentSpec.parse(mask(spec.wire())))
         launch = Launch("experiment-0-0000", str(uuid.UUID(int=0)), owner, spec.meta.name, masked, 1, 1, now_ms())
         name = self._reader.target(spec)
         try:
@@ -227,6 +228,9 @@ class Experiments:
             row = await self._db.read(lambda tx: experiments.find(tx, copied_from))
             # What is masked is shown to nobody else, and put back for nobody else.
             source = ExperimentSpec.parse(json.loads(row.spec)) if row and row.owner == owner else None
+        return await asyncio.to_thread(self._checked, body, source)  # a large body takes its time
+
+    def _checked(self, body: object, source: ExperimentSpec | None) -> ExperimentSpec:
         spec = self._reader.read(body, source)
         self._targets[self._reader.target(spec)].check(spec)
         return spec

@@ -195,3 +195,20 @@ async def test_a_client_that_leaves_after_its_body_has_made_its_experiment(
         await asyncio.sleep(0.05)
     assert [item["spec"]["meta"]["name"] for item in made] == ["small"]
     await call("DELETE", f"experiment/{made[0]['experimentId']}")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"meta": {"envVars": {f"V{i:05}": "x" * 90 for i in range(9000)}}},
+        {"meta": {"cmd": "echo " + "'a' " * 32_000}},
+        {"meta": {"cmd": "echo " + "--password xyzzy " * 7000}},
+        {"code": {"syncMode": "inline", "files": {f"d{i % 50}/f{i}.py": "x" * 50 for i in range(4000)}}},
+        {"meta": {"framework": "TensorFlow"}, "spec": {"Worker": {"replicas": 1000, "resources": "cpu=1m"}}},
+    ],
+)
+async def test_the_largest_bodies_hold_up_nobody(call: Any, body: dict[str, Any]) -> None:
+    meta = {"name": "large", "framework": "Standalone", "cmd": "true"} | body.get("meta", {})
+    whole = {"spec": {"Worker": {"resources": "cpu=1m"}}} | body | {"meta": meta}
+    answer = await call("POST", "experiment", whole, params={"dryRun": "true"})  # the fixture of all tests sees a stall
+    assert answer.result["objects"]
