@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import json
 import logging
+import time
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -41,6 +42,7 @@ from submarine_jupyter_server.threads import begun
 log = logging.getLogger(__name__)
 _KUBERNETES = "submarine_jupyter_server.targets.kubernetes.target"
 DECIDE_S = 10.0
+CLOSE_S = 4.5
 DRAIN_S = 2.0
 
 
@@ -109,11 +111,14 @@ class Service:
         self._silence.close()
         for task in self._tasks:
             task.cancel()
-        await _ended(0.6, {"the controller": asyncio.gather(*self._tasks, return_exceptions=True)})
-        await _ended(2.1, {f"target '{name}'": target.close() for name, target in self.targets.items()})
-        await _ended(0.6, {"metrics": self._metrics.close(), "logs": self.logs.close(), "events": self.feed.close()})
-        await _ended(1.0, {"the database": self.db.close()})
-        await _ended(0.5, {"the controller's lock": self._neighbours.close()})
+        until = time.monotonic() + CLOSE_S
+        # Each part may take what is left, but for what those after it need at least.
+        await _ended(until - 2.2, {"the controller": asyncio.gather(*self._tasks, return_exceptions=True)})
+        await _ended(until - 1.4, {f"target '{name}'": target.close() for name, target in self.targets.items()})
+        readers = {"metrics": self._metrics.close(), "logs": self.logs.close(), "events": self.feed.close()}
+        await _ended(until - 1.0, readers)
+        await _ended(until - 0.2, {"the database": self.db.close()})
+        await _ended(until, {"the controller's lock": self._neighbours.close()})
 
     async def _begin(self) -> None:
         self.db.on_commit = self.feed.committed
@@ -147,7 +152,9 @@ class Service:
         """Let go of all targets: another server looks after what runs there now."""
         log.warning("Submarine: another server gives the orders from now on")
         self._started.clear()
-        await _ended(2.1, {f"target '{name}'": target.close() for name, target in self.targets.items()})
+        await _ended(
+            time.monotonic() + CLOSE_S, {f"target '{name}'": target.close() for name, target in self.targets.items()}
+        )
         await self._metrics.close()
         self.targets.update(_targets(self.config))
 
@@ -191,15 +198,15 @@ class Service:
         await self._metrics.forget(row.id, row.attempt)
 
 
-async def _ended(seconds: float, parts: Mapping[str, Awaitable[object]]) -> None:
-    """Await the ends of several parts, for some seconds at most; one that fails or hangs is named and left."""
+async def _ended(until: float, parts: Mapping[str, Awaitable[object]]) -> None:
+    """Await the ends of several parts, up to a monotonic time; one that fails or hangs is named and left."""
     ends = {asyncio.ensure_future(end): name for name, end in parts.items()}
     if not ends:
         return
-    _, late = await asyncio.wait(ends, timeout=seconds)
+    _, late = await asyncio.wait(ends, timeout=max(0.0, until - time.monotonic()))
     for end, name in ends.items():
         if end in late:
-            log.warning("Submarine: %s did not end within %.1f s and is left", name, seconds)
+            log.warning("Submarine: %s does not end in time and is left", name)
             end.cancel()
         elif not end.cancelled() and (error := end.exception()) is not None:
             log.error("Submarine: %s failed to end", name, exc_info=error)
