@@ -29,8 +29,7 @@ class Supervisor:
     """Runs the replicas of one attempt from start to end; ``lock`` is the open lock file of the attempt."""
 
     def __init__(self, folder: str, lock: int, *, subreaper: bool = True) -> None:
-        self._folder = folder
-        self._subreaper = subreaper
+        self._folder, self._subreaper = folder, subreaper
         self._wakeup = Wakeup(folder)
         self._file = PlanFile(folder)
         # Only after the FIFO is open, so that no call to look again is lost.
@@ -125,6 +124,7 @@ class Supervisor:
                 return
             self._running_since = time.monotonic()
             self._reporter.running()
+            self._census.take()
             self._publish()
             reach("shim_running")
 
@@ -161,9 +161,8 @@ class Supervisor:
         try:
             plan = self._file.changed()
         except FileNotFoundError:
-            # With its folder, or without: nobody could see or stop it any more.
             self._verdict = self._verdict or Verdict(FAILED, "Terminated", "somebody removed its plan, plan.json")
-            self._wakeup.terminated = True
+            self._wakeup.terminated = True  # nobody could see or stop it any more
             return
         except (OSError, ValueError) as error:
             print(f"plan.json cannot be read: {error!r}", file=sys.stderr)  # noqa: T201 - goes to shim.log
