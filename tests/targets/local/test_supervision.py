@@ -53,7 +53,11 @@ async def test_a_stopped_supervisor_can_be_ended(bench: Bench, way: str) -> None
     else:
         await target.delete(order.experiment_id, order.uid)
     await eventually(lambda: bench.processes(order) == [] and bench.shims(order) == [], "all is ended")
-    assert (await target.capacity())["running"] == 0
+
+    async def nothing_runs() -> bool:
+        return (await target.capacity())["running"] == 0
+
+    await eventually(nothing_runs, "its place is free again")
 
 
 async def test_a_supervisor_that_does_not_follow_is_killed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
