@@ -30,7 +30,7 @@ def test_no_descriptor_of_the_shim(attempt: Attempt) -> None:
 
 def test_it_leads_a_session_and_dies_with_the_shim(attempt: Attempt) -> None:
     attempt.start(
-        item("worker-0", "read -r _ _ _ _ group session _ < /proc/$$/stat; echo $(( $$ == session )); sleep 600")
+        item("worker-0", "read -r _ _ _ _ group session _ < /proc/$$/stat; echo $(( $$ == session )); exec sleep 600")
     )
     attempt.until(lambda: attempt.log() == "1\n")
     attempt.until(lambda: attempt.replica()["pid"])
