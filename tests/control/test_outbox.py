@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -19,7 +20,10 @@ from tests.control.conftest import opened, until
 from tests.control.house import House
 from tests.control.world import Trouble
 
-BODY = {"meta": {"name": "n", "framework": "PyTorch", "cmd": "train"}, "spec": {"Worker": {"replicas": 1}}}
+BODY: dict[str, Any] = {
+    "meta": {"name": "n", "framework": "PyTorch", "cmd": "train"},
+    "spec": {"Worker": {"replicas": 1}},
+}
 
 
 def order(seq: int, experiment_id: str = "e") -> OutboxRow:
