@@ -13,7 +13,7 @@ import pytest
 
 from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.targets.local import orphans, settling, sight, supervision
+from submarine_jupyter_server.targets.local import calls, orphans, settling, sight
 from submarine_jupyter_server.targets.local.run import AttemptRun
 from submarine_jupyter_server.targets.local.rundir import Attempt
 from submarine_jupyter_server.targets.local.sight import pulse
@@ -97,8 +97,8 @@ async def test_a_stopped_replica_can_be_ended(bench: Bench) -> None:
 
 async def test_files_that_hang_hold_up_nobody_else(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a dead file server: a call for one experiment does not come back."""
-    monkeypatch.setattr(supervision, "LOOK_S", 1.0)
-    monkeypatch.setattr(supervision, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(calls, "LOOK_S", 1.0)
+    monkeypatch.setattr(calls, "PATIENCE_S", 0.1)
     dead, answers = set[Path](), threading.Event()
     lock_state = Attempt.lock_state
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.targets.base import Launch
 
 from .files import Json, Unreadable
 from .run import AttemptRun, Run, older_than
-from .rundir import ExperimentFolder
+from .rundir import ExperimentFolder, Runs
+from .supervision import Supervision
+
+log = logging.getLogger(__name__)
+FIRST_PAUSE_S, LAST_PAUSE_S = 2.0, 60.0
 
 
 def adopt(folder: ExperimentFolder, uid: str | None = None) -> Run | None:
@@ -34,6 +41,43 @@ def adopt(folder: ExperimentFolder, uid: str | None = None) -> Run | None:
     present.read_plan()
     older = older_than(launch, folder)
     return Run(present, folder, older, unreadable, deleted=folder.deleted, fresh=False)
+
+
+async def take_on_all(supervision: Supervision, runs: Runs) -> None:
+    """Take on all experiments that have not ended, or of whose end nobody was told; later what now cannot be read."""
+    left = await _take_on(supervision, await supervision.calls.io(runs.experiments))
+    if left:
+        supervision.tasks.spawn(_take_on_later(supervision, left))
+
+
+async def _take_on_later(supervision: Supervision, left: list[ExperimentFolder]) -> None:
+    pause_s = FIRST_PAUSE_S
+    while left:
+        await asyncio.sleep(pause_s)
+        left = await _take_on(supervision, left)
+        pause_s = min(pause_s * 2, LAST_PAUSE_S)
+
+
+async def _take_on(supervision: Supervision, folders: list[ExperimentFolder]) -> list[ExperimentFolder]:
+    """Take on what has not ended; return what could not be read."""
+    found, left = [], []
+    for folder, result in zip(folders, await supervision.calls.each(_unfinished, folders), strict=True):
+        if isinstance(result, Future | Exception):
+            left.append(folder)
+            why = "its file system does not answer" if isinstance(result, Future) else result
+            log.error("%s cannot be taken on yet: %s", folder.path.name, why)
+        elif result is not None and folder.path.name not in supervision.runs:
+            found.append(result)
+    found.sort(key=lambda run: (run.launch.accepted_ms, run.launch.experiment_id))
+    for run in found:
+        supervision.adopt(run)
+    await supervision.resume(found)
+    return left
+
+
+def _unfinished(folder: ExperimentFolder) -> Run | None:
+    """Return what has not ended, and what ended while nobody was there to be told. Blocks."""
+    return None if is_settled(folder) else adopt(folder)
 
 
 def is_settled(folder: ExperimentFolder) -> bool:

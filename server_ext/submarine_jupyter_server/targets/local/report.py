@@ -50,6 +50,17 @@ def report(run: Run, here: Json, queued: str | None, failure: Reason | None = No
     return seen if trouble is None else replace(seen, reason=trouble[0], message=trouble[1])
 
 
+def steps(told: Observation | None, seen: Observation) -> list[Observation]:
+    """Return what is to be told after ``told``: nothing that is no news, and no end without the beginning."""
+    if told is not None and replace(told, at_ms=0) == replace(seen, at_ms=0):
+        return []
+    before = told.status if told else Status.ACCEPTED
+    if seen.status.final and seen.running_ms and before in (Status.ACCEPTED, Status.CREATED):
+        running = replace(seen, status=Status.RUNNING, at_ms=seen.running_ms, finished_ms=None, replicas=())
+        return [replace(running, reason=None, message=None), seen]
+    return [seen]
+
+
 def obstacle(run: Run) -> TargetUnavailable | None:
     """Return what keeps an experiment from what was ordered, if it does; waiting for its turn does not count."""
     if run.over:

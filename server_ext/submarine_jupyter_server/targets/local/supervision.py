@@ -10,40 +10,36 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import replace
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec
 
-from submarine_jupyter.errors import SubmarineError, TargetRefused, TargetUnavailable
-from submarine_jupyter.models import Status
+from submarine_jupyter.errors import TargetRefused, TargetUnavailable
 from submarine_jupyter_server.targets.base import Observation, Sink
 from submarine_jupyter_server.targets.contract import members
 
-from . import launcher
+from . import calls, launcher
 from . import run as acts
+from .calls import Calls
 from .files import Json, Unreadable
+from .news import News
 from .planning import Settings
 from .ports import PortLeases
-from .report import report
+from .report import report, steps
 from .run import AttemptRun, Run
 from .rundir import Runs
 from .scheduler import Amount, Scheduler
 from .settling import settle
 from .sight import Life, Sight, ended, now_ms, observe, pulse
-from .threads import Threads, finished
+from .tasks import Tasks, safely
+from .threads import finished
 
 log = logging.getLogger(__name__)
 TICK_S = 1.0
-LOOK_S = 10.0  # for what is done with the files of one experiment
-WORK_S = 120.0  # for the plan of a thousand replicas on a slow disk
-PATIENCE_S = 1.0  # then the next pulse is felt without waiting for this one
 CLOSE_S = 2.0
+RESUMED_AT_ONCE = 16  # one that hangs keeps its place for a while
 P = ParamSpec("P")
-T = TypeVar("T")
-A = TypeVar("A")
 
 
 class Supervision:
@@ -53,59 +49,30 @@ class Supervision:
         self.runs: dict[str, Run] = {}
         self.scheduler = scheduler
         self.here = here
+        self.calls = Calls(runs.path)
         self._folders = runs
         self._settings = settings
         self._ports = PortLeases()
         self._sink: Sink | None = None
-        self._threads = Threads("local-target")
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks = Tasks()
         self._looking: set[str] = set()
-        self._news = -1
+        self._news = News(self._heard)
         self._felt_at = time.monotonic()
         self._queue_seen = -1
         self._busy = asyncio.Event()
-
-    async def io(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a blocking function in a thread. Raises TargetUnavailable if it does not come back."""
-        future = self._threads.submit(function, *args, **kwargs)
-        if not await finished(future, LOOK_S):
-            raise TargetUnavailable(f"the files in {self._folders.path} do not answer", reason="Unreadable")
-        return future.result()
-
-    async def each(self, function: Callable[[A], T], items: Sequence[A]) -> list[T | Exception | Future[None]]:
-        """Run a blocking function for each item in threads; what hangs is left behind."""
-        return await self._threads.each(function, items, PATIENCE_S)
-
-    async def act(self, run: Run, limit_s: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a blocking function for an experiment, after the one before. Raises TargetUnavailable if it hangs."""
-        busy = run.busy
-        if busy is None or await finished(busy, limit_s):
-            future = self._threads.submit(function, *args, **kwargs)
-            run.busy = future  # type: ignore[assignment]
-            if await finished(future, limit_s):
-                return future.result()
-        why = f"{run.folder.path} cannot be read: its file system does not answer"
-        raise TargetUnavailable(why, reason="Unreadable", hint="it is tried again until it does")
 
     async def start(self, sink: Sink) -> None:
         """Begin to look; observations go to ``sink``, or from now on to another one."""
         again, self._sink = self._sink is not None, sink
         if again:
             return
-        self._news = await self.io(self._folders.listen)
-        if self._news >= 0:
-            asyncio.get_running_loop().add_reader(self._news, self._read_news)
-        self._spawn_task(self._watch())
+        self._news.listen(await self.calls.io(self._folders.listen))
+        self.tasks.spawn(self._watch())
 
     async def close(self) -> None:
         """Stop looking; a call that hangs is left behind."""
-        if self._news >= 0:
-            asyncio.get_running_loop().remove_reader(self._news)
-            os.close(self._news)
-            self._news = -1
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._news.close()
+        await self.tasks.close()
         until = time.monotonic() + CLOSE_S
         for run in self.runs.values():
             if run.busy is not None:
@@ -137,7 +104,7 @@ class Supervision:
             return
         wanted = {member.name for member in members(run.launch.spec)}
         if run.present.plan is not None and run.present.planned - wanted:
-            await self.act(run, WORK_S, acts.rescale, run, self._settings, self._ports, grow=False)
+            await self.calls.act(run, calls.WORK_S, acts.rescale, run, self._settings, self._ports, grow=False)
         if wanted - run.present.planned:
             self.scheduler.request(run.launch.experiment_id, run.missing(), first=first)
         else:
@@ -149,16 +116,23 @@ class Supervision:
         for key in self.scheduler.admit(time.monotonic()):
             if (run := self.runs.get(key)) is not None:
                 run.granted = run.missing()
-                begun[key] = self._spawn_task(self._safely(self._grant, run))
+                begun[key] = self.tasks.spawn(safely(self._grant, run))
         return begun
 
-    async def resume(self, run: Run) -> None:
-        """Go on with an experiment that was adopted."""
-        if run.deleted:
-            await self._safely(self.stop, run, "Deleted", "it was deleted")
-        else:
-            await self._safely(self.refresh, run)
-            await self._safely(self.ask, run)
+    async def resume(self, runs: Sequence[Run]) -> None:
+        """Go on with experiments that were adopted, in the order in which they were accepted."""
+        gate = asyncio.Semaphore(RESUMED_AT_ONCE)
+
+        async def one(run: Run) -> None:
+            async with gate:
+                if run.deleted:
+                    await safely(self.stop, run, "Deleted", "it was deleted")
+                else:
+                    await safely(self.refresh, run)
+
+        await asyncio.gather(*map(one, runs))
+        for run in runs:
+            await safely(self.ask, run)
 
     async def stop(self, run: Run, reason: str, message: str) -> None:
         """End all attempts of an experiment; what has not started never will."""
@@ -166,7 +140,9 @@ class Supervision:
             self.scheduler.withdraw(run.launch.experiment_id)
             for attempt in run.attempts:
                 try:
-                    await self.act(run, LOOK_S, acts.order_end, attempt, reason, message, self._settings.grace_s)
+                    await self.calls.act(
+                        run, calls.LOOK_S, acts.order_end, attempt, reason, message, self._settings.grace_s
+                    )
                 except FileNotFoundError:
                     pass  # its files were removed, and it ends by itself
                 except OSError as error:
@@ -205,17 +181,16 @@ class Supervision:
         if replaced and not run.older:
             await self._request(run, first=True)  # it goes on with what its older attempt had
             self._admit()
-        await self._tell(run, report(run, self.here, self._why_waiting(key)))
+        await self._tell(
+            run, report(run, self.here, self.scheduler.why_waiting(key) if self.scheduler.waits(key) else None)
+        )
         if present.over and not run.older:
             with contextlib.suppress(OSError, Unreadable):
-                await self.act(run, LOOK_S, acts.close, run)
+                await self.calls.act(run, calls.LOOK_S, acts.close, run)
             self._forget(run)
 
     async def _settle(self, run: Run, attempt: AttemptRun) -> None:
-        await self.act(run, LOOK_S, settle, attempt, self.here, self._settings.grace_s)
-
-    def _why_waiting(self, key: str) -> str | None:
-        return self.scheduler.why_waiting(key) if self.scheduler.waits(key) else None
+        await self.calls.act(run, calls.LOOK_S, settle, attempt, self.here, self._settings.grace_s)
 
     async def _grant(self, run: Run) -> None:
         async with run.lock:
@@ -233,13 +208,13 @@ class Supervision:
         work = (run, self._settings, self._ports)
         try:
             if growing:
-                await self.act(run, WORK_S, acts.rescale, *work, grow=True)
+                await self.calls.act(run, calls.WORK_S, acts.rescale, *work, grow=True)
             else:
-                await self.act(run, WORK_S, acts.begin, *work)
+                await self.calls.act(run, calls.WORK_S, acts.begin, *work)
         except TargetRefused as error:
             if not growing:
                 end = ended(run.launch, None, "Refused", error.message)
-                await self.act(run, LOOK_S, run.present.folder.finish, end)
+                await self.calls.act(run, calls.LOOK_S, run.present.folder.finish, end)
                 self._look_soon(run)
                 return
             self._put_off(run, error)
@@ -259,14 +234,11 @@ class Supervision:
         self._look_soon(run)
 
     async def _tell(self, run: Run, seen: Observation) -> None:
-        """Give an observation to the sink unless it says nothing new; nobody sees the end without the beginning."""
-        if self._sink is None or run.deleted or (run.told and replace(run.told, at_ms=0) == replace(seen, at_ms=0)):
+        """Give an observation to the sink unless it says nothing new."""
+        if self._sink is None or run.deleted:
             return
-        before = run.told.status if run.told else Status.ACCEPTED
-        if seen.status.final and seen.running_ms and before in (Status.ACCEPTED, Status.CREATED):
-            running = replace(seen, status=Status.RUNNING, at_ms=seen.running_ms, finished_ms=None, replicas=())
-            await self._sink(replace(running, reason=None, message=None))
-        await self._sink(seen)
+        for step in steps(run.told, seen):
+            await self._sink(step)
         run.told = seen
 
     def _forget(self, run: Run) -> None:
@@ -279,38 +251,20 @@ class Supervision:
             del self.runs[key]
         self._admit()
 
-    def _read_news(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            for line in os.read(self._news, 65536).decode(errors="replace").splitlines():
-                run = self.runs.get(line.partition("/")[0])
-                if run is not None:
-                    self._look_soon(run)
+    def _heard(self, key: str) -> None:
+        if (run := self.runs.get(key)) is not None:
+            self._look_soon(run)
 
     def _look_soon(self, run: Run) -> None:
         key = run.launch.experiment_id
         if key not in self._looking:
             self._looking.add(key)
-            self._spawn_task(self._look_once(run, key))
+            self.tasks.spawn(self._look_once(run, key))
 
     async def _look_once(self, run: Run, key: str) -> None:
         # News that come from here on may tell more than the look below sees.
         self._looking.discard(key)
-        await self._safely(self.refresh, run)
-
-    def _spawn_task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _safely(self, work: Callable[P, Awaitable[None]], *args: P.args, **kwargs: P.kwargs) -> None:
-        """The root of all that is done unasked: what fails is tried again at the next tick."""
-        try:
-            await work(*args, **kwargs)
-        except SubmarineError as error:
-            log.warning("%s", error)
-        except Exception:
-            log.exception("an experiment could not be looked after; it is tried again")
+        await safely(self.refresh, run)
 
     async def _watch(self) -> None:
         while True:
@@ -321,7 +275,7 @@ class Supervision:
                 await self._busy.wait()
                 self._felt_at = time.monotonic()
                 continue
-            await self._safely(self._feel)
+            await safely(self._feel)
             self._admit()
             self._tell_queue()
 
@@ -334,7 +288,7 @@ class Supervision:
             if not run.occupied and not (waiting(key) and run.present.plan is None and not run.older)
             for attempt in run.attempts
         ]
-        pulses = await self.each(lambda pair: pulse(pair[1].folder), watched)
+        pulses = await self.calls.each(lambda pair: pulse(pair[1].folder), watched)
         interval_s, self._felt_at = time.monotonic() - self._felt_at, time.monotonic()
         for (run, attempt), felt in zip(watched, pulses, strict=True):
             if isinstance(felt, Future):

@@ -7,8 +7,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import Future
+from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Self, TypeAlias, TypeVar
@@ -17,11 +16,13 @@ from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.resources import quantity
 from submarine_jupyter_server.config import ServiceConfig
-from submarine_jupyter_server.targets.base import Doubt, Found, Inventory, Launch, Observation, Sink
+from submarine_jupyter_server.targets.base import Doubt, Inventory, Launch, Sink
 
 from . import machine, planning
-from .adoption import adopt, is_settled
-from .files import Json, Unreadable
+from .adoption import adopt, take_on_all
+from .calls import WORK_S
+from .existing import inventory
+from .files import Json
 from .inheritance import inherited
 from .planning import Settings
 from .report import obstacle
@@ -29,8 +30,8 @@ from .run import AttemptRun, Run, older_than, record
 from .rundir import ExperimentFolder, Runs
 from .scheduler import Amount, Scheduler
 from .shim.identity import here
-from .sight import Life, inspect, observe, waiting
-from .supervision import WORK_S, Supervision
+from .sight import Life, inspect
+from .supervision import Supervision
 
 log = logging.getLogger(__name__)
 GRACE_S = 10.0
@@ -101,32 +102,13 @@ class LocalTarget:
     async def render(self, launch: Launch) -> list[dict[str, object]]:
         """Return the replicas as they would run; ports are examples."""
         attempt = self._runs.experiment(launch.experiment_id).attempt(launch.attempt)
-        return await self._supervision.io(planning.rendered, launch, attempt, self._settings)
+        return await self._supervision.calls.io(planning.rendered, launch, attempt, self._settings)
 
     async def start(self, sink: Sink, doubt: Doubt) -> None:
         """Begin to observe, and go on with everything that is there."""
-        await self._supervision.io(self._runs.create)
+        await self._supervision.calls.io(self._runs.create)
         await self._supervision.start(sink)
-        folders = await self._supervision.io(self._runs.experiments)
-        found = [run for _, run in await self._each(_unfinished, folders) if run is not None]
-        found = [run for run in found if run.launch.experiment_id not in self._supervision.runs]
-        found.sort(key=lambda run: (run.launch.accepted_ms, run.launch.experiment_id))
-        for run in found:
-            self._supervision.adopt(run)
-        for run in found:
-            await self._supervision.resume(run)
-
-    async def _each(self, function: Callable[[ExperimentFolder], T], folders: list[ExperimentFolder]) -> _Results[T]:
-        """Return what ``function`` finds for each folder; what cannot be read is logged, and left out."""
-        found = []
-        for folder, result in zip(folders, await self._supervision.each(function, folders), strict=True):
-            if isinstance(result, Future):
-                log.error("%s is left alone: its file system does not answer", folder.path)
-            elif isinstance(result, Exception):
-                log.error("%s is left alone: %s", folder.path, result)
-            else:
-                found.append((folder.path.name, result))
-        return found
+        await take_on_all(self._supervision, self._runs)
 
     async def ensure(self, launch: Launch) -> None:
         """Make it so. Raises TargetRefused where it cannot be, TargetUnavailable where it can be tried again."""
@@ -158,11 +140,11 @@ class LocalTarget:
     async def _record(self, run: Run, launch: Launch) -> Launch:
         """Write down what is ordered, and take it up; return what counts. ``run.lock`` is held."""
         try:
-            known = await self._supervision.act(run, WORK_S, record, run.folder, launch)
-            older = await self._supervision.act(run, WORK_S, older_than, known, run.folder)
+            known = await self._supervision.calls.act(run, WORK_S, record, run.folder, launch)
+            older = await self._supervision.calls.act(run, WORK_S, older_than, known, run.folder)
             run.turn_to(known, older)
             if run.present.plan is None:
-                await self._supervision.act(run, WORK_S, run.present.read_plan)
+                await self._supervision.calls.act(run, WORK_S, run.present.read_plan)
         except OSError as error:
             raise TargetUnavailable(f"the experiment cannot be written down: {error}") from error
         self._supervision.scheduler.hold(launch.experiment_id, run.held())
@@ -177,7 +159,7 @@ class LocalTarget:
         key, runs = launch.experiment_id, self._supervision.runs
         run = runs.get(key)
         if run is None:
-            run = await self._supervision.io(adopt, self._runs.experiment(key), launch.uid)
+            run = await self._supervision.calls.io(adopt, self._runs.experiment(key), launch.uid)
             if run is None:
                 folder = self._runs.experiment(key)
                 run = Run(AttemptRun(launch, folder.attempt(launch.attempt)), folder)
@@ -204,10 +186,10 @@ class LocalTarget:
         folder = self._runs.experiment(experiment_id)
         run = self._supervision.runs.get(experiment_id)
         if run is None:
-            run = await self._supervision.io(adopt, folder, uid)
+            run = await self._supervision.calls.io(adopt, folder, uid)
         if run is None or run.launch.uid != uid:
             return
-        await self._supervision.io(folder.bury)
+        await self._supervision.calls.io(folder.bury)
         run = self._adopt(run)
         run.deleted = True
         await self._supervision.stop(run, "Deleted", "it was deleted")
@@ -216,29 +198,22 @@ class LocalTarget:
         """Delete it, wait for its end, and remove its files. Raises TargetUnavailable if it does not end."""
         await self.delete(experiment_id, uid)
         folder = self._runs.experiment(experiment_id)
-        left = await self._supervision.io(adopt, folder, uid)
+        left = await self._supervision.calls.io(adopt, folder, uid)
         if left is None or left.launch.uid != uid:
             return
         until = time.monotonic() + self._settings.grace_s + DYING_S
-        while not await self._supervision.io(_is_gone, folder, self._here):
+        while not await self._supervision.calls.io(_is_gone, folder, self._here):
             if time.monotonic() > until:
                 raise TargetUnavailable(f"{experiment_id} does not end; its files stay")
             await asyncio.sleep(POLL_S)
         run = self._supervision.runs.get(experiment_id)
         if run is not None:
             await self._supervision.refresh(run)
-        await self._supervision.io(folder.remove)
+        await self._supervision.calls.io(folder.remove)
 
     async def inventory(self, settled: Collection[str] = ()) -> Inventory:
         """Return the experiments that have a run directory, but for those in ``settled``. Raises TargetUnavailable."""
-        folders = await self._supervision.io(self._runs.experiments)
-        folders = [folder for folder in folders if folder.path.name not in settled]
-        results = dict(await self._each(self._find, folders))
-        found = tuple(item for item in results.values() if item is not None)
-        # A folder without a record is one whose record is just being made, or one that nothing was made of.
-        known = {item.experiment_id for item in found} | {key for key, item in results.items() if item is None}
-        unknown = frozenset(folder.path.name for folder in folders) - known
-        return Inventory(found, unknown=unknown)
+        return await inventory(self._supervision, self._runs, settled)
 
     def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
         """Do nothing: the shim writes every byte as it comes."""
@@ -266,35 +241,6 @@ class LocalTarget:
     async def close(self) -> None:
         """Stop observing; what runs goes on."""
         await self._supervision.close()
-
-    def _find(self, folder: ExperimentFolder) -> Found | None:
-        """Return what a folder holds, None if nothing. Raises Unreadable for what decides nothing. Blocks."""
-        launch = folder.read_launch()
-        if launch is None:
-            if adopt(folder) is not None:
-                raise Unreadable(folder.path, "its record is missing")
-            return None
-        run = self._supervision.runs.get(launch.experiment_id)
-        if run is not None and run.told is not None and run.launch.attempt == launch.attempt:
-            return _found(launch, folder, run.told)
-        sight = inspect(folder.attempt(launch.attempt), self._here)
-        if sight.life is Life.UNREADABLE:
-            raise Unreadable(folder.path, sight.trouble)
-        if sight.life in (Life.UNSTARTED, Life.VANISHED):
-            seen = waiting(launch, "Queued", "it is next")
-        else:
-            seen = observe(launch, sight, self._here)
-        return _found(launch, folder, seen)
-
-
-def _found(launch: Launch, folder: ExperimentFolder, seen: Observation) -> Found:
-    buried = folder.deleted
-    return Found(launch.experiment_id, launch, buried, seen, buried=buried, authentic=True)
-
-
-def _unfinished(folder: ExperimentFolder) -> Run | None:
-    """Return what has not ended, and what ended while nobody was there to be told. Blocks."""
-    return None if is_settled(folder) else adopt(folder)
 
 
 def _is_gone(folder: ExperimentFolder, here: Json) -> bool:
