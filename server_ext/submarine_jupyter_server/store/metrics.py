@@ -134,7 +134,9 @@ def series(
     for column, wanted in ((metric.c.attempt, attempt), (metric.c.name, name), (metric.c.replica, replica)):
         if wanted is not None:
             found = found.where(column == wanted)
-    return [MetricRow(*row) for row in tx.execute(found.order_by(metric.c.seq.desc()).limit(limit))][::-1]
+    return [MetricRow(*row) for row in tx.execute(found.order_by(metric.c.seq.desc()).limit(limit)).yield_per(500)][
+        ::-1
+    ]
 
 
 def latest(tx: Connection, experiment_id: str) -> list[MetricRow]:
