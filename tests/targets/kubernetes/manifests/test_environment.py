@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter_server.targets.base import Launch
 from submarine_jupyter_server.targets.contract import Member, environment, members
 from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, Json, render
@@ -231,3 +232,10 @@ def test_each_role_has_its_own_secret(launch_of_spec: LaunchOf) -> None:
         found = variables(objects, container_of(objects, role), 0)
         assert launch.spec.env(role).items() <= found.items()
         assert found["PLAIN"] == "hidden"
+
+
+def test_addresses_that_no_process_can_be_given_are_refused(launch_of_spec: LaunchOf) -> None:
+    launch = launch_of_spec(body("TensorFlow", {"Ps": 1000, "Worker": 1000}))
+    for kind in ("jobset", "indexed_jobs"):
+        with pytest.raises(InvalidSpec, match=r"TF_CONFIG, .* ask for fewer replicas"):
+            render(launch, kind=kind, **SPACE)

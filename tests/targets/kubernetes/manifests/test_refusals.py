@@ -62,6 +62,14 @@ def volume(**fields: Any) -> dict[str, Any]:
         (volume(mountPath="/a/../b"), "runtime.volumes.0.mountPath: '/a/../b' is not an absolute path"),
         (volume(mountPath="/"), "runtime.volumes.0.mountPath: nothing can be mounted at '/'"),
         (volume(mountPath="/a:b"), "runtime.volumes.0.mountPath: nothing can be mounted at '/a:b'"),
+        (volume(mountPath="/proc"), "runtime.volumes.0.mountPath: nothing can be mounted at '/proc'"),
+        (volume(mountPath="/sys/fs/"), "runtime.volumes.0.mountPath: nothing can be mounted at '/sys/fs'"),
+        (volume(mountPath="/dev"), "runtime.volumes.0.mountPath: nothing can be mounted at '/dev'"),
+        (volume(emptyDir={"sizeLimit": "1e30"}), "runtime.volumes.0.emptyDir.sizeLimit: '1e30' is more than any mach"),
+        (
+            {"priority": "system-node-critical"},
+            "runtime.priority: 'system-node-critical' is for the cluster's own part",
+        ),
         (volume(subPath="../x"), "runtime.volumes.0.subPath: '/../x' is not an absolute path"),
         (volume(subPath="/x"), "runtime.volumes.0.subPath: must be relative"),
         (
@@ -175,4 +183,15 @@ def test_all_problems_are_told_at_once(launch_of_spec: LaunchOf) -> None:
         "environment.image",
         "runtime.queue",
         "runtime.priority",
+    ]
+
+
+def test_the_shared_memory_of_a_container_may_be_a_volume(launch_of_spec: LaunchOf) -> None:
+    assert problems(body(runtime=volume(mountPath="/dev/shm", emptyDir={"medium": "Memory"})), launch_of_spec) == []
+
+
+def test_no_pod_has_more_than_a_hundred_volumes(launch_of_spec: LaunchOf) -> None:
+    many = [volume(mountPath=f"/v{i}")["volumes"][0] for i in range(101)]
+    assert problems(body(runtime={"volumes": many}), launch_of_spec) == [
+        "runtime.volumes: List should have at most 100 items after validation, not 101"
     ]

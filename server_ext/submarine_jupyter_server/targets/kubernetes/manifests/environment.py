@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from submarine_jupyter.errors import InvalidSpec
+from submarine_jupyter.fields import LONGEST_STRING
 from submarine_jupyter_server.targets.contract import Member, environment
 
 from . import secrets
@@ -69,8 +71,15 @@ def shared(draft: Draft, wiring: Wiring) -> list[Json]:
 
 
 def _contract(draft: Draft, role: str, wiring: Wiring) -> dict[str, str]:
-    """Return what the contract says for the first replica of a role."""
-    return environment(draft.spec, draft.id, Member(role, 0), wiring.address, code_path=code_path(draft))
+    """Return what the contract says for the first replica of a role. Raises InvalidSpec where they are too many."""
+    contract = environment(draft.spec, draft.id, Member(role, 0), wiring.address, code_path=code_path(draft))
+    for name, value in contract.items():
+        if len(name) + 1 + len(value) > LONGEST_STRING:
+            raise InvalidSpec(
+                f"spec: {name}, with the addresses of all replicas, has {len(value):,} bytes, and Linux takes no"
+                " variable of 128 KiB: ask for fewer replicas"
+            )
+    return contract
 
 
 def _tf_config(value: str, wiring: Wiring) -> list[Json]:
