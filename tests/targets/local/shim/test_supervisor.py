@@ -162,14 +162,17 @@ def test_it_knows_what_is_below_it(attempt: Attempt) -> None:
 
 
 @linux
-def test_stopped_by_its_own_replica_and_woken_again(attempt: Attempt) -> None:
+def test_stopped_by_its_own_replica_and_woken_again(attempt: Attempt, tmp_path: Path) -> None:
     """What ended meanwhile in time has succeeded, whatever the clock says now."""
-    attempt.start(item("worker-0", "kill -STOP $PPID; echo done"), max_run_time_s=0.2)
+    command = f"until test -e {tmp_path}/go; do sleep 0.02; done; kill -STOP $PPID; echo done"
+    attempt.start(item("worker-0", command), max_run_time_s=3)
+    attempt.until(lambda: attempt.state()["status"] == "Running")
+    (tmp_path / "go").touch()
     assert attempt.shim is not None
     shim = psutil.Process(attempt.shim.pid)
     until(lambda: shim.status() == psutil.STATUS_STOPPED, lambda: "the shim is stopped")
     until(lambda: all(child.status() == psutil.STATUS_ZOMBIE for child in shim.children()), lambda: "its end")
-    time.sleep(0.3)  # beyond the time limit
+    until(lambda: time.time_ns() > (attempt.state()["running_ms"] + 3100) * 10**6, lambda: "the time limit is over")
     shim.resume()
     end = attempt.end()
     assert (end["status"], end["reason"], attempt.log()) == ("Succeeded", None, "done\n")
