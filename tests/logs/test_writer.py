@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 from pathlib import Path
@@ -123,3 +124,15 @@ def test_the_shim_writes_the_same_files(tmp_path: Path, end: bool) -> None:
     assert ("ended" in found) is end
     assert log_of(tmp_path / "shim" / "worker-0").gaps() == log_of(tmp_path / "ours" / "worker-0").gaps() != []
     assert offsets_of(tmp_path / "shim" / "worker-0")[0] == offsets_of(tmp_path / "ours" / "worker-0")[0] == 0
+
+
+def test_a_planted_pipe_holds_up_nothing(tmp_path: Path) -> None:
+    """Opening a pipe that nobody reads would wait for ever."""
+    folder = tmp_path / "worker-0"
+    folder.mkdir()
+    for name in ("times.idx", f"{0:020d}.log"):
+        os.mkfifo(folder / name)
+    writer = SegmentWriter(folder, segment_bytes=4)
+    writer.write(b"lost and kept\n")
+    writer.end()
+    assert writer.offset == 14
