@@ -193,6 +193,8 @@ def compare(tx: Connection, target: str, item: Found) -> int:
     row = experiments.find(tx, item.experiment_id, include_deleted=True)
     if row is None:
         return _restore(tx, target, item)
+    if row.target != target:
+        return 0
     if row.deleted is not None:
         # Who waits for an order that is under way waits for that one.
         if not item.deleted and outbox.pending(tx, row.id) is None:

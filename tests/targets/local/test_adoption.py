@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,16 +100,21 @@ async def test_a_delete_that_was_interrupted_goes_on(bench: Bench) -> None:
     await eventually(lambda: bench.processes(order) == [] and bench.shims(order) == [], "it is ended")
 
 
-async def test_purge_leaves_nothing(bench: Bench) -> None:
+async def test_purge_leaves_nothing_but_a_tombstone(bench: Bench) -> None:
     target = await bench.target()
     order = launch("trap '' TERM; sleep 600; sleep 600")
     await target.ensure(order)
     await bench.status(order, Status.RUNNING)
     await target.purge(order.experiment_id, order.uid)
     assert bench.processes(order) == []
-    assert not bench.folder(order).parent.exists()
-    assert (await target.inventory()).found == ()
+    tombstone = bench.folder(order).parent / "deleted"
+    assert list(tombstone.parent.iterdir()) == [tombstone]
+    [found] = (await target.inventory()).found
+    assert (found.launch, found.buried, found.experiment_id) == (None, True, order.experiment_id)
     await target.purge(order.experiment_id, order.uid)
+    os.utime(tombstone, (1, 1))  # no copy of the database is so old
+    assert (await target.inventory()).found == ()
+    assert not tombstone.parent.exists()
 
 
 async def test_everything_can_be_rebuilt_from_the_inventory(bench: Bench) -> None:

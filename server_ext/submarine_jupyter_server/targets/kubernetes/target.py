@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 
-from submarine_jupyter.errors import TargetRefused, TargetUnavailable
+from submarine_jupyter.errors import NotFound, TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter_server.targets import tombstones
 from submarine_jupyter_server.targets.base import Doubt, Found, Inventory, Launch, Observation, Sink
 
 from .attachment import Attachment
@@ -107,6 +107,7 @@ class KubernetesTarget:
     async def delete(self, experiment_id: str, uid: str) -> None:
         """Remove its objects from the cluster, its logs kept."""
         link = self._attachment.link()
+        await asyncio.to_thread(tombstones.bury, self._folder(experiment_id))
         for namespace in self._attachment.namespaces:
             await self._attachment.link(namespace).orders.find(experiment_id, uid, namespace)
         tracked = link.watches.experiments.get(experiment_id)
@@ -127,9 +128,7 @@ class KubernetesTarget:
         await self.delete(experiment_id, uid)
         if self._attachment.logs is not None:
             self._attachment.logs.forget(experiment_id)
-        folder = self._runs / experiment_id
-        if folder.parent == self._runs and folder.name.startswith("experiment-"):
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await asyncio.to_thread(tombstones.clear, self._folder(experiment_id))
 
     async def inventory(self, settled: Collection[str] = ()) -> Inventory:
         """Return what is on the cluster, from the streams. Raises TargetUnavailable before they are complete.
@@ -142,8 +141,17 @@ class KubernetesTarget:
         found = [_found_of(tracked, tracked.own) for tracked in every if tracked.own is not None]
         known = {item.experiment_id for item in found}
         unreadable = (Found(name, None, False, None) for name in watches.unreadable() - known)
+        # Objects leave nothing behind: only here is known what was deleted, for a database that does not.
+        buried = [] if settled else await asyncio.to_thread(tombstones.all_of, self._runs)
+        gone = (Found(name, None, deleted=True, observation=None, buried=True) for name in buried if name not in known)
         unknown = frozenset(tracked.experiment_id for tracked in every if tracked.vanished or tracked.lock.locked())
-        return Inventory((*found, *unreadable), watches.whole, unknown - known)
+        return Inventory((*found, *unreadable, *gone), watches.whole, unknown - known)
+
+    def _folder(self, experiment_id: str) -> Path:
+        folder = self._runs / experiment_id
+        if folder.parent != self._runs or not folder.name.startswith("experiment-"):
+            raise NotFound(f"{experiment_id[:80]!r} is not the id of an experiment")
+        return folder
 
     def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
         """Follow the logs of an experiment while somebody reads them, where they are not followed anyway."""

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Collection
 from concurrent.futures import Future
 
+from submarine_jupyter_server.targets import tombstones
 from submarine_jupyter_server.targets.base import Found, Inventory, Launch, Observation
 
 from .adoption import adopt
@@ -40,7 +41,8 @@ def _find(supervision: Supervision, folder: ExperimentFolder) -> Found | None:
     if launch is None:
         if adopt(folder) is not None:
             raise Unreadable(folder.path, "its record is missing")
-        return None
+        buried = Found(folder.path.name, None, deleted=True, observation=None, buried=True, authentic=True)
+        return buried if tombstones.stands(folder.path) else None
     run = supervision.runs.get(launch.experiment_id)
     if run is not None and run.told is not None and run.launch.attempt == launch.attempt:
         return _found(launch, folder, run.told)

@@ -2,7 +2,7 @@
 
     <data>/runs/.news                      FIFO: shims name the attempt that has news
     <data>/runs/<id>/experiment.json       what was ordered, written before anything is done
-    <data>/runs/<id>/deleted               tombstone: nothing brings it back
+    <data>/runs/<id>/deleted               tombstone: nothing brings it back; stays when all else is purged
     <data>/runs/<id>/<attempt>/plan.json   what the shim shall make so         (server, replaced at once)
                               /lock        flock held by the living shim
                               /started     identity of the shim: replicas were started, or may have been
@@ -31,6 +31,7 @@ from pathlib import Path
 
 from submarine_jupyter.errors import NotFound, SubmarineError, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter_server.targets import tombstones
 from submarine_jupyter_server.targets.base import Launch
 
 from . import files, records
@@ -222,9 +223,9 @@ class ExperimentFolder:
             files.sync_folder(self.path.parent)
 
     def remove(self) -> None:
-        """Remove everything."""
+        """Remove everything but the tombstone: an older copy of the database may come back."""
         shutil.rmtree(_workspace(self.path), ignore_errors=True)
-        shutil.rmtree(self.path, ignore_errors=True)
+        tombstones.clear(self.path)
 
 
 class Runs:
