@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from submarine_jupyter.errors import TargetUnavailable
@@ -153,7 +153,12 @@ steps = st.lists(
 
 
 @given(steps=steps)
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=8,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
 def test_in_any_order(steps: list[str], bench: Bench, jp_asyncio_loop: asyncio.AbstractEventLoop) -> None:
     """Every process belongs to the attempt that is told, nothing that ended has one, and the capacity is theirs."""
     jp_asyncio_loop.run_until_complete(_in_any_order(bench, steps))
