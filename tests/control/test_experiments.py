@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.errors import Conflict, IdempotencyMismatch, InvalidSpec, NotFound
-from submarine_jupyter.models import Status
+from submarine_jupyter.models import ExperimentSpec, Status
+from submarine_jupyter_server.experiments import _replace
 from submarine_jupyter_server.store import experiments as rows
 from submarine_jupyter_server.store import listing
 from tests.control.conftest import opened, until
@@ -69,6 +70,23 @@ async def test_a_stop_and_a_change_at_the_same_time_leave_nothing_waiting(tmp_pa
         shown = await house.read(made)
         assert shown is not None
         assert (shown["detail"]["state"], shown["detail"]["attempt"]) == ("Stopped", 1)
+
+
+async def test_a_change_that_was_read_before_a_stop_is_refused_when_it_is_made(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        made = await create(house)
+        await house.quiet()
+        db = house.service.db
+        row = await db.read(lambda tx: rows.find(tx, made))
+        assert row is not None
+        house.world.gate.clear()
+        house.world.troubles = [Trouble("ok", slow=True)]
+        await house.service.experiments.stop(made)
+        spec = ExperimentSpec.parse(json.loads(row.spec))
+        with pytest.raises(Conflict, match="being stopped"):
+            await db.write(lambda tx: _replace(tx, row, spec, restart=True))
+        await house.quiet()
+        assert house.world.processes == []
 
 
 async def test_what_ran_stays_readable(tmp_path: Path) -> None:

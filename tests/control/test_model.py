@@ -35,6 +35,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "rename": {"meta": {"name": "other"}},
 }
 DEEDS = ("anew", *CHANGES, "stop", "delete", "purge")
+CLASHING = ("stop", "anew", "scale", "delete")
 # Of a call: at once; while the caller waits; when he was answered; not before a rule says so.
 moments = st.sampled_from(("now", "soon", "late", "held"))
 troubles = st.sampled_from(("ok", "refuse", "refuse", "unavailable", "unknown", "crash"))
@@ -138,7 +139,7 @@ class Interleavings(RuleBasedStateMachine):
             self.do(what, experiment_id, server)
             self.behind(when, hurry=hurry)
 
-    @rule(of=which, first=st.sampled_from(DEEDS), second=st.sampled_from(("stop", "delete", "anew", "scale")),
+    @rule(of=which, first=st.sampled_from(CLASHING), second=st.sampled_from(CLASHING),
           trouble=troubles, when=moments)  # fmt: skip
     def clash(self, of: int, first: str, second: str, trouble: str, when: str) -> None:
         """Do two things at the same time, perhaps through two servers."""
