@@ -45,6 +45,7 @@ class House:
         self.told: set[str] = set()
         self.deleting: set[str] = set()
         self.deleted: set[str] = set()
+        self.stopped: set[str] = set()
         self.keys: dict[str, list[str]] = {}
         self.failures: list[str] = []
 
@@ -81,7 +82,7 @@ class House:
         self._call(service, self._change(service.experiments.patch(experiment_id, change, merge=True), "ensure"))
 
     def stop(self, service: Service, experiment_id: str) -> None:
-        self._call(service, self._change(service.experiments.stop(experiment_id), "stop"))
+        self._call(service, self._stop(service, experiment_id))
 
     def delete(self, service: Service, experiment_id: str, *, purge: bool) -> None:
         self.deleting.add(experiment_id)
@@ -180,6 +181,12 @@ class House:
         except SubmarineError as error:
             if f" {op}" not in str(error):
                 self.failures.append(f"a {op} was answered with: {error}")
+
+    async def _stop(self, service: Service, experiment_id: str) -> None:
+        before = len(self.failures)
+        await self._change(service.experiments.stop(experiment_id), "stop")
+        if len(self.failures) == before and await self.read(experiment_id) is not None:
+            self.stopped.add(experiment_id)
 
     async def _delete(self, service: Service, experiment_id: str, *, purge: bool) -> None:
         try:

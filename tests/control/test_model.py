@@ -208,6 +208,7 @@ class Interleavings(RuleBasedStateMachine):
         # What neither the backup nor the world knows had nowhere to survive; answers of after the backup are gone.
         house.told &= saved | house.world.things.keys()
         house.keys.clear()
+        house.stopped.clear()
         house.deleted = {name for name in house.deleted if (thing := house.world.things.get(name)) and thing.buried}
         self.go_on()
 
@@ -242,6 +243,7 @@ class Interleavings(RuleBasedStateMachine):
             assert name in rows, f"attempt {attempt} of {name} runs, and it is not shown"
             assert rows[name]["detail"]["attempt"] == attempt, (name, attempt, rows[name]["detail"])
         for name, row in rows.items():
+            assert row["status"] in FINAL or name not in house.stopped, f"{name} was stopped: {row['detail']}"
             if row["status"] in FINAL:
                 assert name not in dict(running), f"{name} is {row['status']} and runs"
                 continue
