@@ -35,7 +35,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "rename": {"meta": {"name": "other"}},
 }
 DEEDS = ("anew", *CHANGES, "stop", "delete", "purge")
-CLASHING = ("stop", "anew", "scale", "delete")
+CLASHES = (
+    ("stop", "anew"), ("anew", "stop"), ("scale", "stop"), ("anew", "delete"), ("stop", "delete"), ("anew", "anew"),
+)  # fmt: skip
 # Of a call: at once; while the caller waits; when he was answered; not before a rule says so.
 moments = st.sampled_from(("now", "soon", "late", "held"))
 troubles = st.sampled_from(("ok", "refuse", "refuse", "unavailable", "unknown", "crash"))
@@ -139,14 +141,14 @@ class Interleavings(RuleBasedStateMachine):
             self.do(what, experiment_id, server)
             self.behind(when, hurry=hurry)
 
-    @rule(of=which, first=st.sampled_from(CLASHING), second=st.sampled_from(CLASHING),
+    @rule(of=which, both=st.sampled_from(CLASHES),
           trouble=troubles, when=moments)  # fmt: skip
-    def clash(self, of: int, first: str, second: str, trouble: str, when: str) -> None:
+    def clash(self, of: int, both: tuple[str, str], trouble: str, when: str) -> None:
         """Do two things at the same time, perhaps through two servers."""
         if experiment_id := self.some(of):
             self.ahead(trouble, when)
-            self.do(first, experiment_id, 0)
-            self.do(second, experiment_id, 1)
+            for server, what in enumerate(both):
+                self.do(what, experiment_id, server)
             self.behind(when, hurry=False)
 
     @rule(of=which, server=which, logs=st.booleans(), slow=st.booleans())
