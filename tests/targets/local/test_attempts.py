@@ -170,15 +170,17 @@ async def _in_any_order(bench: Bench, steps: list[str]) -> None:
     other = launch("exec sleep 600", tasks={"Worker": {"resources": "cpu=2"}})
     await target.ensure(order)
     await target.ensure(other)
-    stopped = deleted = False
+    stopped = deleted = ended = False
     for step in steps:
-        if step == "new attempt" and not (stopped or deleted):
+        # After its end the other experiment has the machine, and a new attempt would wait for that.
+        if step == "new attempt" and not (stopped or deleted or ended):
             order = newer(order, f"while ! test -e go; do sleep 0.0{order.attempt + 5}; done")
             await target.ensure(order)
         elif step == "stop" and not deleted:
             stopped = True
             await target.stop(order)
         elif step == "natural end":
+            ended = True
             (bench.workspace(order) / "work").mkdir(parents=True, exist_ok=True)
             (bench.workspace(order) / "work/go").touch()
         elif step == "delete":
