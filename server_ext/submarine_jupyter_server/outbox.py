@@ -28,10 +28,12 @@ from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.targets.base import ComputeTarget, Launch
+from submarine_jupyter_server.waiters import Waiters
 
 log = logging.getLogger(__name__)
 RETRY_S = 1.0
 MAX_BACKOFF_S = 60.0
+SILENCE_S = 10.0  # after which it is said that a target has not answered
 _DOUBLINGS = 9  # from 0.2 s until the longest pause
 # Whoever waits gets the answer first: the thread that writes would compete with it for the interpreter.
 _AFTER_YOU_S = 0.005
@@ -77,6 +79,7 @@ class Outbox:
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._waiters = Waiters()
         self._ended: set[str] = set()
+        self._notes: set[asyncio.Task[None]] = set()
         # What an order begins outlives the request that gave it, and must not keep that in memory.
         self._context = contextvars.Context()
         self.delivering = False
@@ -145,7 +148,7 @@ class Outbox:
     async def _deliver(self, order: OutboxRow, row: ExperimentRow | None) -> None:
         try:
             if row is not None:
-                await self._give(order, row)
+                await self._give_in_time(order, row)
             # Nobody waits for the disk once more: should the order be given again, that is harmless.
             self._waiters.answer(order)
             await asyncio.sleep(_AFTER_YOU_S)
@@ -165,6 +168,27 @@ class Outbox:
             self._ended.add(order.experiment_id)
             # Another order may have taken the place of this one meanwhile.
             self._wake.set()
+
+    async def _give_in_time(self, order: OutboxRow, row: ExperimentRow) -> None:
+        """Give an order, however long it takes; that it takes long is said."""
+
+        def say() -> None:
+            note = asyncio.create_task(self._say_silence(order))
+            self._notes.add(note)
+            note.add_done_callback(self._notes.discard)
+
+        timer = asyncio.get_running_loop().call_later(SILENCE_S, say)
+        try:
+            await self._give(order, row)
+        finally:
+            timer.cancel()
+
+    async def _say_silence(self, order: OutboxRow) -> None:
+        text = f"the target has not answered for {SILENCE_S:g} s; its answer is waited for"
+        try:
+            await self._db.write(lambda tx: _show(tx, order, text, "TargetSilent"))
+        except SubmarineError as trouble:
+            log.warning("%s of %s: %s", order.op, order.experiment_id, trouble)
 
     async def _give(self, order: OutboxRow, row: ExperimentRow) -> None:
         target = self._targets.get(row.target)
@@ -217,44 +241,6 @@ class Outbox:
             log.warning("%s of %s: %s", order.op, order.experiment_id, trouble)
 
 
-class Waiters:
-    """Who waits for which order."""
-
-    def __init__(self) -> None:
-        self._futures: dict[str, list[tuple[int, asyncio.Future[None]]]] = {}
-
-    def join(self, order: OutboxRow) -> asyncio.Future[None]:
-        """Return what is done once the order is decided."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._futures.setdefault(order.experiment_id, []).append((order.seq, future))
-        return future
-
-    def leave(self, order: OutboxRow, future: asyncio.Future[None]) -> None:
-        """Wait no more."""
-        left = [each for each in self._futures.get(order.experiment_id, ()) if each[1] is not future]
-        if left:
-            self._futures[order.experiment_id] = left
-        else:
-            self._futures.pop(order.experiment_id, None)
-
-    def wait_for(self, order: OutboxRow) -> bool:
-        """Return whether somebody waits for this order, or for one that it replaced."""
-        return any(seq <= order.seq for seq, _ in self._futures.get(order.experiment_id, ()))
-
-    def answer(self, order: OutboxRow, refused: SubmarineError | None = None, *, all_before: bool = False) -> None:
-        """Tell those who wait for ``order``; those who wait for one that it replaced, that this is decided.
-
-        With ``all_before`` they hear the refusal too.
-        """
-        for seq, future in self._futures.get(order.experiment_id, ()):
-            if future.done() or seq > order.seq:
-                continue
-            if refused is not None and (seq == order.seq or all_before):
-                future.set_exception(refused)
-            else:
-                future.set_result(None)
-
-
 def _due(tx: Connection, under_way: set[str]) -> tuple[list[tuple[OutboxRow, ExperimentRow | None]], float | None]:
     """Return the orders that are due, each with its experiment, and the seconds until the next one that is not yet.
 
@@ -286,8 +272,14 @@ def _done(tx: Connection, order: OutboxRow, row: ExperimentRow | None) -> None:
 
 
 def put_off(tx: Connection, order: OutboxRow, at: int, error: str, reason: str) -> None:
+    """Put an order off, unless another one has replaced it, and show why."""
+    if outbox.retry(tx, order.seq, at, error, reason):
+        _show(tx, order, error, reason)
+
+
+def _show(tx: Connection, order: OutboxRow, error: str, reason: str) -> None:
     row = experiments.find(tx, order.experiment_id)
-    if not outbox.retry(tx, order.seq, at, error, reason) or row is None:
+    if row is None or Status(row.status).final:
         return
     if row.status != Status.ACCEPTED:
         # What runs, runs: what its target reports stands in the row.

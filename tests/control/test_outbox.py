@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 
 from submarine_jupyter.errors import TargetRefused
 from submarine_jupyter_server import experiments as experiments_module
-from submarine_jupyter_server.outbox import Waiters
+from submarine_jupyter_server import outbox as outbox_module
 from submarine_jupyter_server.store import experiments, outbox
 from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.store.tables import outbox as outbox_table
+from submarine_jupyter_server.waiters import Waiters
 from tests.control.conftest import opened, until
 from tests.control.house import House
 from tests.control.world import Trouble
@@ -90,6 +91,26 @@ async def test_what_stands_in_the_way_of_an_order_is_shown_until_it_does_so_no_m
         assert shown is not None
         assert (shown["detail"]["state"], shown["detail"]["reason"]) == ("Stopped", "Stopped")
         assert "order" not in shown["detail"]
+
+
+async def test_a_target_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox_module, "SILENCE_S", 0.05)
+    async with opened(tmp_path) as house:
+        house.world.gate.clear()
+        house.world.troubles = [Trouble("ok", slow=True)]
+        made = await create(house)
+        said = ""
+        for _ in range(200):
+            shown = await house.read(made)
+            if shown is not None and shown["detail"]["reason"] == "TargetSilent":
+                said = shown["detail"]["message"]
+                break
+            await asyncio.sleep(0.01)
+        assert "has not answered" in said
+        await house.quiet()
+        shown = await house.read(made)
+        assert shown is not None
+        assert (shown["status"], shown["detail"]["reason"]) == ("Running", None)
 
 
 async def test_the_pause_between_tries_stays_short_however_often_it_failed(tmp_path: Path) -> None:
