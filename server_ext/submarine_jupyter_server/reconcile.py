@@ -56,18 +56,21 @@ class Reconcile:
         self._clock = SteadyClock()
         self._known: dict[str, _Known] = {}
         self._absent: dict[str, float] = {}
+        self._unknown: dict[str, frozenset[str]] = {}
+        self._hidden = False
         self.aside: dict[str, str] = {}
         """The experiments that could not be reconciled the last time, and why."""
 
     @property
     def again(self) -> bool:
         """Whether something is to be inspected a second time, some seconds from now, before it is believed."""
-        return bool(self._absent)
+        return bool(self._absent) or self._hidden
 
     async def run(self) -> int:
         """Reconcile every target once; return how many rows were written again."""
         restored, failed = 0, None
         self.aside.clear()
+        self._hidden = False
         for target in list(self._targets.values()):
             try:
                 restored += await self._one(target)
@@ -92,7 +95,10 @@ class Reconcile:
             log.warning("Target %s cannot be inspected now: %s", target.name, error)
             return 0
         restored = 0
-        self.aside |= dict.fromkeys(inventory.unknown, "it could not be read")
+        before, self._unknown[target.name] = self._unknown.get(target.name, frozenset()), inventory.unknown
+        # An order that is under way hides an experiment for a moment: only what stays hidden is worth a word.
+        self.aside |= dict.fromkeys(inventory.unknown & before, "it could not be read")
+        self._hidden |= bool(inventory.unknown - before)
         for begin in range(0, len(inventory.found), BATCH):
             batch = inventory.found[begin : begin + BATCH]
             restored += await self._db.write(lambda tx, batch=batch: self._compare(tx, target.name, batch))  # type: ignore[misc]

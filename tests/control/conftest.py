@@ -25,9 +25,9 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[House]:
+async def opened(folder: Path, reconcile_seconds: float = 0.2) -> AsyncIterator[House]:
     """Open a house, and close it however the test ends."""
-    house = House(folder)
+    house = House(folder, reconcile_seconds)
     await house.open()
     try:
         yield house

@@ -36,8 +36,8 @@ class Listener:
 class House:
     """One or two servers; ``told`` are the ids that anybody was given, ``deleted`` those whose end was confirmed."""
 
-    def __init__(self, folder: Path) -> None:
-        self.config = ServiceConfig(folder, reconcile_seconds=0.2)
+    def __init__(self, folder: Path, reconcile_seconds: float = 0.2) -> None:
+        self.config = ServiceConfig(folder, reconcile_seconds=reconcile_seconds)
         self.world = World()
         self.services: list[Service] = []
         self.calls: dict[asyncio.Task[None], Service] = {}

@@ -41,7 +41,7 @@ async def shown(house: House, experiment_id: str) -> dict[str, Any]:
 
 
 async def test_what_is_gone_twice_has_failed_and_so_have_its_replicas(tmp_path: Path) -> None:
-    async with opened(tmp_path) as house:
+    async with opened(tmp_path, reconcile_seconds=1000) as house:
         made = await create(house)
         await house.quiet()
         house.world.things.clear()
@@ -56,7 +56,7 @@ async def test_what_is_gone_twice_has_failed_and_so_have_its_replicas(tmp_path: 
 
 @pytest.mark.parametrize("how", ["unknown", "unavailable", "a namespace that was not seen", "back again"])
 async def test_what_was_only_not_seen_is_not_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    async with opened(tmp_path) as house:
+    async with opened(tmp_path, reconcile_seconds=1000) as house:
         made = await create(house)
         await house.quiet()
         times = 0
@@ -79,7 +79,7 @@ async def test_what_was_only_not_seen_is_not_gone(tmp_path: Path, monkeypatch: p
 async def test_one_that_cannot_be_compared_is_set_aside_and_the_others_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with opened(tmp_path) as house:
+    async with opened(tmp_path, reconcile_seconds=1000) as house:
         names = [await create(house) for _ in range(2)]
         await house.quiet()
         for name in names:
@@ -109,7 +109,7 @@ async def test_one_that_cannot_be_compared_is_set_aside_and_the_others_go_on(
 
 
 async def test_history_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with opened(tmp_path) as house:
+    async with opened(tmp_path, reconcile_seconds=1000) as house:
         names = [await create(house) for _ in range(3)]
         await house.quiet()
         house.world.things[names[0]].end(Status.SUCCEEDED, "")
@@ -128,7 +128,7 @@ async def test_history_is_not_read_again(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 async def test_a_row_that_is_behind_takes_over_what_its_target_knows(tmp_path: Path) -> None:
-    async with opened(tmp_path) as house:
+    async with opened(tmp_path, reconcile_seconds=1000) as house:
         made = await create(house)
         await house.quiet()
         thing = house.world.things[made]
@@ -144,7 +144,7 @@ async def test_a_row_that_is_behind_takes_over_what_its_target_knows(tmp_path: P
 
 
 async def test_a_record_that_others_can_write_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with opened(tmp_path) as house:
+    async with opened(tmp_path, reconcile_seconds=1000) as house:
         made = await create(house)
         await house.quiet()
         thing = house.world.things[made]
@@ -156,7 +156,7 @@ async def test_a_record_that_others_can_write_is_not_believed(tmp_path: Path, mo
 
 
 async def test_a_deletion_that_the_database_does_not_know_stands(tmp_path: Path) -> None:
-    async with opened(tmp_path) as house:
+    async with opened(tmp_path, reconcile_seconds=1000) as house:
         made = await create(house)
         await house.quiet()
         house.world.things[made].buried = True
@@ -165,7 +165,7 @@ async def test_a_deletion_that_the_database_does_not_know_stands(tmp_path: Path)
 
 
 async def test_what_is_to_be_stopped_is_stopped_again_if_its_order_was_lost(tmp_path: Path) -> None:
-    async with opened(tmp_path) as house:
+    async with opened(tmp_path, reconcile_seconds=1000) as house:
         made = await create(house)
         await house.quiet()
 
@@ -180,7 +180,7 @@ async def test_what_is_to_be_stopped_is_stopped_again_if_its_order_was_lost(tmp_
 
 
 async def test_what_never_began_is_given_again(tmp_path: Path) -> None:
-    async with opened(tmp_path) as house:
+    async with opened(tmp_path, reconcile_seconds=1000) as house:
         house.world.slots = 0
         made = await create(house)
         await house.quiet()
@@ -190,3 +190,24 @@ async def test_what_never_began_is_given_again(tmp_path: Path) -> None:
         await compare(house, 3)
         await house.quiet()
         assert (await shown(house, made))["status"] == "Running"
+
+
+async def test_what_stays_unreadable_is_named_and_what_was_hidden_for_a_moment_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path, reconcile_seconds=1000) as house:
+        names = [await create(house) for _ in range(2)]
+        await house.quiet()
+        hidden = [frozenset(names), frozenset(names[:1])]
+
+        async def inventory(settled: Collection[str] = ()) -> Inventory:
+            return Inventory((), unknown=hidden.pop(0) if len(hidden) > 1 else hidden[0])
+
+        reconcile = house.service._leader._reconcile
+        await compare(house)
+        monkeypatch.setattr(target_of(house.service), "inventory", inventory)
+        await reconcile.run()
+        assert reconcile.again
+        assert reconcile.aside == {}
+        await reconcile.run()
+        assert list(reconcile.aside) == names[:1]
