@@ -153,7 +153,8 @@ def test_what_is_refused_at_once_is_the_answer(fake: ClusterServer, annex: Annex
     annex.make(policies, {**policy, "spec": policy["spec"] | rules}, name)
     annex.make(*binding, name)
     fake.ready()
-    message = refused(fake, one())["message"]
+    message, _, kept = refused(fake, one())["message"].partition("; experiment-")
+    assert kept.endswith("is kept as Failed")
     wanted = f"the cluster refuses it: the policy '{name}' of the cluster denies it: training is only allowed at night"
     assert message == wanted
     first = fake.submit(job(framework="Standalone"))

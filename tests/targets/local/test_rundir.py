@@ -100,7 +100,8 @@ def test_what_was_ordered_comes_back(tmp_path: Path) -> None:
     assert folder.deleted
     (tmp_path / "work" / order.experiment_id / "1").mkdir(parents=True)
     folder.remove()
-    assert os.listdir(tmp_path / "runs") == os.listdir(tmp_path / "work") == []
+    assert os.listdir(tmp_path / "work") == []
+    assert os.listdir(folder.path) == ["deleted"]
 
 
 def test_a_record_of_another_experiment(tmp_path: Path) -> None:

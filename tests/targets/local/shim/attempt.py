@@ -163,3 +163,12 @@ def lives(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def ignored_for_good() -> set[int]:
+    """Return the signals that the C library keeps to itself and this process ignores: make(1) hands them on so."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("SigIgn:"):
+            mask = int(line.split()[1], 16)
+            return {number for number in (32, 33) if mask >> (number - 1) & 1}
+    return set()

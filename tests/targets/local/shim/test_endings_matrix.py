@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from submarine_jupyter_server.targets.local.shim.words import signal_name
-from tests.targets.local.shim.attempt import Attempt, Json, item, lives
+from tests.targets.local.shim.attempt import Attempt, Json, ignored_for_good, item, lives
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="numbers signals as Linux does")
 
@@ -48,15 +48,17 @@ def test_own_death_by_every_signal(attempt: Attempt) -> None:
         return len(seen) == 2 * len(ALL) - len(stopped)
 
     attempt.until(all_seen)
+    inherited = ignored_for_good()
     for number in ALL:
         if number == signal.SIGSTOP:
             continue
-        if number in HARMLESS:
+        if number in HARMLESS | inherited:
             assert "failed with exit code 7" in seen[f"worker-{number}"]
         else:
             assert f"was killed by {signal_name(number)};" in seen[f"worker-{number}"].replace(" (by", "; (by")
         trappable = number not in {signal.SIGKILL} | RESERVED
-        assert seen[f"ps-{number}"].startswith("Succeeded 0 None" if trappable else "Waiting None SIG"), number
+        answered = "Succeeded 0 None" if trappable else "Waiting 7" if number in inherited else "Waiting None SIG"
+        assert seen[f"ps-{number}"].startswith(answered), number
     attempt.stop()
     end = attempt.end()
     assert (end["status"], end["reason"]) == ("Failed", "Stopped")
