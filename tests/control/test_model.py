@@ -304,7 +304,7 @@ async def _ends(task: asyncio.Task[None]) -> None:
 
 TestInterleavings = Interleavings.TestCase
 TestInterleavings.settings = settings(
-    max_examples=15,
+    max_examples=35,
     stateful_step_count=15,
     deadline=None,
     print_blob=True,

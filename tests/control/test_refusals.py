@@ -125,3 +125,20 @@ async def test_a_deletion_that_was_told_stays_told_when_it_is_refused_later(tmp_
         assert await house.read(made) is None
         await house.quiet()
         assert house.world.processes == []
+
+
+async def test_a_deletion_that_was_told_stays_told_however_old_it_is_when_it_is_refused(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        made = await create(house)
+        await house.quiet()
+        house.world.gate.clear()
+        house.world.troubles = [Trouble("unavailable", slow=True), Trouble("refuse"), Trouble("ok", slow=True)]
+        await house.service.experiments.delete(made)
+        await house.forget_events()
+        house.world.gate.set()  # for the first try only
+        house.world.gate.clear()
+        await until(lambda: not house.world.troubles, "the third try")
+        assert await house.read(made) is None
+        await house.quiet()
+        assert await house.read(made) is None
+        assert house.world.processes == []

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import Connection, Row, and_, delete, func, insert, select
 
-from .tables import event
+from submarine_jupyter.models import Status
+
+from .tables import event, outbox
 
 # Made once: to put a statement together takes as long as to carry it out.
 _ROWS, _INSERT = select(*event.c), insert(event)
@@ -75,8 +77,13 @@ def last_seq(tx: Connection) -> int:
 
 
 def purge(tx: Connection, before_ms: int) -> int:
-    """Remove the events before a time; return how many."""
-    return tx.execute(delete(event).where(event.c.at < before_ms)).rowcount
+    """Remove the events before a time; return how many.
+
+    That an experiment was deleted stays while it has an order: by this a late refusal is judged.
+    """
+    judged = and_(event.c.status == Status.DELETED, event.c.experiment_id.in_(select(outbox.c.experiment_id)))
+    # Not all events have a status: with null the condition would be neither true nor false.
+    return tx.execute(delete(event).where(event.c.at < before_ms, func.coalesce(judged, False).is_(False))).rowcount
 
 
 def _row(values: Row[Any]) -> EventRow:
