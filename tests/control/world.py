@@ -14,7 +14,17 @@ from dataclasses import dataclass, field, replace
 
 from submarine_jupyter.errors import TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec, Status
-from submarine_jupyter_server.targets.base import Doubt, Found, Inventory, Launch, Observation, ReplicaState, Sink
+from submarine_jupyter_server.targets.base import (
+    Absence,
+    Doubt,
+    Found,
+    Inventory,
+    Launch,
+    Made,
+    Observation,
+    ReplicaState,
+    Sink,
+)
 
 QUEUED, RUNNING = "Queued", "Running"
 
@@ -94,7 +104,7 @@ class CommandedTarget:
     async def render(self, launch: Launch) -> list[dict[str, object]]:
         return []
 
-    async def start(self, sink: Sink, doubt: Doubt) -> None:
+    async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = ()) -> None:
         self._sink = sink
         await self.report()
 
@@ -135,6 +145,9 @@ class CommandedTarget:
     async def inventory(self, settled: Collection[str] = ()) -> Inventory:
         names = [name for name in self.world.things if name not in settled]
         return Inventory(tuple(self._found(name) for name in names))
+
+    async def absence(self, experiment_id: str) -> Absence:
+        return Absence("ExternallyDeleted", "somebody deleted it")
 
     def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
         return nullcontext()

@@ -72,12 +72,46 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """One object that was made for an experiment, as the API of the target named it when it was made."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What was made for an attempt of an experiment: what is found is its own by these objects and by nothing else.
+
+    ``generation`` is the one whose change the target has confirmed last. ``objects`` begins with the experiment's own
+    object, which owns the others.
+    """
+
+    experiment_id: str
+    uid: str
+    attempt: int
+    generation: int
+    objects: tuple[ObjectRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Why something that was made is not there any more: one CamelCase word, and a sentence for a person."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """One experiment that exists on a target, with all that is needed to write its lost database row again.
 
     ``launch`` and ``observation`` are None where its record cannot be read: then only its being there is known.
     ``deleted``: it is being removed. ``buried``: its deletion was ordered, which nothing undoes. ``authentic``: nobody
-    else can have written its record, so that it counts more than a row that is behind it.
+    else can have written its record, so that it counts more than a row that is behind it. ``made`` is what a row that
+    is written again keeps of it.
     """
 
     experiment_id: str
@@ -86,6 +120,7 @@ class Found:
     observation: Observation | None
     buried: bool = False
     authentic: bool = False
+    made: Made | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +162,19 @@ class ComputeTarget(Protocol):
         A target that can be asked whether it would take them is asked. Raises TargetRefused, TargetUnavailable.
         """
 
-    async def start(self, sink: Sink, doubt: Doubt) -> None:
+    async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = ()) -> None:
         """Begin to observe, adopting all that runs already; each observation is given to ``sink``.
 
-        Returns soon even when the target cannot be reached; ``doubt`` is called once it can be looked at, and again
-        after each outage: orders that were put off are given at once then.
+        ``made`` is what this target made for experiments that may still exist, as it said so (`ensure`). Returns soon
+        even when the target cannot be reached; ``doubt`` is called once it can be looked at, and again after each
+        outage: orders that were put off are given at once then.
         """
 
-    async def ensure(self, launch: Launch) -> None:
-        """Make it so: create it, scale it, or replace an older attempt. Raises TargetRefused, TargetUnavailable."""
+    async def ensure(self, launch: Launch) -> Made | None:
+        """Make it so: create it, scale it, or replace an older attempt; return what was made, where that has names.
+
+        Raises TargetRefused, TargetUnavailable.
+        """
 
     async def stop(self, launch: Launch) -> None:
         """End the replicas and keep the record: the experiment ends as Failed, reason Stopped."""
@@ -148,6 +187,9 @@ class ComputeTarget(Protocol):
 
     async def inventory(self, settled: Collection[str] = ()) -> Inventory:
         """Report what exists; experiments in ``settled`` need not be read again. Raises TargetUnavailable."""
+
+    async def absence(self, experiment_id: str) -> Absence:
+        """Say why an experiment is not there any more, which ``inventory`` did not find. Raises TargetUnavailable."""
 
     def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
         """Keep the archived logs of an experiment as new as possible while the context is open."""

@@ -11,7 +11,16 @@ from pathlib import Path
 from submarine_jupyter.errors import NotFound, TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.targets import tombstones
-from submarine_jupyter_server.targets.base import Doubt, Found, Inventory, Launch, Observation, Sink
+from submarine_jupyter_server.targets.base import (
+    Absence,
+    Doubt,
+    Found,
+    Inventory,
+    Launch,
+    Made,
+    Observation,
+    Sink,
+)
 
 from .attachment import Attachment
 from .cluster import ApiError, Unreachable
@@ -30,12 +39,15 @@ log = logging.getLogger(__name__)
 class KubernetesTarget:
     """Runs replicas as pods; ``instance`` tells this server's experiments from those of others in a namespace.
 
-    ``runs`` is the folder of the log archive, ``log_cap`` the bytes kept of each replica's output.
+    ``runs`` is the folder of the log archive, ``log_cap`` the bytes kept of each replica's output. With ``key`` the
+    records on the cluster are signed, from which lost rows are written again.
     """
 
     kind = "kubernetes"
 
-    def __init__(self, settings: KubernetesSettings, *, instance: str, runs: Path, log_cap: int) -> None:
+    def __init__(
+        self, settings: KubernetesSettings, *, instance: str, runs: Path, log_cap: int, key: bytes = b""
+    ) -> None:
         self.name = settings.name
         self._attachment = Attachment(settings, instance=instance, runs=runs, log_cap=log_cap)
         self._runs = runs
@@ -64,7 +76,7 @@ class KubernetesTarget:
         """Return the objects, which the cluster has been asked about (a server-side dry run)."""
         return [dict(item) for item in await self._attachment.link().orders.plan(launch)]
 
-    async def start(self, sink: Sink, doubt: Doubt) -> None:
+    async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = ()) -> None:
         """Begin to observe as soon as the cluster answers."""
         await self._attachment.start(sink, doubt)
 
@@ -146,6 +158,10 @@ class KubernetesTarget:
         gone = (Found(name, None, deleted=True, observation=None, buried=True) for name in buried if name not in known)
         unknown = frozenset(tracked.experiment_id for tracked in every if tracked.vanished or tracked.lock.locked())
         return Inventory((*found, *unreadable, *gone), watches.whole, unknown - known)
+
+    async def absence(self, experiment_id: str) -> Absence:
+        """Return that it is gone, and that it was not us."""
+        return Absence("ExternallyDeleted", f"it is gone from target '{self.name}', and it was not us who deleted it")
 
     def _folder(self, experiment_id: str) -> Path:
         folder = self._runs / experiment_id

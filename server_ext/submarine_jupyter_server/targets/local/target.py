@@ -16,7 +16,7 @@ from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.resources import quantity
 from submarine_jupyter_server.config import ServiceConfig
-from submarine_jupyter_server.targets.base import Doubt, Inventory, Launch, Sink
+from submarine_jupyter_server.targets.base import Absence, Doubt, Inventory, Launch, Made, Sink
 
 from . import machine, planning
 from .adoption import adopt, take_on_all
@@ -104,7 +104,7 @@ class LocalTarget:
         attempt = self._runs.experiment(launch.experiment_id).attempt(launch.attempt)
         return await self._supervision.calls.io(planning.rendered, launch, attempt, self._settings)
 
-    async def start(self, sink: Sink, doubt: Doubt) -> None:
+    async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = ()) -> None:
         """Begin to observe, and go on with everything that is there."""
         await self._supervision.calls.io(self._runs.create)
         await self._supervision.start(sink)
@@ -214,6 +214,10 @@ class LocalTarget:
     async def inventory(self, settled: Collection[str] = ()) -> Inventory:
         """Return the experiments that have a run directory, but for those in ``settled``. Raises TargetUnavailable."""
         return await inventory(self._supervision, self._runs, settled)
+
+    async def absence(self, experiment_id: str) -> Absence:
+        """Return that its files are gone, which nobody but a person removes."""
+        return Absence("ExternallyDeleted", f"it is gone from target '{self.name}', and it was not us who deleted it")
 
     def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
         """Do nothing: the shim writes every byte as it comes."""
