@@ -10,12 +10,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
+from submarine_jupyter.models import Status
 from submarine_jupyter_server.notices import RETRY_S, Failing, Notices
-from submarine_jupyter_server.outbox import Outbox
+from submarine_jupyter_server.outbox import Outbox, launch_of
 from submarine_jupyter_server.reconcile import ABSENT_AGAIN_S, Reconcile
-from submarine_jupyter_server.store import outbox
+from submarine_jupyter_server.store import experiments, outbox
 from submarine_jupyter_server.store.database import Database
-from submarine_jupyter_server.targets.base import ComputeTarget, Sink
+from submarine_jupyter_server.targets.base import ComputeTarget, Known, Sink
 
 log = logging.getLogger(__name__)
 # What has gone on for so long after a failure works again.
@@ -75,12 +76,19 @@ class Leader:
             group.create_task(self._back_up(), name="submarine backup")
 
     async def _start(self, target: ComputeTarget, sink: Sink) -> None:
-        await self._persist(
-            f"start {target.name}", f"The start of target '{target.name}'", lambda: target.start(sink, self._doubt.set)
-        )
+        async def start() -> None:
+            await target.start(sink, self._doubt.set, recall=self._recall)
+
+        await self._persist(f"start {target.name}", f"The start of target '{target.name}'", start)
         self._started[target.name] = target
         if self._compared.is_set():
             self._doubt.set()
+
+    async def _recall(self, experiment_id: str) -> Known | None:
+        row = await self._db.read(lambda tx: experiments.find(tx, experiment_id, include_deleted=True))
+        if row is None or row.spec == "{}":
+            return None  # it was purged
+        return Known(launch_of(row), row.deleted is None and not Status(row.status).final)
 
     async def _compare(self) -> None:
         """Compare rows and targets, again after the usual time or when a target says that they may differ."""

@@ -22,6 +22,7 @@ from submarine_jupyter_server.targets.base import (
     Launch,
     Made,
     Observation,
+    Recall,
     ReplicaState,
     Sink,
 )
@@ -104,7 +105,7 @@ class CommandedTarget:
     async def render(self, launch: Launch) -> list[dict[str, object]]:
         return []
 
-    async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = ()) -> None:
+    async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = (), recall: Recall | None = None) -> None:
         self._sink = sink
         await self.report()
 

@@ -16,7 +16,7 @@ from submarine_jupyter_server import leader, notices
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.service import Service
 from submarine_jupyter_server.store.database import Database
-from submarine_jupyter_server.targets.base import ComputeTarget, Doubt, Inventory, Made, Sink
+from submarine_jupyter_server.targets.base import ComputeTarget, Doubt, Inventory, Made, Recall, Sink
 from submarine_jupyter_server.targets.local.target import LocalTarget
 from tests.service.conftest import Client, end, experiment
 
@@ -26,10 +26,10 @@ class Broken(LocalTarget):
 
     fails = ""
 
-    async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = ()) -> None:
+    async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = (), recall: Recall | None = None) -> None:
         if self.fails == "start":
             raise RuntimeError("the first cause")
-        await super().start(sink, doubt, made)
+        await super().start(sink, doubt, made, recall)
 
     async def inventory(self, settled: Collection[str] = ()) -> Inventory:
         if self.fails == "inventory":

@@ -97,6 +97,14 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What the database has of an experiment: how it is to be, and whether it lives (neither ended nor deleted)."""
+
+    launch: Launch
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Absence:
     """Why something that was made is not there any more: one CamelCase word, and a sentence for a person."""
 
@@ -136,6 +144,8 @@ class Inventory:
 
 
 Sink = Callable[[Observation], Awaitable[None]]
+Recall = Callable[[str], Awaitable[Known | None]]
+"""Returns what the database has of an experiment, None where it has none of that id."""
 Doubt = Callable[[], None]
 """Tells that rows and objects may differ: the target and the database are to be compared soon."""
 
@@ -162,12 +172,12 @@ class ComputeTarget(Protocol):
         A target that can be asked whether it would take them is asked. Raises TargetRefused, TargetUnavailable.
         """
 
-    async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = ()) -> None:
+    async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = (), recall: Recall | None = None) -> None:
         """Begin to observe, adopting all that runs already; each observation is given to ``sink``.
 
-        ``made`` is what this target made for experiments that may still exist, as it said so (`ensure`). Returns soon
-        even when the target cannot be reached; ``doubt`` is called once it can be looked at, and again after each
-        outage: orders that were put off are given at once then.
+        ``made`` is what this target made for experiments that may still exist, as it said so (`ensure`); ``recall``
+        asks the database about one of them. Returns soon even when the target cannot be reached; ``doubt`` is called
+        once it can be looked at, and again after each outage: orders that were put off are given at once then.
         """
 
     async def ensure(self, launch: Launch) -> Made | None:

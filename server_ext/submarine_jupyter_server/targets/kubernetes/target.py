@@ -19,6 +19,7 @@ from submarine_jupyter_server.targets.base import (
     Launch,
     Made,
     Observation,
+    Recall,
     Sink,
 )
 
@@ -76,7 +77,7 @@ class KubernetesTarget:
         """Return the objects, which the cluster has been asked about (a server-side dry run)."""
         return [dict(item) for item in await self._attachment.link().orders.plan(launch)]
 
-    async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = ()) -> None:
+    async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = (), recall: Recall | None = None) -> None:
         """Begin to observe as soon as the cluster answers."""
         await self._attachment.start(sink, doubt)
 

@@ -16,7 +16,7 @@ from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.resources import quantity
 from submarine_jupyter_server.config import ServiceConfig
-from submarine_jupyter_server.targets.base import Absence, Doubt, Inventory, Launch, Made, Sink
+from submarine_jupyter_server.targets.base import Absence, Doubt, Inventory, Launch, Made, Recall, Sink
 
 from . import machine, planning
 from .adoption import adopt, take_on_all
@@ -104,7 +104,7 @@ class LocalTarget:
         attempt = self._runs.experiment(launch.experiment_id).attempt(launch.attempt)
         return await self._supervision.calls.io(planning.rendered, launch, attempt, self._settings)
 
-    async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = ()) -> None:
+    async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = (), recall: Recall | None = None) -> None:
         """Begin to observe, and go on with everything that is there."""
         await self._supervision.calls.io(self._runs.create)
         await self._supervision.start(sink)
