@@ -2,7 +2,8 @@
 
 ``choose`` names the kind, ``render`` makes the objects: the first is the experiment's own, ``owned`` makes it the owner
 of the rest once the cluster has given its uid. ``scale`` makes the patches for what may change while it runs.
-``refuse`` says before any of that what can never run. ``launch_of`` reads the record on an experiment's own object.
+``refuse`` says before any of that what can never run. What is found on a cluster is judged by `seal`, and read by
+`record`.
 """
 
 from .draft import ClusterOptions, Json, Kind

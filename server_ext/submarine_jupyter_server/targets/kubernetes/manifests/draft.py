@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from submarine_jupyter.models import ExperimentSpec, RuntimeSpec
@@ -23,7 +23,7 @@ class ClusterOptions:
     forbids. ``cpu_limit`` False leaves cpu without a limit. ``ttl_after_finished`` (seconds) is when the cluster
     removes a finished experiment that does not say so itself; None is never. ``queue`` is the queue of Kueue for what
     names none. ``instance`` and ``target`` name the server and its target whose experiments these are, where several
-    share a namespace.
+    share a namespace. ``key`` signs what is made.
     """
 
     image: str | None = None
@@ -34,6 +34,7 @@ class ClusterOptions:
     queue: str | None = None
     instance: str | None = None
     target: str | None = None
+    key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from submarine_jupyter_server.targets.base import Launch
 from submarine_jupyter_server.targets.commands import needs_shell
 from submarine_jupyter_server.targets.contract import resources
 
-from . import checks, code, indexed_jobs, jobset, metadata, pods, pytorchjob, tfjob, volumes, xgboostjob
+from . import checks, code, indexed_jobs, jobset, metadata, pods, pytorchjob, seal, tfjob, volumes, xgboostjob
 from .draft import ClusterOptions, Draft, Json, Kind, roles
 
 KINDS: dict[str, Kind] = {
@@ -43,7 +43,15 @@ def render(launch: Launch, *, kind: str, namespace: str, options: ClusterOptions
     """
     draft = Draft.of(launch, namespace, options)
     _refuse(draft, KINDS[kind])
-    return KINDS[kind].objects(draft)
+    objects = KINDS[kind].objects(draft)
+    if options.key:
+        for item in objects:
+            # What the pods come from: the own object, and of plain Jobs those of the other roles.
+            if item["kind"] == KINDS[kind].kind:
+                name = item["metadata"]["name"]
+                sign = seal.token(options.key, launch, item["kind"], namespace, name)
+                item["metadata"]["annotations"][seal.TOKEN] = sign
+    return objects
 
 
 def refuse(spec: ExperimentSpec, *, kind: str, options: ClusterOptions) -> None:
