@@ -14,7 +14,7 @@ from submarine_jupyter.models import Status
 from submarine_jupyter_server.notices import RETRY_S, Failing, Notices
 from submarine_jupyter_server.outbox import Outbox, launch_of
 from submarine_jupyter_server.reconcile import ABSENT_AGAIN_S, Reconcile
-from submarine_jupyter_server.store import experiments, outbox
+from submarine_jupyter_server.store import experiments, objects, outbox
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.targets.base import ComputeTarget, Known, Sink
 
@@ -77,7 +77,8 @@ class Leader:
 
     async def _start(self, target: ComputeTarget, sink: Sink) -> None:
         async def start() -> None:
-            await target.start(sink, self._doubt.set, recall=self._recall)
+            made = await self._db.read(lambda tx: objects.all_of(tx, target.name))
+            await target.start(sink, self._doubt.set, made, self._recall)
 
         await self._persist(f"start {target.name}", f"The start of target '{target.name}'", start)
         self._started[target.name] = target

@@ -23,11 +23,11 @@ from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server import lifecycle, refusals
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.refusals import Outcome, Refusal
-from submarine_jupyter_server.store import changes, events, experiments, outbox
+from submarine_jupyter_server.store import changes, events, experiments, objects, outbox
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.outbox import OutboxRow
-from submarine_jupyter_server.targets.base import ComputeTarget, Launch
+from submarine_jupyter_server.targets.base import ComputeTarget, Launch, Made
 from submarine_jupyter_server.waiters import Waiters
 
 log = logging.getLogger(__name__)
@@ -147,13 +147,12 @@ class Outbox:
 
     async def _deliver(self, order: OutboxRow, row: ExperimentRow | None) -> None:
         try:
-            if row is not None:
-                await self._give_in_time(order, row)
+            made = None if row is None else await self._give_in_time(order, row)
             # Nobody waits for the disk once more: should the order be given again, that is harmless.
             self._waiters.answer(order)
             await asyncio.sleep(_AFTER_YOU_S)
             reach("outbox_done_before")
-            await self._db.write(lambda tx: _done(tx, order, row))
+            await self._db.write(lambda tx: _done(tx, order, row, made))
             reach("outbox_done_after")
             self._waiters.answer(order)  # those who have come since
         except (TargetRefused, InvalidSpec, Conflict) as error:
@@ -169,8 +168,8 @@ class Outbox:
             # Another order may have taken the place of this one meanwhile.
             self._wake.set()
 
-    async def _give_in_time(self, order: OutboxRow, row: ExperimentRow) -> None:
-        """Give an order, however long it takes; that it takes long is said."""
+    async def _give_in_time(self, order: OutboxRow, row: ExperimentRow) -> Made | None:
+        """Give an order, however long it takes, and return what was made; that it takes long is said."""
 
         def say() -> None:
             note = asyncio.create_task(self._say_silence(order))
@@ -179,7 +178,7 @@ class Outbox:
 
         timer = asyncio.get_running_loop().call_later(SILENCE_S, say)
         try:
-            await self._give(order, row)
+            return await self._give(order, row)
         finally:
             timer.cancel()
 
@@ -190,7 +189,7 @@ class Outbox:
         except SubmarineError as trouble:
             log.warning("%s of %s: %s", order.op, order.experiment_id, trouble)
 
-    async def _give(self, order: OutboxRow, row: ExperimentRow) -> None:
+    async def _give(self, order: OutboxRow, row: ExperimentRow) -> Made | None:
         target = self._targets.get(row.target)
         if target is None:
             raise TargetUnavailable(
@@ -208,8 +207,10 @@ class Outbox:
             await target.stop(launch_of(row))
         elif row.deleted is None and not Status(row.status).final:
             reach("submit_before")
-            await target.ensure(launch_of(row))
+            made = await target.ensure(launch_of(row))
             reach("submit_after")
+            return made
+        return None
 
     async def _refused(self, order: OutboxRow, error: Refusal) -> None:
         waited = self._waiters.wait_for(order)
@@ -256,14 +257,17 @@ def _due(tx: Connection, under_way: set[str]) -> tuple[list[tuple[OutboxRow, Exp
     return due, None if following is None else min((following - now) / 1000, MAX_BACKOFF_S)
 
 
-def _done(tx: Connection, order: OutboxRow, row: ExperimentRow | None) -> None:
-    """Note that an order was carried out for an experiment as it stood in ``row``."""
+def _done(tx: Connection, order: OutboxRow, row: ExperimentRow | None, made: Made | None) -> None:
+    """Note that an order was carried out for an experiment as it stood in ``row``, and what was ``made`` for it."""
     replaced = not outbox.done(tx, order.seq)
     if row is None:
         return
+    if made is not None:
+        objects.put(tx, made)
     if order.op == "ensure":
         changes.confirm(tx, order, row, replaced=replaced)
     elif order.op in ("delete", "purge"):
+        objects.erase(tx, row.id)
         lifecycle.tell_deleted(tx, experiments.mark_deleted(tx, row.id, now_ms()) or row)
         if order.op == "purge":
             experiments.scrub(tx, row.id)

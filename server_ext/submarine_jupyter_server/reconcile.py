@@ -9,6 +9,7 @@ live                 present           the target's observation is applied
 deleted              not deleted       deleted again
 none                 present           the row is written again: the database was lost
 deleted long ago     present           its files are removed
+ended                absent, twice     what was made for it is forgotten
 
 Each experiment is a transaction of its own kind: one that cannot be reconciled is set aside, and the others go on.
 """
@@ -30,7 +31,7 @@ from submarine_jupyter_server import lifecycle
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.outbox import now_ms
 from submarine_jupyter_server.requests import stored
-from submarine_jupyter_server.store import changes, events, experiments, idempotency, outbox, replicas
+from submarine_jupyter_server.store import changes, events, experiments, idempotency, objects, outbox, replicas
 from submarine_jupyter_server.store.clock import SteadyClock
 from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
@@ -174,15 +175,19 @@ class _Known(Collection[str]):
         self._last = 0
 
     def refresh(self, tx: Connection, target: str) -> dict[str, str]:
-        """Fetch what is new; return the live experiments without an order under way, each with its namespace."""
+        """Fetch what is new; return those that something may be there of, each with its namespace.
+
+        They have no order under way: they are live, or something was made for them before they ended.
+        """
         self._last, new = experiments.ids_after(tx, target, self._last)
         first = not self._all
         self._all.update(new)
         live = {row.id: row.namespace for row in experiments.live(tx, target)}
         ordered = outbox.ordered(tx)
         deleted = experiments.deleted_ids(tx, target) if first else frozenset()
-        self._open = frozenset(live) | ordered | deleted
-        return {experiment_id: namespace for experiment_id, namespace in live.items() if experiment_id not in ordered}
+        ended = objects.ended(tx, target)
+        self._open = frozenset(live) | ordered | deleted | ended.keys()
+        return ended | {name: namespace for name, namespace in live.items() if name not in ordered}
 
     def __contains__(self, experiment_id: object) -> bool:
         return experiment_id in self._all and experiment_id not in self._open
@@ -235,6 +240,8 @@ def _catch_up(tx: Connection, row: ExperimentRow, item: Found) -> ExperimentRow:
         return row
     texts = stored(launch.spec, row.id)
     row = changes.take_over(tx, row, texts, generation=launch.generation, attempt=launch.attempt)
+    if item.made is not None:
+        objects.put(tx, item.made)
     lifecycle.record(tx, row, "changed")
     log.warning("%s is at generation %d on target %s: its row was behind", row.id, row.generation, row.target)
     return row
@@ -261,8 +268,11 @@ def _stop(tx: Connection, row: ExperimentRow, item: Found) -> None:
 def _end(tx: Connection, target: str, gone: list[str]) -> None:
     """Give those that are gone to the target again if they never began, or end them."""
     for experiment_id in gone:
+        if outbox.pending(tx, experiment_id) is not None:
+            continue
         row = experiments.find(tx, experiment_id)
-        if row is None or Status(row.status).final or outbox.pending(tx, row.id) is not None:
+        objects.erase(tx, experiment_id)
+        if row is None or Status(row.status).final:
             continue
         if row.status == Status.ACCEPTED and row.stop_requested is None:
             outbox.put(tx, row, "ensure")
@@ -309,6 +319,8 @@ def _restore(tx: Connection, target: str, item: Found) -> int:
     )
     if counter := re.fullmatch(r"experiment-\d+-(\d+)", row.id):
         experiments.raise_counter(tx, int(counter[1]))
+    if item.made is not None:
+        objects.put(tx, item.made)
     lifecycle.record(tx, row, "restored")
     lifecycle.apply(tx, observation)
     if not observation.status.final:

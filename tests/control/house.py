@@ -16,6 +16,7 @@ from submarine_jupyter_server import service as service_module
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.service import Service
 from submarine_jupyter_server.store import events, experiments, outbox
+from submarine_jupyter_server.targets.base import Made
 from tests.control.world import CommandedTarget, World
 
 FINAL = ("Succeeded", "Failed")
@@ -52,6 +53,13 @@ class House:
     @property
     def service(self) -> Service:
         return self.services[0]
+
+    @property
+    def given(self) -> list[Made]:
+        """What the target of the first server was told at its start to have made."""
+        target = self.service.targets["local"]
+        assert isinstance(target, CommandedTarget)
+        return target.given
 
     async def open(self) -> None:
         """Start one more server."""

@@ -130,3 +130,19 @@ def _stop(tx: Connection, experiment_id: str, *, tried: int) -> None:
     assert row is not None
     order = outbox.put(tx, row, "stop")
     tx.execute(outbox_table.update().where(outbox_table.c.seq == order.seq).values(attempts=tried))
+
+
+async def test_what_was_made_is_kept_with_the_end_of_its_order_and_given_to_the_next_server(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        kept, deleted = [await create(house) for _ in range(2)]
+        house.world.troubles = [Trouble("unknown")]
+        await house.service.experiments.patch(kept, {"meta": {"cmd": "train more"}}, merge=True)
+        await house.quiet()
+        await house.service.experiments.delete(deleted)
+        await house.quiet()
+        await house.close()
+        await house.open()
+        made = house.world.things[kept].made
+        assert made is not None
+        assert (made.attempt, made.generation) == (2, 2)
+        assert house.given == [made]

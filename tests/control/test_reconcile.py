@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.service import Service
-from submarine_jupyter_server.store import experiments
+from submarine_jupyter_server.store import experiments, objects
 from submarine_jupyter_server.targets.base import Inventory
 from tests.control.conftest import opened
 from tests.control.house import House
@@ -114,6 +114,7 @@ async def test_history_is_not_read_again(tmp_path: Path, monkeypatch: pytest.Mon
         await house.quiet()
         house.world.things[names[0]].end(Status.SUCCEEDED, "")
         await house.quiet()
+        await house.service.db.write(lambda tx: objects.erase(tx, names[0]))
         asked: list[Collection[str]] = []
         inventory = target_of(house.service).inventory
 
@@ -211,3 +212,36 @@ async def test_what_stays_unreadable_is_named_and_what_was_hidden_for_a_moment_i
         assert reconcile.aside == {}
         await reconcile.run()
         assert list(reconcile.aside) == names[:1]
+
+
+async def test_what_was_made_is_known_until_it_is_gone_for_sure(tmp_path: Path) -> None:
+    async with opened(tmp_path, reconcile_seconds=1000) as house:
+        names = [await create(house) for _ in range(2)]
+        await house.quiet()
+        for name in names:
+            house.world.things[name].end(Status.SUCCEEDED, "")
+        await house.quiet()
+        await compare(house, 3)
+
+        async def known() -> list[str]:
+            made = await house.service.db.read(lambda tx: objects.all_of(tx, "local"))
+            return [item.experiment_id for item in made]
+
+        assert await known() == names
+        del house.world.things[names[0]]
+        await compare(house, 1)
+        assert await known() == names
+        await compare(house, 2)
+        assert await known() == names[1:]
+
+
+async def test_a_row_that_is_written_again_knows_what_was_made(tmp_path: Path) -> None:
+    async with opened(tmp_path, reconcile_seconds=1000) as house:
+        made = await create(house)
+        await house.quiet()
+        await house.service.db.write(lambda tx: experiments.forget(tx, made))
+        for _ in range(2):
+            await house.close()
+            await house.open()
+            await house.quiet()
+        assert house.given == [house.world.things[made].made]

@@ -21,6 +21,7 @@ from submarine_jupyter_server.targets.base import (
     Inventory,
     Launch,
     Made,
+    ObjectRef,
     Observation,
     Recall,
     ReplicaState,
@@ -45,6 +46,7 @@ class Thing:
     launch: Launch
     attempts: dict[int, str] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
+    made: Made | None = None
     buried: bool = False
     unsure: bool = False  # the last order was carried out, and nobody was told
 
@@ -64,6 +66,7 @@ class World:
         self.troubles: list[Trouble] = []
         self.gate = asyncio.Event()
         self.numbers = itertools.count(1)
+        self.uids = (f"object-{number}" for number in itertools.count(1))
 
     @property
     def processes(self) -> list[tuple[str, int]]:
@@ -93,6 +96,7 @@ class CommandedTarget:
     def __init__(self, world: World, name: str = "local") -> None:
         self.name = name
         self.world = world
+        self.given: list[Made] = []
         self._sink: Sink | None = None
         self._told: dict[str, Observation] = {}
 
@@ -106,10 +110,11 @@ class CommandedTarget:
         return []
 
     async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = (), recall: Recall | None = None) -> None:
+        self.given = list(made)
         self._sink = sink
         await self.report()
 
-    async def ensure(self, launch: Launch) -> None:
+    async def ensure(self, launch: Launch) -> Made | None:
         end = await self._trouble("ensure", launch.experiment_id)
         thing = self.world.things.get(launch.experiment_id)
         if thing is None:
@@ -117,13 +122,17 @@ class CommandedTarget:
         elif thing.buried or thing.launch.uid != launch.uid:
             raise TargetRefused(f"{launch.experiment_id} was deleted")
         elif (thing.launch.attempt, thing.launch.generation) > (launch.attempt, launch.generation):
-            return
+            return None
         thing.launch = launch
         if launch.attempt not in thing.attempts:
             thing.end()
             thing.attempts[launch.attempt] = QUEUED
+            thing.made = self._make(launch)
+        if thing.made is not None:
+            thing.made = replace(thing.made, generation=launch.generation)
         thing.unsure = end == "unknown"
         await self._settle(end)
+        return thing.made
 
     async def stop(self, launch: Launch) -> None:
         end = await self._trouble("stop", launch.experiment_id)
@@ -173,6 +182,12 @@ class CommandedTarget:
             await self._sink(seen)
             self._told[name] = seen
 
+    def _make(self, launch: Launch) -> Made:
+        name = launch.experiment_id
+        objects = [ObjectRef("Job", "default", name, next(self.world.uids))]
+        objects += [ObjectRef("Secret", "default", f"{name}-env", next(self.world.uids))]
+        return Made(name, launch.uid, launch.attempt, launch.generation, tuple(objects))
+
     async def _trouble(self, op: str, experiment_id: str) -> str:
         trouble = self.world.troubles.pop(0) if self.world.troubles else Trouble("ok")
         if trouble.slow:
@@ -196,7 +211,7 @@ class CommandedTarget:
     def _found(self, name: str) -> Found:
         thing = self.world.things[name]
         seen = self._observe(thing)
-        return Found(name, thing.launch, thing.buried, seen, buried=thing.buried, authentic=True)
+        return Found(name, thing.launch, thing.buried, seen, thing.buried, True, thing.made)
 
     def _observe(self, thing: Thing) -> Observation:
         launch = thing.launch

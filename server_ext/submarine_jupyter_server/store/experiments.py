@@ -15,7 +15,7 @@ from . import tags
 from .ballast import require_space
 from .listing import Page, Query, count, page
 from .rows import FINAL_RANK, RANK, WHOLE, ExperimentRow, ListRow, NewExperiment, one, whole
-from .tables import attempt_spec, event, experiment, log_position, meta, metric, replica
+from .tables import attempt_spec, event, experiment, log_position, made_object, meta, metric, replica
 from .transitions import advance
 
 __all__ = [
@@ -175,7 +175,7 @@ def scrub(tx: Connection, experiment_id: str) -> None:
     of = (experiment.c.id == experiment_id, experiment.c.deleted.is_not(None))
     empty = {"spec": "{}", "wire_spec": "{}", "list_spec": None, "applied": None, "name": "", "notes": "[]"}
     if tx.execute(sa.update(experiment).where(*of).values(empty | {"reason": None, "message": None})).rowcount:
-        for table in (attempt_spec, replica, metric, log_position):
+        for table in (attempt_spec, replica, metric, log_position, made_object):
             tx.execute(sa.delete(table).where(table.c.experiment_id == experiment_id))
         tx.execute(sa.update(event).where(event.c.experiment_id == experiment_id).values(message=None, data=None))
 

@@ -125,6 +125,21 @@ replica = Table(
     sqlite_with_rowid=False,
 )
 
+# What a target has made for an experiment, as its API named it: only this is the experiment's own.
+made_object = Table(
+    "object",
+    metadata,
+    _experiment_id(primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("namespace", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("uid", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # At most one order per experiment: the latest intention.
 outbox = Table(
     "outbox",

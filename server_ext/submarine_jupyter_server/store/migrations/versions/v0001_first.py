@@ -99,6 +99,21 @@ _STATEMENTS = (
     WITHOUT ROWID
     """,
     """
+    CREATE TABLE object (
+        experiment_id TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        attempt INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        namespace TEXT NOT NULL,
+        name TEXT NOT NULL,
+        uid TEXT NOT NULL,
+        PRIMARY KEY (experiment_id, position),
+        FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
+    )
+    WITHOUT ROWID
+    """,
+    """
     CREATE TABLE outbox (
         seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
         experiment_id TEXT NOT NULL,
