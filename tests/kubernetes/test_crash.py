@@ -59,9 +59,10 @@ def test_submit(cluster: Cluster, jobs: ClusterServer, point: str) -> None:
     experiment_id = jobs.submit(body(), headers=headers)
     jobs.status(experiment_id, "Running")
     assert [found["experimentId"] for found in jobs.result("GET")] == [experiment_id]
+    stem = f"{experiment_id}-{jobs.result('GET', f'/{experiment_id}')['uid'][:8]}"
     expected = {
-        f"jobs/{experiment_id}-worker", f"jobs/{experiment_id}-ps", f"services/{experiment_id}",
-        f"configmaps/{experiment_id}-cluster-1", f"secrets/{experiment_id}-env-1",
+        f"jobs/{experiment_id}-worker", f"jobs/{experiment_id}-ps", f"services/{stem}",
+        f"configmaps/{stem}-cluster-1", f"secrets/{stem}-env-1",
     }  # fmt: skip
     wait("all objects", lambda: expected <= set(left(cluster.api, jobs.namespace)))
     assert {item for item in left(cluster.api, jobs.namespace) if not item.startswith("pods/")} == expected

@@ -82,7 +82,7 @@ async def test_each_right_that_is_taken_away_is_named(cluster: Cluster, fake_nam
         await connection.close()
     told = sentences([item for item in found if item.resource != "jobsets"])
     assert [text.replace(f" in namespace {fake_namespace}", "").split(" (")[0] for text in told] == [
-        "it may not create secrets: secret variables cannot be sent along; grant verb create",
+        "it may not create or delete secrets: secret variables cannot be sent along; grant verbs create and delete",
         "it may not list or watch pods: statuses stay unknown; grant verbs list and watch",
         "it may not get pods/log: logs are not kept; grant verb get",
     ]

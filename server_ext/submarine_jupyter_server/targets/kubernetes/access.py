@@ -68,14 +68,14 @@ NEEDS: tuple[Need, ...] = (
         )
         for kind in KINDS.values()
     ),
-    # What an own object owns goes with it: nobody needs the right to delete it, nor to read a Secret.
+    # What an own object owns goes with it. A Secret is never read: one of its name that may be of others is replaced.
     Need("", "services", dict.fromkeys(("create", "get"), "replicas of plain Jobs do not find each other")),
     Need(
         "",
         "configmaps",
         {**dict.fromkeys(("create", "get"), "code cannot be sent along"), "patch": "plain Jobs cannot be scaled"},
     ),
-    Need("", "secrets", {"create": "secret variables cannot be sent along"}),
+    Need("", "secrets", dict.fromkeys(("create", "delete"), "secret variables cannot be sent along")),
     Need("", "pods", _UNKNOWN),
     Need("", "pods/log", {"get": "logs are not kept"}),
     Need("", "events", dict.fromkeys(("list", "watch"), "why a pod does not start stays unknown")),

@@ -98,14 +98,17 @@ def started(objects: list[Json], container: Json, index: int) -> dict[str, str]:
     return dict(line.split("=", 1) for line in output.decode().split("\0") if line)
 
 
-def address(kind: str, framework: str, experiment_id: str, *, alone: bool) -> Callable[[Member], tuple[str, int]]:
+def address(kind: str, framework: str, launch: Launch, *, alone: bool) -> Callable[[Member], tuple[str, int]]:
+    stem = f"{launch.experiment_id}-{launch.uid[:8]}"
+
     def find(member: Member) -> tuple[str, int]:
+        experiment_id = launch.experiment_id
         if alone:
             return "localhost", PORTS[framework]
         host = {
             "tfjob": f"{experiment_id}-{member.name}.space.svc",
-            "jobset": f"{experiment_id}-{member.role.lower()}-0-{member.index}.{experiment_id}.space.svc",
-            "indexed_jobs": f"{experiment_id}-{member.name}.{experiment_id}.space.svc",
+            "jobset": f"{experiment_id}-{member.role.lower()}-0-{member.index}.{stem}.space.svc",
+            "indexed_jobs": f"{experiment_id}-{member.name}.{stem}.space.svc",
         }.get(kind, f"{experiment_id}-{member.name}")
         return host, PORTS[framework]
 
@@ -133,7 +136,7 @@ def test_every_replica_has_the_environment_of_the_contract(
     launch = launch_of_spec(body(framework, counts))
     objects = render(launch, kind=kind, **SPACE)
     for member in members(launch.spec):
-        find = address(kind, framework, launch.experiment_id, alone=sum(counts.values()) == 1)
+        find = address(kind, framework, launch, alone=sum(counts.values()) == 1)
         contract = environment(launch.spec, launch.experiment_id, member, find)
         left_to_operator = OPERATOR.get(kind, set()) if len(members(launch.spec)) > 1 or kind != "tfjob" else set()
         if kind == "pytorchjob" and "Master" not in counts:
@@ -161,7 +164,7 @@ def test_the_addresses_of_plain_jobs_are_the_host_names_of_their_pods(
         subdomain = job["spec"]["template"]["spec"]["subdomain"]
         assert subdomain == service["metadata"]["name"]
         assert service["spec"]["selector"].items() <= job["spec"]["template"]["metadata"]["labels"].items()
-        host, port = address("indexed_jobs", framework, launch.experiment_id, alone=False)(member)
+        host, port = address("indexed_jobs", framework, launch, alone=False)(member)
         assert host == f"{job['metadata']['name']}-{member.index}.{subdomain}.space.svc"
         [opened] = job["spec"]["template"]["spec"]["containers"][0]["ports"]
         assert opened["containerPort"] == port

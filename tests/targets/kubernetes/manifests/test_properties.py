@@ -16,11 +16,14 @@ from submarine_jupyter.models import FRAMEWORKS, LEADERS
 from submarine_jupyter_server.targets.base import Launch
 from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, Json, owned, render
 from submarine_jupyter_server.targets.kubernetes.manifests.metadata import SPEC, unpack
+from submarine_jupyter_server.targets.kubernetes.manifests.record import EXPERIMENT_ID
 
 LaunchOf = Callable[..., Launch]
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 CONFIG_KEY = re.compile(r"(?!\.\.)[-._a-zA-Z0-9]{1,253}")
+# All names made from it must still fit.
+LONGEST_ID = f"experiment-{10**15 - 1}-{10**9 - 1}"
 FORBIDDEN = {
     "hostPath",
     "hostNetwork",
@@ -123,7 +126,7 @@ def rendered(
         if body["meta"]["framework"] not in kind.frameworks:
             continue
         try:
-            launch = make(body, owner=owner)
+            launch = make(body, owner=owner, experiment_id=LONGEST_ID, attempt=10**9)
             objects = render(launch, kind=name, namespace="space", options=options)
         except InvalidSpec:
             event(f"{name} refused")
@@ -155,17 +158,32 @@ def pod_names(kind: str, launch: Launch) -> Iterator[str]:
         yield f"{launch.experiment_id}-{role.lower()}{middle}-{task.replicas - 1}{suffix}"
 
 
+def subdomains(objects: list[Json]) -> Iterator[str]:
+    for item in objects:
+        for key, part in every(item.get("spec")):
+            if key == "subdomain":
+                yield part
+
+
 @given(body=bodies(), owner=texts)
 def test_whatever_is_rendered_is_harmless_and_valid(body: dict[str, Any], owner: str, launch_of_spec: LaunchOf) -> None:
     for kind, launch, objects in rendered(body, owner, launch_of_spec, ClusterOptions()):
         check_objects(kind, launch, objects)
 
 
+def test_the_longest_id_is_one() -> None:
+    assert EXPERIMENT_ID.fullmatch(LONGEST_ID)
+    assert not EXPERIMENT_ID.fullmatch(f"{LONGEST_ID}0")
+
+
 def check_objects(kind: str, launch: Launch, objects: list[Json]) -> None:
     json.dumps(objects, ensure_ascii=False, allow_nan=False).encode()
     for template in templates(objects):
         check_pod(template["spec"])
-    for name in [*(item["metadata"]["name"] for item in objects), *pod_names(kind, launch)]:
+    for item in objects:
+        plain = item["kind"] in ("ConfigMap", "Secret")  # their names are nobody's label and no host's
+        assert (CONFIG_KEY if plain else LABEL).fullmatch(item["metadata"]["name"])
+    for name in [*pod_names(kind, launch), *subdomains(objects)]:
         assert LABEL.fullmatch(name), name
     assert len({(item["kind"], item["metadata"]["name"]) for item in objects}) == len(objects)
     for holder in [*objects, *templates(objects)]:

@@ -1,14 +1,16 @@
 """From an experiment to Kubernetes objects: pure functions, one module per kind of object.
 
 ``choose`` names the kind, ``render`` makes the objects: the first is the experiment's own, ``owned`` makes it the owner
-of the rest once the cluster has given its uid. ``scale`` makes the patches for what may change while it runs.
+of the rest once the cluster has given its uid, and ``is_same`` judges what has the name of one of these already.
+``scale`` makes the patches for what may change while it runs.
 ``refuse`` says before any of that what can never run. What is found on a cluster is judged by `seal`, and read by
 `record`.
 """
 
 from .draft import ClusterOptions, Json, Kind
 from .kinds import KINDS, choose, refuse, render
-from .metadata import launch_of, owned
+from .metadata import launch_of
+from .owned import is_same, owned
 from .scaling import Patch, scale
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "Kind",
     "Patch",
     "choose",
+    "is_same",
     "launch_of",
     "owned",
     "refuse",

@@ -94,7 +94,7 @@ def _files(code: CodeSpec | None) -> dict[str, str]:
 
 
 def _name(draft: Draft) -> str:
-    return f"{draft.id}-code-{draft.launch.attempt}"
+    return f"{draft.stem}-code-{draft.launch.attempt}"
 
 
 def _keys(draft: Draft) -> dict[str, tuple[str, str]]:

@@ -53,8 +53,13 @@ class Draft:
 
     @property
     def id(self) -> str:
-        """Return the experiment's id: the name of its object and the start of all names it leads to."""
+        """Return the experiment's id: the name of its object and the start of the names of its replicas."""
         return self.launch.experiment_id
+
+    @property
+    def stem(self) -> str:
+        """Return the start of the names of what belongs to it: nobody can take them before it exists."""
+        return f"{self.id}-{self.launch.uid[:8]}"
 
     @property
     def spec(self) -> ExperimentSpec:

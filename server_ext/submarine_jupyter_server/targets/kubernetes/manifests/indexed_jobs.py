@@ -23,8 +23,8 @@ def objects(draft: Draft) -> list[Json]:
     first = leader(draft.spec)
     wiring = Wiring(
         INDEX_LABEL,
-        pods.address(draft, "{id}-{role}-{index}.{id}.{namespace}.svc"),
-        shared=f"{draft.id}-cluster-{draft.launch.attempt}" if _distributed(draft) else None,
+        pods.address(draft, "{id}-{role}-{index}.{stem}.{namespace}.svc"),
+        shared=f"{draft.stem}-cluster-{draft.launch.attempt}" if _distributed(draft) else None,
     )
     return [
         _job(draft, first, wiring),
@@ -46,7 +46,7 @@ KIND = Kind("indexed_jobs", "batch/v1", "Job", "jobs", _FRAMEWORKS, objects, _pr
 def _job(draft: Draft, role: str, wiring: Wiring) -> Json:
     name = f"{draft.id}-{role.lower()}"
     own = role == leader(draft.spec)
-    subdomain = draft.id if _distributed(draft) else None
+    subdomain = draft.stem if _distributed(draft) else None
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -78,7 +78,7 @@ def _service(draft: Draft) -> list[Json]:
         "selector": {EXPERIMENT_LABEL: draft.id},
         "ports": [{"name": name, "port": port}],
     }
-    return [{"apiVersion": "v1", "kind": "Service", "metadata": metadata(draft, draft.id), "spec": spec}]
+    return [{"apiVersion": "v1", "kind": "Service", "metadata": metadata(draft, draft.stem), "spec": spec}]
 
 
 def _distributed(draft: Draft) -> bool:

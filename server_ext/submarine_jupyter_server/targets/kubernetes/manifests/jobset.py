@@ -19,7 +19,7 @@ _TOO_LATE = {"name": "deadline", "action": "FailJobSet", "onJobFailureReasons": 
 
 def objects(draft: Draft) -> list[Json]:
     """Return the JobSet, then what it owns."""
-    wiring = Wiring(INDEX_LABEL, pods.address(draft, "{id}-{role}-0-{index}.{id}.{namespace}.svc"))
+    wiring = Wiring(INDEX_LABEL, pods.address(draft, "{id}-{role}-0-{index}.{stem}.{namespace}.svc"))
     job_set = {
         "apiVersion": "jobset.x-k8s.io/v1alpha2",
         "kind": "JobSet",
@@ -28,7 +28,7 @@ def objects(draft: Draft) -> list[Json]:
             {
                 "suspend": True if draft.runtime.queue else None,
                 "ttlSecondsAfterFinished": draft.ttl,
-                "network": {"enableDNSHostnames": True, "subdomain": draft.id, "publishNotReadyAddresses": True},
+                "network": {"enableDNSHostnames": True, "subdomain": draft.stem, "publishNotReadyAddresses": True},
                 "successPolicy": {
                     "operator": "All",
                     "targetReplicatedJobs": [role.lower() for role in deciding(draft.spec)],

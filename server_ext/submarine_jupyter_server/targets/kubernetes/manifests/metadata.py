@@ -85,22 +85,6 @@ def in_queue(draft: Draft, metadata: Json) -> Json:
     return metadata
 
 
-def owned(objects: list[Json], uid: str) -> list[Json]:
-    """Return all objects but the first, each owned by the first, whose uid the cluster has given.
-
-    ``blockOwnerDeletion`` stays false: setting it takes the right to change finalizers.
-    """
-    first, *rest = objects
-    reference = {
-        "apiVersion": first["apiVersion"],
-        "kind": first["kind"],
-        "name": first["metadata"]["name"],
-        "uid": uid,
-        "blockOwnerDeletion": False,
-    }
-    return [{**item, "metadata": {**item["metadata"], "ownerReferences": [reference]}} for item in rest]
-
-
 def launch_of(found: Mapping[str, Json]) -> Launch:
     """Return the launch recorded on an experiment's own object; secret values are masked, the code has no text.
 

@@ -33,13 +33,15 @@ def template(draft: Draft, role: str, wiring: Wiring, **fields: str | None) -> J
 
 
 def address(draft: Draft, pattern: str) -> Address:
-    """Return where replicas are; ``pattern`` has places for the experiment's id, role, index and namespace."""
+    """Return where replicas are; ``pattern`` has places for id, stem, role, index and namespace."""
     alone = len(members(draft.spec)) == 1
 
     def find(member: Member) -> tuple[str, int]:
         if alone:  # nothing gives a name to a pod that nobody looks for
             return "localhost", PORTS[draft.spec.meta.framework][1]
-        host = pattern.format(id=draft.id, role=member.role.lower(), index=member.index, namespace=draft.namespace)
+        host = pattern.format(
+            id=draft.id, stem=draft.stem, role=member.role.lower(), index=member.index, namespace=draft.namespace
+        )
         return host, PORTS[draft.spec.meta.framework][1]
 
     return find

@@ -10,7 +10,7 @@ from .metadata import metadata
 
 def secret_name(draft: Draft) -> str:
     """Return the Secret's name: another one for each attempt, as nodes may remember the former."""
-    return f"{draft.id}-env-{draft.launch.attempt}"
+    return f"{draft.stem}-env-{draft.launch.attempt}"
 
 
 def references(draft: Draft, role: str) -> dict[str, str]:
