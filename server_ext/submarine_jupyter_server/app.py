@@ -72,6 +72,13 @@ class SubmarineExtension(ExtensionApp):
         help="Name of this server on clusters that it shares with others: a DNS label of at most 40 characters, which "
         "must not change. None: a random one, kept in the data directory.",
     ).tag(config=True)
+    signing_key_file = Unicode(
+        None,
+        allow_none=True,
+        help="File with the key, 64 hexadecimal digits, that signs what this server writes on its objects on clusters: "
+        "by this alone a lost database is rebuilt from there. Servers that may take over from each other share it. "
+        "None: a random one, kept in the data directory.",
+    ).tag(config=True)
     local_enabled = Bool(True, help="Whether experiments may run as processes of this machine.").tag(config=True)
     local_cpus = Float(
         None,
@@ -199,6 +206,7 @@ class SubmarineExtension(ExtensionApp):
             default_target=self.default_target or default_target(targets, os.environ, local=self.local_enabled),
             targets=targets,
             instance=self.instance_name,
+            signing_key_file=Path(self.signing_key_file).expanduser().absolute() if self.signing_key_file else None,
             local_enabled=self.local_enabled,
             local_cpus=self.local_cpus,
             local_memory=self.local_memory,

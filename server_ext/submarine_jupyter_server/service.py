@@ -18,7 +18,7 @@ from typing import Any
 
 from submarine_jupyter.errors import Unavailable
 from submarine_jupyter.models import ExperimentSpec, Status
-from submarine_jupyter_server.config import ServiceConfig, kept_instance
+from submarine_jupyter_server.config import ServiceConfig, kept_instance, kept_key
 from submarine_jupyter_server.experiments import Experiments
 from submarine_jupyter_server.insight import Insight
 from submarine_jupyter_server.leader import Leader
@@ -85,6 +85,9 @@ class Service:
             await begun(lambda: importlib.import_module(_KUBERNETES), "submarine import")
         if config.targets and config.instance is None:
             config = replace(config, instance=await begun(lambda: kept_instance(config.data_dir), "submarine instance"))
+        if config.targets:
+            key = await begun(lambda: kept_key(config.data_dir, config.signing_key_file), "submarine signing key")
+            config = replace(config, signing_key=key)
         targets = _targets(config)
         if config.default_target not in targets:
             raise Unavailable(
@@ -222,8 +225,9 @@ def _targets(config: ServiceConfig) -> dict[str, ComputeTarget]:
         from submarine_jupyter_server.targets.kubernetes.target import KubernetesTarget
 
         settings = settings_of(name, options)
-        runs, log_cap = config.data_dir / "runs", config.log_cap_bytes
-        targets.append(KubernetesTarget(settings, instance=config.instance or "", runs=runs, log_cap=log_cap))
+        runs, log_cap, key = config.data_dir / "runs", config.log_cap_bytes, config.signing_key
+        target = KubernetesTarget(settings, instance=config.instance or "", runs=runs, log_cap=log_cap, key=key)
+        targets.append(target)
     return {target.name: target for target in targets}
 
 
