@@ -277,9 +277,8 @@ def test_an_administrator_can_leave_cpu_without_a_limit(launch_of_spec: LaunchOf
         "meta": {"name": "x", "framework": "Standalone", "cmd": "true"},
         "spec": {"Worker": {"resources": "cpu=1,memory=1Gi"}},
     }
-    options = ClusterOptions(cpu_limit=False, image="busybox", ttl_after_finished=None)
+    options = ClusterOptions(cpu_limit=False, image="busybox")
     [job] = render(launch_of_spec(body), kind="indexed_jobs", namespace="space", options=options)
-    assert "ttlSecondsAfterFinished" not in job["spec"]
     [container] = job["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "busybox"
     assert container["resources"] == {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "1Gi"}}

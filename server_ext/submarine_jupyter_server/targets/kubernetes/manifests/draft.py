@@ -74,7 +74,7 @@ class Draft:
 
     @property
     def ttl(self) -> int | None:
-        """Return the seconds after which the cluster removes the finished experiment."""
+        """Return the seconds after its end when the cluster is to remove the experiment; None is never."""
         own = self.runtime.ttl_after_finished
         return self.options.ttl_after_finished if own is None else own
 

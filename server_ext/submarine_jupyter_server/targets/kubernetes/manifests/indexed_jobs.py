@@ -1,8 +1,8 @@
 """Plain Indexed Jobs, which every cluster runs: one per role, and a headless Service by which replicas find each other.
 
 The leader's Job is the experiment's own object and owns the rest, so that its deletion, or its time to live, removes
-everything even when no server of ours is running. Nobody but our server ends parameter servers when the leader is done
-(before that time is over). The host names of the pods are the names of the replicas: ``experiment-...-worker-0``.
+everything even when no server of ours is running. Nobody but our server ends parameter servers when the leader is done.
+The host names of the pods are the names of the replicas: ``experiment-...-worker-0``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from submarine_jupyter_server.targets.contract import members
 
 from . import code, environment, pods, secrets
 from .draft import Draft, Json, Kind, Wiring, only_set, roles
-from .jobs import INDEX_LABEL, deciding, job_spec, leader
+from .jobs import INDEX_LABEL, job_spec, leader
 from .metadata import EXPERIMENT_LABEL, in_queue, metadata, own_metadata
 
 _FRAMEWORKS = ("TensorFlow", "PyTorch", "XGBoost", "Standalone")
@@ -51,12 +51,7 @@ def _job(draft: Draft, role: str, wiring: Wiring) -> Json:
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": in_queue(draft, own_metadata(draft, name, role) if own else metadata(draft, name, role)),
-        "spec": only_set(
-            {
-                "suspend": True if draft.runtime.queue else None,
-                "ttlSecondsAfterFinished": draft.ttl if own and deciding(draft.spec) == [role] else None,
-            }
-        )
+        "spec": only_set({"suspend": True if draft.runtime.queue else None})
         | job_spec(draft, role, wiring, _restarts(draft), subdomain=subdomain),
     }
 

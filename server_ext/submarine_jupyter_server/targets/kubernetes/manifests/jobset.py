@@ -27,7 +27,6 @@ def objects(draft: Draft) -> list[Json]:
         "spec": only_set(
             {
                 "suspend": True if draft.runtime.queue else None,
-                "ttlSecondsAfterFinished": draft.ttl,
                 "network": {"enableDNSHostnames": True, "subdomain": draft.stem, "publishNotReadyAddresses": True},
                 "successPolicy": {
                     "operator": "All",

@@ -56,7 +56,6 @@ def _run_policy(draft: Draft) -> Json:
         {
             # Parameter servers never end by themselves; those that have ended keep their logs.
             "cleanPodPolicy": "Running",
-            "ttlSecondsAfterFinished": draft.ttl,
             "activeDeadlineSeconds": draft.runtime.max_run_time,
             # It fails a job *at* this number of restarts, all replicas counted.
             "backoffLimit": retries + 1 if retries else None,
