@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from submarine_jupyter_server.targets.base import Launch
+from submarine_jupyter_server.targets.base import Launch, ObjectRef
 from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, Json, render, time_to_live
 from submarine_jupyter_server.targets.kubernetes.paths import own_collection
 from tests.cluster.api import ApiError, wait
@@ -40,7 +40,8 @@ def test_the_experiment_decides_before_the_administrator(
     own: int | None, option: int | None, expected: int | None, launch_of_spec: LaunchOf
 ) -> None:
     launch = launch_of_spec(body("jobset", ttlAfterFinished=own))
-    patch = time_to_live(launch, kind="jobset", options=ClusterOptions(ttl_after_finished=option))
+    ref = ObjectRef("JobSet", "space", launch.experiment_id, "")
+    patch = time_to_live(launch, ref, ClusterOptions(ttl_after_finished=option))
     assert (None if patch is None else patch.body["spec"]["ttlSecondsAfterFinished"]) == expected
 
 
@@ -61,9 +62,10 @@ def test_the_cluster_removes_what_has_ended_once_it_is_told_when(
         running[f"{collection}/{own['metadata']['name']}"] = kind, launch
     for path, (kind, launch) in running.items():
         wait(f"the end of {path}", lambda path=path: ended(cluster.api.get(path)))  # type: ignore[misc]
-        patch = time_to_live(launch, kind=kind, options=ClusterOptions())
+        ref = ObjectRef(KINDS[kind].kind, fake_namespace, path.rpartition("/")[2], "")
+        patch = time_to_live(launch, ref, ClusterOptions())
         assert patch is not None
-        assert path.endswith(patch.name)
+        assert (patch.api_version, patch.name) == (KINDS[kind].api_version, ref.name)
         cluster.api.patch(path, patch.body)
     for path in running:
         wait(f"no {path}", lambda path=path: gone(cluster, path))  # type: ignore[misc]

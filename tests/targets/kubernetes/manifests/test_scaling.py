@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from submarine_jupyter.errors import Conflict, InvalidSpec
 from submarine_jupyter_server.targets.base import Launch
-from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, Json, Patch, launch_of, render, scale
+from submarine_jupyter_server.targets.kubernetes.manifests import (
+    ClusterOptions,
+    Json,
+    Patch,
+    changes,
+    check,
+    launch_of,
+    render,
+)
+from submarine_jupyter_server.targets.kubernetes.manifests.metadata import RECORD, SPEC
 
 LaunchOf = Callable[..., Launch]
 SPACE: dict[str, Any] = {"namespace": "space", "options": ClusterOptions()}
@@ -44,7 +53,8 @@ def merged(target: Json, patch: Json) -> Json:
 
 def scaled(old: Json, new: Json, kind: str, make: LaunchOf) -> list[Patch]:
     one, other = make(old), make(new, generation=2)
-    patches = scale(one, other, kind=kind, **SPACE)
+    check(one, other, kind=kind, options=ClusterOptions())
+    patches = changes(other, kind=kind, **SPACE)
     objects = {(item["kind"], item["metadata"]["name"]): item for item in render(one, kind=kind, **SPACE)}
     for patch in patches:
         key = patch.kind, patch.name
@@ -90,17 +100,51 @@ def test_patched_is_the_same_as_made_anew(one: int, other: int, framework: str, 
     scaled(body(framework, workers=one), body(framework, workers=other), "indexed_jobs", launch_of_spec)
 
 
-def test_a_name_is_changed_in_the_record_only(launch_of_spec: LaunchOf) -> None:
+@pytest.mark.parametrize("kind", ["tfjob", "jobset", "indexed_jobs"])
+def test_a_name_can_change_of_every_kind(kind: str, launch_of_spec: LaunchOf) -> None:
     new = body()
     new["meta"] = {**new["meta"], "name": "better", "tags": ["a"]}
-    for kind in ("tfjob", "jobset", "indexed_jobs"):
-        [patch] = scaled(body(), new, kind, launch_of_spec)
-        assert patch.body.keys() == {"metadata"}
+    *_, own = scaled(body(), new, kind, launch_of_spec)
+    assert own.body["metadata"]["annotations"].keys() == set(RECORD)
+    assert own.body["metadata"]["annotations"]["submarine.apache.org/name"] == "better"
 
 
-def test_nothing_changed_is_no_patch(launch_of_spec: LaunchOf) -> None:
-    launch = launch_of_spec(body())
-    assert scale(launch, launch, kind="tfjob", **SPACE) == []
+@pytest.mark.parametrize(("kind", "framework"), [("jobset", "TensorFlow"), ("pytorchjob", "PyTorch")])
+def test_of_a_kind_that_is_fixed_only_the_record_changes(kind: str, framework: str, launch_of_spec: LaunchOf) -> None:
+    [patch] = changes(launch_of_spec(body(framework)), kind=kind, **SPACE)
+    assert patch.body.keys() == {"metadata"}
+
+
+def test_nothing_that_never_changes_is_patched(launch_of_spec: LaunchOf) -> None:
+    new = body(code={"syncMode": "inline", "files": {"a.py": "1"}}, runtime={"secrets": {"A": "canary"}})
+    patches = changes(launch_of_spec(new), kind="indexed_jobs", **SPACE)
+    cluster = f"{ID}-0b617cea-cluster-1"
+    assert [(patch.kind, patch.name) for patch in patches] == [("ConfigMap", cluster), ("Job", f"{ID}-worker")]
+    assert "canary" not in str(patches)
+
+
+@given(number=st.integers(0, 2000), data=st.dictionaries(st.sampled_from(["WORLD_SIZE"]), st.text()), note=st.text())
+def test_what_others_have_changed_is_put_right(
+    number: int, data: dict[str, str], note: str, launch_of_spec: LaunchOf
+) -> None:
+    launch = launch_of_spec(body("PyTorch", workers=3))
+    for patch, item in zip(*pairs(launch), strict=True):
+        found = copy.deepcopy(item)
+        found["metadata"]["annotations"] |= (
+            dict.fromkeys(RECORD[:-2], note) if SPEC in item["metadata"]["annotations"] else {}
+        )
+        if item["kind"] == "ConfigMap":
+            found["data"] |= data
+        elif "worker" in item["metadata"]["name"]:
+            found["spec"] |= {"completions": number, "parallelism": number}
+        assert merged(found, patch.body) == item
+
+
+def pairs(launch: Launch) -> tuple[list[Patch], list[Json]]:
+    """Return the patches of plain Jobs and, for each, its object."""
+    patches = changes(launch, kind="indexed_jobs", **SPACE)
+    objects = {item["metadata"]["name"]: item for item in render(launch, kind="indexed_jobs", **SPACE)}
+    return patches, [objects[patch.name] for patch in patches]
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 ``choose`` names the kind, ``render`` makes the objects: the first is the experiment's own, ``owned`` makes it the owner
 of the rest once the cluster has given its uid, and ``is_same`` judges what has the name of one of these already.
-``scale`` makes the patches for what may change while it runs, ``time_to_live`` the one for what has ended.
-``refuse`` says before any of that what can never run. What is found on a cluster is judged by `seal`, and read by
-`record`.
+``check`` refuses what cannot change while it runs, ``changes`` makes the patches for what can, ``time_to_live`` the one
+for what has ended. ``refuse`` says before any of that what can never run. What is found on a cluster is judged by
+`seal`, and read by `record`.
 """
 
 from .draft import ClusterOptions, Json, Kind
@@ -12,7 +12,7 @@ from .kinds import KINDS, choose, refuse, render
 from .lifetime import time_to_live
 from .metadata import launch_of
 from .owned import is_same, owned
-from .scaling import Patch, scale
+from .scaling import Patch, changes, check, scale
 
 __all__ = [
     "KINDS",
@@ -20,6 +20,8 @@ __all__ = [
     "Json",
     "Kind",
     "Patch",
+    "changes",
+    "check",
     "choose",
     "is_same",
     "launch_of",

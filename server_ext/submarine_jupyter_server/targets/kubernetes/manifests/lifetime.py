@@ -8,20 +8,20 @@ what their webhooks leave open (JobSet 0.12, Training Operator 1.9).
 
 from __future__ import annotations
 
-from submarine_jupyter_server.targets.base import Launch
+from submarine_jupyter_server.targets.base import Launch, ObjectRef
 
 from .draft import ClusterOptions, Draft, Json
 from .kinds import KINDS
 from .kubeflow import API_VERSION
-from .record import own_name
 from .scaling import Patch
 
 
-def time_to_live(launch: Launch, *, kind: str, options: ClusterOptions) -> Patch | None:
+def time_to_live(launch: Launch, ref: ObjectRef, options: ClusterOptions) -> Patch | None:
     """Return the patch of the own object of an experiment that has ended; None if it is to stay."""
-    made, seconds = KINDS[kind], Draft.of(launch, "", options).ttl
+    seconds = Draft.of(launch, ref.namespace, options).ttl
     if seconds is None:
         return None
+    kind = next(kind for kind in KINDS.values() if kind.kind == ref.kind)
     lifetime: Json = {"ttlSecondsAfterFinished": seconds}
-    body = {"spec": {"runPolicy": lifetime} if made.api_version == API_VERSION else lifetime}
-    return Patch(made.api_version, made.kind, own_name(made.kind, launch.spec, launch.experiment_id), body)
+    body = {"spec": {"runPolicy": lifetime} if kind.api_version == API_VERSION else lifetime}
+    return Patch(kind.api_version, kind.kind, ref.name, body)

@@ -33,6 +33,7 @@ ATTEMPT = "submarine.apache.org/attempt"
 GENERATION = "submarine.apache.org/generation"
 ACCEPTED = "submarine.apache.org/accepted-ms"
 SPEC = "submarine.apache.org/spec"
+RECORD = (OWNER, NAME, SPEC, ATTEMPT, GENERATION, ACCEPTED, UID)
 NUDGED = "submarine.apache.org/nudged-ms"
 # All annotations of an object together may have 256 KiB.
 SPEC_LIMIT = 200 * 1024

@@ -11,6 +11,7 @@ from submarine_jupyter_server.targets.base import Launch
 
 from .draft import ClusterOptions, Draft, Json
 from .kinds import KINDS, render
+from .metadata import RECORD, ROLE_LABEL
 
 _Path = tuple[str, ...]
 _WORKERS = ("spec", "Worker", "replicas")
@@ -32,6 +33,56 @@ class Patch:
     kind: str
     name: str
     body: Json
+
+
+def check(old: Launch, new: Launch, *, kind: str, options: ClusterOptions) -> None:
+    """Refuse what cannot change while ``old`` runs; both are of one attempt, with all their secrets.
+
+    Raises InvalidSpec if ``new`` could not run at all, and Conflict, which says what is possible, if it cannot be
+    reached without starting all again.
+    """
+    space = old.spec.meta.namespace or ""
+    after, before = (
+        {_identity(item): item for item in render(launch, kind=kind, namespace=space, options=options)}
+        for launch in (new, old)
+    )
+    _refuse(Draft.of(old, space, options), Draft.of(new, space, options), kind)
+    if before.keys() != after.keys():
+        raise Conflict("this number of workers needs other objects than there are", hint=_ADVICE)
+    for name, item in before.items():
+        _refuse_others(item, after[name])
+
+
+def changes(new: Launch, *, kind: str, namespace: str, options: ClusterOptions) -> list[Patch]:
+    """Return the patches, in order, that make what runs ``new``, whatever it is now.
+
+    They hold all that may change, whether it does or not. Replicas that start later know the new number, those that run
+    do not.
+    """
+    own, *rest = render(new, kind=kind, namespace=namespace, options=options)
+    # What new replicas read comes before the order to start them, and the record that all is done at the end.
+    rest.sort(key=lambda item: item["kind"] != "ConfigMap")
+    record = {name: own["metadata"]["annotations"][name] for name in RECORD}
+    bodies = [(item, _changeable(item)) for item in rest]
+    bodies.append((own, {"metadata": {"annotations": record}, **_changeable(own)}))
+    return [Patch(item["apiVersion"], item["kind"], item["metadata"]["name"], body) for item, body in bodies if body]
+
+
+def _changeable(item: Json) -> Json:
+    """Return what may change of an object, as a merge patch."""
+    # Of plain Jobs only the workers' may become more or fewer.
+    fixed = item["kind"] == "Job" and item["metadata"]["labels"][ROLE_LABEL] != "worker"
+    body: Json = {}
+    for path in () if fixed or item.get("immutable") else _CHANGEABLE.get(item["kind"], ()):
+        value: Any = item
+        for key in path:
+            value = value.get(key) or {}
+        if value:
+            part = body
+            for key in path[:-1]:
+                part = part.setdefault(key, {})
+            part[path[-1]] = value
+    return body
 
 
 def scale(old: Launch, new: Launch, *, kind: str, namespace: str, options: ClusterOptions) -> list[Patch]:
@@ -66,13 +117,19 @@ def _refuse(old: Draft, new: Draft, kind: str) -> None:
         )
 
 
-def _patch(old: Json, new: Json) -> Patch:
-    body: Json = {}
+def _refuse_others(old: Json, new: Json) -> None:
+    """Refuse changes of an object that cannot be made while it runs."""
+    may_change = (("metadata", "annotations"), *_CHANGEABLE.get(old["kind"], ()))
     for path in _differences(old, new):
-        may_change = (("metadata", "annotations"), *_CHANGEABLE.get(old["kind"], ()))
         if old.get("immutable") or not any(path[: len(start)] == start for start in may_change):
             what = "secret values" if old["kind"] == "Secret" else "what replicas that run were given"
             raise Conflict(f"{what} cannot change", hint=_ADVICE)
+
+
+def _patch(old: Json, new: Json) -> Patch:
+    _refuse_others(old, new)
+    body: Json = {}
+    for path in _differences(old, new):
         part, value = body, new
         for key in path[:-1]:
             part, value = part.setdefault(key, {}), value[key]

@@ -14,13 +14,12 @@ from typing import Any
 
 from submarine_jupyter_server.targets.base import Launch, ObjectRef
 
-from .metadata import ACCEPTED, ATTEMPT, GENERATION, NAME, OWNER, SPEC, UID
+from .metadata import RECORD
 
 TOKEN = "submarine.apache.org/token"  # noqa: S105 - the name of an annotation
 SEAL = "submarine.apache.org/seal"
 # All annotations of an object together have less.
 _LONGEST = 256 * 1024
-_RECORD = (OWNER, NAME, SPEC, ATTEMPT, GENERATION, ACCEPTED, UID)
 
 
 def token(key: bytes, launch: Launch, kind: str, namespace: str, name: str) -> str:
@@ -38,7 +37,7 @@ def seal(key: bytes, notes: Mapping[str, str], ref: ObjectRef, experiment_id: st
 
     ``instance`` and ``target`` name the server and its target. Raises ValueError if a part of the record is missing.
     """
-    parts = [notes.get(name) for name in _RECORD]
+    parts = [notes.get(name) for name in RECORD]
     if not all(isinstance(part, str) and len(part) <= _LONGEST for part in parts):
         raise ValueError("it is not the record of an experiment: a part is missing, or is no text")
     place = (ref.kind, ref.namespace, ref.name, ref.uid)
