@@ -1,0 +1,246 @@
+"""Why an object of an experiment is not on the cluster: from what the API server says around it, and how it went.
+
+Absence alone says nothing of who did it. A time to live, a removed kind or namespace, an orphaning deletion and a
+person leave different traces, and after some causes there is none: then it is not known, and that is what is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from submarine_jupyter.errors import TargetUnavailable
+from submarine_jupyter_server.targets.base import Absence, ObjectRef
+
+from . import projection
+from .cluster import ApiError, Cluster, Unreachable
+from .manifests import KINDS, Json
+from .manifests.metadata import EXPERIMENT_LABEL
+from .paths import collection
+from .refusals import meaning, no_right
+
+# A missing object is asked for at most so often at a time: with a namespace a thousand may go at once.
+_AT_ONCE = 8
+_MOST_PODS = 500
+_MOST_NAMED = 5
+# The first that holds is told.
+_REASONS = (
+    "KindRemoved", "NamespaceDeleted", "Orphaned", "Replaced", "ResultNotKept", "ExternallyDeleted", "Lost"
+)  # fmt: skip
+# What controllers note about an object that has ended: of Jobs, of JobSets; and how those of the Training Operator end.
+_ENDED = frozenset(
+    {
+        "Completed", "BackoffLimitExceeded", "DeadlineExceeded", "FailedIndexes", "MaxFailedIndexesExceeded",
+        "PodFailurePolicy", "AllJobsCompleted", "FailedJobs", "ReachedMaxRestarts", "FailJobSetFailurePolicyAction",
+    }
+)  # fmt: skip
+_OPERATOR_ENDED = ("JobSucceeded", "JobFailed")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How an object went. ``watched``: without a pause until the end, and it had not ended by itself.
+
+    ``expires``: it had a time to live when it was seen last.
+    """
+
+    watched: bool = False
+    expires: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Orphans:
+    """Pods that run on without what made them: the ``replicas``, and the ``objects`` (``pod/name``) to delete."""
+
+    replicas: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the API server says around an object that it does not have.
+
+    ``replaced``: another one has its name. ``ended``: what its controller noted of its end, within the hour that events
+    are kept. ``readable`` is false where this server may not read it any more; then nothing else is known either.
+    """
+
+    served: bool = True
+    namespace_deleted: bool = False
+    replaced: bool = False
+    orphans: Orphans = Orphans()
+    ended: str | None = None
+    readable: bool = True
+
+
+def decide(ref: ObjectRef, facts: Facts, trace: Trace) -> Absence:
+    """Return why an object is not there. Raises TargetUnavailable where not even that is certain."""
+    kind, one = ref.kind, f"the {ref.kind} {ref.name}"
+    tail = _end_of(facts, trace)
+    if not facts.served:
+        return Absence(
+            "KindRemoved", f"an administrator removed {kind} from the cluster, and all {kind}s with it{tail}"
+        )
+    if facts.namespace_deleted:
+        return Absence("NamespaceDeleted", f"somebody deleted the namespace '{ref.namespace}', and all in it{tail}")
+    if facts.orphans.objects:
+        return Absence("Orphaned", _orphaned(ref, facts.orphans))
+    if facts.replaced:
+        message = f"somebody put another {kind} in the place of {ref.name}, which is left alone{tail}"
+        return Absence("Replaced", message)
+    if trace.watched and facts.readable:
+        return Absence("ExternallyDeleted", f"somebody deleted {one} from the cluster")
+    if trace.watched:
+        where = f"and this server may not read namespace '{ref.namespace}' any more"
+        return Absence("Lost", f"{one} was removed from the cluster, {where}: who did it is not known")
+    if not facts.readable:
+        raise TargetUnavailable(f"this server may not read namespace '{ref.namespace}' now", reason="NoPermission")
+    if facts.ended is not None:
+        return Absence("ResultNotKept", f"{one} ended and was removed while this server was away{tail}")
+    if trace.expires:
+        why = "and the cluster removed it after its time to live; how it ended is not known"
+        return Absence("ResultNotKept", f"{one} ended while this server was away, {why}")
+    unknown = "whether it had ended, and who removed it, is not known"
+    return Absence("Lost", f"{one} went from the cluster while this server was away: {unknown}")
+
+
+def telling(*found: Absence) -> Absence:
+    """Return what tells most: a namespace is gone with all traces soon, a kind keeps its own name for seconds."""
+    return min(found, key=lambda absence: _REASONS.index(absence.reason))
+
+
+class Absences:
+    """Asks one cluster why something is not there."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._room = asyncio.Semaphore(_AT_ONCE)
+
+    async def why(self, ref: ObjectRef, experiment_id: str, trace: Trace) -> Absence | None:
+        """Return why an object is not there, None if it is. Raises TargetUnavailable: then nothing is known."""
+        async with self._room:
+            try:
+                facts = await self._facts(ref, experiment_id)
+            except (ApiError, Unreachable) as error:
+                raise TargetUnavailable(str(meaning(error))) from error
+        return None if facts is None else decide(ref, facts, trace)
+
+    async def _facts(self, ref: ObjectRef, experiment_id: str) -> Facts | None:
+        kind = next(kind for kind in KINDS.values() if kind.kind == ref.kind)
+        path = f"{collection(kind.api_version, kind.plural, ref.namespace)}/{ref.name}"
+        replaced = False
+        try:
+            found = await self._cluster.call("GET", path)
+            if found["metadata"]["uid"] == ref.uid:
+                return None
+            replaced = True
+        except ApiError as error:
+            if error.status == 403 and no_right(error.message):
+                return Facts(readable=False)
+            if error.status != 404:
+                raise
+            # Without a Status it is the path that is not there.
+            if not error.reason and not await self._serves(kind.api_version, kind.kind):
+                return Facts(served=False)
+        deleted, orphans, ended = await asyncio.gather(
+            self._namespace_deleted(ref.namespace, experiment_id),
+            self._orphans(ref, experiment_id),
+            self._ended(ref),
+        )
+        return Facts(namespace_deleted=deleted, replaced=replaced, orphans=orphans, ended=ended)
+
+    async def _serves(self, api_version: str, kind: str) -> bool:
+        try:
+            group = await self._cluster.call("GET", f"/apis/{api_version}")
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return any(item.get("kind") == kind for item in group.get("resources") or ())
+
+    async def _namespace_deleted(self, namespace: str, name: str) -> bool:
+        """Tell whether a namespace takes nothing new for ever: asked so, it needs no right beyond those there are."""
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}}
+        try:
+            await self._cluster.call(
+                "POST", collection("v1", "configmaps", namespace), params={"dryRun": "All"}, body=body
+            )
+        except ApiError as error:
+            terminating = error.status == 403 and "is being terminated" in error.message
+            return terminating or (error.status == 404 and f'namespaces "{namespace}" not found' in error.message)
+        return False
+
+    async def _orphans(self, ref: ObjectRef, experiment_id: str) -> Orphans:
+        """Return the pods that nobody will end: their owner is gone and Kubernetes was told to let them be."""
+        pods, jobs = await asyncio.gather(
+            self._list(collection("v1", "pods", ref.namespace), experiment_id),
+            self._list(collection("batch/v1", "jobs", ref.namespace), experiment_id),
+        )
+        # The Jobs of a JobSet are left as its pods are; one of the same name is another one.
+        left = {_meta(job, "uid"): _meta(job, "name") for job in jobs if _owner(job) is None}
+        replicas, objects = set(), set()
+        for pod in pods:
+            owner, replica = _owner(pod), _running(pod, experiment_id)
+            if replica is not None and (owner is None or left.get(owner, ref.name) != ref.name):
+                replicas.add(replica)
+                objects.add(f"pod/{_meta(pod, 'name')}" if owner is None else f"job/{left[owner]}")
+        return Orphans(tuple(sorted(replicas)), tuple(sorted(objects)))
+
+    async def _list(self, path: str, experiment_id: str) -> list[Json]:
+        params = {"labelSelector": f"{EXPERIMENT_LABEL}={experiment_id}", "limit": str(_MOST_PODS)}
+        return await self._items(path, params)
+
+    async def _ended(self, ref: ObjectRef) -> str | None:
+        params = {"fieldSelector": f"involvedObject.uid={ref.uid}", "limit": "50"}
+        events = [
+            projection.event(item) for item in await self._items(collection("v1", "events", ref.namespace), params)
+        ]
+        ends = [event for event in events if event.reason in _ENDED or event.reason.endswith(_OPERATOR_ENDED)]
+        last = max(ends, key=lambda event: event.at_ms, default=None)
+        return None if last is None else f"{last.reason}: {last.message[:200]}" if last.message else last.reason
+
+    async def _items(self, path: str, params: dict[str, str]) -> list[Json]:
+        try:
+            return list((await self._cluster.call("GET", path, params=params)).get("items") or ())
+        except ApiError as error:
+            if error.status == 403:
+                return []  # it says less then
+            raise
+
+
+def _end_of(facts: Facts, trace: Trace) -> str:
+    """Return what is known of the end of something that went while nobody watched it."""
+    if facts.ended is not None:
+        return f"; what the cluster noted last of it is {facts.ended!r}"
+    return "" if trace.watched else "; whether it had ended by then is not known"
+
+
+def _orphaned(ref: ObjectRef, orphans: Orphans) -> str:
+    names, objects = orphans.replicas, orphans.objects
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    who = f"{', '.join(names[:_MOST_NAMED])}{more} {'runs' if len(names) == 1 else 'run'} on"
+    rest = " ..." if len(objects) > _MOST_NAMED else ""
+    command = f"kubectl delete -n {ref.namespace} {' '.join(objects[:_MOST_NAMED])}{rest}"
+    return (
+        f"somebody deleted the {ref.kind} {ref.name} and left its pods: {who}. "
+        f"This server may not delete pods; to end them: {command}"
+    )
+
+
+def _meta(item: Json, name: str) -> str:
+    return str(item["metadata"][name])
+
+
+def _owner(item: Json) -> str | None:
+    """Return the uid of what an object belongs to."""
+    owners = item["metadata"].get("ownerReferences") or ()
+    return next((str(owner.get("uid")) for owner in owners), None)
+
+
+def _running(raw: Json, experiment_id: str) -> str | None:
+    """Return which replica a pod is, None if it is ending, has ended or is none."""
+    try:
+        pod = projection.pod(raw)
+    except ValueError:
+        return None
+    runs = pod.phase in ("Running", "Pending") and not pod.deleting
+    return pod.replica if runs and pod.experiment_id == experiment_id else None
