@@ -125,6 +125,8 @@ CASES = [
 
 
 def objects(case: str, kind: str, launch: Launch) -> list[Json]:
+    if kind == "indexed_jobs" and launch.spec.runtime is not None:
+        launch.spec.runtime.queue = None  # nothing would admit them as a whole
     options = ClusterOptions(image_pull_secrets=("registry",)) if case == "everything" else ClusterOptions()
     return render(launch, kind=kind, namespace="default", options=options)
 

@@ -10,7 +10,7 @@ import pytest
 
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter_server.targets.base import Launch
-from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, refuse
+from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, refuse
 
 LaunchOf = Callable[..., Launch]
 
@@ -152,6 +152,25 @@ def test_what_a_kind_cannot_express(
 ) -> None:
     found = problems(body(framework, **parts), launch_of_spec, kind)
     assert [text[: len(problem)] for text in found] == [problem]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("spec", [{"Worker": {"replicas": 3}}, {"Master": {}}, {"Master": {}, "Worker": {}}])
+def test_a_queue_admits_all_or_nothing(kind: str, spec: dict[str, Any], launch_of_spec: LaunchOf) -> None:
+    framework = KINDS[kind].frameworks[0] if kind != "indexed_jobs" else "PyTorch"
+    for queue, options in (("team-a", ClusterOptions()), (None, ClusterOptions(queue="team-b"))):
+        launch = launch_of_spec(body(framework, spec=spec, runtime={"queue": queue, "retries": 0}))
+        try:
+            refuse(launch.spec, kind=kind, options=options)
+            found = []
+        except InvalidSpec as error:
+            found = [text for text in error.problems if text.startswith("runtime.queue")]
+        if kind == "indexed_jobs" and len(spec) > 1:
+            [text] = found
+            assert f"'{queue or 'team-b'}' would admit Master and Worker one by one" in text
+            assert text.endswith("whole, or leave runtime.queue out" if queue else "as a whole")
+        else:
+            assert found == []
 
 
 def test_a_spec_must_fit_in_the_annotations(launch_of_spec: LaunchOf) -> None:

@@ -131,7 +131,7 @@ def test_what_others_have_changed_is_put_right(
     for patch, item in zip(*pairs(launch), strict=True):
         found = copy.deepcopy(item)
         found["metadata"]["annotations"] |= (
-            dict.fromkeys(RECORD[:-2], note) if SPEC in item["metadata"]["annotations"] else {}
+            dict.fromkeys(RECORD, note) if SPEC in item["metadata"]["annotations"] else {}
         )
         if item["kind"] == "ConfigMap":
             found["data"] |= data
@@ -167,11 +167,11 @@ def test_one_job_alone_cannot_become_a_group(launch_of_spec: LaunchOf) -> None:
         scaled(body("Standalone", workers=1), body("Standalone", workers=2), "indexed_jobs", launch_of_spec)
 
 
-@pytest.mark.parametrize("kind", ["tfjob", "indexed_jobs"])
-def test_a_queue_admits_once(kind: str, launch_of_spec: LaunchOf) -> None:
+@pytest.mark.parametrize(("kind", "framework"), [("tfjob", "TensorFlow"), ("indexed_jobs", "Standalone")])
+def test_a_queue_admits_once(kind: str, framework: str, launch_of_spec: LaunchOf) -> None:
     queued: dict[str, Any] = {"runtime": {"queue": "team-a"}}
     with pytest.raises(Conflict, match="the queue 'team-a' admitted"):
-        scaled(body(workers=2, **queued), body(workers=3, **queued), kind, launch_of_spec)
+        scaled(body(framework, workers=2, **queued), body(framework, workers=3, **queued), kind, launch_of_spec)
 
 
 @pytest.mark.parametrize(

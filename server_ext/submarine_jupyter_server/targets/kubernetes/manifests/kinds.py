@@ -73,6 +73,7 @@ def _refuse(draft: Draft, kind: Kind) -> None:
     for role in roles(spec):
         found += _role_problems(draft, role)
     found += _runtime_problems(draft)
+    found += _queue_problems(draft, kind)
     found += code.problems(spec.code)
     found += volumes.problems(draft.runtime.volumes or [], code.places(spec.code))
     size = len(metadata.pack(draft.masked))
@@ -98,6 +99,20 @@ def _role_problems(draft: Draft, role: str) -> list[str]:
     except InvalidSpec as error:
         found += error.problems
     return found
+
+
+def _queue_problems(draft: Draft, kind: Kind) -> list[str]:
+    """Return why a queue cannot admit it as a whole: of Jobs that it admits one by one some could wait for ever."""
+    found = roles(draft.spec)
+    if not draft.runtime.queue or kind.kind != "Job" or len(found) == 1:
+        return []
+    own = draft.spec.runtime is not None and draft.spec.runtime.queue
+    problem = (
+        f"runtime.queue: the queue '{draft.runtime.queue[: checks.SHOWN]}' would admit {' and '.join(found)} one by"
+        " one, and each could wait for the other for ever: ask the administrator to install JobSet, which is admitted"
+        f" as a whole{', or leave runtime.queue out' if own else ''}"
+    )
+    return [problem]
 
 
 def _runtime_problems(draft: Draft) -> list[str]:
