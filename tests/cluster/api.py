@@ -74,6 +74,12 @@ class Api:
         return answer
 
 
+def holds(item: Json, condition: str) -> bool:
+    """Whether an object has a condition that is true."""
+    conditions = item.get("status", {}).get("conditions") or []
+    return any(found["type"] == condition and found["status"] == "True" for found in conditions)
+
+
 def wait(what: str, look: Callable[[], T], *, seconds: float = 60) -> T:
     """Return the first true answer of `look`, asked every 50 ms; `TimeoutError` names what did not come."""
     deadline = time.monotonic() + seconds

@@ -20,6 +20,7 @@ _KUBERNETES_ONLY = ("main.go", "kubernetes.go")
 _OPERATORS = {  # module: where its manifests are
     "github.com/kubeflow/training-operator": "manifests/base",
     "sigs.k8s.io/jobset": "config/components",
+    "sigs.k8s.io/kueue": "config/components",
     "sigs.k8s.io/kwok": "kustomize",
 }
 
@@ -30,6 +31,7 @@ class Programs:
 
     kubernetes: Path
     controlplane: Path
+    kueue: Path
     pause: Path
     manifests: Path
 
@@ -48,13 +50,14 @@ def programs(kubernetes: str) -> Programs:
     return Programs(
         kubernetes=built / "controlplane" if kubernetes == BUILT_IN else _other(kubernetes) / "controlplane",
         controlplane=built / "controlplane",
+        kueue=built / "kueue",
         pause=built / "pause",
         manifests=built / "manifests",
     )
 
 
 def _build(target: Path) -> None:
-    _compile(SOURCE, target, BUILT_IN, ".", "./pause")
+    _compile(SOURCE, target, BUILT_IN, ".", "./kueue", "./pause")
     for module, manifests in _OPERATORS.items():
         source = Path(_go(SOURCE, "list", "-m", "-f", "{{.Dir}}", module).strip(), manifests)
         for path in source.rglob("*.yaml"):
@@ -89,7 +92,8 @@ def _build_other(target: Path, kubernetes: str) -> None:
 
 def _compile(module: Path, target: Path, kubernetes: str, *packages: str) -> None:
     version = f"-X k8s.io/component-base/version.gitVersion={RELEASES[kubernetes]}"  # else it says v0.0.0
-    _go(module, "build", "-trimpath", "-ldflags", f"-s -w {version}", "-o", f"{target}/", *packages)
+    folder = "-X sigs.k8s.io/kueue/pkg/visibility.certDir=."  # of its certificates: there is no flag for it
+    _go(module, "build", "-trimpath", "-ldflags", f"-s -w {version} {folder}", "-o", f"{target}/", *packages)
 
 
 def _go(module: Path, *arguments: str) -> str:

@@ -9,7 +9,7 @@ from tests.cluster.build import Programs
 from tests.cluster.processes import spawn
 from tests.cluster.run import Run
 
-PORTS = ["etcd", "etcd-peer", "kube-apiserver", "kwok", "training-operator", "jobset"]
+PORTS = ["etcd", "etcd-peer", "kube-apiserver", "kwok", "training-operator", "jobset", "kueue", "kueue-places"]
 NODE_NAME = "real-0"
 NODE_ADDRESS = "10.244.0.1"  # the same in every cluster: it is in a network namespace of its own
 SERVICES = "10.96.0.0/16"
@@ -46,7 +46,7 @@ def launch(run: Run, component: Component) -> None:
 
 def control_plane(run: Run, programs: Programs) -> list[Component]:
     """Return the components that a test may end and start again."""
-    both = (*controllers(run, programs), *operators(run, programs))
+    both = (*controllers(run, programs), *operators(run, programs), kueue(run, programs))
     return [etcd(run, programs), apiserver(run, programs), *both]
 
 
@@ -108,6 +108,14 @@ def apiserver(run: Run, programs: Programs) -> Component:
         "enable-admission-plugins": "NodeRestriction,PodNodeSelector",
         "allow-privileged": "true",
         "profiling": "false",
+        # For Kueue's API of places: it takes the API server's word for who asks.
+        "requestheader-client-ca-file": pki / "ca.crt",
+        "requestheader-allowed-names": "kube-apiserver",
+        "requestheader-username-headers": "X-Remote-User",
+        "requestheader-group-headers": "X-Remote-Group",
+        "requestheader-extra-headers-prefix": "X-Remote-Extra-",
+        "proxy-client-cert-file": pki / "client.crt",
+        "proxy-client-key-file": pki / "client.key",
     }
     if run.node:
         flags["egress-selector-config-file"] = run.path("egress.json")
@@ -140,6 +148,21 @@ def operators(run: Run, programs: Programs) -> Iterator[Component]:
     operator = {**_webhooks(run, "training-operator"), "pytorch-init-container-template-file": template}
     yield _component("training-operator", programs.controlplane, operator)
     yield _component("jobset", programs.controlplane, _webhooks(run, "jobset"))
+
+
+def kueue(run: Run, programs: Programs) -> Component:
+    """Return what keeps queues; it is a program of its own, and not there before a test asks for it."""
+    flags = {
+        **_webhooks(run, "kueue"),
+        "config": queue_configuration(run),
+        "kubeconfig": kubeconfig(run, "admin"),  # its API of places has it from nowhere else
+    }
+    return Component("kueue", [str(programs.kueue), *(f"--{flag}={value}" for flag, value in flags.items())])
+
+
+def queue_configuration(run: Run) -> Path:
+    """Return where the configuration of Kueue is."""
+    return run.path("kueue.json")
 
 
 def _kwok(run: Run, programs: Programs) -> Component:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import build, lifecycle, node_programs
+from tests.cluster import build, kueue, lifecycle, node_programs
 from tests.cluster.cluster import Cluster
+from tests.cluster.kueue import Queues
 from tests.cluster.namespaces import namespaced
 
 
@@ -45,6 +46,15 @@ def fake_namespace(own_cluster: Cluster) -> Iterator[str]:
     """A new namespace, *restricted*, whose pods run on fake nodes."""
     with namespaced(own_cluster, "kwok") as name:
         yield name
+
+
+@pytest.fixture
+def queues(own_cluster: Cluster) -> Iterator[Queues]:
+    """Kueue, which the first test that asks for it starts; queues that a test makes are removed."""
+    kueue.begin(own_cluster)
+    made = Queues(own_cluster)
+    yield made
+    made.remove()
 
 
 @pytest.fixture

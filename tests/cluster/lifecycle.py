@@ -3,17 +3,17 @@
 import json
 import os
 import secrets
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import build, components, manifests, node, node_programs, training_image
+from tests.cluster import build, components, inotify, kueue, manifests, node, node_programs, training_image
 from tests.cluster import run as runs
-from tests.cluster.api import wait
+from tests.cluster.api import holds, wait
 from tests.cluster.build import Programs
 from tests.cluster.cluster import Cluster
 from tests.cluster.components import launch
@@ -36,6 +36,8 @@ def up(kubernetes: str, owner: Process | None, *, with_node: bool, with_operator
 
     Without operators it knows no kinds but those of Kubernetes.
     """
+    if short := inotify.shortage():
+        raise RuntimeError(short)
     programs = build.programs(kubernetes)
     run = runs.create(kubernetes, owner, components.PORTS, node=with_node)
     try:
@@ -119,16 +121,16 @@ def _install_operators(cluster: Cluster, programs: Programs) -> None:
     run = cluster.own()
     for definition in manifests.definitions(programs.manifests):
         cluster.api.create(manifests.DEFINITIONS, definition)
-    _await(run, "the kinds of the operators", lambda: all(map(_served, _definitions(cluster))))
+    _await(run, "the kinds of the operators", lambda: all(holds(item, "Established") for item in _definitions(cluster)))
     for component in components.operators(run, programs):
         launch(run, component)
-        _await(run, component.name, lambda port=run.ports[component.name]: _listens(port))  # type: ignore[misc]
+        _await(run, component.name, partial(run.listens, component.name))
     for collection, item in manifests.admission(run, programs.manifests):
         cluster.api.create(collection, item)
 
 
 def _write_files(run: Run, programs: Programs) -> None:
-    hosts = f"127.0.0.1,localhost,{components.NODE_ADDRESS}"
+    hosts = f"127.0.0.1,localhost,{kueue.HOST},{components.NODE_ADDRESS}"
     flags = [f"--directory={run.folder('pki')}", f"--hosts={hosts}"]
     subprocess.run([programs.controlplane, "certificates", *flags], check=True)
     tokens = {user: secrets.token_urlsafe() for user in components.USERS}
@@ -152,22 +154,8 @@ def _definitions(cluster: Cluster) -> list[dict[str, Any]]:
     return found
 
 
-def _served(definition: dict[str, Any]) -> bool:
-    return _condition(definition, "Established")
-
-
 def _ready_nodes(cluster: Cluster) -> int:
-    return sum(_condition(item, "Ready") for item in cluster.api.get(_NODES)["items"])
-
-
-def _condition(item: dict[str, Any], kind: str) -> bool:
-    conditions = item.get("status", {}).get("conditions") or []
-    return any(found["type"] == kind and found["status"] == "True" for found in conditions)
-
-
-def _listens(port: int) -> bool:
-    with socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
+    return sum(holds(item, "Ready") for item in cluster.api.get(_NODES)["items"])
 
 
 def _await(run: Run, what: str, look: Callable[[], bool]) -> None:

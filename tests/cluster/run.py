@@ -56,6 +56,11 @@ class Run:
         with self._lock:
             return [name for name, process in self.processes.items() if not process.alive()]
 
+    def listens(self, name: str) -> bool:
+        """Whether something listens on a port; `OSError` if not."""
+        with socket.create_connection(("127.0.0.1", self.ports[name]), timeout=1):
+            return True
+
     def save(self) -> None:
         """Write down what the run owns."""
         state = {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/tls"
 	"flag"
+	"path/filepath"
 
 	trainingoperator "github.com/kubeflow/training-operator/pkg/apis/kubeflow.org/v1"
 	"github.com/kubeflow/training-operator/pkg/config"
@@ -61,13 +63,20 @@ func newManager(addToScheme func(*runtime.Scheme) error) manager.Manager {
 	scheme := runtime.NewScheme()
 	check(clientgoscheme.AddToScheme(scheme))
 	check(addToScheme(scheme))
+	// Read once: to watch its files would take one of the few inotify instances of the machine.
+	certificate, err := tls.LoadX509KeyPair(
+		filepath.Join(*certificates, "tls.crt"), filepath.Join(*certificates, "tls.key"))
+	check(err)
+	known := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &certificate, nil }
 	rest := ctrl.GetConfigOrDie()
 	rest.QPS, rest.Burst = 500, 1000 // the defaults (20, 30) would be the only thing a load test measures
 	mgr, err := ctrl.NewManager(rest, ctrl.Options{
 		Scheme:  scheme,
 		Metrics: server.Options{BindAddress: "0"},
-		WebhookServer: webhook.NewServer(
-			webhook.Options{Host: "127.0.0.1", Port: *port, CertDir: *certificates}),
+		WebhookServer: webhook.NewServer(webhook.Options{
+			Host: "127.0.0.1", Port: *port,
+			TLSOpts: []func(*tls.Config){func(given *tls.Config) { given.GetCertificate = known }},
+		}),
 	})
 	check(err)
 	return mgr

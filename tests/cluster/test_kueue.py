@@ -1,0 +1,54 @@
+"""Kueue in the cluster is the real one: what waits in a queue starts when there is room, and has a place until then."""
+
+from tests.cluster.api import Api, Json, holds, wait
+from tests.cluster.cluster import Cluster
+from tests.cluster.kueue import PLACES, Queues
+from tests.cluster.test_cluster import JOBS, indexed_job, pod
+
+
+def submit(api: Api, namespace: str, name: str, seconds: int = 3600) -> None:
+    spec = pod(["true"])
+    spec["containers"][0]["env"] = [{"name": "FAKE_SECONDS", "value": str(seconds)}]
+    spec["containers"][0]["resources"] = {"requests": {"cpu": "1"}}
+    job = indexed_job(name, 1, spec)
+    job["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "team"}
+    api.create(JOBS.format(namespace), job)
+
+
+def job(api: Api, namespace: str, name: str) -> Json:
+    return api.get(f"{JOBS.format(namespace)}/{name}")
+
+
+def places(api: Api, namespace: str) -> list[str]:
+    """Return the names of the jobs that wait, the first first."""
+    found = api.get(f"{PLACES}/namespaces/{namespace}/localqueues/team/pendingworkloads")["items"]
+    return [item["metadata"]["ownerReferences"][0]["name"] for item in found]
+
+
+def test_jobs_wait_in_a_queue_and_have_a_place(cluster: Cluster, fake_namespace: str, queues: Queues) -> None:
+    api = cluster.api
+    queues.make(fake_namespace, cpu="1")
+    submit(api, fake_namespace, "first")
+    wait("the first", lambda: job(api, fake_namespace, "first")["status"].get("ready"))
+    submit(api, fake_namespace, "second", seconds=0)
+    wait("the second", lambda: places(api, fake_namespace) == ["second"])
+    submit(api, fake_namespace, "third", seconds=0)
+    wait("the third", lambda: places(api, fake_namespace) == ["second", "third"])
+    assert job(api, fake_namespace, "second")["spec"]["suspend"]
+    api.delete(f"{JOBS.format(fake_namespace)}/first")
+    for name in ("second", "third"):
+        wait(f"the {name}", lambda name=name: holds(job(api, fake_namespace, name), "Complete"))  # type: ignore[misc]
+
+
+def test_nobody_else_meets_kueue(cluster: Cluster, fake_namespace: str, queues: Queues) -> None:
+    submit(cluster.api, fake_namespace, "alone", seconds=0)
+    wait("the job", lambda: holds(job(cluster.api, fake_namespace, "alone"), "Complete"))
+
+
+def test_kueue_comes_back_after_a_crash(own_cluster: Cluster, fake_namespace: str, queues: Queues) -> None:
+    own_cluster.kill("kueue")
+    own_cluster.start("kueue")
+    wait("Kueue", lambda: own_cluster.own().listens("kueue"))
+    queues.make(fake_namespace, cpu="1")
+    submit(own_cluster.api, fake_namespace, "later", seconds=0)
+    wait("the job", lambda: holds(job(own_cluster.api, fake_namespace, "later"), "Complete"))
