@@ -148,11 +148,22 @@ class ReadOnly(Unavailable):
 
 
 class TargetUnavailable(Unavailable):
-    """The compute target cannot do it now, or did not answer; the order is given again. ``reason`` is one word."""
+    """The compute target cannot do it now, or did not answer; the order is given again.
 
-    def __init__(self, message: str, *, hint: str | None = None, reason: str = "TargetUnavailable") -> None:
+    ``reason`` is one word, ``retry_after`` the seconds after which the target wants to be asked again.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        reason: str = "TargetUnavailable",
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+        self.retry_after = retry_after
 
 
 class StorageFull(SubmarineError):

@@ -158,7 +158,7 @@ class Outbox:
         except (TargetRefused, InvalidSpec, Conflict) as error:
             await self._refused(order, error)
         except TargetUnavailable as error:
-            await self._again(order, str(error), error.reason)
+            await self._again(order, str(error), error.reason, after_s=error.retry_after or 0)
         except Exception as error:
             log.exception("%s of %s failed; it will be tried again", order.op, order.experiment_id)
             await self._again(order, f"{type(error).__name__}: {error}", "InternalError")
@@ -231,10 +231,11 @@ class Outbox:
         if outcome is Outcome.TAKEN_BACK:
             self._doubt()
 
-    async def _again(self, order: OutboxRow, error: str, reason: str) -> None:
-        """Put the order off, and let the user see why nothing happens."""
+    async def _again(self, order: OutboxRow, error: str, reason: str, *, after_s: float = 0) -> None:
+        """Put the order off, by ``after_s`` seconds at least, and let the user see why nothing happens."""
         doublings = min(order.attempts, _DOUBLINGS)
         pause = min(MAX_BACKOFF_S, 0.2 * 2**doublings) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        pause = min(MAX_BACKOFF_S, max(pause, after_s * random.uniform(1.0, 1.2)))  # noqa: S311
         at = now_ms() + int(pause * 1000)
         try:
             await self._db.write(lambda tx: put_off(tx, order, at, error[:1000], reason))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,20 @@ async def test_what_stands_in_the_way_of_an_order_is_shown_until_it_does_so_no_m
         assert shown is not None
         assert (shown["detail"]["state"], shown["detail"]["reason"]) == ("Stopped", "Stopped")
         assert "order" not in shown["detail"]
+
+
+async def test_a_target_is_asked_again_when_it_wants_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is left in peace as long as it said, up to the longest pause."""
+    monkeypatch.setattr(outbox_module, "MAX_BACKOFF_S", 60.0)
+    async with opened(tmp_path) as house:
+        for seconds, least in ((30.0, 28.0), (90_000.0, 58.0)):
+            house.world.troubles = [Trouble("unavailable", retry_after=seconds)]
+            made = await create(house)
+            shown = await house.read(made)
+            assert shown is not None
+            assert shown["detail"]["order"]["tries"] == 1
+            wait = datetime.fromisoformat(shown["detail"]["order"]["nextTime"]) - datetime.now(UTC)
+            assert least < wait.total_seconds() <= 60
 
 
 async def test_a_target_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,10 +33,14 @@ QUEUED, RUNNING = "Queued", "Running"
 
 @dataclass
 class Trouble:
-    """What becomes of the next call: ``end`` is ok, refuse, unavailable, unknown or crash; a slow one waits first."""
+    """What becomes of the next call: ``end`` is ok, refuse, unavailable, unknown or crash; a slow one waits first.
+
+    ``retry_after`` is when the target wants to be asked again (s).
+    """
 
     end: str
     slow: bool = False
+    retry_after: float | None = None
 
 
 @dataclass
@@ -198,7 +202,7 @@ class CommandedTarget:
         if trouble.end == "refuse":
             raise TargetRefused(f"refusal {next(self.world.numbers)} of {op}", reason="Denied")
         if trouble.end == "unavailable":
-            raise TargetUnavailable(f"outage {next(self.world.numbers)} at {op}")
+            raise TargetUnavailable(f"outage {next(self.world.numbers)} at {op}", retry_after=trouble.retry_after)
         if trouble.end == "crash":
             raise RuntimeError(f"fault {next(self.world.numbers)} in {op}")
         return trouble.end

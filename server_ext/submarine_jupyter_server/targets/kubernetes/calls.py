@@ -9,7 +9,7 @@ from .cluster import ApiError, Cluster, Unreachable
 from .manifests import Json
 from .manifests.metadata import ATTEMPT, UID
 from .paths import collection_of
-from .refusals import meaning
+from .refusals import Verdict, judged, meaning
 
 # Strict: a field that the cluster does not know is an error and not dropped.
 WRITE = {"fieldManager": "submarine-jupyter", "fieldValidation": "Strict"}
@@ -26,11 +26,9 @@ class Calls:
         """Create an object, or find that it is there already."""
         try:
             return await self._cluster.call("POST", collection_of(item), params=WRITE, body=item)
-        except Unreachable as error:
-            raise meaning(error) from error
-        except ApiError as error:
-            if error.status != 409 or error.reason != "AlreadyExists":
-                raise meaning(error) from error
+        except (ApiError, Unreachable) as error:
+            if judged(error, "POST")[0] is not Verdict.TAKEN:
+                raise meaning(error, "POST") from error
         if item["kind"] == "Secret":
             return item  # it bears our id and attempt, and nobody should need the right to read secrets
         found = await self.get(item)
@@ -61,14 +59,7 @@ class Calls:
         try:
             return await self._cluster.call(method, path, params=params, body=body, content_type=content_type)
         except (ApiError, Unreachable) as error:
-            if isinstance(error, ApiError) and _is_gone(error, method):
-                raise NotFound(error.message) from error
-            raise meaning(error) from error
-
-
-def _is_gone(error: ApiError, method: str) -> bool:
-    """Tell whether the object that was asked for is not there; 409: another one has its name."""
-    return (error.status == 404 and method != "POST") or (error.status == 409 and method == "DELETE")
+            raise meaning(error, method) from error
 
 
 def uid_of(found: Json) -> str | None:

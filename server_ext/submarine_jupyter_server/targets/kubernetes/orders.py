@@ -120,8 +120,10 @@ class Orders:
             return await self._calls.call("GET", f"{own_collection(kind, namespace)}/{name}")
         except NotFound:
             return None
-        except TargetRefused as error:
-            raise TargetUnavailable(error.message, hint=error.hint, reason=error.reason) from error
+        except TargetUnavailable as error:
+            if error.reason == "KindGone":
+                return None
+            raise
 
     async def _make(self, tracked: Tracked, launch: Launch) -> None:
         tracked.begin()

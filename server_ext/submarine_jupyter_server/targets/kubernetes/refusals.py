@@ -1,65 +1,174 @@
-"""What an answer of the API server means for an order: no for good, not now, or not known.
+"""What an answer of the API server means for a request: one table, of which the first row that fits counts.
 
+Webhooks and policies choose the HTTP status of a denial themselves, and what stands between us and the cluster (a load
+balancer, a login page) answers too: only what Kubernetes itself says is a refusal, or tells that something is gone.
 https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from enum import Enum, auto
 
-from submarine_jupyter.errors import InvalidSpec, SubmarineError, TargetRefused, TargetUnavailable
+from submarine_jupyter.errors import InvalidSpec, NotFound, SubmarineError, TargetRefused, TargetUnavailable
 
-from .cluster import ApiError, Unreachable
+from .cluster import ApiError, BadCredentials, Unreachable
 from .reasons.creation import refusal
-from .reasons.trouble import Rank
+from .reasons.telling import telling
+from .reasons.trouble import Rank, cut
 
+_ROOM = 400  # characters of the words of others
 _ROLE = "the Role in docs/deploy/role.yaml has all that is needed"
-# User "x" cannot create resource "tfjobs" in API group "kubeflow.org" in the namespace "y"
-_NO_RIGHT = re.compile(
-    r'cannot (?P<verb>\w+) resource "(?P<what>[\w/.-]+)".*?(?:namespace "(?P<where>[^"]+)")?$', re.DOTALL
-)
-_LONGEST = 600
+_PROXY = "ask the administrator what is in between: a proxy, a firewall, a login page"
+_TOO_LARGE = "shorten its command, its variables and its code; larger things belong into an image or a volume"
+_RENEW = "renew them in the kubeconfig; it is read again by itself"
 
 
-def meaning(error: ApiError | Unreachable) -> SubmarineError:
-    """Return the error of ours that says what became of an order, in words for a person."""
-    if isinstance(error, Unreachable):
-        return TargetUnavailable(f"the cluster does not answer: {error}")
-    text = error.message[:_LONGEST]
-    if error.status == 401:
-        return TargetUnavailable(
-            "the cluster does not accept this server's credentials (401)",
-            hint="renew them in the kubeconfig; it is read again by itself",
-            reason="Unauthorized",
+class Verdict(Enum):
+    """What became of a request."""
+
+    GONE = auto()  # what it is about is not there, which is all that a deletion wants
+    TAKEN = auto()  # the name is taken: whose object that is has to be found out
+    REFUSED = auto()  # no, and no again until somebody changes something
+    LATER = auto()  # no for now, nothing was done: it is given again
+    UNKNOWN = auto()  # it may have been done: given again, it is done once
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One kind of answer: patterns of its HTTP ``status`` and of what it ``says``, the methods ``to`` which it comes.
+
+    ``official``: it gives a reason, as all refusals of an API server do, and not a mere text, as others do.
+    """
+
+    status: str
+    says: str
+    to: str
+    official: bool
+    verdict: Verdict
+    reason: str
+
+    def fits(self, error: ApiError, method: str) -> bool:
+        """Tell whether the answer to a request is of this kind."""
+        return (
+            re.fullmatch(self.status, str(error.status)) is not None
+            and (self.to in ("", method) or method in self.to.split())
+            and (not self.official or error.reason != "")
+            and re.search(self.says, error.message, re.DOTALL) is not None
         )
-    if error.status == 403:
-        return _forbidden(text)
-    if error.status == 500 and "failed calling webhook" in text:
-        _, reason, why = refusal(text)
-        return TargetUnavailable(why, reason=reason)
-    if error.status in (400, 422):
-        _, reason, why = refusal(text)  # a policy may answer so too
-        return InvalidSpec(f"the cluster refuses it: {why if reason == 'Denied' else text}")
-    if error.status == 404 and "namespaces" in text:
-        return TargetRefused(text, hint="an administrator has to make the namespace", reason="NoNamespace")
-    return TargetUnavailable(f"the cluster answers {error.status}: {text}")
 
 
-def no_right(text: str) -> str | None:
-    """Return ``may not create tfjobs in namespace x`` for the message of a missing right, None for any other."""
-    found = _NO_RIGHT.search(text)
-    if found is None:
-        return None
+# User "x" cannot create resource "tfjobs" in API group "kubeflow.org" in the namespace "y": and what an authorizer adds
+_RIGHT = r'cannot (?P<verb>\w+) resource "(?P<what>[\w/.-]+)"(?:[^:]*? in the namespace "(?P<where>[^"]+)")?'
+_DENIED = r"denied (the )?request"
+_NOT_YET = "not yet ready to handle|status unknown for quota|error enforcing limit ranges"
+_NO_KIND = r"\A404 page not found\s*\Z|could not find the requested resource"
+_NO_UID = r"(?i)\buid in (the )?precondition"
+GONE, TAKEN, REFUSED, LATER, UNKNOWN = Verdict
+
+TABLE = (
+    #   status     says                         to                  official  verdict   reason
+    Row("429",     "",                          "",                 False,    LATER,    "ClusterBusy"),
+    Row("5..",     _DENIED,                     "",                 False,    LATER,    "Denied"),
+    Row("4..",     _DENIED,                     "",                 False,    REFUSED,  "Denied"),
+    Row("401",     "",                          "",                 False,    LATER,    "Unauthorized"),
+    Row("403",     'User "system:anonymous"',   "",                 True,     LATER,    "Unauthorized"),
+    Row("403",     _RIGHT,                      "",                 True,     REFUSED,  "NoPermission"),
+    Row("403|405", "definition is terminating", "",                 True,     LATER,    "KindGone"),
+    Row("403",     "being terminated",          "",                 True,     REFUSED,  "NamespaceTerminating"),
+    Row("403",     _NOT_YET,                    "",                 True,     LATER,    "ClusterBusy"),
+    Row("403",     "exceeded quota",            "",                 True,     LATER,    "QuotaExceeded"),
+    Row("403",     "",                          "",                 True,     REFUSED,  "Denied"),
+    Row("404",     r'\Anamespaces "',           "POST",             True,     REFUSED,  "NoNamespace"),
+    Row("404",     _NO_KIND,                    "",                 False,    LATER,    "KindGone"),
+    Row("404",     "",                          "GET PATCH DELETE", True,     GONE,     "NotFound"),
+    Row("409",     "already exists",            "POST",             True,     TAKEN,    "NameConflict"),
+    Row("409",     _NO_UID,                     "DELETE",           True,     GONE,     "NotFound"),
+    Row("409",     "",                          "",                 True,     LATER,    "Conflict"),
+    Row("413",     "",                          "",                 False,    REFUSED,  "TooLarge"),
+    Row("500",     "request is too large",      "",                 False,    REFUSED,  "TooLarge"),
+    Row("400",     "",                          "",                 True,     REFUSED,  "Invalid"),
+    Row("422",     "",                          "",                 False,    REFUSED,  "Invalid"),
+    Row("405|406|415", "",                      "",                 False,    REFUSED,  "NotAllowed"),
+    Row("500",     "failed calling webhook",    "",                 False,    LATER,    "WebhookUnavailable"),
+    Row("5..",     "",                          "",                 False,    UNKNOWN,  "ClusterUnavailable"),
+    Row("...",     "",                          "",                 True,     LATER,    "ClusterUnavailable"),
+    Row("...",     "",                          "",                 False,    LATER,    "NotTheCluster"),
+)  # fmt: skip
+
+
+def judged(error: ApiError | Unreachable, method: str = "") -> tuple[Verdict, str]:
+    """Return what became of a request that was answered so, and a CamelCase word for it."""
+    if isinstance(error, BadCredentials):
+        return LATER, "Unauthorized"
+    if isinstance(error, Unreachable):
+        return UNKNOWN, "ClusterUnavailable"
+    row = next(row for row in TABLE if row.fits(error, method))
+    verdict, reason = row.verdict, row.reason
+    if verdict in (REFUSED, LATER) and reason in ("Denied", "QuotaExceeded"):
+        rank, word, _ = refusal(error.message)
+        reason = word if rank == Rank.NEVER else reason
+        if rank == Rank.NEVER and row.reason == "QuotaExceeded":
+            verdict = REFUSED  # more than the whole quota
+    # What could not be read is not known: that refuses nothing.
+    return (LATER if verdict is REFUSED and method == "GET" else verdict), reason
+
+
+def meaning(error: ApiError | Unreachable, method: str = "") -> SubmarineError:
+    """Return the error of ours that says what became of a request, in words for a person.
+
+    NotFound: it is not there; TargetRefused and InvalidSpec: no; TargetUnavailable: not now, or not known.
+    """
+    verdict, reason = judged(error, method)
+    message, hint = _words(error, reason)
+    if verdict is GONE:
+        return NotFound(message)
+    if verdict is not REFUSED:
+        wait = error.retry_after if isinstance(error, ApiError) else None
+        return TargetUnavailable(message, hint=hint, reason=reason, retry_after=wait)
+    return InvalidSpec(message, hint=hint) if reason == "Invalid" else TargetRefused(message, hint=hint, reason=reason)
+
+
+def _words(error: ApiError | Unreachable, reason: str) -> tuple[str, str | None]:
+    """Return what is the matter, and what to do about it."""
+    if isinstance(error, BadCredentials):
+        return f"this server's credentials for the cluster cannot be used: {error}", _RENEW
+    if isinstance(error, Unreachable):
+        return f"the cluster does not answer: {error}", None
+    text = telling(error.message, _ROOM)
+    match reason:
+        case "Unauthorized":
+            return f"the cluster does not accept this server's credentials ({error.status})", _RENEW
+        case "NoPermission":
+            return _no_right(error.message), _ROLE
+        case "Denied" | "QuotaExceeded" | "LimitExceeded" | "WebhookUnavailable":
+            _, _, why = refusal(error.message, _ROOM)
+            return (f"the cluster refuses it: {why}" if judged(error)[0] is REFUSED else why), None
+        case "NamespaceTerminating":
+            return "its namespace is being deleted, nothing new can be made there", "choose another meta.namespace"
+        case "NoNamespace":
+            return f"the cluster has no such namespace: {text}", "an administrator has to make it"
+        case "KindGone":
+            return "the cluster does not have this kind of object any more", None
+        case "Conflict":
+            return "somebody else changed it at the same moment (409)", None
+        case "ClusterBusy":
+            return f"the cluster has too much to do now ({error.status}): {text}", None
+        case "TooLarge":
+            return f"the cluster refuses it: it is too large ({text})", _TOO_LARGE
+        case "Invalid":
+            return f"the cluster refuses it: {text}", None
+        case "NotAllowed":
+            return f"the cluster does not allow such a request ({error.status}): {text}", _PROXY
+        case "NotTheCluster":
+            return f"what answers in place of the cluster says {error.status}: {cut(error.message, 120)}", _PROXY
+    return f"the cluster answers {error.status}: {text}", None
+
+
+def _no_right(text: str) -> str:
+    """Return ``may not create tfjobs in namespace x`` for the message of a missing right."""
+    found = re.search(_RIGHT, text, re.DOTALL)
+    assert found is not None  # noqa: S101 - for the type checker: by this it was recognised
     where = f" in namespace {found['where']}" if found["where"] else ""
     return f"this server may not {found['verb']} {found['what']}{where}"
-
-
-def _forbidden(text: str) -> SubmarineError:
-    if right := no_right(text):
-        return TargetRefused(right, hint=_ROLE, reason="NoPermission")
-    if "being terminated" in text:
-        return TargetRefused(f"the namespace is being deleted: {text}", reason="NamespaceTerminating")
-    rank, reason, why = refusal(text)
-    if rank == Rank.BLOCKED and reason == "QuotaExceeded":
-        return TargetUnavailable(why, reason=reason)  # it may be free in a minute, when something else has ended
-    return TargetRefused(f"the cluster refuses it: {why}", reason=reason if rank == Rank.NEVER else "Denied")

@@ -11,6 +11,7 @@ from submarine_jupyter.resources import quantity
 from submarine_jupyter_server.targets.kubernetes.seen import Look
 from submarine_jupyter_server.targets.kubernetes.views import EventView
 
+from .telling import telling
 from .trouble import Rank, Trouble, cut
 
 _REFUSED = (
@@ -45,8 +46,11 @@ def why_not_made(look: Look) -> dict[str, Trouble]:
     return {name: Trouble(rank, reason, f"{name} cannot be made: {why}") for name in missing}
 
 
-def refusal(message: str) -> tuple[Rank, str, str]:
-    """Return what the API server means that does not take an object: how bad it is, a word, a sentence."""
+def refusal(message: str, room: int = 140) -> tuple[Rank, str, str]:
+    """Return what the API server means that does not take an object: how bad it is, a word, a sentence.
+
+    ``room`` is how many characters of the words of others are told.
+    """
     if found := _QUOTA.search(message):
         rank, why = _quota(found[1], *(_amounts(text) for text in found.groups()[1:]))
         return rank, "QuotaExceeded", why
@@ -61,7 +65,8 @@ def refusal(message: str) -> tuple[Rank, str, str]:
         why = f"the namespace's security standard '{found[1]}' does not allow it: {cut(found[2], 160)}"
         return Rank.NEVER, "Denied", why
     if found := _POLICY.search(message) or _WEBHOOK.search(message):
-        return Rank.NEVER, "Denied", f"the policy '{cut(found[1], 80)}' of the cluster denies it: {cut(found[2], 140)}"
+        why = telling(found[2], room) or "it does not say why"
+        return Rank.NEVER, "Denied", f"the policy '{cut(found[1], 80)}' of the cluster denies it: {why}"
     if found := _UNANSWERED.search(message):
         why = (
             f"the cluster's webhook '{cut(found[1], 80)}' does not answer: is the operator running that it belongs to?"
@@ -74,7 +79,7 @@ def refusal(message: str) -> tuple[Rank, str, str]:
     text = message.partition("is forbidden: ")[2] or message.removeprefix("Error creating: ")
     if found := _LIMITS.search(text):
         return Rank.NEVER, "LimitExceeded", f"the namespace has limits: {cut(found[1].rstrip(']'))}"
-    return Rank.BLOCKED, "CreationFailed", cut(text, 220) or "the cluster does not say why"
+    return Rank.BLOCKED, "CreationFailed", telling(text, max(room, 220)) or "the cluster does not say why"
 
 
 def _quota(name: str, asked: dict[str, str], used: dict[str, str], limits: dict[str, str]) -> tuple[Rank, str]:

@@ -64,8 +64,13 @@ def told(troubles: Sequence[Trouble]) -> Diagnosis | None:
 
 def cut(text: str, longest: int = _PART) -> str:
     """Return a text in one line and without control characters, cut if it is too long."""
-    flat = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * longest]).split())
-    return flat if len(flat) <= longest else f"{flat[: longest - 1].rstrip()}…"
+    line = flat(text[: 4 * longest])
+    return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
+
+
+def flat(text: str) -> str:
+    """Return a text in one line and without control characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def last_lines(text: str) -> str:
