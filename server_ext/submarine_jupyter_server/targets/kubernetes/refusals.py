@@ -141,7 +141,7 @@ def _words(error: ApiError | Unreachable, reason: str) -> tuple[str, str | None]
         case "Unauthorized":
             return f"the cluster does not accept this server's credentials ({error.status})", _RENEW
         case "NoPermission":
-            return _no_right(error.message), _ROLE
+            return no_right(error.message) or text, _ROLE
         case "Denied" | "QuotaExceeded" | "LimitExceeded" | "WebhookUnavailable":
             _, _, why = refusal(error.message, _ROOM)
             return (f"the cluster refuses it: {why}" if judged(error)[0] is REFUSED else why), None
@@ -166,9 +166,10 @@ def _words(error: ApiError | Unreachable, reason: str) -> tuple[str, str | None]
     return f"the cluster answers {error.status}: {text}", None
 
 
-def _no_right(text: str) -> str:
-    """Return ``may not create tfjobs in namespace x`` for the message of a missing right."""
+def no_right(text: str) -> str | None:
+    """Return ``this server may not create tfjobs in namespace x`` for the message of a missing right, else None."""
     found = re.search(_RIGHT, text, re.DOTALL)
-    assert found is not None  # noqa: S101 - for the type checker: by this it was recognised
+    if found is None:
+        return None
     where = f" in namespace {found['where']}" if found["where"] else ""
     return f"this server may not {found['verb']} {found['what']}{where}"
