@@ -11,7 +11,6 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -24,6 +23,7 @@ from submarine_jupyter.errors import (
     TargetUnavailable,
 )
 from submarine_jupyter.models import ExperimentSpec, Status
+from submarine_jupyter_server import changing
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.lifecycle import record, tell_deleted
 from submarine_jupyter_server.outbox import Outbox, launch_of, now_ms
@@ -173,9 +173,9 @@ class Experiments:
         row = await self._db.read(lambda tx: _find(tx, experiment_id))
         old = ExperimentSpec.parse(json.loads(row.spec))
         spec = self._reader.read(patched(old, body, merge=merge), old, target=row.target)
-        restart = _template(old) != _template(spec)
-        _check_change(row, old, spec, self._reader.target(spec, row.target), if_match)
-        if not Status(row.status).final:
+        restart = changing.template(old) != changing.template(spec)
+        changing.check(row, old, spec, self._reader.target(spec, row.target), if_match)
+        if not Status(row.status).final and not row.restored:
             self._targets[row.target].check(spec)
             if not restart:
                 self._targets[row.target].check_change(launch_of(row), replace(launch_of(row), spec=spec))
@@ -184,7 +184,7 @@ class Experiments:
         if order is not None:
             await self._outbox.settle(order, changed, INLINE_S)
         answer = await self.get(experiment_id, full=full)
-        return Answer(answer.result, {"note": _ENDED} if order is None else {})
+        return Answer(answer.result, {"note": _ENDED} if Status(changed.status).final else {})
 
     async def stop(self, experiment_id: str) -> Answer:
         """End an experiment and keep its record and logs; one that has ended stays as it is."""
@@ -227,7 +227,8 @@ class Experiments:
         if copied_from := source_id(body):
             row = await self._db.read(lambda tx: experiments.find(tx, copied_from))
             # What is masked is shown to nobody else, and put back for nobody else.
-            source = ExperimentSpec.parse(json.loads(row.spec)) if row and row.owner == owner else None
+            known = row is not None and row.owner == owner and not row.restored
+            source = ExperimentSpec.parse(json.loads(row.spec)) if row and known else None
         return await asyncio.to_thread(self._checked, body, source)  # a large body takes its time
 
     def _checked(self, body: object, source: ExperimentSpec | None) -> ExperimentSpec:
@@ -272,15 +273,19 @@ class Experiments:
 def _replace(
     tx: Connection, row: ExperimentRow, spec: ExperimentSpec, *, restart: bool
 ) -> tuple[OutboxRow | None, ExperimentRow]:
-    """Store a change of ``row``, as it was read before, and the order to make it so; none for what has ended."""
+    """Store a change of ``row``, as it was read before, and the order to make it so.
+
+    There is none for what has ended, nor for what nothing can be started for.
+    """
     now = _find(tx, row.id)
     ended, pending = Status(now.status).final, outbox.pending(tx, row.id)
     if now.generation != row.generation:
         raise Conflict("The experiment was changed by somebody else meanwhile; nothing was done.")
     if not ended and (now.stop_requested is not None or (pending is not None and pending.op != "ensure")):
         raise Conflict("The experiment is being stopped.")
-    changed = changes.replace_spec(tx, now, stored(spec, row.id), new_attempt=restart and not ended)
-    order = None if ended else outbox.put(tx, changed, "ensure")
+    texts = stored(spec, row.id, restored=now.restored)
+    changed = changes.replace_spec(tx, now, texts, new_attempt=restart and not ended)
+    order = None if ended or now.restored else outbox.put(tx, changed, "ensure")
     record(tx, changed, "changed")
     return order, changed
 
@@ -304,32 +309,3 @@ def _find(tx: Connection, experiment_id: str) -> ExperimentRow:
     if row is None:
         raise NotFound("Not found experiment.")
     return row
-
-
-def _template(spec: ExperimentSpec) -> dict[str, Any]:
-    """Return what running replicas depend on: a change of anything else needs no new start."""
-    wire = spec.wire()
-    for name in ("experimentId", "name", "tags"):
-        wire["meta"].pop(name)
-    for task in wire["spec"].values():
-        task.pop("replicas")
-    (wire.get("runtime") or {}).pop("metrics", None)
-    return wire
-
-
-def _check_change(
-    row: ExperimentRow, old: ExperimentSpec, new: ExperimentSpec, target: str, if_match: str | None
-) -> None:
-    if if_match is not None and if_match.strip('" ') not in ("*", str(row.generation)):
-        raise Conflict(f"If-Match is {if_match}, but the experiment is at generation {row.generation} now.")
-    if Status(row.status).final:
-        return
-    if row.stop_requested is not None:
-        raise Conflict("The experiment is being stopped.")
-    for what, before, after in (
-        ("meta.framework", old.meta.framework, new.meta.framework),
-        ("meta.namespace", old.meta.namespace, new.meta.namespace),
-        ("runtime.target", row.target, target),
-    ):
-        if before != after:
-            raise Conflict(f"{what} cannot change from {before} to {after} while the experiment lives; clone it.")

@@ -205,7 +205,7 @@ class Outbox:
         elif row.deleted is None and order.op == "stop":
             reach("stop_target")
             await target.stop(launch_of(row))
-        elif row.deleted is None and not Status(row.status).final:
+        elif row.deleted is None and not Status(row.status).final and not row.restored:
             reach("submit_before")
             made = await target.ensure(launch_of(row))
             reach("submit_after")

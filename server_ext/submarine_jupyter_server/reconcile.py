@@ -1,41 +1,41 @@
 """Make the database and the targets agree: at start, every few minutes, and on doubt.
 
 row                  on the target     what is done
-live                 absent, twice     Accepted: given to the target again; else Failed (ExternallyDeleted)
+live                 absent, twice     given to the target again if it never made anything for it; else Failed, with
+                                       the cause of the absence as the target says it
 live                 newer             the row is behind: it takes over spec, generation and attempt
 live                 buried            the row is behind: it is deleted
 live, to be stopped  ended             Stopped, also where the end is that of an older attempt; else stopped again
 live                 present           the target's observation is applied
 deleted              not deleted       deleted again
-none                 present           the row is written again: the database was lost
+none                 present           the row is written again, where nobody else can have written its record
 deleted long ago     present           its files are removed
 ended                absent, twice     what was made for it is forgotten
 
 Each experiment is a transaction of its own kind: one that cannot be reconciled is set aside, and the others go on.
+What becomes of one is decided in `comparison`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from submarine_jupyter.errors import StorageFull, SubmarineError, TargetUnavailable, Unavailable
 from submarine_jupyter.models import Status
-from submarine_jupyter_server import lifecycle
+from submarine_jupyter_server.comparison import compare, end, never_began
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.outbox import now_ms
-from submarine_jupyter_server.requests import stored
-from submarine_jupyter_server.store import changes, events, experiments, idempotency, objects, outbox, replicas
+from submarine_jupyter_server.restoration import SetAside
+from submarine_jupyter_server.store import events, experiments, idempotency, objects, outbox
 from submarine_jupyter_server.store.clock import SteadyClock
 from submarine_jupyter_server.store.database import Database
-from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
-from submarine_jupyter_server.targets.base import ComputeTarget, Found, Inventory
+from submarine_jupyter_server.targets.base import Absence, ComputeTarget, Found, Inventory
 
 log = logging.getLogger(__name__)
 DAY_MS = 86_400_000
@@ -45,6 +45,9 @@ BATCH = 50
 # What was absent once may have been hidden by an outage of a moment.
 ABSENT_AGAIN_S = 5.0
 INVENTORY_S = 120.0
+# To find out why one experiment is gone, and of how many at once.
+ABSENCE_S = 30.0
+ABSENCES = 8
 
 
 class Reconcile:
@@ -102,26 +105,60 @@ class Reconcile:
         self._hidden |= bool(inventory.unknown - before)
         for begin in range(0, len(inventory.found), BATCH):
             batch = inventory.found[begin : begin + BATCH]
-            restored += await self._db.write(lambda tx, batch=batch: self._compare(tx, target.name, batch))  # type: ignore[misc]
-        gone = self._gone(settled, inventory)
-        if gone:
-            await self._db.write(lambda tx: _end(tx, target.name, gone))
+            restored += await self._db.write(lambda tx, batch=batch: self._compare(tx, target, batch))  # type: ignore[misc]
+        await self._end(target, self._gone(settled, inventory))
         if complete and not inventory.unknown:
             await self._db.write(lambda tx: experiments.note_compared(tx, target.name))
         return restored
 
-    def _compare(self, tx: Connection, target: str, batch: tuple[Found, ...]) -> int:
-        restored = 0
-        for item in batch:
-            try:
-                with tx.begin_nested():
-                    restored += compare(tx, target, item)
-            except (StorageFull, Unavailable, OperationalError):
-                raise
-            except Exception as error:
-                self.aside[item.experiment_id] = f"{type(error).__name__}: {error}"[:500]
-                log.exception("%s is set aside", item.experiment_id)
-        return restored
+    def _compare(self, tx: Connection, target: ComputeTarget, batch: tuple[Found, ...]) -> int:
+        return sum(
+            self._apart(tx, item.experiment_id, lambda item=item: compare(tx, target, item))  # type: ignore[misc]
+            for item in batch
+        )
+
+    def _apart(self, tx: Connection, experiment_id: str, work: Callable[[], int | None]) -> int:
+        """Do what concerns one experiment, and set it aside where that fails: the others go on."""
+        try:
+            with tx.begin_nested():
+                return work() or 0
+        except (StorageFull, Unavailable, OperationalError):
+            raise
+        except SetAside as why:
+            self.aside[experiment_id] = str(why)
+        except Exception as error:
+            self.aside[experiment_id] = f"{type(error).__name__}: {error}"[:500]
+            log.exception("%s is set aside", experiment_id)
+        return 0
+
+    async def _end(self, target: ComputeTarget, gone: list[str]) -> None:
+        """End what is gone, each with its cause; what cannot be known now is inspected again."""
+        if not gone:
+            return
+        ending = await self._db.read(lambda tx: _to_end(tx, gone))
+        limit = asyncio.Semaphore(ABSENCES)
+        found = await asyncio.gather(*(self._cause(target, name, limit) for name in ending))
+        causes = dict(zip(ending, found, strict=True))
+
+        def store(tx: Connection) -> None:
+            for experiment_id in gone:
+                cause = causes.get(experiment_id)
+                self._apart(tx, experiment_id, lambda name=experiment_id, cause=cause: end(tx, name, cause))  # type: ignore[misc]
+
+        await self._db.write(store)
+
+    async def _cause(self, target: ComputeTarget, experiment_id: str, limit: asyncio.Semaphore) -> Absence | None:
+        """Return why an experiment is gone, None where nobody can say that now."""
+        try:
+            async with limit, asyncio.timeout(ABSENCE_S):
+                return await target.absence(experiment_id)
+        except (TargetUnavailable, TimeoutError) as error:
+            log.info("Why %s is gone cannot be found out now: %s", experiment_id, error)
+            self._absent[experiment_id] = time.monotonic()
+        except Exception as error:
+            self.aside[experiment_id] = f"{type(error).__name__}: {error}"[:500]
+            log.exception("Why %s is gone cannot be found out", experiment_id)
+        return None
 
     def _gone(self, settled: Mapping[str, str], inventory: Inventory) -> list[str]:
         """Return the experiments that were absent now and some seconds ago, both times for sure."""
@@ -163,6 +200,12 @@ class Reconcile:
         return True
 
 
+def _to_end(tx: Connection, gone: list[str]) -> list[str]:
+    """Return the experiments that end because they are gone: not those that never began, nor those that ended."""
+    rows = (experiments.find(tx, experiment_id) for experiment_id in gone)
+    return [row.id for row in rows if row is not None and not Status(row.status).final and not never_began(tx, row)]
+
+
 class _Known(Collection[str]):
     """The experiments of a target whose rows are settled: nothing of them has to be read again.
 
@@ -197,133 +240,3 @@ class _Known(Collection[str]):
 
     def __len__(self) -> int:
         return len(self._all - self._open)
-
-
-def compare(tx: Connection, target: str, item: Found) -> int:
-    """Bring the row of one experiment into line with what was found of it; return how many rows were written again."""
-    row = experiments.find(tx, item.experiment_id, include_deleted=True)
-    if row is None:
-        return _restore(tx, target, item)
-    if row.target != target:
-        return 0
-    if row.deleted is not None:
-        # Who waits for an order that is under way waits for that one.
-        if not item.deleted and outbox.pending(tx, row.id) is None:
-            outbox.put(tx, row, "delete")
-        return 0
-    if item.launch is not None and item.launch.uid != row.uid:
-        return 0
-    if item.buried:
-        _bury(tx, row)
-        return 0
-    if item.authentic and item.launch is not None and not Status(row.status).final:
-        row = _catch_up(tx, row, item)
-    if item.observation is not None:
-        lifecycle.apply(tx, item.observation)
-        _stop(tx, row, item)
-    return 0
-
-
-def _bury(tx: Connection, row: ExperimentRow) -> None:
-    """Delete an experiment whose deletion the database does not know any more."""
-    deleted = experiments.mark_deleted(tx, row.id, now_ms()) or row
-    outbox.put(tx, deleted, "delete")
-    lifecycle.tell_deleted(tx, deleted)
-
-
-def _catch_up(tx: Connection, row: ExperimentRow, item: Found) -> ExperimentRow:
-    """Take over what was ordered later than the database knows."""
-    launch = item.launch
-    if launch is None or (launch.attempt, launch.generation) <= (row.attempt, row.generation):
-        return row
-    if launch.attempt < row.attempt or launch.generation <= row.generation:
-        return row
-    texts = stored(launch.spec, row.id)
-    row = changes.take_over(tx, row, texts, generation=launch.generation, attempt=launch.attempt)
-    if item.made is not None:
-        objects.put(tx, item.made)
-    lifecycle.record(tx, row, "changed")
-    log.warning("%s is at generation %d on target %s: its row was behind", row.id, row.generation, row.target)
-    return row
-
-
-def _stop(tx: Connection, row: ExperimentRow, item: Found) -> None:
-    """See to it that what is to be stopped ends."""
-    seen, now = item.observation, experiments.find(tx, row.id)
-    if seen is None or now is None or now.stop_requested is None or Status(now.status).final:
-        return
-    if not (seen.status.final and seen.attempt < now.attempt):
-        under_way = outbox.pending(tx, row.id)
-        if under_way is None or under_way.op == "ensure":
-            outbox.put(tx, now, "stop")
-        return
-    moved = experiments.advance(
-        tx, now.id, uid=now.uid, attempt=now.attempt, status=Status.FAILED, at_ms=now_ms(),
-        reason="Stopped", message="it was stopped before its new attempt began",
-    )  # fmt: skip
-    if moved is not None:
-        lifecycle.record(tx, moved, "status")
-
-
-def _end(tx: Connection, target: str, gone: list[str]) -> None:
-    """Give those that are gone to the target again if they never began, or end them."""
-    for experiment_id in gone:
-        if outbox.pending(tx, experiment_id) is not None:
-            continue
-        row = experiments.find(tx, experiment_id)
-        objects.erase(tx, experiment_id)
-        if row is None or Status(row.status).final:
-            continue
-        if row.status == Status.ACCEPTED and row.stop_requested is None:
-            outbox.put(tx, row, "ensure")
-            continue
-        reason, message = "ExternallyDeleted", f"it is gone from target '{target}', and it was not us who deleted it"
-        if row.stop_requested is not None:
-            reason, message = "Stopped", "it was stopped"
-        elif (last := events.of(tx, row.id, limit=1)) and last[0].type == "refused":
-            # What ran had been ended for the change that was then refused.
-            reason, message = last[0].reason or reason, last[0].message or message
-        moved = experiments.advance(
-            tx, row.id, uid=row.uid, attempt=row.attempt, status=Status.FAILED, at_ms=now_ms(),
-            reason=reason, message=message,
-        )  # fmt: skip
-        if moved is not None:
-            replicas.end(tx, row.id, row.attempt, reason)
-            lifecycle.record(tx, moved, "status")
-
-
-def _restore(tx: Connection, target: str, item: Found) -> int:
-    """Write the row of an experiment again, if it is not deleted and its record can be read."""
-    launch, observation = item.launch, item.observation
-    if item.deleted or launch is None or observation is None:
-        return 0
-    texts = stored(launch.spec, launch.experiment_id)
-    row = experiments.restore(
-        tx,
-        NewExperiment(
-            id=launch.experiment_id,
-            uid=launch.uid,
-            owner=launch.owner,
-            target=target,
-            namespace=texts.namespace,
-            name=launch.name,
-            framework=texts.framework,
-            tags=texts.tags,
-            spec=texts.spec,
-            wire_spec=texts.wire_spec,
-            list_spec=texts.list_spec,
-            accepted=launch.accepted_ms,
-        ),
-        generation=launch.generation,
-        attempt=launch.attempt,
-    )
-    if counter := re.fullmatch(r"experiment-\d+-(\d+)", row.id):
-        experiments.raise_counter(tx, int(counter[1]))
-    if item.made is not None:
-        objects.put(tx, item.made)
-    lifecycle.record(tx, row, "restored")
-    lifecycle.apply(tx, observation)
-    if not observation.status.final:
-        outbox.put(tx, row, "ensure")
-    log.warning("%s was written again from target %s", row.id, target)
-    return 1

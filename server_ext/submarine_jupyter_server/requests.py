@@ -94,15 +94,16 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return merged
 
 
-def stored(spec: ExperimentSpec, experiment_id: str) -> SpecTexts:
-    """Return a spec as it is stored, under its own id."""
+def stored(spec: ExperimentSpec, experiment_id: str, *, restored: bool = False) -> SpecTexts:
+    """Return a spec as it is stored, under its own id; ``restored``: its code is not known, and shown as null."""
     wire = spec.wire()
     wire["meta"]["experimentId"] = experiment_id
     masked = mask(wire)
+    shown, listed = _encode(masked), _without_code(masked)
     return SpecTexts(
         spec=_encode(wire),
-        wire_spec=_encode(masked),
-        list_spec=_without_code(masked),
+        wire_spec=listed or shown if restored else shown,
+        list_spec=listed,
         name=spec.meta.name,
         namespace=spec.meta.namespace or "",
         framework=spec.meta.framework,

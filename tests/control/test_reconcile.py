@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 
 from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import Status
+from submarine_jupyter_server import reconcile as reconcile_module
 from submarine_jupyter_server.service import Service
 from submarine_jupyter_server.store import experiments, objects
-from submarine_jupyter_server.targets.base import Inventory
+from submarine_jupyter_server.targets.base import Absence, Inventory
 from tests.control.conftest import opened
 from tests.control.house import House
 from tests.control.test_outbox import create
@@ -186,11 +187,88 @@ async def test_what_never_began_is_given_again(tmp_path: Path) -> None:
         made = await create(house)
         await house.quiet()
         assert (await shown(house, made))["status"] == "Accepted"
+        await house.service.db.write(lambda tx: objects.erase(tx, made))
         house.world.things.clear()
         house.world.slots = 1
         await compare(house, 3)
         await house.quiet()
         assert (await shown(house, made))["status"] == "Running"
+
+
+async def test_what_was_made_and_is_gone_is_not_run_a_second_time(tmp_path: Path) -> None:
+    async with opened(tmp_path, reconcile_seconds=1000) as house:
+        house.world.slots = 0
+        made = await create(house)
+        await house.quiet()
+        house.world.things.clear()
+        house.world.slots = 1
+        await compare(house, 3)
+        await house.quiet()
+        now = await shown(house, made)
+        assert (now["status"], now["detail"]["message"]) == ("Failed", "somebody deleted it")
+        assert house.world.things == {}
+
+
+async def test_the_cause_of_an_absence_is_what_the_target_says(tmp_path: Path) -> None:
+    async with opened(tmp_path, reconcile_seconds=1000) as house:
+        made = await create(house)
+        await house.quiet()
+        house.world.things.clear()
+        house.world.absence = Absence("ResultNotKept", "it ended while this server was away")
+        await compare(house, 3)
+        now = await shown(house, made)
+        assert (now["status"], now["detail"]["reason"]) == ("Failed", "ResultNotKept")
+        assert now["detail"]["message"] == "it ended while this server was away"
+
+
+@pytest.mark.parametrize("how", ["unavailable", "hangs", "a fault"])
+async def test_nothing_ends_before_its_target_says_why_it_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(reconcile_module, "ABSENCE_S", 0.05)
+    async with opened(tmp_path, reconcile_seconds=1000) as house:
+        stuck, other = [await create(house) for _ in range(2)]
+        await house.quiet()
+        house.world.things.clear()
+        calm = target_of(house.service).absence
+
+        async def absence(experiment_id: str) -> Absence:
+            if experiment_id == other:
+                return house.world.absence
+            if how == "unavailable":
+                raise TargetUnavailable("the cluster does not answer")
+            if how == "hangs":
+                await asyncio.sleep(1000)
+            raise RuntimeError("a fault")
+
+        monkeypatch.setattr(target_of(house.service), "absence", absence)
+        await compare(house, 4)
+        assert (await shown(house, stuck))["status"] == "Running"
+        assert (await shown(house, other))["status"] == "Failed"
+        assert list(house.service._leader._reconcile.aside) in ([], [stuck] if how == "a fault" else [])
+        how = "unavailable"
+        await compare(house, 1)
+        assert house.service._leader._reconcile.again
+        monkeypatch.setattr(target_of(house.service), "absence", calm)
+        await compare(house, 3)
+        assert (await shown(house, stuck))["status"] == "Failed"
+
+
+async def test_an_end_that_the_target_has_not_told_is_not_taken_from_what_exists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A target whose last lines are still on their way reports what has ended as running, also after a restart."""
+    async with opened(tmp_path, reconcile_seconds=1000) as house:
+        made = await create(house)
+        await house.quiet()
+        found, target = target_of(house.service)._found(made), target_of(house.service)
+        house.world.things[made].end(Status.SUCCEEDED, "")
+        monkeypatch.setattr(target, "_found", lambda name: found)
+        await compare(house, 3)
+        assert (await shown(house, made))["status"] == "Running"
+        await target.report()
+        await compare(house, 3)
+        assert (await shown(house, made))["status"] == "Succeeded"
 
 
 async def test_what_stays_unreadable_is_named_and_what_was_hidden_for_a_moment_is_not(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from submarine_jupyter.errors import TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec, Status
+from submarine_jupyter_server.secrets import mask
 from submarine_jupyter_server.targets.base import (
     Absence,
     Doubt,
@@ -62,10 +63,15 @@ class Thing:
 
 
 class World:
-    """What goes on outside of the servers, and survives all of them; it has room for ``slots`` experiments."""
+    """What goes on outside of the servers, and survives all of them; it has room for ``slots`` experiments.
+
+    Unless it is ``whole``, its records have neither secret values nor code.
+    """
 
     def __init__(self, slots: int = 2) -> None:
         self.slots = slots
+        self.whole = True
+        self.absence = Absence("ExternallyDeleted", "somebody deleted it")
         self.things: dict[str, Thing] = {}
         self.troubles: list[Trouble] = []
         self.gate = asyncio.Event()
@@ -161,7 +167,7 @@ class CommandedTarget:
         return Inventory(tuple(self._found(name) for name in names))
 
     async def absence(self, experiment_id: str) -> Absence:
-        return Absence("ExternallyDeleted", "somebody deleted it")
+        return self.world.absence
 
     def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
         return nullcontext()
@@ -214,8 +220,10 @@ class CommandedTarget:
 
     def _found(self, name: str) -> Found:
         thing = self.world.things[name]
-        seen = self._observe(thing)
-        return Found(name, thing.launch, thing.buried, seen, thing.buried, True, thing.made)
+        seen, launch = self._observe(thing), thing.launch
+        if not self.world.whole:
+            launch = replace(launch, spec=_bare(launch.spec))
+        return Found(name, launch, thing.buried, seen, thing.buried, True, thing.made, self.world.whole)
 
     def _observe(self, thing: Thing) -> Observation:
         launch = thing.launch
@@ -228,3 +236,10 @@ class CommandedTarget:
             launch.experiment_id, launch.uid, launch.attempt, launch.generation, status,
             time.time_ns() // 1_000_000, reason, replicas=(worker,),
         )  # fmt: skip
+
+
+def _bare(spec: ExperimentSpec) -> ExperimentSpec:
+    wire = mask(spec.wire())
+    if files := (wire.get("code") or {}).get("files"):
+        wire["code"]["files"] = dict.fromkeys(files, "")
+    return ExperimentSpec.parse(wire)

@@ -21,8 +21,8 @@ def test_ids_count_from_the_start_of_the_instance(tx: Connection) -> None:
     start = first.split("-")[1]
     assert len(start) == 13
     assert (first, second) == (f"experiment-{start}-0001", f"experiment-{start}-0002")
-    experiments.raise_counter(tx, 12345)
-    experiments.raise_counter(tx, 7)
+    for taken in (f"{start}-12345", f"{start}-0007", "1-999999999", f"{start}1-999999999"):
+        experiments.note_id(tx, f"experiment-{taken}")
     assert experiments.next_id(tx) == f"experiment-{start}-12346"
 
 

@@ -61,7 +61,7 @@ def replace_spec(tx: Connection, row: ExperimentRow, texts: SpecTexts, *, new_at
     if ended or new_attempt:
         _keep_what_ran(tx, row)
     known = row.status != Status.ACCEPTED or outbox.pending(tx, row.id) is None
-    if not ended and row.applied is None and known:
+    if not ended and not row.restored and row.applied is None and known:
         values["applied"] = json.dumps({name: getattr(row, name) for name in _APPLIED})
     if new_attempt and not ended:
         values |= {"attempt": row.attempt + 1, "status": Status.ACCEPTED.value, "notes": "[]"}
@@ -96,9 +96,14 @@ def take_back(tx: Connection, row: ExperimentRow, texts: SpecTexts, *, reason: s
     return _changed(tx, row, values)
 
 
-def take_over(tx: Connection, row: ExperimentRow, texts: SpecTexts, *, generation: int, attempt: int) -> ExperimentRow:
-    """Give the row of a database that is behind what the target knows: its newer spec, generation and attempt."""
-    values = texts.columns() | {"generation": generation, "applied": None}
+def take_over(
+    tx: Connection, row: ExperimentRow, texts: SpecTexts, *, generation: int, attempt: int, restored: bool
+) -> ExperimentRow:
+    """Give the row of a database that is behind what the target knows: its newer spec, generation and attempt.
+
+    ``restored``: that spec has neither secret values nor code.
+    """
+    values = texts.columns() | {"generation": generation, "applied": None, "restored": restored}
     if attempt > row.attempt:
         values |= {"attempt": attempt, "status": Status.ACCEPTED.value, "notes": "[]"}
         values |= dict.fromkeys(("created", "running", "finished", "reason", "message"))

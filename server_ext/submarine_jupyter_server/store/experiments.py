@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,6 +33,7 @@ __all__ = [
     "expired_deleted",
     "find",
     "forget",
+    "holder_of",
     "ids_after",
     "insert",
     "is_compared",
@@ -38,8 +41,8 @@ __all__ = [
     "mark_deleted",
     "next_id",
     "note_compared",
+    "note_id",
     "page",
-    "raise_counter",
     "request_stop",
     "restore",
     "scrub",
@@ -58,10 +61,12 @@ def next_id(tx: Connection) -> str:
     return f"experiment-{known['instance_start_ms']}-{number:04d}"
 
 
-def raise_counter(tx: Connection, at_least: int) -> None:
-    """Let the numbers of new ids begin after ``at_least``: that one is in use."""
-    if at_least > int(_meta(tx)["counter"]):
-        _set_counter(tx, at_least)
+def note_id(tx: Connection, experiment_id: str) -> None:
+    """Let no new id be this one, which is in use; those of other starts cannot be."""
+    known = _meta(tx)
+    number = re.fullmatch(f"experiment-{known['instance_start_ms']}-([0-9]+)", experiment_id)
+    if number is not None and int(number[1]) > int(known["counter"]):
+        _set_counter(tx, int(number[1]))
 
 
 def is_compared(tx: Connection, target: str) -> bool:
@@ -82,12 +87,24 @@ def insert(tx: Connection, new: NewExperiment) -> ExperimentRow:
     return restore(tx, new)
 
 
-def restore(tx: Connection, new: NewExperiment, *, generation: int = 1, attempt: int = 1) -> ExperimentRow:
-    """Store an experiment that was known before, as Accepted: what it is now is for ``advance``. Raises StorageFull."""
+def restore(
+    tx: Connection,
+    new: NewExperiment,
+    *,
+    generation: int = 1,
+    attempt: int = 1,
+    restored: bool = False,
+    notes: Sequence[str] = (),
+) -> ExperimentRow:
+    """Store an experiment that was known before, as Accepted: what it is now is for ``advance``. Raises StorageFull.
+
+    ``restored``: its record has neither secret values nor code.
+    """
     require_space(tx)
     values: dict[str, Any] = {name: getattr(new, name) for name in NewExperiment.__dataclass_fields__}
     labels = values.pop("tags")
-    values |= {"status": Status.ACCEPTED.value, "notes": "[]", "generation": generation, "attempt": attempt}
+    values |= {"status": Status.ACCEPTED.value, "notes": json.dumps(list(notes))}
+    values |= {"generation": generation, "attempt": attempt, "restored": restored}
     seq = tx.execute(_INSERT, values).inserted_primary_key
     assert seq is not None  # noqa: S101 - for the type checker
     tags.add(tx, seq[0], labels)
@@ -101,6 +118,11 @@ def find(tx: Connection, experiment_id: str, include_deleted: bool = False) -> E
     if include_deleted:
         return one(tx, experiment.c.id == experiment_id)
     return one(tx, experiment.c.id == experiment_id, experiment.c.deleted.is_(None))
+
+
+def holder_of(tx: Connection, uid: str) -> str | None:
+    """Return the id of the experiment that has a uid, deleted or not."""
+    return tx.execute(sa.select(experiment.c.id).where(experiment.c.uid == uid)).scalar()
 
 
 def live(tx: Connection, target: str | None = None) -> list[ExperimentRow]:

@@ -77,15 +77,19 @@ class ListRow:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentRow(ListRow):
-    """An experiment, whole: ``spec`` has its secrets, ``applied`` what the target has taken if that is less."""
+    """An experiment, whole: ``spec`` has its secrets, ``applied`` what the target has taken if that is less.
+
+    ``restored``: it was written again from a record that lacks secret values and code, and so does ``spec``.
+    """
 
     spec: str
     applied: str | None
+    restored: bool
 
 
 _SHARED = tuple(experiment.c[name] for name in ListRow.__dataclass_fields__)
 LISTED = (*_SHARED[:-1], func.coalesce(experiment.c.list_spec, experiment.c.wire_spec))
-WHOLE = (*_SHARED, experiment.c.spec, experiment.c.applied)
+WHOLE = (*_SHARED, experiment.c.spec, experiment.c.applied, experiment.c.restored)
 # Made once: to put a statement together takes as long as to carry it out.
 _ROWS = select(*WHOLE)
 _NOTES = list(ListRow.__dataclass_fields__).index("notes")

@@ -9,7 +9,20 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Column, Dialect, Float, ForeignKey, Index, Integer, MetaData, String, Table, TypeDecorator, text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    text,
+)
 
 
 def storable(value: str | None) -> str | None:
@@ -60,6 +73,8 @@ experiment = Table(
     Column("finished", Integer),
     Column("stop_requested", Integer),
     Column("deleted", Integer),
+    # Whether it was written again from a record that lacks secret values and code: then nothing more is started for it.
+    Column("restored", Boolean, nullable=False),
     # What the target has taken (store.changes), while a later change waits for its answer; null: what stands here.
     Column("applied", Text),
     # As a list shows it, without the texts of its code; null: as everywhere.

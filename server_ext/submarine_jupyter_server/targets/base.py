@@ -7,12 +7,16 @@ The service decides *what* should be (a ``Launch``), a target makes it so and re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from submarine_jupyter.models import ExperimentSpec, Status
+
+# Time of the first start in milliseconds, and a counter: names made from longer ones would not fit.
+EXPERIMENT_ID = re.compile(r"experiment-[0-9]{1,15}-[0-9]{4,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +122,10 @@ class Found:
 
     ``launch`` and ``observation`` are None where its record cannot be read: then only its being there is known.
     ``deleted``: it is being removed. ``buried``: its deletion was ordered, which nothing undoes. ``authentic``: nobody
-    else can have written its record, so that it counts more than a row that is behind it. ``made`` is what a row that
-    is written again keeps of it.
+    else can have written its record, so that it counts more than a row that is behind it, and restores a lost one.
+    ``whole``: the record has secret values and code too, so that a restored experiment goes on as if nothing had
+    happened; without them it is observed, stopped and deleted, and nothing more is started for it. ``made`` is what a
+    row that is written again keeps of it.
     """
 
     experiment_id: str
@@ -129,6 +135,7 @@ class Found:
     buried: bool = False
     authentic: bool = False
     made: Made | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

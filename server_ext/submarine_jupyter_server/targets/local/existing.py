@@ -58,4 +58,4 @@ def _find(supervision: Supervision, folder: ExperimentFolder) -> Found | None:
 
 def _found(launch: Launch, folder: ExperimentFolder, seen: Observation) -> Found:
     buried = folder.deleted
-    return Found(launch.experiment_id, launch, buried, seen, buried=buried, authentic=True)
+    return Found(launch.experiment_id, launch, buried, seen, buried=buried, authentic=True, whole=True)

@@ -37,6 +37,7 @@ _STATEMENTS = (
         finished INTEGER,
         stop_requested INTEGER,
         deleted INTEGER,
+        restored BOOLEAN NOT NULL,
         applied TEXT,
         list_spec TEXT,
         wire_spec TEXT NOT NULL,

@@ -12,13 +12,11 @@ from typing import Any
 
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.targets.base import Launch, ObjectRef
+from submarine_jupyter_server.targets.base import EXPERIMENT_ID, Launch, ObjectRef
 
 from .jobs import leader
 from .metadata import ACCEPTED, ATTEMPT, GENERATION, NAME, OWNER, SPEC, SPEC_LIMIT, UID, unpack
 
-# Time of the first start in milliseconds, and a counter: names made from longer ones would not fit.
-EXPERIMENT_ID = re.compile(r"experiment-[0-9]{1,15}-[0-9]{4,9}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")
 _MOST = 10**9
 _LAST_MS = 10**14  # in the year 5138
