@@ -109,7 +109,9 @@ _FULL = (
     "worker-0 cannot be made: it asks for more than the quota 'team' of the namespace has (requests.memory: 800Mi of"
     " 512Mi)"
 )
-_NO_QUEUE = "it waits in the queue 'team-a', and nobody keeps queues for JobSets in this cluster (no Kueue)"
+_NO_QUEUE = (
+    "it waits in the queue 'team-a', and nobody keeps queues for JobSets here (no Kueue, or not in this namespace)"
+)
 _GPUS = "worker-0 cannot be scheduled: 0/# nodes fit: # without nvidia.com/gpu=1000 free, # not meant for it"
 _SELECTOR = "worker-0 cannot be scheduled: 0/# nodes fit: # not as runtime.nodeSelector wants them (gpu-type=h100)"
 _LIMITED = (

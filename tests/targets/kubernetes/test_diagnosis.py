@@ -16,7 +16,7 @@ from submarine_jupyter_server.targets.kubernetes.reasons.trouble import Rank, Tr
 from submarine_jupyter_server.targets.kubernetes.reasons.volumes import why_not_mounted
 from submarine_jupyter_server.targets.kubernetes.seen import Seen
 from submarine_jupyter_server.targets.kubernetes.status import observe
-from submarine_jupyter_server.targets.kubernetes.views import Condition, EventView, PodView, WorkloadView
+from submarine_jupyter_server.targets.kubernetes.views import Condition, EventView, PodView
 from tests.targets.kubernetes.recordings import FOLDER, Recording
 from tests.targets.kubernetes.situations import SITUATIONS
 
@@ -123,7 +123,7 @@ SENTENCES: dict[str, tuple[str, str] | None] = {
     "priority": ("Denied", "worker-0 cannot be made: the cluster has no priority 'urgent' (runtime.priority)"),
     "queue": (
         "NoQueue",
-        "it waits in the queue 'team-a', and nobody keeps queues for JobSets in this cluster (no Kueue)",
+        "it waits in the queue 'team-a', and nobody keeps queues for JobSets here (no Kueue, or not in this namespace)",
     ),
     "suspended": ("Suspended", "somebody suspended it: nothing runs until it is resumed"),
     "operator": ("NoOperator", "no operator answers for TFJob in this cluster"),
@@ -335,42 +335,6 @@ def test_who_failed_first_is_named_and_the_others_are_counted() -> None:
         "ReplicaFailed",
         f"{CRASH}; and 2 more replicas{LAST}",
     )
-
-
-def queued(*conditions: Condition) -> Seen:
-    before = Recording.load("queue").seen()
-    assert before.own is not None
-    return replace(before, workload=WorkloadView("w", before.own.uid, "team-a", conditions))
-
-
-FULL = "couldn't assign flavors to pod set worker: insufficient unused quota for cpu in flavor default, 4 more needed"
-QUEUED = [
-    (queued(), "Queued", "it waits in the queue 'team-a'"),
-    (queued(Condition("QuotaReserved", False, "Pending", FULL)), "Queued", f"it waits in the queue 'team-a': {FULL}"),
-    (
-        queued(Condition("QuotaReserved", False, "Inadmissible", "LocalQueue team-a doesn't exist")),
-        "NoQueue",
-        "the queue 'team-a' does not exist, or takes nothing: LocalQueue team-a doesn't exist",
-    ),
-    (
-        queued(
-            Condition("QuotaReserved", True, "QuotaReserved", "reserved"),
-            Condition("Admitted", False, "NoChecks", "waiting for checks"),
-        ),
-        "Queued",
-        "it waits in the queue 'team-a': waiting for checks",
-    ),
-    (
-        queued(Condition("Evicted", True, "Preempted", "to make room for a workload of higher priority")),
-        "Queued",
-        "it waits in the queue 'team-a' again, its place was taken: to make room for a workload of higher priority",
-    ),
-]
-
-
-@pytest.mark.parametrize(("seen", "word", "text"), QUEUED, ids=range(len(QUEUED)))
-def test_a_queue(seen: Seen, word: str, text: str) -> None:
-    assert sentence(seen, "jobset") == (word, text)
 
 
 def test_silence_is_only_told_after_ten_seconds() -> None:

@@ -10,7 +10,7 @@ from submarine_jupyter_server.targets.base import Launch
 from submarine_jupyter_server.targets.contract import Member, members
 
 from .manifests.jobs import deciding
-from .views import Condition, EventView, JobView, PodView, WorkloadView
+from .views import Condition, EventView, JobView, Place, PodView, WorkloadView
 
 _DONE_MS = 5000
 _ENDED_BY_SIGNAL = (137, 143)  # 128 + SIGKILL, 128 + SIGTERM
@@ -31,6 +31,7 @@ class Seen:
     pods: tuple[PodView, ...] = ()
     events: tuple[EventView, ...] = ()
     workload: WorkloadView | None = None
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Look:
         self.events: dict[str, list[EventView]] = {}
         for event in sorted(seen.events, key=lambda event: event.at_ms, reverse=True):
             self.events.setdefault(event.object_uid, []).append(event)
-        self.workload = seen.workload
+        self.workload, self.place = seen.workload, seen.place
         self.verdict = self._judge()
 
     @property

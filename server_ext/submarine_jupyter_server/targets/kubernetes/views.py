@@ -128,6 +128,18 @@ class EventView:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """The place in a queue, the first being 1, of how many as far as that is known.
+
+    ``in_cluster`` is the place among all that wait for the same quota, also in queues of other namespaces.
+    """
+
+    number: int
+    count: int | None
+    in_cluster: int
+
+
+@dataclass(frozen=True, slots=True)
 class WorkloadView:
     """What Kueue says of one of our objects, the owner."""
 

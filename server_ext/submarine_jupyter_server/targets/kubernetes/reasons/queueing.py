@@ -5,9 +5,12 @@ https://kueue.sigs.k8s.io/docs/concepts/workload/
 
 from __future__ import annotations
 
-from submarine_jupyter_server.targets.kubernetes.seen import Look
-from submarine_jupyter_server.targets.kubernetes.views import Condition, JobView
+from collections.abc import Mapping
 
+from submarine_jupyter_server.targets.kubernetes.seen import Look
+from submarine_jupyter_server.targets.kubernetes.views import Condition, JobView, WorkloadView
+
+from . import eviction, quota
 from .trouble import Rank, Trouble, cut
 
 ANSWER_MS = 10_000
@@ -16,7 +19,7 @@ ANSWER_MS = 10_000
 def why_held(look: Look, own: JobView) -> Trouble | None:
     """Return why the own object does not make its pods, as far as that is its own or its queue's doing."""
     if own.suspended:
-        return _queued(look, own)
+        return _suspended(look, own)
     if own.answered or own.conditions or look.pods or look.now_ms - own.created_ms < ANSWER_MS:
         return None
     if next(look.made_by(), None) is not None:
@@ -28,32 +31,57 @@ def why_held(look: Look, own: JobView) -> Trouble | None:
     return Trouble(Rank.BLOCKED, "NoOperator", f"no operator answers for {own.kind} in this cluster")
 
 
-def _queued(look: Look, own: JobView) -> Trouble:
+def _suspended(look: Look, own: JobView) -> Trouble:
     queue = own.queue or (look.spec.runtime.queue if look.spec.runtime else None)
     if not queue:
         return Trouble(Rank.BLOCKED, "Suspended", "somebody suspended it: nothing runs until it is resumed")
-    name = f"the queue '{cut(queue, 63)}'"
-    if look.workload is None:
-        if look.now_ms - own.created_ms < ANSWER_MS:
-            return Trouble(Rank.WAITS, "Queued", f"it waits in {name}")
-        why = f"it waits in {name}, and nobody keeps queues for {own.kind}s in this cluster (no Kueue)"
-        return Trouble(Rank.BLOCKED, "NoQueue", why)
-    conditions = {item.type: item for item in look.workload.conditions}
-    reserved, admitted = conditions.get("QuotaReserved"), conditions.get("Admitted")
-    if reserved is not None and reserved.reason == "Inadmissible" and _missing(reserved.message):
-        return Trouble(Rank.NEVER, "NoQueue", f"{name} does not exist, or takes nothing: {cut(reserved.message)}")
+    name = cut(queue, 63)
+    if look.workload is not None:
+        return _queued(look, look.workload, name)
+    if look.now_ms - own.created_ms < ANSWER_MS:
+        return Trouble(Rank.WAITS, "Queued", f"it waits in the queue '{name}'")
+    nobody = f"nobody keeps queues for {own.kind}s here (no Kueue, or not in this namespace)"
+    return Trouble(Rank.BLOCKED, "NoQueue", f"it waits in the queue '{name}', and {nobody}")
+
+
+def _queued(look: Look, workload: WorkloadView, name: str) -> Trouble:
+    """Return the worst that the conditions of a Workload say: taken out, never, stopped, took its place, waits."""
+    conditions = {item.type: item for item in workload.conditions}
+    reserved = _not(conditions, "QuotaReserved")
     evicted = conditions.get("Evicted")
-    if evicted is not None and evicted.status:
-        return Trouble(Rank.BLOCKED, "Queued", f"it waits in {name} again, its place was taken: {_said(evicted)}")
-    waits = reserved if reserved is None or not reserved.status else admitted
-    return Trouble(
-        Rank.BLOCKED, "Queued", f"it waits in {name}{f': {_said(waits)}' if waits and waits.message else ''}"
-    )
+    evicted = evicted if evicted is not None and evicted.status else None  # once it is in again, that is the past
+    requeued = conditions.get("Requeued")
+    waits_again = requeued is not None and requeued.status
+    if evicted is not None and not waits_again and (found := eviction.why_out(evicted, name)):
+        return found
+    if reserved is not None and (found := quota.why_not(reserved, name)):
+        return found
+    where = f"the queue '{name}'{_place(look)}"
+    if evicted is not None:
+        how = eviction.how_taken(evicted, conditions.get("Preempted"), look.now_ms)
+        return Trouble(Rank.BLOCKED, "Queued", f"{how}, and waits in {where}")
+    if reserved is not None:
+        return Trouble(Rank.BLOCKED, "Queued", f"it waits in {where}{quota.what_is_missing(reserved)}")
+    if checks := _not(conditions, "Admitted"):
+        how = f"the queue '{name}' lets it in once the cluster has checked it{_said(checks)}"
+        return Trouble(Rank.BLOCKED, "Queued", how)
+    return Trouble(Rank.WAITS, "Queued", f"it waits in {where}")
 
 
-def _missing(message: str) -> bool:
-    return any(text in message for text in ("doesn't exist", "not found", "is inactive", "is stopped", "terminating"))
+def _not(conditions: Mapping[str, Condition], kind: str) -> Condition | None:
+    """Return a condition that is there and does not hold."""
+    found = conditions.get(kind)
+    return found if found is not None and not found.status else None
+
+
+def _place(look: Look) -> str:
+    place = look.place
+    if place is None:
+        return ""
+    among = f"place {place.number} of {place.count}" if place.count else f"place {place.number}"
+    shared = place.in_cluster > place.number
+    return f", {among} ({place.in_cluster} with the other queues that share its quota)" if shared else f", {among}"
 
 
 def _said(condition: Condition) -> str:
-    return cut(condition.message) or cut(condition.reason)
+    return f": {cut(quota.plain(condition.message))}" if condition.message else ""
