@@ -108,7 +108,9 @@ def state_of(row: ListRow) -> str:
 def brief(row: ListRow, order: OutboxRow | None = None) -> dict[str, Any]:
     """Return how an experiment is, in few words; ``order`` is one that was given in vain."""
     known = {"state": state_of(row), "reason": row.reason, "message": row.message}
-    if order is not None and row.status != Status.ACCEPTED:
+    # A stop that is done stays an order for a moment after the end was told.
+    stands = order is not None and (order.op in ("delete", "purge") or not Status(row.status).final)
+    if order is not None and stands and row.status != Status.ACCEPTED:
         known |= {"reason": order.last_reason, "message": order.last_error}
     return known
 

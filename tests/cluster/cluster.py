@@ -5,7 +5,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.cluster import build, manifests
+from tests.cluster import build, manifests, node
 from tests.cluster.api import Api
 from tests.cluster.components import control_plane, launch
 from tests.cluster.processes import kill
@@ -43,15 +43,18 @@ class Cluster:
         return target
 
     def kill(self, name: str) -> None:
-        """End a part of the control plane ("kube-apiserver", "etcd", "jobset") at once, as a crash would."""
+        """End a part ("kube-apiserver", "etcd", "jobset", "kubelet") at once, as a crash would."""
         kill(self.own().processes[name])
 
     def start(self, name: str) -> None:
-        """Start a killed part of the control plane again, on the same data.
+        """Start a killed part again, on the same data.
 
         A restarted API server knows no old resource versions: a watch that resumes from one gets 410 Gone.
         """
         run = self.own()
+        if name == "kubelet":
+            node.start_kubelet(run, build.programs(run.kubernetes))
+            return
         parts = {item.name: item for item in control_plane(run, build.programs(run.kubernetes))}
         launch(run, parts[name])
 

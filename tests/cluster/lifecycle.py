@@ -104,6 +104,7 @@ def _start(run: Run, programs: Programs, *, with_operators: bool) -> Cluster:
         if containerd:
             containerd.result()
             node.start_kubelet(run, programs)
+            node.start_names(run, programs)
     expected = _FAKE_NODES + run.node
     _await(run, "the nodes", lambda: _ready_nodes(cluster) == expected)
     return cluster

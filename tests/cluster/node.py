@@ -64,9 +64,8 @@ def start_containerd(run: Run, programs: Programs) -> None:
 
 
 def start_kubelet(run: Run, programs: Programs) -> None:
-    """Start the kubelet and the name server of the pods."""
+    """Start the kubelet, also after it was killed: the containers went on without it."""
     run.path("kubelet.yaml").write_text(yaml.safe_dump(_kubelet_configuration(run)))
-    run.path("Corefile").write_text(_corefile(run))
     run.path("resolv.conf").write_text("")
     flags = {
         "config": run.path("kubelet.yaml"),
@@ -77,6 +76,11 @@ def start_kubelet(run: Run, programs: Programs) -> None:
         "root-dir": run.folder("kubelet"),
     }
     _start(run, "kubelet", [programs.kubernetes, "kubelet", *(f"--{flag}={value}" for flag, value in flags.items())])
+
+
+def start_names(run: Run, programs: Programs) -> None:
+    """Start the name server of the pods."""
+    run.path("Corefile").write_text(_corefile(run))
     _start(run, "coredns", [programs.controlplane, "coredns", "-conf", run.path("Corefile")])
 
 

@@ -193,7 +193,9 @@ CASES: dict[str, Case] = {
     "silent": Case(
         "ReplicaFailed", "worker-0 failed with exit code 2; it wrote nothing", one("exit 2", framework="Standalone")
     ),
-    "signal": Case("ReplicaFailed", "worker-0 was killed by SIGSEGV (exit code 139); it wrote nothing", one(_SEGV)),
+    "signal": Case(
+        "ReplicaFailed", "worker-0 failed with exit code 139 (as after SIGSEGV); it wrote nothing", one(_SEGV)
+    ),
     "retries": Case(
         "ReplicaFailed",
         f"{FAILED}; it was started 2 times{LAST}",

@@ -1,4 +1,7 @@
-"""`python -m tests.targets.kubernetes.record KUBECONFIG [name...]`: provoke situations, store what the cluster says."""
+"""`python -m tests.targets.kubernetes.record KUBECONFIG [name...]`: provoke situations, store what the cluster says.
+
+`lost` kills the kubelet of the cluster: record it alone.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.targets.base import Launch
 from submarine_jupyter_server.targets.kubernetes.manifests import owned, render
 from tests.cluster import manifests
-from tests.cluster.api import Api, ApiError, wait
+from tests.cluster.api import ApiError, wait
+from tests.cluster.cluster import Cluster
+from tests.cluster.lifecycle import attach
 from tests.targets.kubernetes.recordings import Recording, trimmed, write
 from tests.targets.kubernetes.situations import FOREVER, SITUATIONS, Situation, workers
 
@@ -46,8 +51,8 @@ _PRIORITY = "/apis/scheduling.k8s.io/v1/priorityclasses"
 class Run:
     """One situation on its way."""
 
-    def __init__(self, api: Api, number: int, name: str, situation: Situation) -> None:
-        self.api, self.name, self.situation = api, name, situation
+    def __init__(self, cluster: Cluster, number: int, name: str, situation: Situation) -> None:
+        self.cluster, self.api, self.name, self.situation = cluster, cluster.api, name, situation
         self.namespace = f"situation-{int(time.time()) % 100000}-{number}"
         self.id = f"experiment-{time.time_ns() // 1_000_000}-{number:04d}"
         self.pods: dict[str, Json] = {}
@@ -102,12 +107,16 @@ class Run:
             self.api.create(f"{path}/eviction", eviction)
         elif self.situation.act == "remove":
             self.api.delete(path)
+        elif self.situation.act == "unplug":
+            self.cluster.kill("kubelet")
         else:
             self._preempt()
         self.acted = True
 
     def end(self) -> None:
         """Remove everything."""
+        if self.situation.act == "unplug":
+            self.cluster.start("kubelet")
         if self.situation.nodes == "fake":
             # Of a fake pod nobody says that it has ended, and its Job would wait for that.
             for uid in self.pods:
@@ -176,9 +185,9 @@ def _observe(run: Run) -> None:
 
 def main() -> None:
     """Provoke all at once, and wait for each."""
-    api = Api(Path(sys.argv[1]))
+    cluster = attach(Path(sys.argv[1]))
     names = sys.argv[2:] or list(SITUATIONS)
-    runs = [Run(api, number, name, SITUATIONS[name]) for number, name in enumerate(names)]
+    runs = [Run(cluster, number, name, SITUATIONS[name]) for number, name in enumerate(names)]
     for run in runs:
         run.start()
     deadline = time.monotonic() + _SECONDS
@@ -194,7 +203,7 @@ def main() -> None:
             seen = run.look().observe(run.situation.kind, now_ms=time.time_ns() // 1_000_000)
             print(f"NOT REACHED {run.name}: {seen}", flush=True)
         run.end()
-    api.close()
+    cluster.api.close()
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ class Situation:
 
     ``kind`` is what it is made as, ``nodes`` where its pods run (real or fake). ``before`` are objects to make first:
     (collection, object), with the namespace for ``{}``. ``without`` are kinds of its objects that are not made,
-    ``own`` is merged into its own object. ``act`` is done once a replica runs: ``evict`` or ``remove`` worker-0.
+    ``own`` is merged into its own object. ``act`` is done once a replica runs: ``evict``, ``remove`` or
+    ``preempt`` one, or ``unplug`` its node.
     """
 
     kind: str
@@ -149,6 +150,7 @@ SITUATIONS: dict[str, Situation] = {
         act="preempt",
     ),
     "removed": Situation("indexed_jobs", "ReplicaRemoved", act="remove"),
+    "lost": Situation("indexed_jobs", "NodeNotReady", act="unplug"),
     "gpu": Situation("tfjob", "Unschedulable", nodes="fake", roles=workers(2, "nvidia.com/gpu=64,cpu=1", **PS)),
     "selector": Situation("tfjob", "Unschedulable", nodes="fake", runtime={"nodeSelector": {"gpu-type": "h100"}}),
     "claim": Situation("tfjob", "Unschedulable", runtime=_volume(persistentVolumeClaim="nowhere")),

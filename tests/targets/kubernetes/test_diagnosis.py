@@ -36,7 +36,7 @@ SENTENCES: dict[str, tuple[str, str] | None] = {
     "crash.jobs": ("ReplicaFailed", CRASH + LAST),
     "crash.pytorch": ("ReplicaFailed", CRASH + LAST),
     "crash.ps": ("ReplicaFailed", f"ps-0 failed with exit code 3{LAST}"),
-    "signal": ("ReplicaFailed", "worker-0 was killed by SIGSEGV (exit code 139); it wrote nothing"),
+    "signal": ("ReplicaFailed", "worker-0 failed with exit code 139 (as after SIGSEGV); it wrote nothing"),
     "silent": ("ReplicaFailed", "worker-0 failed with exit code 2; it wrote nothing"),
     "memory": ("OOMKilled", "worker-0 ran out of memory at its limit of 64Mi (exit code 137)"),
     "retries": ("ReplicaFailed", f"{CRASH}; it was started 3 times{LAST}"),
@@ -56,6 +56,10 @@ SENTENCES: dict[str, tuple[str, str] | None] = {
     "drained.tfjob": ("Evicted", DRAINED),
     "preempted": ("Preempted", "worker-2 lost its node fake-1 to work of higher priority"),
     "removed": ("ReplicaRemoved", "worker-0 was removed while it ran, by somebody or by the cluster"),
+    "lost": (
+        "NodeNotReady",
+        "worker-0 may still run: its node real-0 has not been ready since 2026-11-28 07:55 UTC",
+    ),
     "gpu": (
         "Unschedulable",
         (
@@ -299,7 +303,7 @@ ENDED = [
     (
         ended(exit_code=137, reason="Error", message=""),
         "ReplicaFailed",
-        "was killed by SIGKILL (by somebody, or by the kernel for want of memory; exit code 137); it wrote nothing",
+        "failed with exit code 137 (as after SIGKILL, by which a node also takes memory back); it wrote nothing",
     ),
     (ended(exit_code=137, reason="OOMKilled"), "OOMKilled", f"ran out of memory on {NODE} (exit code 137)"),
     (ended(exit_code=255), "ReplicaFailed", "failed with exit code 255; it wrote nothing"),

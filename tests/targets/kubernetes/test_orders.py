@@ -201,7 +201,9 @@ async def test_a_stop_on_a_lost_node_says_what_may_still_run(tmp_path: Path, mon
         made.cluster.pods_end = False
         await made.target.stop(launch())
         assert made.last is not None
-        assert made.last.message == "it was stopped; its replicas are being ended: worker-0 on node-1"
+        assert made.last.message == (
+            "it was stopped, but for worker-0 on node-1: its end was never confirmed, and it may still run there"
+        )
 
 
 async def test_a_new_attempt_may_be_of_another_kind(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from .calls import MERGE, Calls
 from .logs.collector import PodLogs
 from .manifests import KINDS
 from .paths import own_collection
+from .reasons.leftovers import Left
 from .tracked import Tracked
 from .views import JobView
 
@@ -78,15 +79,17 @@ class Endings:
         until = time.monotonic() + GONE_S
         while not tracked.empty:
             changed = tracked.changed
-            left = until - time.monotonic()
-            if left <= 0:
+            seconds, left = until - time.monotonic(), left_of(tracked)
+            if reason == "Stopping" and left.is_only_held:
+                return
+            if seconds <= 0:
                 ordered = tracked.ending_since or time.monotonic()
                 # What never says that it has ended is no reason to begin beside it.
                 if reason == "Stopping" and time.monotonic() - ordered > LOST_S:
                     return
-                raise TargetUnavailable(left_of(tracked), reason=reason)
+                raise TargetUnavailable(left.being_ended(), reason=reason)
             try:
-                async with asyncio.timeout(left):
+                async with asyncio.timeout(seconds):
                     await changed.wait()
             except TimeoutError:
                 continue
@@ -120,14 +123,10 @@ class Endings:
             log.warning("What %s left running cannot be ended now: %s", tracked.experiment_id, error)
 
 
-def left_of(tracked: Tracked) -> str:
+def left_of(tracked: Tracked) -> Left:
     """Return what of an experiment that is being ended is still there."""
-    pods = sorted(tracked.pods.values(), key=lambda pod: pod.name)
-    if not pods:
-        return "its replicas have ended, and its objects are being removed from the cluster"
-    named = ", ".join(f"{pod.replica} on {pod.node}" if pod.node else pod.replica for pod in pods[:3])
-    more = f" and {len(pods) - 3} more" if len(pods) > 3 else ""
-    return f"its replicas are being ended: {named}{more}"
+    jobs = (tracked.own, *tracked.twins.values(), *tracked.jobs.values())
+    return Left(tuple(job for job in jobs if job is not None), tuple(tracked.pods.values()))
 
 
 def _not_ended(error: SubmarineError, job: JobView) -> SubmarineError:

@@ -26,7 +26,11 @@ EXPERIMENT = re.compile(r"experiment-[0-9]{1,20}-[0-9]{4,20}")
 _OPERATOR_KINDS = ("TFJob", "PyTorchJob", "XGBoostJob")
 _KINDS = (*_OPERATOR_KINDS, "JobSet", "Job")
 _ENDS = ("Succeeded", "Failed", "Completed", "Complete")
-_EXPLAINING = ("PodScheduled", "DisruptionTarget")
+_EXPLAINING = ("PodScheduled", "DisruptionTarget", "Ready")
+# A kubelet always gives a reason; the controller of nodes, which takes a pod's word back for it, gives none of its own.
+_OF_LOST_NODES = ("", "NodeNotReady", "NodeStatusUnknown", "NodeLost")
+# Kubernetes itself removes these.
+_OWN_FINALIZERS = frozenset({"foregroundDeletion", "orphan", "batch.kubernetes.io/job-tracking"})
 _CONTAINERS = frozenset(name.lower() for name in FRAMEWORKS)
 _FAILURES_OF_INDEX = "batch.kubernetes.io/job-index-failure-count"
 _RESTART_OF_JOB_SET = "jobset.sigs.k8s.io/restart-attempt"
@@ -61,6 +65,7 @@ def pod(raw: object) -> PodView:
             if isinstance(value, str | int)
         ),
         deleted_ms=_deletion(meta),
+        finalizers=_finalizers(meta),
         tries=_count(notes.get(_FAILURES_OF_INDEX)) or _count(labels.get(_RESTART_OF_JOB_SET)),
     )
 
@@ -93,6 +98,7 @@ def job(raw: object) -> JobView:
         if SPEC in notes
         else (),
         answered=bool(status),
+        finalizers=_finalizers(meta),
         deadline_s=_count(policy.get("activeDeadlineSeconds")) or None,
     )
 
@@ -200,6 +206,8 @@ def _status_of(status: Part, field: str, name: str) -> Part:
 
 
 def _explains(condition: Condition) -> bool:
+    if condition.type == "Ready":
+        return not condition.status and condition.reason in _OF_LOST_NODES
     return condition.status != (condition.type == "PodScheduled")
 
 
@@ -217,6 +225,15 @@ def _index(labels: Part, notes: Part) -> int:
         if name in found:
             return _whole(found, name)
     raise ValueError("does not say which replica it is")
+
+
+def _finalizers(meta: Part) -> tuple[str, ...]:
+    """Return the finalizers that other programs have put on an object: it stays until they remove them."""
+    found = meta.get("finalizers")
+    names = found[:_MOST] if isinstance(found, list) else ()
+    return tuple(
+        intern(name[:_LONGEST]) for name in names if isinstance(name, str) and name and name not in _OWN_FINALIZERS
+    )
 
 
 def _deletion(meta: Part) -> int | None:

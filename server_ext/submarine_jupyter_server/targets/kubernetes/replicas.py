@@ -85,7 +85,7 @@ def _explained(found: ReplicaState, member: Member, pod: PodView, look: Look) ->
     if found.status == FAILED:
         trouble = failure(pod) or last_failure(pod)
     else:
-        trouble = trouble_of(member, look) if found.status == WAITING else None
+        trouble = trouble_of(member, look) if found.status in (WAITING, RUNNING) else None
     return replace(found, reason=trouble.reason, message=trouble.message) if trouble else found
 
 

@@ -108,8 +108,7 @@ class KubernetesTarget:
                     tracked.ending = False
                 else:
                     await link.orders.endings.end(tracked, "Stopping")
-                    how = f"it was stopped; {left_of(tracked)}" if tracked.pods else "it was stopped"
-                    await link.observer.tell(tracked, stopped(before, "Stopped", how))
+                    await link.observer.tell(tracked, stopped(before, "Stopped", left_of(tracked).stopped()))
         finally:
             link.observer.touch(tracked)  # it goes on where that was refused
         if not tracked.over:

@@ -50,7 +50,8 @@ class PodView:
 
     ``deleted_ms`` is when somebody asked for its end. ``tries`` is how many pods of this replica ended before it, as
     far as the cluster counts that. ``gone`` is never set by a projection, but by who keeps the last view of a pod that
-    was removed. Of the conditions only those are kept that explain something.
+    was removed. Of the conditions only those are kept that explain something: ``Ready`` where its node is lost.
+    ``finalizers`` are those of other programs than Kubernetes.
     """
 
     name: str
@@ -72,6 +73,7 @@ class PodView:
     conditions: tuple[Condition, ...]
     requests: tuple[tuple[str, str], ...]
     deleted_ms: int | None = None
+    finalizers: tuple[str, ...] = ()
     tries: int = 0
     gone: bool = False
 
@@ -87,7 +89,7 @@ class JobView:
 
     ``record`` is true of the own object; then ``generation`` and ``attempt`` are those it was made for, ``notes``
     our annotations, from which the experiment can be written again. ``suspended`` is what the spec says, ``answered``
-    that a controller has written a status.
+    that a controller has written a status. ``finalizers`` are those of other programs than Kubernetes.
     """
 
     kind: str
@@ -110,6 +112,7 @@ class JobView:
     notes: tuple[tuple[str, str], ...] = ()
     deadline_s: int | None = None
     answered: bool = False
+    finalizers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

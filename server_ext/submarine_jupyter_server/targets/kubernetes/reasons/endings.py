@@ -83,10 +83,11 @@ def _exit(pod: PodView, reason: str, code: int, message: str) -> Trouble:
         return Trouble(Rank.ENDED, found.reason, f"{pod.replica} cannot start: {found.sentence}")
     if reason == "ContainerStatusUnknown":
         return _failed(pod, "NodeLost", f"ended unseen: {_node(pod)} does not know how")
+    # A program that exits with 128 + a signal's number itself cannot be told from one that the signal ended.
     name = signal_name(code)
-    how = f"was killed by {name} (exit code {code})" if name else f"failed with exit code {code}"
+    how = f"failed with exit code {code}{f' (as after {name})' if name else ''}"
     if name == "SIGKILL":
-        how = f"was killed by {name} (by somebody, or by the kernel for want of memory; exit code {code})"
+        how = f"failed with exit code {code} (as after {name}, by which a node also takes memory back)"
     lines = last_lines(message)
     return _failed(pod, "ReplicaFailed", how if lines else f"{how}; it wrote nothing", lines)
 

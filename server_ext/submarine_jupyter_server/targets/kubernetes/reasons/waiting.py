@@ -1,8 +1,9 @@
-"""Why the pod of a replica does not run yet."""
+"""Why the pod of a replica does not run yet, or may not run any more."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from submarine_jupyter.models import LEADERS
 from submarine_jupyter_server.targets.contract import resources
@@ -18,9 +19,12 @@ _WAITS_FOR_MASTER = "init-pytorch"
 
 
 def why_waiting(pod: PodView, look: Look) -> Trouble | None:
-    """Return why a pod that has not ended does not run; None if it runs, or if there is nothing to tell yet."""
-    if pod.gone or pod.deleting or pod.container.state == "running":
+    """Return why a pod that has not ended does not run, as far as is known; None if there is nothing to report."""
+    if pod.gone or pod.deleting:
         return None
+    if pod.container.state == "running":
+        lost = lost_node(pod)
+        return Trouble(Rank.BLOCKED, "NodeNotReady", f"{pod.replica} may still run: {lost}") if lost else None
     held = next((item for item in pod.conditions if item.type == "PodScheduled"), None)
     if held is not None and pod.node is None:
         return _unscheduled(pod, held, look)
@@ -28,6 +32,17 @@ def why_waiting(pod: PodView, look: Look) -> Trouble | None:
     if pod.init is not None:
         return _initialising(pod, pod.init, events, look)
     return _stuck(pod.replica, pod.container, events) or _on_its_way(pod, events, look)
+
+
+def lost_node(pod: PodView) -> str | None:
+    """Return that the node of a pod does not report what becomes of it, and since when; None if it does."""
+    taken_back = next((item for item in pod.conditions if item.type == "Ready"), None)
+    if taken_back is None or pod.node is None:
+        return None
+    if taken_back.at_ms is None:
+        return f"its node {cut(pod.node, 80)} is not ready"
+    since = datetime.fromtimestamp(taken_back.at_ms / 1000, UTC)
+    return f"its node {cut(pod.node, 80)} has not been ready since {since:%Y-%m-%d %H:%M} UTC"
 
 
 def _unscheduled(pod: PodView, held: Condition, look: Look) -> Trouble:
