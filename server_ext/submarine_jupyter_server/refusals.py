@@ -4,6 +4,8 @@ a new experiment     it ends as Failed with the reason; that is the answer to it
 a change             it is taken back: what the target has taken stands again
 a stop               it is given again until the target takes it
 a deletion           the same; the experiment comes back into the lists, unless its deletion was told
+
+A right that is missing refuses only who still waits for the answer: what was acknowledged is given again.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from submarine_jupyter_server.store.outbox import OutboxRow
 
 Refusal = TargetRefused | InvalidSpec | Conflict
 _CLASSES: dict[str, type[SubmarineError]] = {each.__name__: each for each in (TargetRefused, InvalidSpec, Conflict)}
-# The rights of a server come and go: what was acknowledged begins when they are there.
+# The rights of a server come and go: what was acknowledged is done when they are there.
 _PASSING = ("NoPermission",)
 
 
@@ -47,12 +49,13 @@ def apply(tx: Connection, order: OutboxRow, error: Refusal, *, now: int, waited:
         return Outcome.REPLACED
     if order.op != "ensure":
         return _bring_back(tx, row) if row.deleted is not None else Outcome.AGAIN
-    if row.deleted is None and row.applied is None and row.status == Status.ACCEPTED:
-        if not waited and reason_of(error) in _PASSING:
-            return Outcome.AGAIN
+    lives = row.deleted is None and not Status(row.status).final
+    if lives and not waited and reason_of(error) in _PASSING:
+        return Outcome.AGAIN
+    if lives and row.applied is None and row.status == Status.ACCEPTED:
         return _fail(tx, row, order, error, now)
     outbox.done(tx, order.seq)
-    if row.deleted is not None or Status(row.status).final:
+    if not lives:
         return Outcome.REPLACED
     if row.applied is None:
         _note(tx, row, error)

@@ -10,10 +10,16 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.errors import TargetRefused
+from submarine_jupyter_server import experiments as experiments_module
 from tests.control.conftest import opened, until
 from tests.control.house import House
 from tests.control.test_outbox import BODY, create
 from tests.control.world import Trouble
+
+
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have whoever gives an order wait for its answer, on a busy machine too."""
+    monkeypatch.setattr(experiments_module, "INLINE_S", 10.0)
 
 
 async def shown(house: House, experiment_id: str) -> dict[str, Any]:
@@ -79,6 +85,39 @@ async def test_a_refused_change_is_taken_back(tmp_path: Path, late: bool, anew: 
 
 
 @pytest.mark.parametrize("late", [False, True])
+async def test_a_missing_right_refuses_only_who_still_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    """However often it is refused, and whenever that is known: what was told comes true once the right is there."""
+    if not late:
+        patient(monkeypatch)
+    async with opened(tmp_path) as house:
+        scaled = await create(house)
+        await house.quiet()
+        house.world.gate.clear()
+        lacking = Trouble("refuse", slow=late, reason="NoPermission")
+        verbs = house.service.experiments
+        change = {"spec": {"Worker": {"replicas": 5}}}
+        for create_it in (True, False):
+            house.world.troubles = [lacking, *[Trouble("refuse", reason="NoPermission")] * 3 * late]
+            order = verbs.create(BODY, owner="me") if create_it else verbs.patch(scaled, change, merge=True)
+            if late:
+                await order
+                house.world.gate.set()
+                await until(lambda: not house.world.troubles, "the last refusal")
+                house.world.gate.clear()
+            else:
+                with pytest.raises(TargetRefused, match="refusal"):
+                    await order
+        await house.quiet()
+        other = next(row for row in (await house.rows()).values() if row["experimentId"] != scaled)
+        assert (other["status"], other["detail"]["reason"]) == (
+            ("Running", None) if late else ("Failed", "NoPermission")
+        )
+        assert (await shown(house, scaled))["spec"]["spec"]["Worker"]["replicas"] == (5 if late else 1)
+
+
+@pytest.mark.parametrize("late", [False, True])
 async def test_a_refused_stop_is_given_again(tmp_path: Path, late: bool) -> None:
     async with opened(tmp_path) as house:
         made = await create(house)
@@ -98,7 +137,10 @@ async def test_a_refused_stop_is_given_again(tmp_path: Path, late: bool) -> None
         assert house.world.processes == []
 
 
-async def test_a_refused_deletion_leaves_the_experiment_in_the_lists_and_is_given_again(tmp_path: Path) -> None:
+async def test_a_refused_deletion_leaves_the_experiment_in_the_lists_and_is_given_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient(monkeypatch)
     async with opened(tmp_path) as house:
         made = await create(house)
         await house.quiet()

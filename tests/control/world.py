@@ -36,11 +36,12 @@ QUEUED, RUNNING = "Queued", "Running"
 class Trouble:
     """What becomes of the next call: ``end`` is ok, refuse, unavailable, unknown or crash; a slow one waits first.
 
-    ``retry_after`` is when the target wants to be asked again (s).
+    ``retry_after`` is when the target wants to be asked again (s), ``reason`` why it refuses.
     """
 
     end: str
     slow: bool = False
+    reason: str = "Denied"
     retry_after: float | None = None
 
 
@@ -206,7 +207,7 @@ class CommandedTarget:
         if trouble.end == "refuse" and thing is not None and thing.unsure:
             return "ok"
         if trouble.end == "refuse":
-            raise TargetRefused(f"refusal {next(self.world.numbers)} of {op}", reason="Denied")
+            raise TargetRefused(f"refusal {next(self.world.numbers)} of {op}", reason=trouble.reason)
         if trouble.end == "unavailable":
             raise TargetUnavailable(f"outage {next(self.world.numbers)} at {op}", retry_after=trouble.retry_after)
         if trouble.end == "crash":
