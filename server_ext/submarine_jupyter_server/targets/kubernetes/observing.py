@@ -21,11 +21,11 @@ from .status import observe
 from .tracked import Tracked
 
 log = logging.getLogger(__name__)
-# How long an end waits for the last lines: who sees it reads the logs next.
+# How long an end waits for the last lines while none comes: who sees it reads the logs next.
 DRAIN_S = 15.0
 # When they take longer than this, why it ended is told before it is called ended.
 _SOON_S = 1.0
-# How long lines are waited for that come after the end was told; a node that is gone never sends them.
+# How long lines are waited for at most, before the end is told and again after that: a lost node never sends them.
 LATE_S = 600.0
 # An operator that has not said a word by then is not there.
 SILENT_S = 11.0
@@ -120,6 +120,8 @@ class Observer:
             return
         drained = await self._drained(tracked, now)
         now = await self._explained(tracked, _latest(tracked, now))
+        if drained and now.status.final:
+            await asyncio.wait([self._logs.finish(tracked.experiment_id, now.attempt)])
         await self.tell(tracked, now)
         if now.status.final:
             await self._conclude(tracked, seen.launch.attempt, drained=drained)
@@ -147,7 +149,7 @@ class Observer:
             return True
         if tracked.told is not None and not tracked.ending:
             await self.tell(tracked, unended(tracked, now))
-        return await self._logs.drain(now.experiment_id, now.attempt, DRAIN_S)
+        return await self._logs.drain(now.experiment_id, now.attempt, DRAIN_S, longest=LATE_S)
 
 
 def observed(tracked: Tracked, seen: Seen) -> Observation:

@@ -94,7 +94,8 @@ Fault = Callable[[Mapping[str, str]], Exception | bytes | None]
 class FakeCluster:
     """Answers requests for logs; the newest pod of a name is the one that is there.
 
-    ``cut_after`` breaks every answer after so many bytes; ``fault`` may answer in its place.
+    ``cut_after`` breaks every answer after so many bytes; ``fault`` may answer in its place. ``pause_s`` comes after
+    each ``chunk`` of bytes.
     """
 
     def __init__(self) -> None:
@@ -105,6 +106,7 @@ class FakeCluster:
         self.cut_after: int | None = None
         self.fault: Fault = lambda _: None
         self.chunk = 1000
+        self.pause_s = 0.0
         self._drops = 0
 
     def add(self, pod: Pod) -> Pod:
@@ -164,7 +166,7 @@ class FakeCluster:
                 until = min(sent + self.chunk, len(answer), *([self.cut_after] if self.cut_after else []))
                 yield answer[sent:until]
                 sent = until
-                await asyncio.sleep(0)
+                await asyncio.sleep(self.pause_s)
             if not live:
                 return
             await asyncio.sleep(0.005)

@@ -12,7 +12,7 @@ import pytest
 from submarine_jupyter_server.targets.kubernetes.errors import ApiError, Unreachable
 from submarine_jupyter_server.targets.kubernetes.logs.collector import PodLogs
 from submarine_jupyter_server.targets.kubernetes.logs.tail import Tail
-from tests.targets.kubernetes.logs.conftest import LogOf, NewLogs, content, until
+from tests.targets.kubernetes.logs.conftest import PATIENCE_S, LogOf, NewLogs, content, until
 from tests.targets.kubernetes.logs.kubelet import stamp
 from tests.targets.kubernetes.logs.pods import EXPERIMENT, FakeCluster, Pod
 
@@ -62,7 +62,7 @@ async def test_a_container_is_followed_to_its_end(fake: FakeCluster, new_logs: N
     await drained(logs)
     await finished(logs)
     assert (content(log_of()), log_of().ended, log_of().gaps()) == (pod.content, True, [])
-    assert logs.health() == {"following": 0, "waiting": 0, "reconnects": 0, "gaps": 0}
+    assert logs.health() == {"following": 0, "waiting": 0, "reconnects": 0, "gaps": 0, "trouble": None}
 
 
 async def test_connections_that_break_all_the_time(fake: FakeCluster, new_logs: NewLogs, log_of: LogOf) -> None:
@@ -394,6 +394,37 @@ async def test_trouble_that_passes(
     pod.write(b"one")
     await until(lambda: content(log_of()) == b"one\n")
     assert logs.health()["gaps"] == 0
+
+
+@pytest.mark.parametrize("status", [400, 500])
+async def test_trouble_that_lasts_is_reported_until_it_is_over(
+    fake: FakeCluster, new_logs: NewLogs, log_of: LogOf, status: int
+) -> None:
+    logs = new_logs()
+    fake.fault = lambda _: ApiError(status, "", "failed to create fsnotify watcher: too many open files")
+    pods = [running(fake, logs, f"uid-{index}", index=index) for index in range(2)]
+    pods[0].write(b"one")
+    await until(lambda: "and 1 more" in (logs.health()["trouble"] or ""))
+    answer = f"failed to create fsnotify watcher: too many open files (HTTP {status})"
+    assert logs.health()["trouble"] == f"the log of {pods[0].name} cannot be read now: {answer}; and 1 more"
+    fake.fault = lambda _: None
+    await until(lambda: content(log_of()) == pods[0].content)
+    await until(lambda: logs.health()["trouble"] is None)
+
+
+async def test_a_drain_goes_on_while_lines_come(fake: FakeCluster, new_logs: NewLogs, log_of: LogOf) -> None:
+    logs = new_logs()
+    fake.pause_s = 0.02
+    pod = fake.add(Pod("uid-1"))
+    pod.start()
+    pod.write(*(b"x" * 900 for _ in range(100)))
+    pod.end()
+    logs.see(pod.view)
+    assert not await logs.drain(EXPERIMENT, 1, 0.2)
+    assert not await logs.drain(EXPERIMENT, 1, 0.2, longest=0.4)
+    assert len(content(log_of())) < len(pod.content)
+    assert await logs.drain(EXPERIMENT, 1, 0.3, longest=PATIENCE_S)
+    assert content(log_of()) == pod.content
 
 
 async def test_an_error_behind_the_log_is_not_part_of_it(fake: FakeCluster, new_logs: NewLogs, log_of: LogOf) -> None:

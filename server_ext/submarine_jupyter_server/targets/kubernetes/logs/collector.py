@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from submarine_jupyter_server.targets.kubernetes.views import PodView
 
@@ -66,22 +67,31 @@ class PodLogs:
         if has_run(pod) and (follower := self._follower(pod)) is not None:
             follower.vanish(pod)
 
-    async def drain(self, experiment_id: str, attempt: int, seconds: float) -> bool:
-        """Wait until all that the pods of an attempt have written until now is here; return False if it is not."""
+    async def drain(self, experiment_id: str, attempt: int, seconds: float, *, longest: float = 0.0) -> bool:
+        """Wait until all that the pods of an attempt have written until now is here; return False if it is not.
+
+        While lines come, the ``seconds`` begin again, until it took ``longest``.
+        """
         key = (experiment_id, attempt)
-        waits: list[Coroutine[object, object, object]] = [
-            follower.drain() for follower in self._followers.get(key, {}).values()
-        ]
+        followers = [*self._followers.get(key, {}).values()]
+        waits: list[Coroutine[object, object, object]] = [follower.drain() for follower in followers]
         if key in self._finished:
             waits.append(asyncio.wait([self._finished[key]]))
-        return await _all(waits, seconds)
+        until = time.monotonic() + longest
 
-    def finish(self, experiment_id: str, attempt: int) -> None:
-        """Mark the logs of an attempt as ended: no byte follows."""
+        def patience() -> float:
+            heard = max((follower.heard_at for follower in followers), default=0.0)
+            return min(heard + seconds, until) - time.monotonic()
+
+        return await _all(waits, seconds, patience)
+
+    def finish(self, experiment_id: str, attempt: int) -> asyncio.Task[None]:
+        """Mark the logs of an attempt as ended: no byte follows. Return what does it, which need not be awaited."""
         key = (experiment_id, attempt)
         followers = self._followers.pop(key, {})
         if key not in self._finished:
             self._finished[key] = self._start(self._finish(key, followers))
+        return self._finished[key]
 
     @asynccontextmanager
     async def attend(self, experiment_id: str) -> AsyncIterator[None]:
@@ -108,13 +118,19 @@ class PodLogs:
         for key in [key for key in self._finished if key[0] == experiment_id]:
             del self._finished[key]
 
-    def health(self) -> dict[str, int]:
-        """Return counts: streams that are open, replicas in line for one, streams opened again, gaps declared."""
+    def health(self) -> dict[str, Any]:
+        """Return counts: streams that are open, replicas in line for one, streams opened again, gaps declared.
+
+        ``trouble`` is why a log cannot be read now, and of how many others that is true.
+        """
+        found = [said for of in self._followers.values() for follower in of.values() if (said := follower.trouble)]
+        more = f"; and {len(found) - 1} more" if len(found) > 1 else ""
         return {
             "following": self._turns.taken,
             "waiting": self._turns.waiting,
             "reconnects": self._shared.reconnects,
             "gaps": self._shared.gaps,
+            "trouble": f"{found[0]}{more}" if found else None,
         }
 
     async def close(self) -> None:
@@ -174,10 +190,18 @@ class PodLogs:
         return task
 
 
-async def _all(waits: list[Coroutine[object, object, object]], seconds: float) -> bool:
+async def _all(
+    waits: list[Coroutine[object, object, object]], seconds: float, more: Callable[[], float] = lambda: 0.0
+) -> bool:
+    """Await all, for so long and for as many seconds ``more`` as there are then; return whether that was enough."""
+    waiting = {asyncio.ensure_future(wait) for wait in waits}
     try:
-        async with asyncio.timeout(seconds):
-            await asyncio.gather(*waits)
-    except TimeoutError:
-        return False
-    return True
+        while waiting and seconds > 0:
+            _, waiting = await asyncio.wait(waiting, timeout=seconds)
+            seconds = more()
+        return not waiting
+    finally:
+        for task in waiting:
+            task.cancel()
+        if waiting:
+            await asyncio.wait(waiting)

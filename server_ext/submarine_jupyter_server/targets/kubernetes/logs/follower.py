@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +15,7 @@ from submarine_jupyter_server.targets.kubernetes.errors import ApiError, Unreach
 from submarine_jupyter_server.targets.kubernetes.views import PodView
 
 from .alignment import Unaligned
+from .drains import Drains
 from .planning import Step, Way
 from .reading import Reader, Shared
 from .runs import Runs
@@ -51,12 +52,21 @@ class Follower:
         self._reader = Reader(shared, tail)
         self._runs = Runs(tail, self._reader)
         self._news = asyncio.Event()
-        self._drainers: list[asyncio.Future[None]] = []
-        self._drained_from = 0.0
+        self._drains = Drains()
         self._task: asyncio.Task[None] | None = None
         self._ready = False
         self._backoff = Backoff()
         self._trouble = Trouble()
+
+    @property
+    def heard_at(self) -> float:
+        """Return when something came last (monotonic s)."""
+        return self._reader.heard_at
+
+    @property
+    def trouble(self) -> str | None:
+        """Return what the cluster answers in place of the log; None while it can be read, and of a single failure."""
+        return None if self._reader.streaming else self._trouble.sentence
 
     def see(self, pod: PodView) -> None:
         """Take note of a pod as it is now."""
@@ -76,21 +86,16 @@ class Follower:
 
     async def drain(self) -> None:
         """Wait until everything that was written until now is in the log."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._drainers.append(future)
-        self._drained_from = time.monotonic()
-        self.wake()
-        try:
-            await future
-        finally:
-            self._drainers.remove(future)
+        with self._drains.one() as done:
+            self.wake()
+            await done
 
     async def stop(self) -> None:
         """Read no more; the log can be gone on with later."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        _settle(self._drainers)
+        self._drains.settle()
 
     async def finish(self) -> None:
         """Stop, and mark the log as ended, with a gap if there was more to read."""
@@ -108,8 +113,9 @@ class Follower:
                 if step is None:
                     break
                 await self._try(step)
-            _settle(self._drainers)
+            self._drains.settle()
         finally:
+            self._trouble.clear()
             self._task = None
             self._do(self._tail.close)
 
@@ -134,10 +140,10 @@ class Follower:
             self._trouble.lasts(step, "unaligned")
             await self._pause(DOUBT_S, step)
         except ApiError as error:
+            self._trouble.note(step, error)
             await self._refused(step, error)
         except Noise as error:
-            if not self._trouble.lasted(step, "noise"):
-                log.warning("The kubelet says of the log of %s: %s", step.pod.name, error)
+            self._trouble.note(step, error)
             await self._give_up(step, "noise")
         except (Unreachable, OSError) as error:
             log.debug("The log of %s is interrupted: %s", step.pod.name, error)
@@ -156,14 +162,14 @@ class Follower:
             await self._do(self._runs.lose, step)
             return
         await self._do(self._runs.begin, step)
-        if step.way is Way.RUNNING and not self._drainers:
+        if step.way is Way.RUNNING and not self._drains:
             await self._as_it_goes(step)
             return
-        drainers = list(self._drainers)
+        present = self._drains.present()
         async with self._shared.turns.reader():
             news = await self._read(step, follow=False)
         if step.way is Way.RUNNING:
-            _settle(drainers)
+            self._drains.settle(present)
         elif not news:
             self._doubt_silence(step)
             await self._do(self._tail.done)
@@ -198,7 +204,7 @@ class Follower:
                 self._news.clear()
                 await self._news_or(reading, _seconds_to(until, self._quiet_at(step)))
                 if _seconds_to(self._quiet_at(step)) == 0:
-                    _settle(self._drainers)
+                    self._drains.settle()
         finally:
             if not reading.done():
                 reading.cancel()
@@ -211,7 +217,7 @@ class Follower:
         """Tell whether a stream is to be left for something else."""
         if until is not None and time.monotonic() >= until:
             return True
-        return not self._runs.is_going(step) and (bool(self._drainers) or self._step() is None)
+        return not self._runs.is_going(step) and (bool(self._drains) or self._step() is None)
 
     def _patience(self, step: Step) -> float | None:
         """Return how long a stream may go on, None while its container runs."""
@@ -222,10 +228,10 @@ class Follower:
 
     def _quiet_at(self, step: Step) -> float | None:
         """Return when what was written before a drain has surely come by a stream that is not to be closed."""
-        if not (self._drainers and self._reader.streaming and self._runs.is_going(step)) or self._runs.is_gone(step):
+        if not (self._drains and self._reader.streaming and self._runs.is_going(step)) or self._runs.is_gone(step):
             return None
-        quiet = max(self._reader.heard_at, self._drained_from) + QUIET_S
-        return min(quiet, self._drained_from + LOUD_S)
+        quiet = max(self._reader.heard_at, self._drains.since) + QUIET_S
+        return min(quiet, self._drains.since + LOUD_S)
 
     async def _news_or(self, other: asyncio.Future[Any], seconds: float | None) -> None:
         news = asyncio.ensure_future(self._news.wait())
@@ -275,7 +281,7 @@ class Follower:
 
     def _step(self) -> Step | None:
         step = self._runs.next()
-        wanted = self._shared.eager or self._watched() or bool(self._drainers)
+        wanted = self._shared.eager or self._watched() or bool(self._drains)
         return None if step is not None and step.way is Way.RUNNING and not wanted else step
 
     def _do(self, function: Callable[..., None], *args: object) -> asyncio.Future[None]:
@@ -292,9 +298,3 @@ def _seconds_to(*times: float | None) -> float | None:
     """Return how long it is to the first of some times, None if there is none."""
     known = [at for at in times if at is not None]
     return max(min(known) - time.monotonic(), 0.0) if known else None
-
-
-def _settle(drainers: Iterable[asyncio.Future[None]]) -> None:
-    for future in drainers:
-        if not future.done():
-            future.set_result(None)

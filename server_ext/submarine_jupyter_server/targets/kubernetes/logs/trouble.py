@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
+from submarine_jupyter_server.targets.kubernetes.reasons.trouble import cut
+
 from .planning import Step
+
+log = logging.getLogger(__name__)
 
 
 class Trouble:
@@ -13,6 +18,19 @@ class Trouble:
     def __init__(self) -> None:
         self._what: tuple[object, ...] | None = None
         self._since = 0.0
+        self._noted: list[str] = []
+
+    @property
+    def sentence(self) -> str | None:
+        """Return what was noted more than once since it went well last."""
+        return self._noted[-1] if len(self._noted) > 1 else None
+
+    def note(self, step: Step, error: Exception) -> None:
+        """Keep what the cluster answered."""
+        said = f"the log of {step.pod.name} cannot be read now: {cut(str(error) or type(error).__name__)}"
+        if len(self._noted) == 1:
+            log.warning("%s", said)
+        self._noted = [*self._noted[-1:], said]
 
     def lasts(self, step: Step, kind: str) -> float:
         """Note that it goes wrong; return for how long this has been going on (s)."""
@@ -27,4 +45,6 @@ class Trouble:
 
     def clear(self) -> None:
         """Note that it went well."""
+        """Note that it went well."""
         self._what = None
+        self._noted.clear()
