@@ -11,7 +11,8 @@ from typing import Any
 
 from submarine_jupyter_server.targets.base import Observation
 from submarine_jupyter_server.targets.kubernetes import projection
-from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, launch_of
+from submarine_jupyter_server.targets.kubernetes.manifests import KINDS
+from submarine_jupyter_server.targets.kubernetes.manifests.record import record
 from submarine_jupyter_server.targets.kubernetes.seen import Seen
 from submarine_jupyter_server.targets.kubernetes.status import observe
 
@@ -60,9 +61,11 @@ class Recording:
                 jobs.append(projection.job(item))
             except ValueError:
                 continue
+        own = projection.job(self.own)
         return Seen(
-            launch_of(self.own),
-            projection.job(self.own),
+            # What was recorded named no namespace.
+            record(self.own["metadata"]["annotations"], replace(own.ref, namespace="default"), ID),
+            own,
             tuple(jobs),
             (*gone, *map(projection.pod, self.pods)),
             tuple(map(projection.event, self.events)),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.targets.base import Launch, Observation
+from submarine_jupyter_server.targets.base import Known, Launch, Made, Observation
 from submarine_jupyter_server.targets.kubernetes.access import NEEDS
 from submarine_jupyter_server.targets.kubernetes.manifests.metadata import (
     ATTEMPT,
@@ -30,6 +30,7 @@ from submarine_jupyter_server.targets.kubernetes.target import KubernetesTarget
 from tests.targets.kubernetes.fault_server import Exchange, FaultServer, Request, Script, answer, error, plain
 
 Json = dict[str, Any]
+KEY = b"the key of the server that tests are of"
 ID = "experiment-1647574374688-0002"
 TFJOBS = "/apis/kubeflow.org/v1/namespaces/ns/tfjobs"
 JOBSETS = "/apis/jobset.x-k8s.io/v1alpha2/namespaces/ns/jobsets"
@@ -42,10 +43,36 @@ SERVED = {
 _VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}
 
 
+@dataclass
+class Row:
+    """What a database has of an experiment."""
+
+    launch: Launch
+    made: Made | None = None
+    live: bool = True
+
+
+class RememberedTarget(KubernetesTarget):
+    """A target with a database: what was made is kept, and given back to the next one."""
+
+    rows: dict[str, Row]
+
+    async def ensure(self, launch: Launch) -> Made:
+        row = self.rows.setdefault(launch.experiment_id, Row(launch))
+        row.launch = launch
+        row.made = await super().ensure(launch)
+        return row.made
+
+    async def recall(self, experiment_id: str) -> Known | None:
+        row = self.rows.get(experiment_id)
+        return None if row is None else Known(row.launch, row.live)
+
+
 class SmallCluster:
     """Answers a `FaultServer`; ``rule`` may answer a request instead, ``denied`` are (verb, resource) without right.
 
-    With ``pods_end`` false the pods of what is deleted stay, as on a node that is lost.
+    With ``pods_end`` false the pods of what is deleted stay, as on a node that is lost. ``rows`` are what the databases
+    of the targets on it have.
     """
 
     def __init__(self, server: FaultServer) -> None:
@@ -54,6 +81,7 @@ class SmallCluster:
         self.denied: set[tuple[str, str]] = set()
         self.rule: Callable[[Request], Script | None] = lambda request: None
         self.pods_end = True
+        self.rows: dict[str, Row] = {}
         self._objects: dict[str, dict[str, Json]] = {}
         self._history: list[tuple[str, str, Json]] = []
         self._news = asyncio.Event()
@@ -66,6 +94,10 @@ class SmallCluster:
     def get(self, collection: str, name: str) -> Json:
         """Return an object."""
         return self._objects[collection][name]
+
+    def own(self, experiment_id: str) -> Json:
+        """Return the own object of an experiment."""
+        return next(found[experiment_id] for found in self._objects.values() if experiment_id in found)
 
     def put(self, collection: str, item: Json) -> Json:
         """Make or change an object."""
@@ -94,6 +126,7 @@ class SmallCluster:
     def pod(self, launch: Launch, role: str = "worker", index: int = 0, *, node: str = "node-1", **state: Json) -> str:
         """Make a pod of a replica, as an operator does; ``state`` is that of its container, running by default."""
         name = f"{launch.experiment_id}-{role}-{index}"
+        owner = {"uid": self.own(launch.experiment_id)["metadata"]["uid"], "controller": True}
         labels = {EXPERIMENT_LABEL: launch.experiment_id, ROLE_LABEL: role}
         labels |= {"training.kubeflow.org/replica-index": str(index)}
         marks = {UID: launch.uid, ATTEMPT: str(launch.attempt)}
@@ -104,7 +137,7 @@ class SmallCluster:
         self.put(
             PODS,
             {
-                "metadata": {"name": name, "labels": labels, "annotations": marks},
+                "metadata": {"name": name, "labels": labels, "annotations": marks, "ownerReferences": [owner]},
                 "spec": {"nodeName": node, "containers": [{"name": "tensorflow", "image": "i:1"}]},
                 "status": {"phase": phase, "containerStatuses": containers},
             },
@@ -226,6 +259,9 @@ class Attached:
     async def take(self, observation: Observation) -> None:
         if self.sink is not None:
             await self.sink(observation)
+        row = self.cluster.rows.get(observation.experiment_id)
+        if row is not None and observation.status.final:
+            row.live = False
         self.seen.append(observation)
 
     def doubt(self) -> None:
@@ -255,9 +291,11 @@ async def attached(cluster: SmallCluster, folder: Path, **options: Any) -> Async
         log_collection="on-demand",
         **options,
     )
-    target = KubernetesTarget(settings, instance="test", runs=folder / "runs", log_cap=1 << 20)
+    target = RememberedTarget(settings, instance="test", runs=folder / "runs", log_cap=1 << 20, key=KEY)
+    target.rows = cluster.rows
     made = Attached(cluster, target)
-    await target.start(made.take, made.doubt)
+    kept = [row.made for row in cluster.rows.values() if row.made is not None]
+    await target.start(made.take, made.doubt, kept, target.recall)
     try:
         yield made
     finally:

@@ -17,7 +17,6 @@ from submarine_jupyter_server.targets.kubernetes import endings
 from tests.targets.kubernetes.fault_server import FaultServer, Request, Script, cut, error, executed_but
 from tests.targets.kubernetes.small_cluster import (
     ID,
-    JOBSETS,
     PODS,
     TFJOBS,
     Attached,
@@ -218,19 +217,6 @@ async def test_a_new_attempt_may_be_of_another_kind(tmp_path: Path) -> None:
         await made.until(lambda: ID not in made.target._attachment.experiments)
         await made.target.ensure(second)
         assert made.cluster.names(TFJOBS.replace("tfjobs", "pytorchjobs")) == [ID]
-
-
-async def test_stop_and_delete_end_everything_of_an_experiment(tmp_path: Path) -> None:
-    """Also a second object of the same name, which was made when its kind was another one."""
-    for stopping in (True, False):
-        async with working(tmp_path) as made:
-            await running(made)
-            twin = made.cluster.get(TFJOBS, ID)
-            copied = {**twin, "kind": "JobSet", "metadata": {**twin["metadata"], "uid": "another"}}
-            made.cluster.put(JOBSETS, copied)
-            await made.until(lambda: made.target._attachment.experiments[ID].twins)
-            await (made.target.stop(launch()) if stopping else made.target.delete(ID, launch().uid))
-            assert made.cluster.names(TFJOBS) == made.cluster.names(JOBSETS) == []
 
 
 async def test_what_an_experiment_needs_and_is_refused_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.targets.kubernetes import backoff, projection
-from submarine_jupyter_server.targets.kubernetes.manifests.metadata import ATTEMPT, EXPERIMENT_LABEL, GENERATION, SPEC
+from submarine_jupyter_server.targets.kubernetes import backoff
+from submarine_jupyter_server.targets.kubernetes.manifests.metadata import ATTEMPT, GENERATION, SPEC
 from submarine_jupyter_server.targets.kubernetes.mirror import Mirror
 from tests.targets.kubernetes.fault_server import FaultServer
-from tests.targets.kubernetes.recordings import ID, Recording
+from tests.targets.kubernetes.recordings import Recording
 from tests.targets.kubernetes.small_cluster import JOBS, JOBSETS, PODS, TFJOBS, Attached, SmallCluster, attached, ended
 from tests.targets.kubernetes.small_cluster import launch as launch_of
 
@@ -82,15 +82,6 @@ def poisons(draw: st.DrawFn) -> list[tuple[str, Json]]:
         odd["metadata"] |= {"name": item["metadata"]["name"], "namespace": "ns"}
         found.append((collection, odd))
     return found
-
-
-def test_a_label_names_no_experiment_that_could_not_be() -> None:
-    """It is written by others, and becomes an id."""
-    item = copy.deepcopy(Recording.load("crash").own)
-    for odd in ("x", "experiment-1-1", "experiment-1-0001x", "experiment-" + "1" * 40 + "-0001"):
-        item["metadata"]["labels"][EXPERIMENT_LABEL] = odd
-        with pytest.raises(ValueError, match="is no id of an experiment"):
-            projection.job(item)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -157,11 +148,11 @@ def _status(made: Attached, experiment_id: str) -> Status | None:
 async def _reported(made: Attached) -> None:
     """The healthy one is in the inventory, and whatever is said of the bad one can be stored."""
     found = {item.experiment_id: item for item in (await made.target.inventory()).found}
-    assert found[HEALTHY].launch is not None
+    assert found[HEALTHY].made is not None
     for item in found.values():
         if item.launch is not None:
             assert max(item.launch.attempt, item.launch.generation, item.launch.accepted_ms) < 2**63
-    assert {HEALTHY} <= set(found) <= {HEALTHY, ID, SOUND}
+    assert {HEALTHY} <= set(found) <= {HEALTHY, SOUND}
 
 
 def test_what_cannot_be_taken_in_is_set_aside() -> None:

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from submarine_jupyter_server.targets.kubernetes import projection
-from submarine_jupyter_server.targets.kubernetes.manifests import launch_of
-from submarine_jupyter_server.targets.kubernetes.manifests.metadata import EXPERIMENT_LABEL
+from submarine_jupyter_server.targets.kubernetes.manifests.metadata import UID
 from tests.targets.kubernetes.recordings import ID, Recording
 
 Json = dict[str, Any]
@@ -28,7 +27,7 @@ def first(name: str, part: str) -> Json:
 
 def test_a_pod_that_crashed() -> None:
     view = projection.pod(next(pod for pod in Recording.load("crash").pods if "worker" in pod["metadata"]["name"]))
-    assert (view.experiment_id, view.attempt, view.replica, view.node) == (ID, 1, "worker-0", "real-0")
+    assert (view.experiment_id, view.replica, view.node) == (ID, "worker-0", "real-0")
     assert (view.phase, view.init, view.conditions, view.gone) == ("Failed", None, (), False)
     container = view.container
     assert (container.name, container.state, container.reason) == ("tensorflow", "terminated", "Error")
@@ -83,17 +82,16 @@ def test_a_container_that_never_started_has_no_time_of_it() -> None:
 def test_an_own_object_that_ended(name: str, kind: str, end: str) -> None:
     raw = first(name, "own")
     view = projection.job(raw)
-    assert (view.kind, view.record, view.attempt, view.generation, view.answered) == (kind, True, 1, 1, True)
+    assert (view.kind, view.experiment_id, view.answered) == (kind, ID, True)
     assert end in {item.type for item in view.conditions if item.status}
     assert view.finished_ms is not None
     assert view.finished_ms >= view.created_ms
-    record = {"metadata": {"annotations": dict(view.notes), "labels": {EXPERIMENT_LABEL: view.experiment_id}}}
-    assert launch_of(record) == launch_of(raw)
+    assert dict(view.notes)[UID] == raw["metadata"]["annotations"][UID]
 
 
 def test_a_job_of_a_job_set_is_of_the_experiment() -> None:
     views = [projection.job(job) for job in Recording.load("quota.jobset").jobs]
-    assert [(view.kind, view.role, view.record, view.notes) for view in views] == [("Job", "worker", False, ())]
+    assert [(view.kind, view.experiment_id, view.role) for view in views] == [("Job", ID, "worker")]
 
 
 def test_an_object_of_a_list_says_not_that_it_is_a_job() -> None:
@@ -130,31 +128,68 @@ def test_a_workload() -> None:
     assert [(item.type, item.status, item.message) for item in view.conditions] == [("QuotaReserved", False, "no")]
 
 
+@pytest.mark.parametrize("field", ["name", "namespace", "uid", "creationTimestamp"])
+@pytest.mark.parametrize("value", [None, "", 5, {}])
+def test_a_pod_without_identity_is_a_value_error(field: str, value: object) -> None:
+    item = first("crash", "pods")
+    item["metadata"][field] = value
+    with pytest.raises(ValueError, match=field if field != "creationTimestamp" else "time of creation"):
+        projection.pod(item)
+
+
+@pytest.mark.parametrize("part", ["labels", "annotations"])
+@pytest.mark.parametrize("value", [None, "", {}, {"submarine.apache.org/role": "ps"}, {"x": "y" * 300_000}])
+def test_whose_a_pod_is_stands_in_its_name_whatever_its_labels_say(part: str, value: object) -> None:
+    item = first("crash", "pods")
+    before = projection.pod(item)
+    item["metadata"][part] = value
+    assert projection.pod(item) == before
+
+
 @pytest.mark.parametrize(
-    "field",
+    ("name", "replica"),
     [
-        ("metadata", "name"),
-        ("metadata", "uid"),
-        ("metadata", "creationTimestamp"),
-        ("metadata", "labels"),
-        ("metadata", "annotations"),
-        ("metadata", "annotations", "submarine.apache.org/attempt"),
-        ("metadata", "labels", "submarine.apache.org/role"),
-        ("metadata", "labels", "training.kubeflow.org/replica-index"),
+        (f"{ID}-worker-3", ("worker", 3)),
+        (f"{ID}-worker-12-x2x4z", ("worker", 12)),
+        (f"{ID}-worker-0-24567", ("worker", 0)),
+        (f"{ID}-ps-0-11-x2x4z", ("ps", 11)),
+        (f"{ID}-copy-of-it", None),
+        (f"{ID}-worker-0-copy-1", None),
+        (f"x{ID}-worker-0", None),
+        ("experiment-1-1-worker-0", None),
+        (f"{ID}-worker-{'9' * 40}", None),
     ],
 )
-@pytest.mark.parametrize("value", [None, "", "-1", "x", 5, {}, "9" * 5000])
-def test_a_pod_without_identity_is_a_value_error(field: tuple[str, ...], value: object) -> None:
+def test_names_of_replicas_in_each_kind(name: str, replica: tuple[str, int] | None) -> None:
     item = first("crash", "pods")
-    part = item
-    for key in field[:-1]:
-        part = part[key]
-    part[field[-1]] = value
-    if isinstance(value, str) and value and field[-1] in ("name", "uid", "submarine.apache.org/role"):
-        assert value[:2000] in repr(projection.pod(item))
-    else:
-        with pytest.raises(ValueError, match=r"\w"):
-            projection.pod(item)
+    item["metadata"]["name"] = name
+    view = projection.pod(item)
+    assert (view.experiment_id, view.role, view.index) == ((ID, *replica) if replica else ("", "", -1))
+
+
+def test_who_made_an_object_is_its_controller() -> None:
+    item = first("crash", "pods")
+    item["metadata"]["ownerReferences"] = [{"uid": "other"}, {"uid": "maker", "controller": True}]
+    assert projection.pod(item).owner_uid == "maker"
+    item["metadata"]["ownerReferences"] = [{"uid": "other"}]
+    assert projection.pod(item).owner_uid == "other"
+    item["metadata"]["ownerReferences"] = "nonsense"
+    assert projection.pod(item).owner_uid == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "replicas"),
+    [("gpu", {"ps": 1, "worker": 2}), ("success.jobs", {"worker": 2}), ("success.jobset", {"worker": 0, "ps": 0})],
+)
+def test_how_many_replicas_an_object_wants(name: str, replicas: dict[str, int]) -> None:
+    """Recordings have no templates, in which a JobSet says it."""
+    assert dict(projection.job(first(name, "own")).replicas) == replicas
+
+
+def test_what_keeps_an_object_from_going_is_named_but_for_what_goes_by_itself() -> None:
+    item = first("crash", "own")
+    item["metadata"]["finalizers"] = ["foregroundDeletion", "example.com/stuck", "batch.kubernetes.io/job-tracking"]
+    assert projection.job(item).finalizers == ("example.com/stuck",)
 
 
 def test_a_megabyte_is_cut() -> None:

@@ -131,14 +131,6 @@ def test_what_ran_and_is_suspended_again_does_not_go_back() -> None:
     assert states(seen) == {"worker-0": "Waiting"}
 
 
-def test_nothing_of_another_attempt_or_another_experiment_counts() -> None:
-    before = Recording.load("crash").seen()
-    for launch in (replace(before.launch, attempt=2), replace(before.launch, uid="another")):
-        seen = observe(replace(before, launch=launch), kind=KINDS["tfjob"], now_ms=0)
-        assert (seen.status, seen.attempt, seen.uid) == (Status.ACCEPTED, launch.attempt, launch.uid)
-        assert set(states(seen).values()) == {"Waiting"}
-
-
 def test_a_pod_that_vanished_after_its_end_is_remembered() -> None:
     before = Recording.load("crash_loop").seen()
     own = replace(before.own, conditions=()) if before.own else None
@@ -201,7 +193,7 @@ def test_replicas_that_are_no_longer_wanted_are_told_once_more() -> None:
 
 def _plain_job(before: JobView, role: str, condition: str) -> JobView:
     conditions = (Condition(condition, True, at_ms=MINUTE),) if condition else ()
-    return replace(before, role=role, record=False, conditions=conditions, finished_ms=None, name=f"x-{role}")
+    return replace(before, role=role, conditions=conditions, finished_ms=None, name=f"x-{role}")
 
 
 @pytest.mark.parametrize(
@@ -223,7 +215,7 @@ def test_plain_jobs_end_with_those_who_decide(roles: dict[str, Any], ends: dict[
     spec = before.launch.spec.wire() | {"spec": roles}
     launch = replace(before.launch, spec=type(before.launch.spec).parse(spec))
     first, *rest = (_plain_job(before.own, role.lower(), ends.get(role.lower(), "")) for role in roles)
-    seen = Seen(launch, replace(first, record=True), tuple(rest), before.pods)
+    seen = Seen(launch, first, tuple(rest), before.pods)
     assert observe(seen, kind=KINDS["indexed_jobs"], now_ms=0).status == status
 
 
@@ -278,7 +270,7 @@ def test_spoiled_objects_are_a_value_error_or_an_observation(data: st.DataObject
     jobs = [view for view in views if isinstance(view, JobView)]
     pods = [replace(view, gone=data.draw(st.booleans())) for view in views if isinstance(view, PodView)]
     events = [view for view in views if not isinstance(view, JobView | PodView)]
-    own = next((job for job in jobs if job.record), None)
+    own = next((job for job in jobs if job.name == recording.own["metadata"]["name"]), None)
     rest = tuple(job for job in jobs if job is not own)
     launch = recording.seen().launch
     seen = observe(

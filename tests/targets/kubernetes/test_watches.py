@@ -85,7 +85,7 @@ async def test_what_a_queue_says_reaches_its_experiment_and_costs_no_look_at_oth
             cluster.put(WORKLOADS, workload("w", own, "insufficient quota"))
             await made.until(lambda: made.last and "insufficient quota" in str(made.last.message))
             found = made.target._attachment.link().watches
-            found.experiments = Dictionary(found.experiments)
+            found.belongings.experiments = Dictionary(found.experiments)
             before = Dictionary.walked
             view = found._workloads[own]
             found._workload(WORKLOADS, "w", view, view)

@@ -10,23 +10,27 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from submarine_jupyter.errors import SubmarineError, TargetRefused, TargetUnavailable
-from submarine_jupyter_server.targets.base import Doubt, Sink
+from submarine_jupyter_server.targets.base import Doubt, Known, Made, Recall, Sink
 
 from . import access
+from .belongings import Belongings, Signature
+from .calls import Calls
 from .capacity import Capacity
 from .cluster import ApiError, Cluster, Unreachable
 from .deadlines import Deadlines
 from .discovery import discover, kueue_version
+from .endings import Endings
 from .logs.collector import PodLogs
 from .loss import Losses
 from .manifests import KINDS
 from .observing import Observer
 from .orders import Orders
+from .records import Records
 from .settings import KubernetesSettings
 from .tracked import Tracked
 from .watches import Watches
@@ -52,17 +56,22 @@ class Link:
     logs: PodLogs
     losses: Losses
     deadlines: Deadlines
+    endings: Endings
+    records: Records
+    recall: Recall
 
 
 class Attachment:
     """Owns the link of one target."""
 
-    def __init__(self, settings: KubernetesSettings, *, instance: str, runs: Path, log_cap: int) -> None:
-        self.options = replace(settings.options, instance=instance, target=settings.name)
+    def __init__(self, settings: KubernetesSettings, signature: Signature, *, runs: Path, log_cap: int) -> None:
+        self.options = replace(
+            settings.options, instance=signature.instance, target=signature.target, key=signature.key
+        )
         self.namespaces = settings.namespaces or ("default",)
         self.served: frozenset[str] = frozenset()
         self._settings = settings
-        self._instance = instance
+        self._signature = signature
         self._runs, self._log_cap = runs, log_cap
         self._link: Link | None = None
         self._ready = False
@@ -83,10 +92,14 @@ class Attachment:
         """Return the collector of logs, None before the cluster has answered."""
         return self._link.logs if self._link else None
 
-    async def start(self, sink: Sink, doubt: Doubt) -> None:
-        """Attach in the background; ``doubt`` is called when all that is on the cluster is known."""
+    async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made], recall: Recall | None) -> None:
+        """Attach in the background; ``doubt`` is called when all that is on the cluster is known.
+
+        ``made`` is what was made there, ``recall`` says what the database has of it.
+        """
         await self.close()
-        self._task = asyncio.create_task(self._run(sink, doubt), name=f"cluster of {self._settings.name}")
+        run = self._run(sink, doubt, made, recall or _nothing)
+        self._task = asyncio.create_task(run, name=f"cluster of {self._settings.name}")
 
     def link(self, namespace: str | None = None) -> Link:
         """Return the link. Raises TargetUnavailable while there is none, TargetRefused for another ``namespace``."""
@@ -130,6 +143,7 @@ class Attachment:
             "server": link.cluster.server,
             "kinds": sorted(self.served),
             "missing": access.sentences(self._missing),
+            "strangers": link.watches.belongings.described(),
             "streams": [
                 {
                     "path": path,
@@ -155,17 +169,18 @@ class Attachment:
         if link is not None:
             await link.losses.close()
             await link.deadlines.close()
+            await link.records.close()
             await link.observer.close()
             await link.watches.close()
             await link.logs.close()
             await link.capacity.close()
             await link.cluster.close()
 
-    async def _run(self, sink: Sink, doubt: Doubt) -> None:
+    async def _run(self, sink: Sink, doubt: Doubt, made: Collection[Made], recall: Recall) -> None:
         pause = _FIRST_PAUSE_S
         while self._link is None:
             try:
-                self._link = await self._attach(sink)
+                self._link = await self._attach(sink, made, recall)
             except (ApiError, Unreachable, SubmarineError, OSError) as error:
                 self._trouble = str(error)
                 log.warning("Target %s: %s", self._settings.name, error)
@@ -196,7 +211,7 @@ class Attachment:
             if access.blind(self._missing):
                 self.look_for_kinds()
 
-    async def _attach(self, sink: Sink) -> Link:
+    async def _attach(self, sink: Sink, made: Collection[Made], recall: Recall) -> Link:
         settings = self._settings
         cluster = await Cluster.connect(
             kubeconfig=settings.kubeconfig, context=settings.context, in_cluster=settings.in_cluster
@@ -212,43 +227,43 @@ class Attachment:
                 log.warning("Target %s: %s", settings.name, sentence)
             self.served = self._usable(served)
             queues = await kueue_version(cluster)
-            link = self._build(cluster, sink)
+            link = self._build(cluster, sink, recall)
+            for item in made:
+                link.watches.claim(link.watches.belongings.tracked(item.experiment_id), item)
             self._follow(link, served, queues)
             return link
         except BaseException:
             await cluster.close()
             raise
 
-    def _build(self, cluster: Cluster, sink: Sink) -> Link:
+    def _build(self, cluster: Cluster, sink: Sink, recall: Recall) -> Link:
         settings = self._settings
         logs = PodLogs(
             cluster, self._runs, cap_bytes=self._log_cap, mode=settings.log_collection, limit=settings.log_streams
         )
-        watches = Watches(
-            cluster,
-            self._instance,
-            settings.name,
-            touched=self._touched,
-            seen=logs.see,
-            gone=logs.gone,
-        )
-        orders = Orders(cluster, watches, logs, self.options, self.served)
-        observer = Observer(sink, logs, orders.endings.clean)
-        losses = Losses(orders, observer, logs)
-        deadlines = Deadlines(orders.nudge)
+        watches = Watches(cluster, Belongings(self._signature), touched=self._touched, seen=logs.see, gone=logs.gone)
+        calls = Calls(cluster)
+        records = Records(calls, watches.merge, self.options, self._signature)
+        endings = Endings(calls, logs, watches.gone, records)
+        orders = Orders(calls, watches, endings, records, self.options, self.served)
+        observer = Observer(sink, logs, recall, endings.clean)
+        losses = Losses(calls, watches, observer, logs, recall)
+        deadlines = Deadlines(calls)
         capacity = Capacity(cluster, self.namespaces, self.served)
-        return Link(cluster, watches, orders, observer, capacity, logs, losses, deadlines)
+        return Link(cluster, watches, orders, observer, capacity, logs, losses, deadlines, endings, records, recall)
 
     def _touched(self, tracked: Tracked) -> None:
         link = self._link
         if link is None or not self._ready or not link.watches.has_seen(tracked):
             return  # what is known is not all: it is looked at again when that is there
-        if tracked.empty and (tracked.ending or tracked.over) and not tracked.lock.locked():
+        done = tracked.ending_since is not None or tracked.over or tracked.settled
+        if tracked.empty and done and not tracked.lock.locked():
             link.watches.forget(tracked)
             link.logs.forget(tracked.experiment_id)
             return
         link.losses.suspect(tracked)
         link.deadlines.watch(tracked)
+        link.records.watch(tracked)
         link.observer.touch(tracked)
 
     async def _find_kinds(self, link: Link) -> bool:
@@ -297,6 +312,10 @@ class Attachment:
         """Return the namespaces that may be followed; all, to try it, where none is known to."""
         blind = access.blind(self._missing)
         return tuple(namespace for namespace in self.namespaces if namespace not in blind) or self.namespaces
+
+
+async def _nothing(experiment_id: str) -> Known | None:
+    return None
 
 
 def _ours(*told: list[str]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from submarine_jupyter.errors import NotFound, TargetRefused, TargetUnavailable
-from submarine_jupyter_server.targets.base import Launch
+from submarine_jupyter.errors import NotFound
+from submarine_jupyter_server.targets.base import ObjectRef
 
 from .cluster import ApiError, Cluster, Unreachable
 from .manifests import Json
-from .manifests.metadata import ATTEMPT, UID
-from .paths import collection_of
+from .paths import collection_of, path_of
 from .refusals import Verdict, judged, meaning
 
 # Strict: a field that the cluster does not know is an error and not dropped.
@@ -22,28 +21,27 @@ class Calls:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    async def post(self, item: Json, launch: Launch) -> Json:
-        """Create an object, or find that it is there already."""
+    async def create(self, item: Json) -> Json | None:
+        """Create an object; return it as it was made, None if there is one of its name already."""
         try:
             return await self._cluster.call("POST", collection_of(item), params=WRITE, body=item)
         except (ApiError, Unreachable) as error:
-            if judged(error, "POST")[0] is not Verdict.TAKEN:
-                raise meaning(error, "POST") from error
-        if item["kind"] == "Secret":
-            return item  # it bears our id and attempt, and nobody should need the right to read secrets
-        found = await self.get(item)
-        name = item["metadata"]["name"]
-        if found is not None and uid_of(found) != launch.uid:
-            raise foreign(name)
-        notes = (found or {}).get("metadata", {}).get("annotations", {})
-        current = found is not None and notes.get(ATTEMPT) == str(launch.attempt)
-        if found is None or not current or "deletionTimestamp" in found["metadata"]:
-            raise TargetUnavailable(f"the former {item['kind']} {name} is still being removed", reason="Restarting")
-        return found
+            if judged(error, "POST")[0] is Verdict.TAKEN:
+                return None
+            raise meaning(error, "POST") from error
 
     async def get(self, item: Json) -> Json | None:
+        """Return the object that has the name of ``item``, None if there is none."""
+        return await self._get(f"{collection_of(item)}/{item['metadata']['name']}")
+
+    async def find(self, ref: ObjectRef) -> Json | None:
+        """Return an object that makes pods if it is there; another one of its name is not it."""
+        found = await self._get(path_of(ref))
+        return found if found is not None and found["metadata"]["uid"] == ref.uid else None
+
+    async def _get(self, path: str) -> Json | None:
         try:
-            return await self.call("GET", f"{collection_of(item)}/{item['metadata']['name']}")
+            return await self.call("GET", path)
         except NotFound:
             return None
 
@@ -56,18 +54,8 @@ class Calls:
         body: Json | None = None,
         content_type: str = "application/json",
     ) -> Json:
+        """Send a request. Raises NotFound where the object is not there, or another one has its name."""
         try:
             return await self._cluster.call(method, path, params=params, body=body, content_type=content_type)
         except (ApiError, Unreachable) as error:
             raise meaning(error, method) from error
-
-
-def uid_of(found: Json) -> str | None:
-    uid: str | None = (found["metadata"].get("annotations") or {}).get(UID)
-    return uid
-
-
-def foreign(name: str) -> TargetRefused:
-    return TargetRefused(
-        f"'{name}' exists on the cluster and is not of this experiment; it was left alone", reason="NameConflict"
-    )

@@ -7,12 +7,18 @@ still running 100 s after its ``activeDeadlineSeconds``). So something is change
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Awaitable, Callable
 
+from submarine_jupyter.errors import SubmarineError
+
+from .calls import MERGE, Calls
+from .manifests.metadata import NUDGED
+from .paths import path_of
 from .tracked import Tracked
 from .views import JobView
 
+log = logging.getLogger(__name__)
 _KINDS = ("TFJob", "PyTorchJob", "XGBoostJob")
 # The operator's clock and ours may differ.
 _LATE_S = 1.0
@@ -20,10 +26,10 @@ _AGAIN_S = 10.0
 
 
 class Deadlines:
-    """One alarm for each job that has a time limit; ``nudge`` is awaited when it is over."""
+    """One alarm for each job that has a time limit."""
 
-    def __init__(self, nudge: Callable[[Tracked], Awaitable[None]]) -> None:
-        self._nudge = nudge
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
         self._alarms: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -61,6 +67,17 @@ class Deadlines:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self._set(tracked, _AGAIN_S)
+
+    async def _nudge(self, tracked: Tracked) -> None:
+        own = tracked.own
+        if own is None:
+            return
+        now = str(time.time_ns() // 1_000_000)
+        body = {"metadata": {"uid": own.uid, "annotations": {NUDGED: now}}}
+        try:
+            await self._calls.call("PATCH", path_of(own.ref), body=body, content_type=MERGE)
+        except SubmarineError as error:
+            log.info("%s cannot be nudged now: %s", tracked.experiment_id, error)
 
 
 def _runs_against_time(tracked: Tracked) -> JobView | None:

@@ -9,14 +9,14 @@ from collections.abc import Callable
 
 from submarine_jupyter.errors import NotFound, SubmarineError, TargetRefused, TargetUnavailable
 from submarine_jupyter_server.failpoints import reach
+from submarine_jupyter_server.targets.base import ObjectRef
 
 from .calls import MERGE, Calls
 from .logs.collector import PodLogs
-from .manifests import KINDS
-from .paths import own_collection
+from .paths import makes_pods, path_of
 from .reasons.leftovers import Left
+from .records import Records
 from .tracked import Tracked
-from .views import JobView
 
 log = logging.getLogger(__name__)
 # How long one try waits for replicas to be gone; the order is given again after it.
@@ -24,15 +24,18 @@ GONE_S = 5.0
 # A node that is lost never says that its pods have ended.
 LOST_S = 90.0
 _DRAIN_S = 30.0
+# No stream tells of an object whose labels somebody took away.
+_ASK_S = 1.0
 
 
 class Endings:
     """Ends experiments on one cluster, their last lines kept; ``gone`` is told which object is not there."""
 
-    def __init__(self, calls: Calls, logs: PodLogs, gone: Callable[[JobView], None]) -> None:
+    def __init__(self, calls: Calls, logs: PodLogs, gone: Callable[[ObjectRef], None], records: Records) -> None:
         self._calls = calls
         self._logs = logs
         self._gone = gone
+        self._records = records
 
     async def end(self, tracked: Tracked, reason: str) -> None:
         """Remove the objects of an experiment and wait until its replicas are gone.
@@ -45,39 +48,48 @@ class Endings:
         await self._await_gone(tracked, reason)
         await self._logs.drain(tracked.experiment_id, attempt, GONE_S)
         self._logs.finish(tracked.experiment_id, attempt)
-        tracked.past.clear()
-        tracked.complete, tracked.kind = 0, None
+        tracked.let_go()
 
     async def delete(self, tracked: Tracked) -> None:
         """Keep the logs and remove the objects; replicas end by themselves after that."""
+        attempt = tracked.present or tracked.attempt
         if tracked.own is not None:
-            await self._logs.drain(tracked.experiment_id, tracked.own.attempt, _DRAIN_S)
+            await self._logs.drain(tracked.experiment_id, attempt, _DRAIN_S)
         await self.begin(tracked, "Background")
-        self._logs.finish(tracked.experiment_id, tracked.attempt)
+        self._logs.finish(tracked.experiment_id, attempt)
 
     async def begin(self, tracked: Tracked, propagation: str) -> None:
-        """Order that all objects of an experiment end. Where that is refused, it goes on as before."""
+        """Order that all that was made for an experiment ends. Where that is refused, it goes on as before.
+
+        It goes by what was made, whatever is seen of that: others may have taken its labels, or spoilt its record.
+        """
         tracked.ending = True
-        going = [job for job in (tracked.own, *tracked.twins.values()) if job is not None and not job.deleting]
+        deleting = {job.uid for job in (tracked.own, *tracked.jobs.values()) if job is not None and job.deleting}
+        going = [ref for ref in _made(tracked) if makes_pods(ref) and ref.uid not in deleting]
         if going:
             tracked.ending_since = None
         try:
-            if tracked.own is None:
-                await self._remove_jobs(tracked)
-            for job in going:
-                await self._remove(job, propagation)
+            for ref in going:
+                await self._remove(ref, propagation)
         except TargetRefused:
             tracked.ending = False
             raise
         tracked.ending_since = tracked.ending_since or time.monotonic()
+        for ref in _made(tracked):
+            if not makes_pods(ref):
+                await self._tidy(ref)
 
-    async def _remove_jobs(self, tracked: Tracked) -> None:
-        for job in [job for job in tracked.jobs.values() if job.finished_ms is None and not job.deleting]:
-            await self._remove(job, "Background")
+    async def _tidy(self, ref: ObjectRef) -> None:
+        """Delete what goes with its owner, unless somebody has taken that from it."""
+        try:
+            await self._remove(ref, "Background")
+        except TargetRefused as error:
+            log.info("%s", error)
 
     async def _await_gone(self, tracked: Tracked, reason: str) -> None:
         until = time.monotonic() + GONE_S
-        while not tracked.empty:
+        hidden = tracked.ref if tracked.own is None else None
+        while not tracked.empty or (hidden is not None and await self._calls.find(hidden) is not None):
             changed = tracked.changed
             seconds, left = until - time.monotonic(), left_of(tracked)
             if reason == "Stopping" and left.is_only_held:
@@ -89,49 +101,56 @@ class Endings:
                     return
                 raise TargetUnavailable(left.being_ended(), reason=reason)
             try:
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout(min(seconds, _ASK_S) if hidden else seconds):
                     await changed.wait()
             except TimeoutError:
                 continue
 
-    async def _remove(self, job: JobView, propagation: str) -> None:
-        """Delete an object, if it is still the one we know."""
-        kind = next(name for name, kind in KINDS.items() if kind.kind == job.kind)
-        path = f"{own_collection(kind, job.namespace)}/{job.name}"
+    async def _remove(self, ref: ObjectRef, propagation: str) -> None:
+        """Delete an object, if it is still the one that was made."""
         reach("k8s_delete_before")
-        body = {"propagationPolicy": propagation, "preconditions": {"uid": job.uid}}
+        body = {"propagationPolicy": propagation, "preconditions": {"uid": ref.uid}}
         try:
-            await self._calls.call("DELETE", path, body=body)
+            await self._calls.call("DELETE", path_of(ref), body=body)
         except NotFound:
-            self._gone(job)  # said for certain; its stream may not work
+            self._gone(ref)  # said for certain; its stream may not work
         except SubmarineError as error:
-            raise _not_ended(error, job) from error
+            raise _not_ended(error, ref) from error
         reach("k8s_delete_after")
 
     async def clean(self, tracked: Tracked) -> None:
-        """End what an ended experiment still has running: of plain Jobs nobody else does."""
-        if tracked.kind != "indexed_jobs":
-            return
+        """See to what an ended experiment leaves: nothing goes on of it, and the rest has its time to live."""
         try:
-            await self._remove_jobs(tracked)
-            own = tracked.own
-            if own is not None and own.finished_ms is None and not own.deleting:
-                # It stays as the record, and its time to live begins.
-                path = f"{own_collection(tracked.kind, own.namespace)}/{own.name}"
-                await self._calls.call("PATCH", path, body={"spec": {"activeDeadlineSeconds": 1}}, content_type=MERGE)
+            if tracked.kind == "indexed_jobs":
+                await self._clean_jobs(tracked)
+            await self._records.conclude(tracked)
         except SubmarineError as error:
-            log.warning("What %s left running cannot be ended now: %s", tracked.experiment_id, error)
+            log.warning("What %s left cannot be ended now: %s", tracked.experiment_id, error)
+
+    async def _clean_jobs(self, tracked: Tracked) -> None:
+        """End what plain Jobs have still running: nobody else does."""
+        for job in [job for job in tracked.jobs.values() if job.finished_ms is None and not job.deleting]:
+            await self._remove(job.ref, "Background")
+        own = tracked.own
+        if own is not None and own.finished_ms is None and not own.deleting:
+            # It stays as the record, and its time to live begins.
+            body = {"metadata": {"uid": own.uid}, "spec": {"activeDeadlineSeconds": 1}}
+            await self._calls.call("PATCH", path_of(own.ref), body=body, content_type=MERGE)
+
+
+def _made(tracked: Tracked) -> tuple[ObjectRef, ...]:
+    return tracked.made.objects if tracked.made is not None else ()
 
 
 def left_of(tracked: Tracked) -> Left:
     """Return what of an experiment that is being ended is still there."""
-    jobs = (tracked.own, *tracked.twins.values(), *tracked.jobs.values())
+    jobs = (tracked.own, *tracked.jobs.values())
     return Left(tuple(job for job in jobs if job is not None), tuple(tracked.pods.values()))
 
 
-def _not_ended(error: SubmarineError, job: JobView) -> SubmarineError:
+def _not_ended(error: SubmarineError, ref: ObjectRef) -> SubmarineError:
     """Return why an object goes on that was to end: whatever the answer, it says nothing of the experiment."""
     if isinstance(error, TargetUnavailable):
         return error
     reason = error.reason if isinstance(error, TargetRefused) else "Denied"
-    return TargetRefused(f"the {job.kind} {job.name} goes on: {error.message}", hint=error.hint, reason=reason)
+    return TargetRefused(f"the {ref.kind} {ref.name} goes on: {error.message}", hint=error.hint, reason=reason)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from submarine_jupyter.errors import SubmarineError, TargetUnavailable
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.targets.base import Observation, Sink
+from submarine_jupyter_server.targets.base import Observation, Recall, Sink
 
 from .backoff import Backoff
 from .logs.collector import PodLogs
@@ -35,11 +35,15 @@ _ORDERED_S = 0.025
 
 
 class Observer:
-    """Makes observations of what has changed; ``clean`` is awaited once an end has been told."""
+    """Makes observations of what has changed; ``clean`` is awaited once an end has been told.
 
-    def __init__(self, sink: Sink, logs: PodLogs, clean: Callable[[Tracked], Awaitable[None]]) -> None:
+    ``recall`` says what the database has of an experiment that no order was about yet.
+    """
+
+    def __init__(self, sink: Sink, logs: PodLogs, recall: Recall, clean: Callable[[Tracked], Awaitable[None]]) -> None:
         self._sink = sink
         self._logs = logs
+        self._recall = recall
         self._clean = clean
         self._dirty: set[str] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -97,7 +101,10 @@ class Observer:
 
     async def _look_once(self, tracked: Tracked) -> None:
         try:
-            seen = None if tracked.ending or tracked.own is None or tracked.over else tracked.seen()
+            if tracked.launch is None and tracked.own is not None:
+                await self._remember(tracked)
+            hidden = tracked.ending or tracked.own is None or tracked.over or tracked.settled
+            seen = None if hidden else tracked.seen()
             if seen is not None and tracked.kind is not None:
                 await self._observe(tracked, seen)
         except SubmarineError as error:
@@ -110,6 +117,15 @@ class Observer:
             self._dirty.add(tracked.experiment_id)
         else:
             self._pauses.pop(tracked.experiment_id, None)
+
+    async def _remember(self, tracked: Tracked) -> None:
+        """Take in what the database has of an experiment; what has ended has its time to live from now on."""
+        known = await self._recall(tracked.experiment_id)
+        if known is None or tracked.launch is not None:
+            return
+        tracked.launch, tracked.settled = known.launch, not known.live
+        if tracked.settled and tracked.own is not None and tracked.own.finished_ms is not None:
+            await self._clean(tracked)
 
     async def _observe(self, tracked: Tracked, seen: Seen) -> None:
         now = observed(tracked, seen)

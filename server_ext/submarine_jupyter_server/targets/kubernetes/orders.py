@@ -1,65 +1,70 @@
 """Carry out what is ordered: make, scale, replace; `Endings` stops and deletes.
 
-Names are fixed and every order may be given again, so an answer that did not come is found out by looking: an object
-that exists with our uid is ours.
+Names are fixed and every order may be given again, so an answer that did not come is found out by asking: an object
+that bears the token of the order is ours.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
 from dataclasses import replace
 
-from submarine_jupyter.errors import InvalidSpec, NotFound, SubmarineError, TargetRefused, TargetUnavailable
+from submarine_jupyter.errors import InvalidSpec, NotFound, TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.failpoints import reach
-from submarine_jupyter_server.secrets import MASK
-from submarine_jupyter_server.targets.base import Launch
+from submarine_jupyter_server.targets.base import Launch, Made, ObjectRef
 
-from .calls import MERGE, WRITE, Calls, foreign, uid_of
-from .cluster import Cluster
+from .calls import MERGE, WRITE, Calls
 from .endings import Endings
-from .logs.collector import PodLogs
-from .manifests import KINDS, ClusterOptions, Json, choose, owned, render, scale
-from .manifests.metadata import NUDGED
-from .paths import collection_of, own_collection
+from .making import make, notes_of, ref_of
+from .manifests import KINDS, ClusterOptions, Json, changes, choose, owned, render
+from .manifests.record import own_name
+from .manifests.seal import has_token
+from .paths import collection_of
+from .records import Records
 from .tracked import Tracked
-from .views import JobView
 from .watches import Watches
-
-log = logging.getLogger(__name__)
 
 
 class Orders:
     """Gives orders about experiments to one cluster; ``served`` are the kinds that it serves and we may use."""
 
     def __init__(
-        self, cluster: Cluster, watches: Watches, logs: PodLogs, options: ClusterOptions, served: frozenset[str]
+        self,
+        calls: Calls,
+        watches: Watches,
+        endings: Endings,
+        records: Records,
+        options: ClusterOptions,
+        served: frozenset[str],
     ) -> None:
-        self._calls = Calls(cluster)
-        self.endings = Endings(self._calls, logs, watches.gone)
+        self._calls = calls
         self._watches = watches
+        self._endings = endings
+        self._records = records
         self._options = options
         self.served = served
 
-    async def ensure(self, tracked: Tracked, launch: Launch) -> None:
-        """Make it so. Raises TargetRefused, TargetUnavailable, Conflict."""
-        own = tracked.own
-        if own is not None and own.intent_uid != launch.uid:
-            raise foreign(own.name)
-        if own is not None and own.attempt > launch.attempt:
-            return  # a late order: what it is about was replaced
-        former = own is None and (tracked.ending or not tracked.empty)
-        if former or (own is not None and (own.deleting or own.attempt < launch.attempt)):
-            await self.endings.end(tracked, "Restarting")
-            own = None
-        if own is None:
+    async def ensure(self, tracked: Tracked, launch: Launch) -> Made:
+        """Make it so; return what was made. Raises TargetRefused, TargetUnavailable, Conflict."""
+        await self.find(tracked, launch)
+        made = tracked.made
+        if made is not None and made.uid != launch.uid:
+            raise TargetRefused(f"{launch.experiment_id} is another experiment on the cluster", reason="NameConflict")
+        if made is not None and made.attempt > launch.attempt:
+            return made  # a late order: what it is about was replaced
+        former = made is not None and (made.attempt < launch.attempt or tracked.own is None or tracked.own.deleting)
+        if former or tracked.ending:
+            await self._endings.end(tracked, "Restarting")
+            made = None
+        if made is None:
             await self._make(tracked, launch)
-        elif own.generation < launch.generation:
-            await self._scale(tracked, own, launch)
-        elif tracked.complete < launch.attempt:
-            await self._complete(tracked, launch, owned(self._objects(tracked, launch), own.uid))
+        elif made.generation == 0:
+            await self._complete(tracked, launch, self._objects(tracked, launch), generation=0)
+        if tracked.made is not None and tracked.made.generation < launch.generation:
+            await self._scale(tracked, tracked.made, launch)
+        assert tracked.made is not None  # noqa: S101 - for the type checker
+        return tracked.made
 
     async def plan(self, launch: Launch) -> list[Json]:
         """Return the objects of a launch after the cluster has said that it would take them."""
@@ -69,104 +74,102 @@ class Orders:
         await asyncio.gather(*calls)
         return objects
 
-    async def look(self, tracked: Tracked, launch: Launch) -> None:
-        """Find an own object that was ordered while the answer did not come, or whose kind cannot be listed now."""
-        if tracked.own is not None:
+    async def find(self, tracked: Tracked, launch: Launch) -> None:
+        """Find what was made while the answer did not come, or what no stream tells of."""
+        if (ref := tracked.ref) is not None:
+            if tracked.own is None and (found := await self._calls.find(ref)) is not None:
+                self._watches.merge(ref, found)
             return
-        namespace = _namespace(launch)
-        if tracked.kind is None:
-            await self.find(tracked.experiment_id, launch.uid, namespace)
-            return
-        found = await self._find(tracked.kind, namespace, tracked.experiment_id)
-        if found is not None and uid_of(found) == launch.uid:
-            self._watches.merge(tracked.kind, namespace, found)
-
-    async def nudge(self, tracked: Tracked) -> None:
-        """Change something about an own object that says nothing, so that its operator looks at it."""
-        own = tracked.own
-        if own is None or tracked.kind is None:
-            return
-        path = f"{own_collection(tracked.kind, own.namespace)}/{own.name}"
-        try:
-            await self._calls.call(
-                "PATCH", path, body={"metadata": {"annotations": {NUDGED: _now()}}}, content_type=MERGE
-            )
-        except SubmarineError as error:
-            log.info("%s cannot be nudged now: %s", tracked.experiment_id, error)
+        refs = list(self._watches.belongings.bearing_token(tracked))
+        refs += [ref for kind in self._unlisted(launch) if (ref := await self._bearing(kind, launch)) is not None]
+        if refs:
+            self._claim(tracked, launch, refs, generation=0)
 
     def choose(self, launch: Launch) -> str:
         """Return the kind an experiment becomes on this cluster."""
-        unlisted = {KINDS[kind].kind for kind in self._watches.unlisted(_namespace(launch))}
+        unlisted = {KINDS[kind].kind for kind in self._unlisted(launch)}
         return kind_of(launch.spec, self.served - unlisted, self._options)
 
-    async def exists(self, own: JobView, kind: str) -> bool:
-        """Ask the cluster whether an own object is there."""
-        path = f"{own_collection(kind, own.namespace)}/{own.name}"
-        try:
-            found = await self._calls.call("GET", path)
-        except NotFound:
-            return False
-        return bool(found["metadata"]["uid"] == own.uid)
+    def _unlisted(self, launch: Launch) -> list[str]:
+        return sorted(self._watches.unlisted(_namespace(launch)))
 
-    async def find(self, experiment_id: str, uid: str, namespace: str) -> None:
-        """Find an own object of which no stream would have said that it is there."""
-        for kind in sorted(self._watches.unlisted(namespace)):
-            found = await self._find(kind, namespace, experiment_id)
-            if found is not None and uid_of(found) == uid:
-                self._watches.merge(kind, namespace, found)
-
-    async def _find(self, kind: str, namespace: str, name: str) -> Json | None:
+    async def _bearing(self, kind: str, launch: Launch) -> ObjectRef | None:
+        """Return the object of a kind that bears the token of a launch."""
+        known = KINDS[kind]
+        name = own_name(known.kind, launch.spec, launch.experiment_id)
+        place = {"name": name, "namespace": _namespace(launch)}
         try:
-            return await self._calls.call("GET", f"{own_collection(kind, namespace)}/{name}")
-        except NotFound:
-            return None
+            found = await self._calls.get({"apiVersion": known.api_version, "kind": known.kind, "metadata": place})
         except TargetUnavailable as error:
             if error.reason == "KindGone":
                 return None
             raise
+        if found is None or not has_token(self._options.key, notes_of(found), launch, ref_of(found, known.kind)):
+            return None
+        ref = ref_of(found, known.kind)
+        self._watches.merge(ref, found)
+        return ref
+
+    def _claim(self, tracked: Tracked, launch: Launch, refs: list[ObjectRef], *, generation: int) -> None:
+        made = Made(launch.experiment_id, launch.uid, launch.attempt, generation, tuple(refs))
+        self._watches.claim(tracked, made)
 
     async def _make(self, tracked: Tracked, launch: Launch) -> None:
         tracked.begin()
-        # Kept from here on: should the answer not come, only this kind has to be looked for.
+        # Kept from here on: should the answer not come, only this kind has to be tried again.
         tracked.kind = tracked.kind or self.choose(launch)
         objects = self._objects(tracked, launch)
         reach("k8s_create_before")
         try:
-            made = await self._calls.post(objects[0], launch)
+            found, fresh = await make(self._calls, objects[0], launch, self._options.key)
         except (TargetRefused, InvalidSpec):
             tracked.kind = None
             raise
         reach("k8s_create_after")
-        self._watches.merge(tracked.kind, _namespace(launch), made)
-        await self._complete(tracked, launch, owned(objects, made["metadata"]["uid"]))
+        ref = ref_of(found, objects[0]["kind"])
+        self._claim(tracked, launch, [ref], generation=0)
+        self._watches.merge(ref, found)
+        # What was there already may have been made for an earlier change: it is brought up to this one.
+        await self._complete(tracked, launch, objects, generation=launch.generation if fresh else 0)
 
-    async def _complete(self, tracked: Tracked, launch: Launch, rest: list[Json]) -> None:
+    async def _complete(self, tracked: Tracked, launch: Launch, objects: list[Json], *, generation: int) -> None:
         """Make what the own object owns; it does not stay without that."""
+        assert tracked.ref is not None  # noqa: S101 - for the type checker
+        rest = owned(objects, tracked.ref.uid)
         reach("k8s_owned_before")
         try:
-            await asyncio.gather(*(self._calls.post(item, launch) for item in rest if _known(item)))
+            every = await asyncio.gather(*(make(self._calls, item, launch, self._options.key) for item in rest))
         except (TargetRefused, InvalidSpec):
-            await self.endings.begin(tracked, "Background")
+            await self._endings.begin(tracked, "Background")
             raise
-        tracked.complete = launch.attempt
         reach("k8s_owned_after")
+        found = [(ref_of(item, kind["kind"]), item) for kind, (item, _) in zip(rest, every, strict=True)]
+        refs = [tracked.ref, *(ref for ref, _ in found)]
+        self._claim(tracked, launch, refs, generation=generation)
+        for ref, item in found:
+            self._watches.merge(ref, item)
 
-    async def _scale(self, tracked: Tracked, own: JobView, launch: Launch) -> None:
+    async def _scale(self, tracked: Tracked, made: Made, launch: Launch) -> None:
         kind, namespace = tracked.kind or "", _namespace(launch)
-        before = before_change(tracked, launch)
-        if before is None:
-            raise TargetRefused(f"the record on {own.name} cannot be read", reason="Unreadable")
-        for patch in scale(before, launch, kind=kind, namespace=namespace, options=self._options):
+        refs = {(ref.kind, ref.name): ref for ref in made.objects}
+        for patch in changes(launch, kind=kind, namespace=namespace, options=self._options):
             item = {"apiVersion": patch.api_version, "kind": patch.kind, "metadata": {"namespace": namespace}}
-            path = f"{collection_of(item)}/{patch.name}"
+            ref, body = refs.get((patch.kind, patch.name)), patch.body
+            if ref is not None:
+                # With another uid the cluster refuses it: somebody has put another object in its place.
+                marks = self._records.signed(launch, ref) if ref == made.objects[0] else {}
+                meta = {"uid": ref.uid, **({"annotations": marks} if marks else {})}
+                body = {**body, "metadata": {**body.get("metadata", {}), **meta}}
             reach("k8s_patch_before")
+            path = f"{collection_of(item)}/{patch.name}"
             try:
-                changed = await self._calls.call("PATCH", path, params=WRITE, body=patch.body, content_type=MERGE)
+                changed = await self._calls.call("PATCH", path, params=WRITE, body=body, content_type=MERGE)
             except NotFound as error:
                 raise TargetUnavailable(f"{patch.name} is not on the cluster any more", reason="Restarting") from error
             reach("k8s_patch_after")
-            if patch.name == own.name and patch.kind == own.kind:
-                self._watches.merge(kind, namespace, changed)
+            if ref is not None:
+                self._watches.merge(ref, changed)
+        self._watches.claim(tracked, replace(made, generation=launch.generation))
 
     def _objects(self, tracked: Tracked, launch: Launch) -> list[Json]:
         return render(launch, kind=tracked.kind or "", namespace=_namespace(launch), options=self._options)
@@ -178,34 +181,5 @@ def kind_of(spec: ExperimentSpec, served: frozenset[str], options: ClusterOption
     return choose(spec.meta.framework, served, queue, spec=spec)
 
 
-def before_change(tracked: Tracked, launch: Launch) -> Launch | None:
-    """Return what runs, as a launch of the present attempt; None if its record cannot be read.
-
-    The record has no secret values. They are those of ``launch``: with others it would be another attempt.
-    """
-    recorded = tracked.recorded()
-    if recorded is None or recorded.attempt != launch.attempt:
-        return None
-    spec = launch.spec.model_copy(deep=True)
-    for role, task in spec.spec.items():
-        if role in recorded.spec.spec:
-            task.replicas = recorded.spec.spec[role].replicas
-    spec.meta.name, spec.meta.tags = recorded.spec.meta.name, recorded.spec.meta.tags
-    if spec.runtime is not None:
-        spec.runtime.metrics = recorded.spec.runtime.metrics if recorded.spec.runtime else None
-    return replace(recorded, spec=spec)
-
-
-def _now() -> str:
-    return str(time.time_ns() // 1_000_000)
-
-
 def _namespace(launch: Launch) -> str:
     return launch.spec.meta.namespace or "default"
-
-
-def _known(item: Json) -> bool:
-    """Tell whether we have the content of an object: a row that was written again lacks secrets and code."""
-    if item["kind"] == "Secret":
-        return MASK not in item["stringData"].values()
-    return item["kind"] != "ConfigMap" or any(item["data"].values())

@@ -5,10 +5,13 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#standard-api-termin
 
 from __future__ import annotations
 
+from submarine_jupyter_server.targets.base import ObjectRef
+
 from .manifests import KINDS, Json
 
 # What an experiment's own object owns; the own objects name their plural themselves.
 _OWNED = {"Service": "services", "ConfigMap": "configmaps", "Secret": "secrets", "Job": "jobs"}
+_KINDS = {kind.kind: kind for kind in KINDS.values()}
 
 
 def collection(api_version: str, plural: str, namespace: str) -> str:
@@ -26,3 +29,20 @@ def collection_of(item: Json) -> str:
 def own_collection(kind: str, namespace: str) -> str:
     """Return the path of the own objects of a kind, by its name in ``KINDS``."""
     return collection(KINDS[kind].api_version, KINDS[kind].plural, namespace)
+
+
+def makes_pods(ref: ObjectRef) -> bool:
+    """Tell whether an object is of a kind that makes pods."""
+    return ref.kind in _KINDS
+
+
+def collection_of_ref(ref: ObjectRef) -> str:
+    """Return the path of the collection that an object is in."""
+    if (kind := _KINDS.get(ref.kind)) is not None:
+        return collection(kind.api_version, kind.plural, ref.namespace)
+    return collection("v1", _OWNED[ref.kind], ref.namespace)
+
+
+def path_of(ref: ObjectRef) -> str:
+    """Return the path of an object."""
+    return f"{collection_of_ref(ref)}/{ref.name}"

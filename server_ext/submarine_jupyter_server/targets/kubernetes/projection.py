@@ -1,7 +1,8 @@
 """Projections: raw JSON of the API server -> view.
 
-What says whose object it is must be there and in order, else ValueError. All the rest is taken as it comes: what is
-missing, or of another type than documented, counts as not said.
+Who an object is must be there and in order, else ValueError. All the rest is taken as it comes: what is missing, or of
+another type than documented, counts as not said. Which experiment, role and index it has is read from its name, which
+nobody can change; labels and annotations anybody may.
 https://kubernetes.io/docs/reference/kubernetes-api/
 """
 
@@ -15,42 +16,51 @@ from typing import Any
 
 from submarine_jupyter.models import FRAMEWORKS
 
-from .manifests.jobs import INDEX_LABEL as JOB_INDEX
-from .manifests.kubeflow import INDEX_LABEL as OPERATOR_INDEX
-from .manifests.metadata import ATTEMPT, EXPERIMENT_LABEL, GENERATION, PREFIX, QUEUE_LABEL, ROLE_LABEL, SPEC, UID
+from .manifests.metadata import PREFIX, QUEUE_LABEL
+from .manifests.seal import SEAL
 from .views import Condition, ContainerView, EventView, JobView, PodView, WorkloadView
 
 Part = dict[str, Any]
 
 EXPERIMENT = re.compile(r"experiment-[0-9]{1,20}-[0-9]{4,20}")
-_OPERATOR_KINDS = ("TFJob", "PyTorchJob", "XGBoostJob")
-_KINDS = (*_OPERATOR_KINDS, "JobSet", "Job")
+# Of an operator ID-worker-0, of a Job ID-worker-0-x2x4z, of a JobSet ID-worker-0-0-x2x4z.
+_POD = re.compile(
+    rf"({EXPERIMENT.pattern})-([a-z]{{1,20}})-(?:([0-9]{{1,9}})(?:-[a-z0-9]{{5}})?|0-([0-9]{{1,9}})-[a-z0-9]{{5}})"
+)
+# The own object ID, a Job of plain ones ID-worker, one of a JobSet ID-worker-0.
+_JOB = re.compile(rf"({EXPERIMENT.pattern})(?:-([a-z]{{1,20}})(-0)?)?")
+_ROLES = {"TFJob": "tfReplicaSpecs", "PyTorchJob": "pytorchReplicaSpecs", "XGBoostJob": "xgbReplicaSpecs"}
+_KINDS = (*_ROLES, "JobSet", "Job")
+# Of Kubernetes itself: they go by themselves.
+_FINALIZERS = ("foregroundDeletion", "orphan", "batch.kubernetes.io/job-tracking")
 _ENDS = ("Succeeded", "Failed", "Completed", "Complete")
 _EXPLAINING = ("PodScheduled", "DisruptionTarget", "Ready")
 # A kubelet always gives a reason; the controller of nodes, which takes a pod's word back for it, gives none of its own.
 _OF_LOST_NODES = ("", "NodeNotReady", "NodeStatusUnknown", "NodeLost")
-# Kubernetes itself removes these.
-_OWN_FINALIZERS = frozenset({"foregroundDeletion", "orphan", "batch.kubernetes.io/job-tracking"})
 _CONTAINERS = frozenset(name.lower() for name in FRAMEWORKS)
 _FAILURES_OF_INDEX = "batch.kubernetes.io/job-index-failure-count"
 _RESTART_OF_JOB_SET = "jobset.sigs.k8s.io/restart-attempt"
 _LONGEST = 2000
+_SHORT = 512
 # The kubelet keeps this much of the end of a log as the message of a crash.
 _LONGEST_TAIL = 4096
 _MOST = 50
 
 
 def pod(raw: object) -> PodView:
-    """Return the view of a pod. Raises ValueError if it is none of an experiment."""
+    """Return the view of a pod. Raises ValueError if it is none."""
     meta, spec, status = _parts(raw)
     labels, notes = _part(meta, "labels"), _part(meta, "annotations")
+    named = _POD.fullmatch(_text(meta, "name"))
     main = _main(spec)
     phase = intern(_text(status, "phase")) or "Unknown"
     resources = _part(main, "resources")
     return PodView(
-        **_identity(meta, labels, notes),
-        role=intern(_need(labels, ROLE_LABEL)),
-        index=_index(labels, notes),
+        **_identity(meta),
+        experiment_id=intern(named[1]) if named else "",
+        owner_uid=intern(_owner(meta)[0]),
+        role=intern(named[2]) if named else "",
+        index=int(named[3] or named[4]) if named else -1,
         phase=phase,
         reason=_text(status, "reason"),
         message=_text(status, "message"),
@@ -65,8 +75,8 @@ def pod(raw: object) -> PodView:
             if isinstance(value, str | int)
         ),
         deleted_ms=_deletion(meta),
-        finalizers=_finalizers(meta),
         tries=_count(notes.get(_FAILURES_OF_INDEX)) or _count(labels.get(_RESTART_OF_JOB_SET)),
+        finalizers=_finalizers(meta),
     )
 
 
@@ -77,29 +87,31 @@ def job(raw: object) -> JobView:
     kind = (raw.get("kind") if isinstance(raw, dict) else None) or "Job"
     if kind not in _KINDS:
         raise ValueError(f"is of kind {str(kind)[:80]}, none of ours")
-    labels, notes = _part(meta, "labels"), _part(meta, "annotations")
+    named = _JOB.fullmatch(_text(meta, "name"))
     conditions = tuple(_conditions(status))
     end = next((item for item in conditions if item.type in _ENDS and item.status), None)
     finished = None if end is None else _time(status.get("completionTime")) or end.at_ms
-    policy = _part(spec, "runPolicy") if kind in _OPERATOR_KINDS else spec
+    policy = _part(spec, "runPolicy") if kind in _ROLES else spec
+    owner_uid, controlled = _owner(meta)
     return JobView(
-        **_identity(meta, labels, notes),
+        **_identity(meta),
         kind=intern(kind),
-        generation=_whole(notes, GENERATION) if SPEC in notes else 0,
-        role=intern(_text(labels, ROLE_LABEL)),
-        record=SPEC in notes,
+        experiment_id=intern(named[1]) if named else "",
+        owner_uid=intern(owner_uid),
+        role=intern(named[2] or "") if named else "",
         deleting=bool(meta.get("deletionTimestamp")),
         suspended=policy.get("suspend") is True,
         started_ms=_time(status.get("startTime")),
         finished_ms=finished,
         conditions=conditions,
-        queue=_text(labels, QUEUE_LABEL) or None,
-        notes=tuple((key, value) for key, value in notes.items() if key.startswith(PREFIX) and isinstance(value, str))
-        if SPEC in notes
-        else (),
+        queue=_text(_part(meta, "labels"), QUEUE_LABEL) or None,
+        notes=_notes(_part(meta, "annotations")),
         answered=bool(status),
-        finalizers=_finalizers(meta),
         deadline_s=_count(policy.get("activeDeadlineSeconds")) or None,
+        controlled=controlled,
+        replicas=tuple(_replicas(kind, spec, named[2] if named else "")),
+        expires=isinstance(policy.get("ttlSecondsAfterFinished"), int),
+        finalizers=_finalizers(meta),
     )
 
 
@@ -139,7 +151,7 @@ def workload(raw: object) -> WorkloadView:
     )
 
 
-def _identity(meta: Part, labels: Part, notes: Part) -> dict[str, Any]:
+def _identity(meta: Part) -> dict[str, Any]:
     created = _time(meta.get("creationTimestamp"))
     if created is None:
         raise ValueError("has no time of creation")
@@ -147,18 +159,47 @@ def _identity(meta: Part, labels: Part, notes: Part) -> dict[str, Any]:
         "name": _need(meta, "name"),
         "uid": _need(meta, "uid"),
         "namespace": intern(_need(meta, "namespace")),
-        "experiment_id": intern(_experiment(labels)),
-        "intent_uid": intern(_need(notes, UID)),
-        "attempt": _whole(notes, ATTEMPT),
         "created_ms": created,
     }
 
 
-def _experiment(labels: Part) -> str:
-    found = _need(labels, EXPERIMENT_LABEL)
-    if not EXPERIMENT.fullmatch(found):
-        raise ValueError(f"'{found[:80]}' is no id of an experiment")
-    return found
+def _owner(meta: Part) -> tuple[str, bool]:
+    """Return the uid of the object that one belongs to, empty without one, and whether that made it."""
+    owners = _list(meta, "ownerReferences")
+    for owner in owners:
+        if owner.get("controller") is True:
+            return _text(owner, "uid"), True
+    return (_text(owners[0], "uid"), False) if owners else ("", False)
+
+
+def _notes(notes: Part) -> tuple[tuple[str, str], ...]:
+    """Return our annotations; the large ones only where they are signed, for nobody else's are ever read."""
+    signed = SEAL in notes
+    return tuple(
+        (key, value)
+        for key, value in notes.items()
+        if key.startswith(PREFIX) and isinstance(value, str) and (signed or len(value) <= _SHORT)
+    )
+
+
+def _replicas(kind: str, spec: Part, role: str | None) -> Iterator[tuple[str, int]]:
+    """Yield how many replicas of each role are wanted."""
+    if kind in _ROLES:
+        for name, task in _part(spec, _ROLES[kind]).items():
+            count = task.get("replicas") if isinstance(task, dict) else None
+            yield intern(str(name).lower()), 1 if count is None else _count(count)
+    elif kind == "JobSet":
+        for job in _list(spec, "replicatedJobs"):
+            yield intern(_text(job, "name")), _count(_part(_part(job, "template"), "spec").get("completions"))
+    elif role:
+        yield intern(role), _count(spec.get("completions"))
+
+
+def _finalizers(meta: Part) -> tuple[str, ...]:
+    found = meta.get("finalizers")
+    if not isinstance(found, list):
+        return ()
+    return tuple(str(item)[:200] for item in found[:_MOST] if item not in _FINALIZERS)
 
 
 def _main(spec: Part) -> Part:
@@ -220,22 +261,6 @@ def _conditions(status: Part, only: tuple[str, ...] = ()) -> Iterator[Condition]
             )
 
 
-def _index(labels: Part, notes: Part) -> int:
-    for found, name in ((labels, OPERATOR_INDEX), (labels, JOB_INDEX), (notes, JOB_INDEX)):
-        if name in found:
-            return _whole(found, name)
-    raise ValueError("does not say which replica it is")
-
-
-def _finalizers(meta: Part) -> tuple[str, ...]:
-    """Return the finalizers that other programs have put on an object: it stays until they remove them."""
-    found = meta.get("finalizers")
-    names = found[:_MOST] if isinstance(found, list) else ()
-    return tuple(
-        intern(name[:_LONGEST]) for name in names if isinstance(name, str) and name and name not in _OWN_FINALIZERS
-    )
-
-
 def _deletion(meta: Part) -> int | None:
     """Return when its deletion was asked for: the cluster notes when the time to end by itself is over."""
     due = _time(meta.get("deletionTimestamp"))
@@ -277,13 +302,6 @@ def _need(found: Part, name: str) -> str:
     if not (value := _text(found, name)):
         raise ValueError(f"has no {name}")
     return value
-
-
-def _whole(found: Part, name: str) -> int:
-    text = _need(found, name)
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise ValueError(f"{name} is '{text[:80]}', not a number")
-    return int(text)
 
 
 def _number(value: object) -> int | None:

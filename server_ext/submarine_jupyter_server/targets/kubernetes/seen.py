@@ -18,11 +18,12 @@ _ENDED_BY_SIGNAL = (137, 143)  # 128 + SIGKILL, 128 + SIGTERM
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Everything known of one experiment.
+    """Everything known of the present attempt of one experiment.
 
-    ``own`` is its own object; ``jobs`` are other Jobs of it (of plain Jobs the other roles, of a JobSet its children);
-    ``events`` those about any of its objects. ``pods`` also holds the last view, marked ``gone``, of each pod that was
-    removed since the attempt began: what it says of an end is said by nobody else any more.
+    ``own`` is its own object, ``generation`` the one whose change the cluster has taken last; ``jobs`` are other Jobs
+    of it (of plain Jobs the other roles, of a JobSet its children); ``events`` those about any of its objects. ``pods``
+    also holds the last view, marked ``gone``, of each pod that was removed since the attempt began: what it says of an
+    end is said by nobody else any more.
     """
 
     launch: Launch
@@ -32,6 +33,7 @@ class Seen:
     events: tuple[EventView, ...] = ()
     workload: WorkloadView | None = None
     place: Place | None = None
+    generation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,11 @@ class Look:
         self.now_ms = now_ms
         self.members = members(self.spec)
         self.retries = (self.spec.runtime.retries if self.spec.runtime else None) or 0
-        self.own = seen.own if seen.own is not None and self._counts(seen.own) else None
-        self.jobs = [job for job in seen.jobs if self._counts(job)]
+        self.own = seen.own
+        self.jobs = list(seen.jobs)
+        self.generation = seen.generation
         self.pods: dict[str, list[PodView]] = {}
-        for pod in sorted(filter(self._counts, seen.pods), key=_age, reverse=True):
+        for pod in sorted(seen.pods, key=_age, reverse=True):
             self.pods.setdefault(pod.replica, []).append(pod)
         self.events: dict[str, list[EventView]] = {}
         for event in sorted(seen.events, key=lambda event: event.at_ms, reverse=True):
@@ -88,9 +91,6 @@ class Look:
         """Yield the events about the objects that make pods, newest first for each."""
         for job in [*([self.own] if self.own else []), *self.jobs]:
             yield from self.events.get(job.uid, ())
-
-    def _counts(self, view: JobView | PodView) -> bool:
-        return view.intent_uid == self.launch.uid and view.attempt == self.launch.attempt
 
     def _judge(self) -> Verdict | None:
         if self.own is None:

@@ -33,7 +33,7 @@ def observe(seen: Seen, *, kind: Kind, now_ms: int) -> Observation:
         experiment_id=launch.experiment_id,
         uid=launch.uid,
         attempt=launch.attempt,
-        generation=own.generation if own is not None and own.record else launch.generation,
+        generation=launch.generation if seen.generation is None else seen.generation,
         status=status,
         at_ms=finished or now_ms,
         reason=diagnosis.reason if diagnosis else None,

@@ -23,16 +23,20 @@ from submarine_jupyter_server.targets.base import (
     Sink,
 )
 
-from .attachment import Attachment
+from .attachment import Attachment, Link
+from .belongings import Signature
 from .cluster import ApiError, Unreachable
 from .endings import left_of
-from .manifests import refuse, scale
+from .manifests import check, refuse
+from .manifests.metadata import GENERATION
+from .manifests.record import record
 from .observing import observed, stopped, unended
-from .orders import before_change, kind_of
+from .orders import kind_of
 from .refusals import meaning
 from .settings import KubernetesSettings
 from .tracked import Tracked
 from .views import JobView
+from .watches import Watches
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +54,7 @@ class KubernetesTarget:
         self, settings: KubernetesSettings, *, instance: str, runs: Path, log_cap: int, key: bytes = b""
     ) -> None:
         self.name = settings.name
-        self._attachment = Attachment(settings, instance=instance, runs=runs, log_cap=log_cap)
+        self._attachment = Attachment(settings, Signature(key, instance, settings.name), runs=runs, log_cap=log_cap)
         self._runs = runs
 
     @property
@@ -66,12 +70,8 @@ class KubernetesTarget:
     def check_change(self, old: Launch, new: Launch) -> None:
         """Refuse what cannot change while it runs. Raises Conflict, which says what is possible."""
         tracked = self._attachment.experiments.get(new.experiment_id)
-        if tracked is None or tracked.own is None or tracked.kind is None:
-            return
-        before = before_change(tracked, new)
-        if before is not None:
-            namespace = new.spec.meta.namespace or ""
-            scale(before, new, kind=tracked.kind, namespace=namespace, options=self._attachment.options)
+        if tracked is not None and tracked.made is not None and tracked.kind is not None:
+            check(old, new, kind=tracked.kind, options=self._attachment.options)
 
     async def render(self, launch: Launch) -> list[dict[str, object]]:
         """Return the objects, which the cluster has been asked about (a server-side dry run)."""
@@ -79,22 +79,22 @@ class KubernetesTarget:
 
     async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = (), recall: Recall | None = None) -> None:
         """Begin to observe as soon as the cluster answers."""
-        await self._attachment.start(sink, doubt)
+        await self._attachment.start(sink, doubt, made, recall)
 
-    async def ensure(self, launch: Launch) -> None:
-        """Make it so. Raises TargetRefused, TargetUnavailable, Conflict."""
+    async def ensure(self, launch: Launch) -> Made:
+        """Make it so; return what was made. Raises TargetRefused, TargetUnavailable, Conflict."""
         self._attachment.look_for_kinds()
         link = self._attachment.link(launch.spec.meta.namespace)
         tracked = link.watches.track(launch)
         try:
             async with tracked.lock, self._doubting():
-                await link.orders.look(tracked, launch)
-                await link.orders.ensure(tracked, launch)
+                made = await link.orders.ensure(tracked, launch)
         except TargetRefused:
-            if tracked.empty:
+            if tracked.empty and tracked.made is None:
                 link.watches.forget(tracked)
             raise
         link.observer.touch(tracked)
+        return made
 
     async def stop(self, launch: Launch) -> None:
         """End the replicas; the end is told when they are gone."""
@@ -102,12 +102,12 @@ class KubernetesTarget:
         tracked = link.watches.track(launch)
         try:
             async with tracked.lock, self._doubting():
-                await link.orders.look(tracked, launch)
+                await link.orders.find(tracked, launch)
                 before = _last(tracked, launch)
                 if _ended_by_itself(tracked, before):
                     tracked.ending = False
                 else:
-                    await link.orders.endings.end(tracked, "Stopping")
+                    await link.endings.end(tracked, "Stopping")
                     await link.observer.tell(tracked, stopped(before, "Stopped", left_of(tracked).stopped()))
         finally:
             link.observer.touch(tracked)  # it goes on where that was refused
@@ -120,20 +120,23 @@ class KubernetesTarget:
         """Remove its objects from the cluster, its logs kept."""
         link = self._attachment.link()
         await asyncio.to_thread(tombstones.bury, self._folder(experiment_id))
-        for namespace in self._attachment.namespaces:
-            await self._attachment.link(namespace).orders.find(experiment_id, uid, namespace)
-        tracked = link.watches.experiments.get(experiment_id)
-        if tracked is None or (tracked.own is not None and tracked.own.intent_uid != uid):
-            return
+        tracked = link.watches.belongings.tracked(experiment_id)
         try:
             async with tracked.lock, self._doubting():
-                if tracked.launch is not None:
-                    await link.orders.look(tracked, tracked.launch)
-                await link.orders.endings.delete(tracked)
+                await self._remember(tracked, link)
+                if tracked.launch is not None and tracked.launch.uid == uid:
+                    if tracked.made is None:
+                        await link.orders.find(tracked, tracked.launch)
+                    await link.endings.delete(tracked)
         finally:
             link.observer.touch(tracked)
         if tracked.empty:
             link.watches.forget(tracked)
+
+    async def _remember(self, tracked: Tracked, link: Link) -> None:
+        """Have what the database knows of an experiment that no order was about yet."""
+        if tracked.launch is None and (known := await link.recall(tracked.experiment_id)) is not None:
+            tracked.launch = known.launch
 
     async def purge(self, experiment_id: str, uid: str) -> None:
         """Remove its objects and its logs."""
@@ -149,15 +152,15 @@ class KubernetesTarget:
         nothing is said of a namespace while one of its streams is not up to date.
         """
         watches = self._attachment.link().watches
-        every = watches.experiments.values()
-        found = [_found_of(tracked, tracked.own) for tracked in every if tracked.own is not None]
+        every = [tracked for tracked in watches.experiments.values() if tracked.made is not None]
+        found = [_found_of(tracked, tracked.own, watches) for tracked in every if tracked.own is not None]
         known = {item.experiment_id for item in found}
-        unreadable = (Found(name, None, False, None) for name in watches.unreadable() - known)
         # Objects leave nothing behind: only here is known what was deleted, for a database that does not.
         buried = [] if settled else await asyncio.to_thread(tombstones.all_of, self._runs)
         gone = (Found(name, None, deleted=True, observation=None, buried=True) for name in buried if name not in known)
-        unknown = frozenset(tracked.experiment_id for tracked in every if tracked.vanished or tracked.lock.locked())
-        return Inventory((*found, *unreadable, *gone), watches.whole, unknown - known)
+        doubtful = {tracked.experiment_id for tracked in every if tracked.vanished}
+        doubtful |= {tracked.experiment_id for tracked in watches.experiments.values() if tracked.lock.locked()}
+        return Inventory((*found, *gone), watches.whole, frozenset(doubtful | watches.unreadable()) - known)
 
     async def absence(self, experiment_id: str) -> Absence:
         """Return that it is gone, and that it was not us."""
@@ -201,22 +204,33 @@ class KubernetesTarget:
             raise
 
 
-def _found_of(tracked: Tracked, own: JobView) -> Found:
+def _found_of(tracked: Tracked, own: JobView, watches: Watches) -> Found:
     try:
-        return _found(tracked, own)
+        return _found(tracked, own, watches)
     except Exception:
         log.exception("%s cannot be reported", tracked.experiment_id)
         return Found(tracked.experiment_id, None, own.deleting, None)
 
 
-def _found(tracked: Tracked, own: JobView) -> Found:
-    seen, told = tracked.seen(), tracked.told
-    launch = tracked.recorded() or tracked.launch
-    if seen is None or launch is None:
-        return Found(tracked.experiment_id, None, own.deleting, None)
+def _found(tracked: Tracked, own: JobView, watches: Watches) -> Found:
+    seen, told, deleted = tracked.seen(), tracked.told, own.deleting or tracked.ending
+    launch = _recorded(tracked, own, watches)
+    if seen is None:
+        return Found(tracked.experiment_id, None, deleted, None)
     if told is None or not (tracked.ending or tracked.over):
         told = unended(tracked, observed(tracked, seen))
-    return Found(tracked.experiment_id, launch, own.deleting or tracked.ending, told)
+    authentic = launch is not None
+    return Found(tracked.experiment_id, launch, deleted, told, authentic=authentic, made=tracked.made)
+
+
+def _recorded(tracked: Tracked, own: JobView, watches: Watches) -> Launch | None:
+    """Return what a signed record says that is newer than all that the database knew."""
+    notes, made = dict(own.notes), tracked.made
+    number = notes.get(GENERATION, "")
+    newer = made is not None and number.isdecimal() and len(number) < 10 and int(number) > made.generation
+    if not (tracked.authentic or newer) or not watches.belongings.signature.is_on(own):
+        return None
+    return record(notes, own.ref, tracked.experiment_id)
 
 
 def _last(tracked: Tracked, launch: Launch) -> Observation:

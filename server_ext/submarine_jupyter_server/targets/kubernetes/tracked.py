@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 
-from submarine_jupyter_server.targets.base import Launch, Observation
+from submarine_jupyter_server.targets.base import Launch, Made, ObjectRef, Observation
 
-from .manifests import KINDS, launch_of
-from .manifests.metadata import EXPERIMENT_LABEL
+from .manifests import KINDS
 from .seen import Seen, latest
 from .views import EventView, JobView, PodView, WorkloadView
 
 _BY_KIND = {kind.kind: name for name, kind in KINDS.items()}
 _MOST_EVENTS = 50
-_MOST_NUMBER = 2**53
 _MOST_PAST = 2000
 
 
@@ -22,41 +20,53 @@ _MOST_PAST = 2000
 class Tracked:
     """One experiment; ``kind`` is the name in ``KINDS`` of what it is made as, None until that is decided.
 
-    ``lost`` is the own object that is gone, ``twins`` are more objects of its name with its record, of other kinds.
+    ``made`` is what the cluster has made for us; ``own``, ``jobs`` and ``pods`` (by uid) are what is there of it, and
+    nothing else. ``own`` may be missing for a moment, or because it is gone, or because somebody took its labels away.
     ``past`` are pods of the present attempt that are gone: how they ended is still true. ``ending`` says that we are
     removing its objects, so that their absence is no loss, ``ending_since`` (monotonic, s) that the cluster has taken
-    the order to; ``complete`` is the attempt all of whose objects exist.
+    the order to. ``known`` are the uids of all that makes pods for it, or did; ``read`` is a record, and whether it is
+    signed. ``settled``: its row has ended. ``authentic``: it is known from a signed record only.
     """
 
     experiment_id: str
     launch: Launch | None = None
     kind: str | None = None
+    made: Made | None = None
     own: JobView | None = None
-    lost: JobView | None = None
     jobs: dict[str, JobView] = field(default_factory=dict)
     pods: dict[str, PodView] = field(default_factory=dict)
     past: dict[str, PodView] = field(default_factory=dict)
     events: dict[str, EventView] = field(default_factory=dict)
-    twins: dict[str, JobView] = field(default_factory=dict)
     workload: WorkloadView | None = None
     told: Observation | None = None
     ending: bool = False
     ending_since: float | None = None
-    complete: int = 0
-    read: tuple[tuple[tuple[str, str], ...], Launch | None] | None = None
+    known: set[str] = field(default_factory=set)
+    read: tuple[tuple[tuple[str, str], ...], bool] | None = None
+    settled: bool = False
+    authentic: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
+    def ref(self) -> ObjectRef | None:
+        """Return its own object as it was made, None before that."""
+        return self.made.objects[0] if self.made is not None else None
+
+    @property
+    def uids(self) -> frozenset[str]:
+        """Return the uids of what was made for it, its own object's among them."""
+        return frozenset(ref.uid for ref in self.made.objects) if self.made is not None else frozenset()
+
+    @property
     def attempt(self) -> int:
         """Return the attempt that is wanted, or found."""
-        return self.launch.attempt if self.launch else self.own.attempt if self.own else 0
+        return self.launch.attempt if self.launch else self.made.attempt if self.made else 0
 
     @property
     def present(self) -> int:
-        """Return the newest attempt of which something is on the cluster, or was at last; 0 if nothing was."""
-        there = [self.own or self.lost, *self.twins.values(), *self.jobs.values(), *self.pods.values()]
-        return max((view.attempt for view in there if view is not None), default=0)
+        """Return the attempt of which something is on the cluster, or was at last; 0 if nothing was."""
+        return self.made.attempt if self.made is not None else 0
 
     @property
     def over(self) -> bool:
@@ -72,13 +82,13 @@ class Tracked:
 
     @property
     def empty(self) -> bool:
-        """Tell whether nothing of it is on the cluster."""
-        return self.own is None and not self.twins and not self.jobs and not self.pods
+        """Tell whether nothing of it is seen on the cluster."""
+        return self.own is None and not self.jobs and not self.pods
 
     @property
     def vanished(self) -> bool:
         """Tell whether its own object is missing that should be there, and nobody has said yet that it is gone."""
-        return self.own is None and self.lost is not None and not self.ending and not self.over
+        return self.own is None and self.made is not None and not (self.ending or self.over or self.settled)
 
     def stir(self) -> None:
         """Wake those who wait for a change."""
@@ -87,75 +97,63 @@ class Tracked:
 
     def begin(self) -> None:
         """Forget how an earlier attempt was ended."""
-        self.ending, self.ending_since, self.told = False, None, None
+        self.ending, self.ending_since, self.told, self.settled = False, None, None, False
+
+    def take(self, made: Made) -> None:
+        """Take note of what was made."""
+        if self.made is None or self.made.attempt != made.attempt:
+            self.past.clear()
+        self.made, self.kind = made, _BY_KIND.get(made.objects[0].kind)
+
+    def let_go(self) -> None:
+        """Forget what was made: it is gone."""
+        self.made, self.kind = None, None
+        self.past.clear()
 
     def put_job(self, job: JobView) -> None:
         """Take in the own object or another Job."""
-        if not job.record:
-            self.jobs[job.name] = job
-            return
-        own = self.own
-        if own is not None and own.uid != job.uid:
-            older, job = sorted((job, own), key=lambda one: (one.attempt, one.generation, one is own))
-            if older.name == job.name and older.intent_uid == job.intent_uid:
-                self.twins[older.uid] = older
-        if own is not None and job.attempt > own.attempt:
-            self.past.clear()
-        self.twins.pop(job.uid, None)
-        self.own, self.kind = job, _BY_KIND[job.kind]
+        if (ref := self.ref) is not None and job.uid == ref.uid:
+            self.own = job
+        else:
+            self.jobs[job.uid] = job
 
     def drop_job(self, job: JobView) -> None:
-        """Take out the own object, which is lost then, or another Job."""
-        self.twins.pop(job.uid, None)
-        if not job.record:
-            self.jobs.pop(job.name, None)
-        elif self.own is not None and self.own.uid == job.uid:
-            self.own, self.lost = None, job
-            for twin in list(self.twins.values()):
-                self.put_job(twin)
+        """Take out the own object or another Job."""
+        self.jobs.pop(job.uid, None)
+        if self.own is not None and self.own.uid == job.uid:
+            self.own = None
 
     def put_pod(self, pod: PodView) -> None:
         """Take in a pod."""
-        self.pods[pod.name] = latest(self.pods.get(pod.name), pod)
+        self.pods[pod.uid] = latest(self.pods.get(pod.uid), pod)
 
     def drop_pod(self, pod: PodView) -> None:
         """Remember how a pod was when it went."""
-        known = self.pods.pop(pod.name, None)
-        if known is None or pod.attempt != self.attempt:
+        known = self.pods.pop(pod.uid, None)
+        if known is None or self.made is None:
             return
         self.past[pod.uid] = replace(latest(known, pod), gone=True)
         if len(self.past) > _MOST_PAST:
             del self.past[next(iter(self.past))]
 
     def put_event(self, event: EventView) -> None:
-        """Take in an event; the oldest make room."""
+        """Take in an event; those about what is not known to be its own make room first, then the oldest."""
         self.events[event.name] = event
         while len(self.events) > _MOST_EVENTS:
-            del self.events[min(self.events.values(), key=lambda found: found.at_ms).name]
+            del self.events[
+                min(self.events.values(), key=lambda found: (self._owns(found.object_uid), found.at_ms)).name
+            ]
+
+    def _owns(self, uid: str) -> bool:
+        return uid in self.uids or uid in self.jobs or uid in self.pods or uid in self.past
 
     def seen(self) -> Seen | None:
         """Return what its status is made from, None while its spec is not known."""
-        launch = self.launch or self.recorded()
-        if launch is None:
+        if self.launch is None:
             return None
+        events = tuple(self.events.values())
+        if self.made is None or self.made.attempt != self.launch.attempt:
+            return Seen(self.launch, events=events)
         pods = (*self.past.values(), *self.pods.values())
-        return Seen(launch, self.own, tuple(self.jobs.values()), pods, tuple(self.events.values()), self.workload)
-
-    def recorded(self) -> Launch | None:
-        """Return the launch recorded on its own object; None, once and for all, if that cannot be read."""
-        own = self.own or self.lost
-        if own is None or not own.notes:
-            return None
-        if self.read is None or self.read[0] is not own.notes:
-            self.read = own.notes, _read(self.experiment_id, own)
-        return self.read[1]
-
-
-def _read(experiment_id: str, own: JobView) -> Launch | None:
-    record = {"annotations": dict(own.notes), "labels": {EXPERIMENT_LABEL: experiment_id}}
-    try:
-        launch = launch_of({"metadata": record})
-    except (ValueError, RecursionError):
-        return None
-    numbers = (launch.attempt, launch.generation, launch.accepted_ms)
-    return launch if all(0 <= number < _MOST_NUMBER for number in numbers) else None
+        jobs = tuple(self.jobs.values())
+        return Seen(self.launch, self.own, jobs, pods, events, self.workload, generation=self.made.generation)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from submarine_jupyter_server.targets.base import ObjectRef
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -46,20 +48,21 @@ class ContainerView:
 
 @dataclass(frozen=True, slots=True)
 class PodView:
-    """One pod of an experiment. ``init`` is the first init container that is not done, if any.
+    """One pod. ``init`` is the first init container that is not done, if any.
 
-    ``deleted_ms`` is when somebody asked for its end. ``tries`` is how many pods of this replica ended before it, as
-    far as the cluster counts that. ``gone`` is never set by a projection, but by who keeps the last view of a pod that
-    was removed. Of the conditions only those are kept that explain something: ``Ready`` where its node is lost.
-    ``finalizers`` are those of other programs than Kubernetes.
+    ``experiment_id``, ``role`` and ``index`` are what its name says, empty and -1 where it is no name of ours;
+    ``owner_uid`` is the object that controls it, and says whose it is. ``deleted_ms`` is when somebody asked for its
+    end. ``tries`` is how many pods of this replica ended before it, as far as the cluster counts that. ``gone`` is
+    never set by a projection, but by who keeps the last view of a pod that was removed. Of the conditions only those
+    are kept that explain something: ``Ready`` where its node is lost. ``finalizers`` are those of other programs than
+    Kubernetes.
     """
 
     name: str
     uid: str
     namespace: str
     experiment_id: str
-    intent_uid: str
-    attempt: int
+    owner_uid: str
     role: str
     index: int
     phase: str
@@ -73,9 +76,9 @@ class PodView:
     conditions: tuple[Condition, ...]
     requests: tuple[tuple[str, str], ...]
     deleted_ms: int | None = None
-    finalizers: tuple[str, ...] = ()
     tries: int = 0
     gone: bool = False
+    finalizers: tuple[str, ...] = ()
 
     @property
     def replica(self) -> str:
@@ -85,11 +88,12 @@ class PodView:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """An experiment's own object, or a Job that belongs to it.
+    """An object that makes pods: the own one of an experiment, or a Job that belongs to it.
 
-    ``record`` is true of the own object; then ``generation`` and ``attempt`` are those it was made for, ``notes``
-    our annotations, from which the experiment can be written again. ``suspended`` is what the spec says, ``answered``
-    that a controller has written a status. ``finalizers`` are those of other programs than Kubernetes.
+    ``experiment_id`` and ``role`` are what its name says; ``owner_uid`` is the object it belongs to, ``controlled``
+    that this one made it. ``suspended`` is what the spec says, ``answered`` that a controller has written a status,
+    ``replicas`` how many of each role (lower case) are wanted, ``expires`` that it has a time to live. ``notes`` are
+    our annotations as they are now: anybody may have written them. ``finalizers`` are those of other programs.
     """
 
     kind: str
@@ -97,11 +101,8 @@ class JobView:
     uid: str
     namespace: str
     experiment_id: str
-    intent_uid: str
-    attempt: int
-    generation: int
+    owner_uid: str
     role: str
-    record: bool
     deleting: bool
     suspended: bool
     created_ms: int
@@ -112,7 +113,15 @@ class JobView:
     notes: tuple[tuple[str, str], ...] = ()
     deadline_s: int | None = None
     answered: bool = False
+    controlled: bool = False
+    replicas: tuple[tuple[str, int], ...] = ()
+    expires: bool = False
     finalizers: tuple[str, ...] = ()
+
+    @property
+    def ref(self) -> ObjectRef:
+        """Return which object it is."""
+        return ObjectRef(self.kind, self.namespace, self.name, self.uid)
 
 
 @dataclass(frozen=True, slots=True)

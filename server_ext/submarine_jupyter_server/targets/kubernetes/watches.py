@@ -1,6 +1,7 @@
 """The streams of a target, and the experiments they add up to.
 
-One stream per kind and namespace, with our labels: what others run costs nothing. Events and Kueue's workloads have no
+One stream per kind and namespace, with our labels: what others run costs nothing. Whose an object is that a stream has
+is for `Belongings` to say. Events and Kueue's workloads have no
 labels of ours; they are followed only while an experiment waits for something.
 """
 
@@ -12,15 +13,16 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from submarine_jupyter_server.targets.base import Launch
+from submarine_jupyter_server.targets.base import Launch, Made, ObjectRef
 
 from . import projection
+from .belongings import Belongings
 from .cluster import Cluster
 from .discovery import KUEUE
 from .heartbeat import Heartbeat
 from .manifests import KINDS, Json
 from .manifests.metadata import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL, TARGET_LABEL
-from .paths import collection, own_collection
+from .paths import collection, collection_of_ref, own_collection
 from .reflector import Health, Reflector
 from .tracked import Tracked
 from .views import EventView, JobView, PodView, WorkloadView
@@ -33,23 +35,23 @@ _TICK_S = 1.0
 class Watches:
     """Everything of ours in those namespaces of a cluster that may be followed.
 
-    ``touched`` is called with an experiment of which something has changed, ``seen`` and ``gone`` with pods.
-    ``experiments`` are those with objects on the cluster, and those that are about to have some.
+    ``touched`` is called with an experiment of which something has changed, ``seen`` and ``gone`` with its pods and the
+    attempt they are of.
     """
 
     def __init__(
         self,
         cluster: Cluster,
-        instance: str,
-        target: str,
+        belongings: Belongings,
         *,
         touched: Callable[[Tracked], None],
-        seen: Callable[[PodView], None],
-        gone: Callable[[PodView], None],
+        seen: Callable[[PodView, int], None],
+        gone: Callable[[PodView, int], None],
     ) -> None:
-        self.experiments: dict[str, Tracked] = {}
+        self.belongings = belongings
         self._cluster = cluster
-        self._labels = f"{MANAGED_BY_LABEL}={MANAGED_BY},{INSTANCE_LABEL}={instance},{TARGET_LABEL}={target}"
+        ours = belongings.signature
+        self.labels = {MANAGED_BY_LABEL: MANAGED_BY, INSTANCE_LABEL: ours.instance, TARGET_LABEL: ours.target}
         self._touched, self._seen, self._gone = touched, seen, gone
         self._reflectors: dict[str, Reflector[Any]] = {}
         self._of: dict[str, set[str]] = {}
@@ -57,9 +59,12 @@ class Watches:
         self._lazy: dict[str, Reflector[Any]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._workloads: dict[str, WorkloadView] = {}
-        # Whose object a workload is of: at a relist that is asked for each of them.
-        self._owners: dict[str, Tracked] = {}
         self._heartbeat = Heartbeat(cluster, watchful=self._anything_lives)
+
+    @property
+    def experiments(self) -> dict[str, Tracked]:
+        """Return the experiments with objects on the cluster, and those that are about to have some."""
+        return self.belongings.experiments
 
     def watch(self, namespace: str, served: frozenset[str], hidden: frozenset[str], queues: str | None) -> None:
         """Begin to follow what is served but for what is ``hidden``; asked again, what has come since.
@@ -128,8 +133,7 @@ class Watches:
 
     def has_seen(self, tracked: Tracked) -> bool:
         """Tell whether all that there was in the namespace of an experiment is known."""
-        views = (tracked.own or tracked.lost, *tracked.pods.values(), *tracked.jobs.values())
-        return all(view.namespace in self.seen for view in views if view is not None)
+        return tracked.made is None or all(ref.namespace in self.seen for ref in tracked.made.objects)
 
     def unlisted(self, namespace: str) -> frozenset[str]:
         """Return the kinds, by their names in ``KINDS``, of which it is not known what there is in a namespace."""
@@ -148,23 +152,27 @@ class Watches:
 
     def track(self, launch: Launch) -> Tracked:
         """Return what is known of an experiment, which may not be on the cluster yet."""
-        tracked = self._tracked(launch.experiment_id)
-        tracked.launch = launch
+        tracked = self.belongings.tracked(launch.experiment_id)
+        tracked.launch, tracked.settled = launch, False
         return tracked
+
+    def claim(self, tracked: Tracked, made: Made) -> None:
+        """Take note of what was made for an experiment."""
+        self._come(tracked, self.belongings.claim(tracked, made))
 
     def forget(self, tracked: Tracked) -> None:
         """Drop an experiment of which nothing is left."""
-        if self.experiments.get(tracked.experiment_id) is tracked:
-            del self.experiments[tracked.experiment_id]
+        self.belongings.forget(tracked)
 
-    def merge(self, kind: str, namespace: str, item: Json) -> None:
-        """Take in at once what the cluster answered to an order about an own object."""
-        self._reflectors[own_collection(kind, namespace)].merge(item)
+    def merge(self, ref: ObjectRef, item: Json) -> None:
+        """Take in at once what the cluster answered to an order about an object that makes pods."""
+        if (reflector := self._reflectors.get(collection_of_ref(ref))) is not None:
+            reflector.merge(item)
 
-    def gone(self, job: JobView) -> None:
+    def gone(self, ref: ObjectRef) -> None:
         """Take in that the cluster does not have an object any more."""
-        kind = next(name for name, kind in KINDS.items() if kind.kind == job.kind)
-        self._reflectors[own_collection(kind, job.namespace)].forget(job.name, job.uid)
+        if (reflector := self._reflectors.get(collection_of_ref(ref))) is not None:
+            reflector.forget(ref.name, ref.uid)
 
     def health(self) -> dict[str, Health]:
         """Return how each stream is, by the path it follows."""
@@ -178,7 +186,9 @@ class Watches:
 
     def _add(self, namespace: str, path: str, project: Any, changed: Any) -> None:
         if path not in self._reflectors:
-            made = self._reflectors[path] = self._reflector(path, project, changed, labels=self._labels)
+            made = self._reflectors[path] = self._reflector(
+                path, project, changed, labels=",".join(f"{name}={value}" for name, value in self.labels.items())
+            )
             self._of.setdefault(namespace, set()).add(path)
             self._start(path, made)
 
@@ -201,7 +211,7 @@ class Watches:
         )
 
     def _anything_lives(self) -> bool:
-        return any(not tracked.over for tracked in self.experiments.values())
+        return any(not (tracked.over or tracked.settled) for tracked in self.experiments.values())
 
     def _start(self, path: str, reflector: Reflector[Any]) -> None:
         if path not in self._tasks:
@@ -213,39 +223,40 @@ class Watches:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
 
-    def _tracked(self, experiment_id: str) -> Tracked:
-        return self.experiments.setdefault(experiment_id, Tracked(experiment_id))
-
     def _changed(self, tracked: Tracked) -> None:
         tracked.stir()
         self._touched(tracked)
 
-    def _pod(self, path: str, key: str, old: PodView | None, new: PodView | None) -> None:
-        view = new or old
-        if view is None:
-            return
-        tracked = self._tracked(view.experiment_id)
-        if new is not None:
-            tracked.put_pod(new)
-            self._seen(new)
-        else:
-            tracked.drop_pod(view)
-            self._gone(view)
+    def _come(self, tracked: Tracked, found: Iterable[JobView | PodView]) -> None:
+        """Take in what turned out to be of an experiment."""
+        for view in found:
+            if isinstance(view, PodView) and tracked.made is not None:
+                self._seen(view, tracked.made.attempt)
+        if (ref := tracked.ref) is not None:
+            tracked.workload = self._workloads.get(ref.uid)
         self._changed(tracked)
 
-    def _job(self, path: str, key: str, old: JobView | None, new: JobView | None) -> None:
-        view = new or old
-        if view is None:
-            return
-        tracked = self._tracked(view.experiment_id)
+    def _pod(self, path: str, key: str, old: PodView | None, new: PodView | None) -> None:
         if old is not None and (new is None or new.uid != old.uid):
-            tracked.drop_job(old)
-            self._owners.pop(old.uid, None)
+            tracked = self.belongings.drop_pod(old)
+            if tracked is not None and tracked.made is not None:
+                self._gone(old, tracked.made.attempt)
+                self._changed(tracked)
         if new is not None:
-            tracked.put_job(new)
-            self._owners[new.uid] = tracked
-            tracked.workload = self._workloads.get(tracked.own.uid) if tracked.own else None
-        self._changed(tracked)
+            tracked = self.belongings.put_pod(new)
+            if tracked is not None and tracked.made is not None:
+                self._seen(new, tracked.made.attempt)
+                self._changed(tracked)
+
+    def _job(self, path: str, key: str, old: JobView | None, new: JobView | None) -> None:
+        if old is not None and (new is None or new.uid != old.uid):
+            tracked = self.belongings.drop_job(old)
+            if tracked is not None:
+                self._changed(tracked)
+        if new is not None:
+            tracked, more = self.belongings.put_job(new)
+            if tracked is not None:
+                self._come(tracked, more)
 
     def _event(self, path: str, key: str, old: EventView | None, new: EventView | None) -> None:
         found = projection.EXPERIMENT.match(new.object_name) if new else None
@@ -263,8 +274,8 @@ class Watches:
             self._workloads.pop(view.owner_uid, None)
         else:
             self._workloads[view.owner_uid] = new
-        tracked = self._owners.get(view.owner_uid)
-        if tracked is not None and tracked.own is not None and tracked.own.uid == view.owner_uid:
+        tracked = self.belongings.whose(view.owner_uid)
+        if tracked is not None and tracked.ref is not None and tracked.ref.uid == view.owner_uid:
             tracked.workload = new
             self._changed(tracked)
 

@@ -80,11 +80,11 @@ class Pods:
         found = await self._connection.call("GET", self._path)
         now = {view.uid: view for view in map(projection.pod, found["items"])}
         for uid in self.views.keys() - now.keys():
-            self.logs.gone(self.views.pop(uid))
+            self.logs.gone(self.views.pop(uid), 1)
         for uid, view in now.items():
             if self.views.get(uid) != view:
                 self.views[uid] = view
-                self.logs.see(view)
+                self.logs.see(view, 1)
 
     async def until(self, holds: Callable[[list[PodView]], object], seconds: float = 100.0) -> None:
         """Look until the pods are as wanted."""

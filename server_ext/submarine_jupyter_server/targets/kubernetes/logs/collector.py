@@ -57,14 +57,14 @@ class PodLogs:
         self._attending: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def see(self, pod: PodView) -> None:
-        """Take note of a pod as it is now."""
-        if has_run(pod) and (follower := self._follower(pod)) is not None:
+    def see(self, pod: PodView, attempt: int) -> None:
+        """Take note of a pod of an attempt as it is now."""
+        if has_run(pod) and (follower := self._follower(pod, attempt)) is not None:
             follower.see(pod)
 
-    def gone(self, pod: PodView) -> None:
+    def gone(self, pod: PodView, attempt: int) -> None:
         """Take note that a pod was deleted; ``pod`` is how it was at last."""
-        if has_run(pod) and (follower := self._follower(pod)) is not None:
+        if has_run(pod) and (follower := self._follower(pod, attempt)) is not None:
             follower.vanish(pod)
 
     async def drain(self, experiment_id: str, attempt: int, seconds: float, *, longest: float = 0.0) -> bool:
@@ -150,9 +150,9 @@ class PodLogs:
             for follower in found.values()
         ]
 
-    def _follower(self, pod: PodView) -> Follower | None:
-        key = (pod.experiment_id, pod.attempt)
-        # Labels name the folder, and who may write pods may write labels.
+    def _follower(self, pod: PodView, attempt: int) -> Follower | None:
+        key = (pod.experiment_id, attempt)
+        # Names become folders, and who may write pods names them.
         if key in self._finished or not (_EXPERIMENT.fullmatch(pod.experiment_id) and _ROLE.fullmatch(pod.role)):
             return None
         found = self._followers.setdefault(key, {})
