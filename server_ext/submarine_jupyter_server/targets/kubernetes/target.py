@@ -216,7 +216,7 @@ def _found(tracked: Tracked, own: JobView, watches: Watches) -> Found:
     seen, told, deleted = tracked.seen(), tracked.told, own.deleting or tracked.ending
     launch = _recorded(tracked, own, watches)
     if seen is None:
-        return Found(tracked.experiment_id, None, deleted, None)
+        return Found(tracked.experiment_id, None, deleted, None, made=tracked.made)
     if told is None or not (tracked.ending or tracked.over):
         told = unended(tracked, observed(tracked, seen))
     authentic = launch is not None

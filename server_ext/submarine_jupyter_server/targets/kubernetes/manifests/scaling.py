@@ -17,6 +17,8 @@ _Path = tuple[str, ...]
 _WORKERS = ("spec", "Worker", "replicas")
 # Only people see these: no replica knows them.
 _SHOWN = (("meta", "name"), ("meta", "tags"), ("runtime", "metrics"))
+# What clients send back with it is not read.
+_IGNORED = ("meta", "experimentId")
 _CHANGEABLE: dict[str, tuple[_Path, ...]] = {
     "TFJob": (("spec", "tfReplicaSpecs", "Worker", "replicas"),),
     "Job": (("spec", "completions"), ("spec", "parallelism")),
@@ -103,7 +105,7 @@ def scale(old: Launch, new: Launch, *, kind: str, namespace: str, options: Clust
 
 
 def _refuse(old: Draft, new: Draft, kind: str) -> None:
-    changed = [path for path in _differences(old.masked, new.masked) if path[:2] not in _SHOWN]
+    changed = [path for path in _differences(old.masked, new.masked) if path[:2] not in (*_SHOWN, _IGNORED)]
     others = [".".join(path) for path in changed if path != _WORKERS and "resourceMap" not in path]
     if others:
         raise Conflict(f"{', '.join(others)} cannot change while it runs, only spec.Worker.replicas can", hint=_ADVICE)
