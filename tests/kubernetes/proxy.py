@@ -34,6 +34,7 @@ class Request:
     method: str
     path: str
     query: dict[str, str]
+    body: bytes = b""
 
     @property
     def watches(self) -> bool:
@@ -51,10 +52,17 @@ class Answer:
     after_s: float = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """The server's own answer, to a request that is held back for some seconds."""
+
+    seconds: float
+
+
 BEFORE = "cut before it is executed"
 AFTER = "cut after it was executed"
 STALL = "never answer"
-Rule = Callable[[Request], "Answer | str | None"]
+Rule = Callable[[Request], "Answer | Late | str | None"]
 
 
 class Proxy:
@@ -116,18 +124,20 @@ class Proxy:
             transport.abort()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        seen = Request(time.monotonic(), request.method, request.path, dict(request.query))
+        body = await request.read()
+        seen = Request(time.monotonic(), request.method, request.path, dict(request.query), body)
         self.requests.append(seen)
         decided = self.rule(seen)
         if isinstance(decided, Answer):
             await asyncio.sleep(decided.after_s)
             return web.Response(status=decided.status, text=decided.body, headers=decided.headers)
+        if isinstance(decided, Late):
+            await asyncio.sleep(decided.seconds)
         if decided == STALL:
             await self._end.wait()
         if decided in (BEFORE, STALL):
             return self._cut(request)
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
-        body = await request.read()
         url = f"{self._target}{request.path_qs}"
         try:
             async with self._session.request(request.method, url, headers=headers, data=body or None) as answer:
