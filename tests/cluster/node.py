@@ -178,6 +178,7 @@ def _kubelet_configuration(run: Run) -> dict[str, object]:
         "volumePluginDir": str(run.folder("plugins")),
         "oomScoreAdj": 0,
         "volumeStatsAggPeriod": "10s",
+        "containerLogMonitorInterval": "3s",  # how often it looks whether a log is too long
     }
 
 

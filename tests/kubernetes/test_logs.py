@@ -16,6 +16,7 @@ from tests.kubernetes.proxy import Proxy
 from tests.kubernetes.server import ClusterServer, spec
 
 LINES = 200_000
+BIG_LINES, PADDING = 120_000, "x" * 100
 
 
 @pytest.fixture
@@ -80,21 +81,48 @@ for i in range({LINES}):
     assert newest == [f"line {LINES - 2}", f"line {LINES - 1}"]
 
 
-def test_a_killed_server_goes_on_where_the_archive_ends(real: ClusterServer) -> None:
+def test_a_killed_server_goes_on_where_the_archive_ends_and_reports_no_end_before(
+    cluster: Cluster, real: ClusterServer
+) -> None:
     real.ready()
-    text = "import time\nfor i in range(400):\n    print('line', i, flush=True)\n    time.sleep(0.05)\n"
-    experiment_id = real.submit(script(text))
-    for _ in range(2):
-        real.until(experiment_id, lambda _: len(raw_or_none(real, experiment_id)) > 0, "a line")
+    # More than a kubelet keeps in one file and time to begin a new one, then less than that: what a kubelet puts
+    # away while there is no server is lost.
+    text = f"""
+import sys, time
+for i in range({BIG_LINES}):
+    sys.stdout.write("line %07d {PADDING}\\n" % i)
+    if i == {BIG_LINES} * 3 // 4:
+        sys.stdout.flush()
+        time.sleep(5)
+    if i > {BIG_LINES} * 3 // 4 and i % 4000 == 0:
+        sys.stdout.flush()
         time.sleep(1)
-        real.kill()
-        real.ready()
-    assert real.ended(experiment_id, 110)["status"] == "Succeeded"
-    assert raw(real, experiment_id) == b"".join(b"line %d\n" % i for i in range(400))
+"""
+    experiment_id = real.submit(script(text, resources="cpu=500m,memory=64Mi"))
+    expected = b"".join(f"line {i:07d} {PADDING}\n".encode() for i in range(BIG_LINES))
+    wait("the second file", lambda: len(raw_or_none(real, experiment_id)) > len(expected) * 3 // 4 + 1000)
+    kept = len(raw_or_none(real, experiment_id))
+    real.kill()
+    real.start()
+    assert real.wait_ready(), real.log()
+    wait("more of the log", lambda: len(raw_or_none(real, experiment_id)) > kept)
+    real.kill()
+    pods = f"/api/v1/namespaces/{real.namespace}/pods"
+    wait("the end", lambda: cluster.api.get(pods)["items"][0]["status"]["phase"] == "Succeeded", seconds=90)
+    real.start()
+    assert real.wait_ready(), real.log()
+    deadline = time.monotonic() + 90
+    while (status := real.result("GET", f"/{experiment_id}")["status"]) != "Succeeded":
+        assert status == "Running", status
+        assert time.monotonic() < deadline, real.log()
+    found = raw(real, experiment_id)
+    assert len(found) == len(expected)
+    assert found == expected
 
 
-def raw_or_none(server: ClusterServer, experiment_id: str) -> list[str]:
-    return next(iter(server.lines(experiment_id).values()), [])
+def raw_or_none(server: ClusterServer, experiment_id: str) -> bytes:
+    answer = server.http.get(f"{server.url}/logs/{experiment_id}", params={"replica": "worker-0", "download": "true"})
+    return answer.content if answer.status_code == 200 else b""
 
 
 def test_what_a_crashed_container_wrote_before_its_retry_is_kept(real: ClusterServer) -> None:

@@ -100,7 +100,7 @@ class FakeCluster:
     def __init__(self) -> None:
         self.pods: list[Pod] = []
         self.requests: list[dict[str, str]] = []
-        self.open = 0
+        self.open = self.answering = 0
         self.most_open = 0
         self.cut_after: int | None = None
         self.fault: Fault = lambda _: None
@@ -136,11 +136,13 @@ class FakeCluster:
         follow = "follow" in params
         pod, log = self._find(path.split("/")[-2], previous="previous" in params)
         self.open += follow
+        self.answering += 1
         self.most_open = max(self.most_open, self.open)
         try:
             yield self._answer(pod, log, params)
         finally:
             self.open -= follow
+            self.answering -= 1
 
     def _find(self, name: str, *, previous: bool) -> tuple[Pod, Log]:
         pod = next((pod for pod in reversed(self.pods) if pod.name == name), None)

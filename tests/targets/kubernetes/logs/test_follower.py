@@ -249,6 +249,61 @@ async def test_on_demand_only_what_has_ended_is_read(fake: FakeCluster, new_logs
     assert (log_of().ended, log_of().gaps()) == (True, [])
 
 
+async def test_on_demand_a_stream_goes_with_the_last_who_reads(
+    fake: FakeCluster, new_logs: NewLogs, log_of: LogOf
+) -> None:
+    logs = new_logs(mode="on-demand")
+    pod = running(fake, logs)
+    pod.write(b"one")
+    async with logs.attend(EXPERIMENT):
+        async with logs.attend(EXPERIMENT):
+            pod.write(b"two")
+            await until(lambda: content(log_of()) == pod.content)
+        pod.write(b"three")
+        await until(lambda: content(log_of()) == pod.content)
+        assert fake.open == 1
+    await until(lambda: (fake.open, logs.health()["following"]) == (0, 0))
+
+
+async def test_on_demand_a_reader_who_leaves_before_the_first_line_leaves_nothing_open(
+    fake: FakeCluster, new_logs: NewLogs
+) -> None:
+    logs = new_logs(mode="on-demand")
+    running(fake, logs).write(*(b"x" * 900 for _ in range(50)))
+    fake.pause_s = 0.01
+
+    async def read() -> None:
+        async with logs.attend(EXPERIMENT):
+            await asyncio.sleep(PATIENCE_S)
+
+    for seconds in (0, 0.05, 0.3, 1.0):
+        reader = asyncio.create_task(read())
+        requests = len(fake.requests)
+        await until(lambda requests=requests: len(fake.requests) > requests)  # type: ignore[misc]
+        await asyncio.sleep(seconds)
+        reader.cancel()
+        await asyncio.wait([reader])
+        await until(lambda: (fake.open, fake.answering, logs.health()["following"]) == (0, 0, 0))
+
+
+async def test_on_demand_a_pod_that_ends_while_somebody_reads_is_read_to_its_end(
+    fake: FakeCluster, new_logs: NewLogs, log_of: LogOf
+) -> None:
+    logs = new_logs(mode="on-demand")
+    pod = running(fake, logs)
+    async with logs.attend(EXPERIMENT):
+        pod.write(b"one")
+        await until(lambda: content(log_of()) == pod.content)
+        pod.write(b"two")
+        pod.end()
+        logs.see(pod.view)
+        await drained(logs)
+        assert content(log_of()) == pod.content
+    await until(lambda: (fake.open, logs.health()["following"]) == (0, 0))
+    await finished(logs)
+    assert (log_of().ended, log_of().gaps()) == (True, [])
+
+
 async def test_a_drain_has_what_running_containers_wrote(fake: FakeCluster, new_logs: NewLogs, log_of: LogOf) -> None:
     logs = new_logs()
     pod = running(fake, logs)
@@ -436,6 +491,32 @@ async def test_an_error_behind_the_log_is_not_part_of_it(fake: FakeCluster, new_
     await until(lambda: content(log_of()) == pod.content)
     pod.write(b"two")
     await until(lambda: content(log_of()) == pod.content)
+
+
+async def test_an_error_behind_what_is_known_already_is_not_part_of_the_log(
+    fake: FakeCluster, new_logs: NewLogs, log_of: LogOf
+) -> None:
+    logs = new_logs()
+    pod = running(fake, logs)
+    pod.write(b"one", b"two")
+    await until(lambda: content(log_of()) == pod.content)
+    await logs.close()
+    pod.write(b"three")
+    times = 3
+
+    def fault(params: Mapping[str, str]) -> bytes | None:
+        nonlocal times
+        times -= 1
+        noise = b"failed to create fsnotify watcher: too many open files"
+        return pod.runs[0].read(params["sinceTime"]) + noise if times >= 0 else None
+
+    fake.fault = fault
+    logs = new_logs()
+    logs.see(pod.view)
+    await until(lambda: times < 0)
+    pod.write(b"four")
+    await until(lambda: len(content(log_of())) >= len(pod.content))
+    assert (content(log_of()), logs.health()["gaps"]) == (pod.content, 0)
 
 
 @pytest.mark.parametrize("text", [b"unable to retrieve container logs for containerd://0", None])

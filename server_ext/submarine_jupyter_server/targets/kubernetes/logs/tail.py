@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 from submarine_jupyter_server.logs.archive import Gap, ReplicaLog
@@ -88,17 +89,19 @@ class Tail:
         if not self._heard:
             lines = self._after_noise(lines)
             self._heard = bool(lines)
-        # Before the mark it is the end of a long line that began before the time asked for.
-        sure = self._alignment.found
-        bad = next((number for number, (at_ns, _) in enumerate(lines) if at_ns == UNSTAMPED and sure), len(lines))
-        noise = b"".join(text for _, text in lines[bad:])
-        lines = lines[:bad]
-        if lines and not self._alignment.done:
+        bare = [number for number, (at_ns, _) in enumerate(lines) if at_ns == UNSTAMPED and number]
+        for begin, end in pairwise([0, *bare, len(lines)] if lines else []):
+            # Before the mark it is the end of a long line that began before the time asked for.
+            if lines[begin][0] == UNSTAMPED and self._alignment.found:
+                noise = b"".join(text for _, text in lines[begin:])
+                raise Noise(noise[:_MOST_NOISE].decode(errors="replace"))
+            self._accept(lines[begin:end])
+
+    def _accept(self, lines: list[Line]) -> None:
+        if not self._alignment.done:
             lines = self._align(lines)
         if lines:
             self._write(lines)
-        if noise:
-            raise Noise(noise[:_MOST_NOISE].decode(errors="replace"))
 
     def finish(self) -> bool:
         """Take the end of the answer; return whether there was anything new. Raises Unaligned, Noise."""
