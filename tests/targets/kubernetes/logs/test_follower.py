@@ -296,7 +296,7 @@ async def test_on_demand_a_pod_that_ends_while_somebody_reads_is_read_to_its_end
         await until(lambda: content(log_of()) == pod.content)
         pod.write(b"two")
         pod.end()
-        logs.see(pod.view)
+        logs.see(pod.view, pod.attempt)
         await drained(logs)
         assert content(log_of()) == pod.content
     await until(lambda: (fake.open, logs.health()["following"]) == (0, 0))
@@ -512,7 +512,7 @@ async def test_an_error_behind_what_is_known_already_is_not_part_of_the_log(
 
     fake.fault = fault
     logs = new_logs()
-    logs.see(pod.view)
+    logs.see(pod.view, pod.attempt)
     await until(lambda: times < 0)
     pod.write(b"four")
     await until(lambda: len(content(log_of())) >= len(pod.content))
