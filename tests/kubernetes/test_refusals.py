@@ -155,6 +155,7 @@ def house(cluster: Cluster, fake: ClusterServer, proxy: Proxy) -> Iterator[House
         places = {"rights": rights, "policy": policy}
         for namespace in places.values():
             apply_role(cluster, namespace, account_in=fake.namespace)
+        fake.with_options(log_collection="on-demand")  # who follows a log takes an inotify instance of the machine
         fake.more_targets = {
             why: {**fake.target_options, "namespaces": [namespace], "kinds": ["tfjob"]}
             for why, namespace in places.items()
