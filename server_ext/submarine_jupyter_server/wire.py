@@ -92,6 +92,13 @@ def _experiment(row: Listed, status: str, times: Sequence[int | None], detail: d
     )
 
 
+# It had its turn, or was about to, and is held back as a whole: nothing of it runs.
+_HELD = {
+    "Queued": "Queued",
+    **dict.fromkeys(("QueueStopped", "QueueTooSmall", "QueueUnfit", "NoQueue", "Deactivated", "Suspended"), "Waiting"),
+}
+
+
 def state_of(row: ListRow) -> str:
     """Return the word that people see; unlike the status it tells a stop from a failure, and a queue from a start."""
     if row.status == Status.FAILED and row.reason == "Stopped":
@@ -100,8 +107,10 @@ def state_of(row: ListRow) -> str:
         return row.status
     if row.stop_requested is not None:
         return "Stopping"
+    if row.reason in _HELD:
+        return _HELD[row.reason]
     if row.status == Status.ACCEPTED:
-        return "Queued" if row.reason == "Queued" else "Waiting"
+        return "Waiting"
     return "Starting" if row.status == Status.CREATED else row.status
 
 

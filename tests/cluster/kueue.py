@@ -40,11 +40,15 @@ class Queues:
         api, behind = self._cluster.api, f"{namespace}-{name}"
         api.patch(f"/api/v1/namespaces/{namespace}", {"metadata": {"labels": QUEUED}})
         self._create(f"{API}/clusterqueues", _cluster_queue(behind, quota))
-        local = _object("LocalQueue", name, spec={"clusterQueue": behind})
-        path = f"{API}/namespaces/{namespace}/localqueues"
-        api.create(path, local)
-        wait(f"the queue {name}", lambda: holds(api.get(f"{path}/{name}"), "Active"))
+        path = self.link(namespace, name, behind)
+        wait(f"the queue {name}", lambda: holds(api.get(path), "Active"))
         return behind
+
+    def link(self, namespace: str, name: str, behind: str) -> str:
+        """Make a LocalQueue for a ClusterQueue that may not exist, and return its path."""
+        path = f"{API}/namespaces/{namespace}/localqueues"
+        self._cluster.api.create(path, _object("LocalQueue", name, spec={"clusterQueue": behind}))
+        return f"{path}/{name}"
 
     def remove(self) -> None:
         """Remove what lies outside of the namespaces."""

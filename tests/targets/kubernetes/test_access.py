@@ -18,7 +18,8 @@ from tests.cluster.api import wait
 from tests.cluster.cluster import Cluster
 from tests.targets.kubernetes.deployed import ACCOUNT, apply_role
 
-ALL_KINDS = frozenset({"TFJob", "PyTorchJob", "XGBoostJob", "JobSet", "Workload", "LocalQueue"})
+QUEUES = {"Workload", "LocalQueue", "PendingWorkloadsSummary"}
+ALL_KINDS = frozenset({"TFJob", "PyTorchJob", "XGBoostJob", "JobSet", *QUEUES})
 ROLES = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles/submarine-jupyter"
 
 

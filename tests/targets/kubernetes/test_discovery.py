@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from submarine_jupyter_server.targets.kubernetes.cluster import ApiError, Cluster, Unreachable
-from submarine_jupyter_server.targets.kubernetes.discovery import discover, kueue_version, server_version
+from submarine_jupyter_server.targets.kubernetes.discovery import PLACES, discover, kueue_version, server_version
 from tests.targets.kubernetes.fault_server import FaultServer, Script, answer, cut, error
 
 
@@ -24,8 +24,11 @@ async def test_a_cluster_with_everything(tmp_path: Path) -> None:
         server.on("GET", "/apis/jobset.x-k8s.io/v1alpha2", kinds("JobSet"))
         server.on("GET", "/apis/kueue.x-k8s.io", answer({"preferredVersion": {"version": "v1beta2"}}))
         server.on("GET", "/apis/kueue.x-k8s.io/v1beta2", kinds("Workload", "LocalQueue", "ClusterQueue"))
+        server.on("GET", f"/apis/{PLACES}", answer({"preferredVersion": {"version": "v1beta2"}}))
+        server.on("GET", f"/apis/{PLACES}/v1beta2", kinds("PendingWorkloadsSummary"))
+        queues = {"Workload", "LocalQueue", "PendingWorkloadsSummary"}
         async with await Cluster.connect(kubeconfig=server.kubeconfig(tmp_path)) as cluster:
-            assert await discover(cluster) == {"TFJob", "PyTorchJob", "XGBoostJob", "JobSet", "Workload", "LocalQueue"}
+            assert await discover(cluster) == {"TFJob", "PyTorchJob", "XGBoostJob", "JobSet", *queues}
             assert await kueue_version(cluster) == "v1beta2"
             assert await server_version(cluster) == "v1.36.2"
 
@@ -45,3 +48,12 @@ async def test_what_is_not_known_is_not_absent(script: Script, raised: type[Exce
         async with await Cluster.connect(kubeconfig=server.kubeconfig(tmp_path)) as cluster:
             with pytest.raises(raised):
                 await discover(cluster)
+
+
+async def test_nothing_waits_for_kueue_to_answer_where_places_are(tmp_path: Path) -> None:
+    async with FaultServer() as server:
+        server.on("GET", "/apis/jobset.x-k8s.io/v1alpha2", kinds("JobSet"))
+        server.on("GET", f"/apis/{PLACES}", answer({"preferredVersion": {"version": "v1beta2"}}))
+        server.on("GET", f"/apis/{PLACES}/v1beta2", error(503, "service unavailable"))
+        async with await Cluster.connect(kubeconfig=server.kubeconfig(tmp_path)) as cluster:
+            assert await discover(cluster) == {"JobSet"}

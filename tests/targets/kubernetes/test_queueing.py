@@ -60,6 +60,7 @@ ELSEWHERE = "the queue 'team-a' takes nothing from this namespace"
 PUT_OUT = "an administrator has taken it out of the queue 'team-a'"
 ONE_MORE = "it waits in the queue 'team-a': 1 cpu more has to become free"
 ROOM = "it waits in the queue 'team-a': 1 of lower priority makes room for it"
+OVERLAP = "Workload has overlapping preemption targets with another workload"
 NO_MACHINES = "the queue 'team-a' has no machines of the kind that it asks for: "
 WAITS = "it waits in the queue 'team-a'"
 STOPPED = "an administrator has stopped the queue 'team-a': it waits until that is over"
@@ -129,7 +130,7 @@ UNRESERVED = [
     ("waits", fits_not(too_much("0", "9", "4", flavor="spot"), unused(flavor="sure")), "Queued", ONE_MORE),
     ("waits", fits_not("flavor h100 doesn't match node affinity", unused()), "Queued", ONE_MORE),
     ("waits", f"{fits_not(unused())}. Pending the preemption of 1 workload(s)", "Queued", ROOM),
-    ("waits", "Workload has overlapping preemption targets with another workload", "Queued", WAITS),
+    ("waits", OVERLAP, "Queued", f"{WAITS}: {OVERLAP}"),
 ]
 
 
@@ -244,3 +245,20 @@ def test_whatever_it_says_becomes_one_short_sentence_without_uids(conditions: li
     assert text
     assert len(text) <= SENTENCE
     assert "cdac32a9" not in text
+
+
+@pytest.mark.parametrize("code", [None, 143])
+def test_what_gave_way_was_not_started_again(code: int | None) -> None:
+    before = Recording.load("crash.jobset").seen()
+    pod = next(pod for pod in before.pods if pod.replica == "worker-0")
+    assert before.own is not None
+    ended = replace(pod.container, exit_code=code, state="terminated" if code else "running", reason="", message="")
+    old = replace(pod, phase="Running", gone=True, gave_way=True, uid="1", container=ended, deleted_ms=1)
+    runs = replace(ended, state="running", exit_code=None, finished_ms=None)
+    new = replace(pod, phase="Running", uid="2", container=runs, created_ms=pod.created_ms + 1)
+    goes_on = replace(before, own=replace(before.own, conditions=(), finished_ms=None), events=(), jobs=())
+    for pods, status in (((old,), "Waiting"), ((old, new), "Running")):
+        found = observe(replace(goes_on, pods=pods), kind=KINDS["jobset"], now_ms=NOW)
+        assert (found.reason, found.message, found.notes) == (None, None, ())
+        replica = next(item for item in found.replicas if item.name == "worker-0")
+        assert (replica.status, replica.restarts) == (status, 0)

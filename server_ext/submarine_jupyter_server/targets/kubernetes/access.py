@@ -81,6 +81,12 @@ NEEDS: tuple[Need, ...] = (
     Need("", "events", dict.fromkeys(("list", "watch"), "why a pod does not start stays unknown")),
     Need("kueue.x-k8s.io", "workloads", _QUEUED, "Workload"),
     Need("kueue.x-k8s.io", "localqueues", _QUEUED, "LocalQueue"),
+    Need(
+        "visibility.kueue.x-k8s.io",
+        "localqueues/pendingworkloads",
+        {"get": "places in queues stay unknown"},
+        "PendingWorkloadsSummary",
+    ),
 )
 _ALWAYS = {(need.resource, verb) for need in NEEDS if need.kind is None for verb in need.verbs}
 

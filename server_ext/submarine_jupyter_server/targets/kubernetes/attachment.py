@@ -30,6 +30,7 @@ from .loss import Losses
 from .manifests import KINDS
 from .observing import Observer
 from .orders import Orders
+from .places import Places
 from .records import Records
 from .settings import KubernetesSettings
 from .tracked import Tracked
@@ -59,6 +60,7 @@ class Link:
     endings: Endings
     records: Records
     recall: Recall
+    places: Places
 
 
 class Attachment:
@@ -203,7 +205,7 @@ class Attachment:
             doubt()
 
         look_again()
-        await asyncio.gather(link.watches.run(look_again), self._look_for_sight())
+        await asyncio.gather(link.watches.run(look_again), link.places.run(), self._look_for_sight())
 
     async def _look_for_sight(self) -> None:
         while True:
@@ -250,7 +252,10 @@ class Attachment:
         losses = Losses(calls, watches, observer, logs, recall)
         deadlines = Deadlines(calls)
         capacity = Capacity(cluster, self.namespaces, self.served)
-        return Link(cluster, watches, orders, observer, capacity, logs, losses, deadlines, endings, records, recall)
+        places = Places(cluster, watches.experiments, self._touched)
+        return Link(
+            cluster, watches, orders, observer, capacity, logs, losses, deadlines, endings, records, recall, places
+        )
 
     def _touched(self, tracked: Tracked) -> None:
         link = self._link

@@ -33,7 +33,7 @@ def why(look: Look) -> Diagnosis | None:
 def trouble_of(member: Member, look: Look) -> Trouble | None:
     """Return the trouble of one replica while the experiment goes on: how it failed, or why it does not run."""
     pod = look.newest(member)
-    if pod is None:
+    if pod is None or pod.gave_way:
         return None
     ended = failure(pod)
     if ended is None and pod.container.state != "running":

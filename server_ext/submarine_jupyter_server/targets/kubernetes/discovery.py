@@ -7,25 +7,38 @@ import asyncio
 from .cluster import ApiError, Cluster, Json
 
 KUEUE = "kueue.x-k8s.io"
+PLACES = f"visibility.{KUEUE}"
 _OPERATORS = {
     "/apis/kubeflow.org/v1": frozenset({"TFJob", "PyTorchJob", "XGBoostJob"}),
     "/apis/jobset.x-k8s.io/v1alpha2": frozenset({"JobSet"}),
 }
 _QUEUES = frozenset({"Workload", "LocalQueue"})
+_PLACES = frozenset({"PendingWorkloadsSummary"})
 
 
 async def discover(cluster: Cluster) -> frozenset[str]:
     """Return the Kubernetes kinds of ours that are served: ``TFJob``, ``PyTorchJob``, ``XGBoostJob``, ``JobSet``,
-    and of Kueue ``Workload`` and ``LocalQueue``. Raises ApiError, Unreachable: then nothing is known.
+    and of Kueue ``Workload``, ``LocalQueue`` and ``PendingWorkloadsSummary``. Raises ApiError, Unreachable: then
+    nothing is known.
     """
-    found = await asyncio.gather(*(_kinds(cluster, path) for path in _OPERATORS), _queue_kinds(cluster))
-    wanted = (*_OPERATORS.values(), _QUEUES)
+    queues, places = _queue_kinds(cluster), _place_kinds(cluster)
+    found = await asyncio.gather(*(_kinds(cluster, path) for path in _OPERATORS), queues, places)
+    wanted = (*_OPERATORS.values(), _QUEUES, _PLACES)
     return frozenset().union(*(kinds & ours for kinds, ours in zip(found, wanted, strict=True)))
 
 
 async def kueue_version(cluster: Cluster) -> str | None:
     """Return the version of Kueue's API the cluster prefers (``v1beta1``), None without Kueue."""
     group = await _get(cluster, f"/apis/{KUEUE}")
+    return None if group is None else str(group["preferredVersion"]["version"])
+
+
+async def places_version(cluster: Cluster) -> str | None:
+    """Return the version of the API that knows places in queues; None without it, or while Kueue does not answer."""
+    try:
+        group = await _get(cluster, f"/apis/{PLACES}")
+    except ApiError:  # Kueue itself answers here: what it cannot say now is no reason not to train
+        return None
     return None if group is None else str(group["preferredVersion"]["version"])
 
 
@@ -37,6 +50,16 @@ async def server_version(cluster: Cluster) -> str:
 async def _queue_kinds(cluster: Cluster) -> frozenset[str]:
     version = await kueue_version(cluster)
     return frozenset() if version is None else await _kinds(cluster, f"/apis/{KUEUE}/{version}")
+
+
+async def _place_kinds(cluster: Cluster) -> frozenset[str]:
+    version = await places_version(cluster)
+    if version is None:
+        return frozenset()
+    try:
+        return await _kinds(cluster, f"/apis/{PLACES}/{version}")
+    except ApiError:
+        return frozenset()
 
 
 async def _kinds(cluster: Cluster, path: str) -> frozenset[str]:

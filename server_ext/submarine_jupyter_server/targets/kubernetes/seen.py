@@ -84,7 +84,7 @@ class Look:
 
     def restarts(self, pod: PodView) -> int:
         """Return how often the replica of a pod was started again."""
-        older = len(self.pods.get(pod.replica, ())) - 1
+        older = sum(not before.gave_way for before in self.pods.get(pod.replica, ())[1:])
         return max(pod.tries, older) + pod.container.restarts
 
     def made_by(self) -> Iterator[EventView]:
@@ -109,13 +109,14 @@ class Look:
 
 
 def latest(old: PodView | None, new: PodView) -> PodView:
-    """Return the new view of a pod, with the one thing that only the old one may know: when its end was asked for.
+    """Return the new view of a pod, with what only the old one may know: when its end was asked for, and what for.
 
     Once it has ended, the node deletes it for good, and Kubernetes forgets the first time.
     """
     if old is None or old.uid != new.uid or old.deleted_ms is None:
         return new
-    return replace(new, deleted_ms=min(old.deleted_ms, new.deleted_ms or old.deleted_ms))
+    first = min(old.deleted_ms, new.deleted_ms or old.deleted_ms)
+    return replace(new, deleted_ms=first, gave_way=old.gave_way)
 
 
 def ended_by_order(pod: PodView) -> bool:

@@ -72,7 +72,7 @@ def _condition_ms(own: JobView) -> int | None:
     """Return since when the operator says that it runs, or that it is starting it again."""
     for condition in own.conditions:
         # At the end it takes the first back and leaves its time; when it suspends, another time comes in.
-        if condition.type in ("Running", "Restarting") and (condition.status or own.finished_ms):
+        if condition.type in ("Running", "Restarting", "RestartingJobSet") and (condition.status or own.finished_ms):
             return condition.at_ms if condition.at_ms is not None else own.created_ms
     return None
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from submarine_jupyter_server.targets.base import Launch, Made, ObjectRef, Observation
 
 from .manifests import KINDS
-from .seen import Seen, latest
-from .views import EventView, JobView, PodView, WorkloadView
+from .seen import Seen, ended_by_order, latest
+from .views import EventView, JobView, Place, PodView, WorkloadView
 
 _BY_KIND = {kind.kind: name for name, kind in KINDS.items()}
 _MOST_EVENTS = 50
@@ -38,6 +38,7 @@ class Tracked:
     past: dict[str, PodView] = field(default_factory=dict)
     events: dict[str, EventView] = field(default_factory=dict)
     workload: WorkloadView | None = None
+    place: Place | None = None
     told: Observation | None = None
     ending: bool = False
     ending_since: float | None = None
@@ -125,16 +126,22 @@ class Tracked:
 
     def put_pod(self, pod: PodView) -> None:
         """Take in a pod."""
-        self.pods[pod.uid] = latest(self.pods.get(pod.uid), pod)
+        self.pods[pod.uid] = self._latest(self.pods.get(pod.uid), pod)
 
     def drop_pod(self, pod: PodView) -> None:
         """Remember how a pod was when it went."""
         known = self.pods.pop(pod.uid, None)
         if known is None or self.made is None:
             return
-        self.past[pod.uid] = replace(latest(known, pod), gone=True)
+        self.past[pod.uid] = replace(self._latest(known, replace(pod, gone=True)), gone=True)
         if len(self.past) > _MOST_PAST:
             del self.past[next(iter(self.past))]
+
+    def _latest(self, old: PodView | None, new: PodView) -> PodView:
+        found = latest(old, new)
+        if self.own is None or not self.own.suspended or not (found.deleting or found.gone):
+            return found
+        return replace(found, gave_way=ended_by_order(found))
 
     def put_event(self, event: EventView) -> None:
         """Take in an event; those about what is not known to be its own make room first, then the oldest."""
@@ -156,4 +163,4 @@ class Tracked:
             return Seen(self.launch, events=events)
         pods = (*self.past.values(), *self.pods.values())
         jobs = tuple(self.jobs.values())
-        return Seen(self.launch, self.own, jobs, pods, events, self.workload, generation=self.made.generation)
+        return Seen(self.launch, self.own, jobs, pods, events, self.workload, self.place, self.made.generation)

@@ -52,10 +52,10 @@ class PodView:
 
     ``experiment_id``, ``role`` and ``index`` are what its name says, empty and -1 where it is no name of ours;
     ``owner_uid`` is the object that controls it, and says whose it is. ``deleted_ms`` is when somebody asked for its
-    end. ``tries`` is how many pods of this replica ended before it, as far as the cluster counts that. ``gone`` is
-    never set by a projection, but by who keeps the last view of a pod that was removed. Of the conditions only those
-    are kept that explain something: ``Ready`` where its node is lost. ``finalizers`` are those of other programs than
-    Kubernetes.
+    end. ``tries`` is how many pods of this replica ended before it, as far as the cluster counts that. Of the
+    conditions only those are kept that explain something: ``Ready`` where its node is lost. ``finalizers`` are those of
+    other programs than Kubernetes. ``gone`` (it was removed) and ``gave_way`` (while its experiment was suspended) are
+    set by who keeps its last view, not by a projection.
     """
 
     name: str
@@ -79,6 +79,7 @@ class PodView:
     tries: int = 0
     gone: bool = False
     finalizers: tuple[str, ...] = ()
+    gave_way: bool = False
 
     @property
     def replica(self) -> str:

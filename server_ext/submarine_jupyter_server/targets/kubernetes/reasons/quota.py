@@ -87,12 +87,13 @@ def why_not(reserved: Condition, name: str) -> Trouble | None:
 
 
 def what_is_missing(reserved: Condition) -> str:
-    """Return what has to become free, as the end of a sentence; nothing where that is not known."""
-    if found := _MAKES_ROOM.search(reserved.message):
+    """Return what it waits for, as the end of a sentence; nothing where that is not known."""
+    message = reserved.message
+    if found := _MAKES_ROOM.search(message):
         return f": {found[1]} of lower priority make{'s' if found[1] == '1' else ''} room for it"
-    if found := _MISSING.search(reserved.message):
+    if found := _MISSING.search(message):
         return f": {found[3]} {cut(found[1], 80)} more has to become free"
-    return ""
+    return f": {cut(plain(message))}" if message else ""
 
 
 def plain(text: str) -> str:
