@@ -120,9 +120,15 @@ def test_each_reason_of_a_queue_is_told(cluster: Cluster, team: ClusterServer, q
             f"{halted} is over",
         ),
     }
+    without = submit(team, "open", priority="urgent")
     first = submit(team, "open")
     for experiment_id, (reason, message) in cases.items():
         see(team, experiment_id, "Waiting", reason, re.escape(message))
+    unknown = (
+        "nobody keeps queues for JobSets here (no Kueue, or not in this namespace), or the cluster has no priority"
+    )
+    waits = f"it waits in the queue 'open', and {unknown} 'urgent' (runtime.priority)"
+    see(team, without, "Waiting", "NoQueue", re.escape(waits))
     # What runs may be stopped with its queue, and be taken out by hand.
     team.status(first, "Running")
     cluster.api.patch(f"{local}/open", {"spec": {"stopPolicy": "HoldAndDrain"}})

@@ -41,6 +41,8 @@ def _suspended(look: Look, own: JobView) -> Trouble:
     if look.now_ms - own.created_ms < ANSWER_MS:
         return Trouble(Rank.WAITS, "Queued", f"it waits in the queue '{name}'")
     nobody = f"nobody keeps queues for {own.kind}s here (no Kueue, or not in this namespace)"
+    if look.spec.runtime and (priority := look.spec.runtime.priority):  # Kueue says nothing of one that is not there
+        nobody += f", or the cluster has no priority '{cut(priority, 63)}' (runtime.priority)"
     return Trouble(Rank.BLOCKED, "NoQueue", f"it waits in the queue '{name}', and {nobody}")
 
 
