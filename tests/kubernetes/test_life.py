@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from submarine_jupyter_server.targets.kubernetes.manifests.seal import SEAL
 from tests.cluster.api import Api, wait
 from tests.cluster.cluster import Cluster
 from tests.kubernetes.server import ClusterServer, left, spec
@@ -38,6 +39,10 @@ def of(kind: str, **more: Any) -> dict[str, Any]:
     body = experiment(kind, **more)
     target = "indexed-jobs" if kind == "standalone" else kind.replace("_", "-")
     return body | {"runtime": {**body.get("runtime", {}), "target": target}}
+
+
+def _sealed(item: dict[str, Any]) -> bool:
+    return SEAL in item["metadata"]["annotations"]
 
 
 def nothing_left(api: Api, namespace: str, experiment_id: str | None = None) -> None:
@@ -217,6 +222,8 @@ def test_a_lost_database_is_written_again_from_the_cluster(cluster: Cluster, fak
         for kind in ("tfjob", "standalone")
     ]
     before = [server.status(experiment_id, "Running") for experiment_id in ids]
+    # A record is signed some seconds after its object was made.
+    wait("the seals", lambda: all(_sealed(item) for kind in KINDS for item in objects(cluster, server, kind)))
     server.kill()
     for file in server.data.glob("submarine.db*"):
         file.unlink()
