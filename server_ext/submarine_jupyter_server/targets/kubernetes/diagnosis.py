@@ -7,6 +7,7 @@ from submarine_jupyter_server.targets.contract import Member
 
 from .reasons.creation import why_not_made
 from .reasons.endings import failure, last_failure
+from .reasons.outside import changed_outside
 from .reasons.queueing import why_held
 from .reasons.trouble import Diagnosis, Rank, Trouble, cut, told
 from .reasons.waiting import why_waiting
@@ -27,7 +28,8 @@ def why(look: Look) -> Diagnosis | None:
     if held := why_held(look, look.own):
         return told([held])
     found = [trouble for member in look.members if (trouble := trouble_of(member, look))]
-    return told([*why_not_made(look).values(), *found])
+    troubles = [*why_not_made(look).values(), *found]
+    return told(troubles or [trouble for trouble in [changed_outside(look)] if trouble is not None])
 
 
 def trouble_of(member: Member, look: Look) -> Trouble | None:

@@ -51,11 +51,12 @@ class Endings:
         tracked.let_go()
 
     async def delete(self, tracked: Tracked) -> None:
-        """Keep the logs and remove the objects; replicas end by themselves after that."""
+        """Keep the logs and order that the objects go; replicas end by themselves after that."""
         attempt = tracked.present or tracked.attempt
         if tracked.own is not None:
             await self._logs.drain(tracked.experiment_id, attempt, _DRAIN_S)
-        await self.begin(tracked, "Background")
+        # The replicas go first, whatever keeps their owner: with the other way they stay as long as it does.
+        await self.begin(tracked, "Foreground")
         self._logs.finish(tracked.experiment_id, attempt)
 
     async def begin(self, tracked: Tracked, propagation: str) -> None:
