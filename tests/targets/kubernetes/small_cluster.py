@@ -201,19 +201,21 @@ class SmallCluster:
 
     def _create(self, collection: str, item: Json, *, dry: bool) -> Script:
         if item["metadata"]["name"] in self._objects.get(collection, {}):
-            return error(409, "AlreadyExists", "exists")
+            name, plural = item["metadata"]["name"], collection.rpartition("/")[2]
+            return error(409, "AlreadyExists", f'{plural} "{name}" already exists')
         return answer(item if dry else self.put(collection, item), 201)
 
     def _delete(self, collection: str, name: str, options: Json) -> Script:
         item = self.get(collection, name)
-        if options["preconditions"]["uid"] != item["metadata"]["uid"]:
+        wanted: Json = options.get("preconditions") or item["metadata"]
+        if wanted["uid"] != item["metadata"]["uid"]:
             return error(409, "Conflict", "the uid is another one")
         label = item["metadata"]["labels"][EXPERIMENT_LABEL]
         pods = [pod for pod in self._objects.get(PODS, {}).values() if _of(pod) == label]
         if self.pods_end:
             for pod in pods:
                 self.drop(PODS, pod["metadata"]["name"])
-        elif options["propagationPolicy"] == "Foreground" and pods:
+        elif options.get("propagationPolicy") == "Foreground" and pods:
             item["metadata"]["deletionTimestamp"] = "2026-11-28T00:00:00Z"
             return answer(self.put(collection, item))
         self.drop(collection, name)
