@@ -146,6 +146,8 @@ class Reconcile:
                 self._apart(tx, experiment_id, lambda name=experiment_id, cause=cause: end(tx, name, cause))  # type: ignore[misc]
 
         await self._db.write(store)
+        for experiment_id, attempt in await self._db.read(lambda tx: _ended(tx, gone)):
+            await target.conclude(experiment_id, attempt)
 
     async def _cause(self, target: ComputeTarget, experiment_id: str, limit: asyncio.Semaphore) -> Absence | None:
         """Return why an experiment is gone, None where nobody can say that now."""
@@ -204,6 +206,12 @@ def _to_end(tx: Connection, gone: list[str]) -> list[str]:
     """Return the experiments that end because they are gone: not those that never began, nor those that ended."""
     rows = (experiments.find(tx, experiment_id) for experiment_id in gone)
     return [row.id for row in rows if row is not None and not Status(row.status).final and not never_began(tx, row)]
+
+
+def _ended(tx: Connection, gone: list[str]) -> list[tuple[str, int]]:
+    """Return those that have ended, also before they were gone, each with its last attempt."""
+    rows = (experiments.find(tx, experiment_id) for experiment_id in gone)
+    return [(row.id, row.attempt) for row in rows if row is not None and Status(row.status).final]
 
 
 class _Known(Collection[str]):

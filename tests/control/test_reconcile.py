@@ -245,6 +245,7 @@ async def test_nothing_ends_before_its_target_says_why_it_is_gone(
         await compare(house, 4)
         assert (await shown(house, stuck))["status"] == "Running"
         assert (await shown(house, other))["status"] == "Failed"
+        assert house.world.concluded == [(other, 1)]
         assert list(house.service._leader._reconcile.aside) in ([], [stuck] if how == "a fault" else [])
         how = "unavailable"
         await compare(house, 1)

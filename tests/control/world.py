@@ -73,6 +73,7 @@ class World:
         self.slots = slots
         self.whole = True
         self.absence = Absence("ExternallyDeleted", "somebody deleted it")
+        self.concluded: list[tuple[str, int]] = []
         self.things: dict[str, Thing] = {}
         self.troubles: list[Trouble] = []
         self.gate = asyncio.Event()
@@ -169,6 +170,9 @@ class CommandedTarget:
 
     async def absence(self, experiment_id: str) -> Absence:
         return self.world.absence
+
+    async def conclude(self, experiment_id: str, attempt: int) -> None:
+        self.world.concluded.append((experiment_id, attempt))
 
     def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
         return nullcontext()

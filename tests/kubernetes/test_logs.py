@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.api import wait
+from tests.cluster.api import Api, wait
 from tests.cluster.cluster import Cluster
 from tests.kubernetes.proxy import Proxy
-from tests.kubernetes.server import ClusterServer, spec
+from tests.kubernetes.server import ClusterServer, left, spec
 
 LINES = 200_000
 BIG_LINES, PADDING = 120_000, "x" * 100
@@ -85,6 +85,8 @@ def test_a_killed_server_goes_on_where_the_archive_ends_and_reports_no_end_befor
     cluster: Cluster, real: ClusterServer
 ) -> None:
     real.ready()
+    alive = "import time\nwhile True:\n    print('alive', flush=True)\n    time.sleep(0.2)\n"
+    gone, lost = (real.submit(script(alive, resources="cpu=50m,memory=64Mi")) for _ in range(2))
     # More than a kubelet keeps in one file and time to begin a new one, then less than that: what a kubelet puts
     # away while there is no server is lost.
     text = f"""
@@ -106,7 +108,9 @@ for i in range({BIG_LINES}):
     real.start()
     assert real.wait_ready(), real.log()
     wait("more of the log", lambda: len(raw_or_none(real, experiment_id)) > kept)
+    remove(cluster.api, real, lost)
     real.kill()
+    remove(cluster.api, real, gone)
     pods = f"/api/v1/namespaces/{real.namespace}/pods"
     wait("the end", lambda: cluster.api.get(pods)["items"][0]["status"]["phase"] == "Succeeded", seconds=90)
     real.start()
@@ -118,6 +122,30 @@ for i in range({BIG_LINES}):
     found = raw(real, experiment_id)
     assert len(found) == len(expected)
     assert found == expected
+    for vanished in (gone, lost):
+        assert real.ended(vanished, 60)["status"] == "Failed"
+        assert raw(real, vanished).startswith(b"alive\n")
+        assert_has_no_end(real, vanished)
+
+
+def remove(api: Api, server: ClusterServer, experiment_id: str) -> None:
+    """Delete the own object of an experiment, as somebody else would."""
+    [name] = [name for name in left(api, server.namespace, experiment_id) if name.startswith(("jobs/", "jobsets/"))]
+    group = "batch/v1" if name.startswith("jobs/") else "jobset.x-k8s.io/v1alpha2"
+    api.delete(f"/apis/{group}/namespaces/{server.namespace}/{name}")
+
+
+def assert_has_no_end(server: ClusterServer, experiment_id: str) -> None:
+    """Assert that every way to read a log says that its end is missing, and that none waits for it."""
+    url = f"{server.url}/logs/{experiment_id}"
+    for params in ({"replica": "worker-0", "download": "true"}, {"download": "true"}):
+        answer = server.http.get(url, params=params)
+        assert answer.text.endswith("==> 1 bytes are missing here <==\n"), answer.text[-100:]
+        assert answer.headers["Submarine-Log-Gaps"]
+    assert server.http.get(url).json()["attributes"]["gaps"]
+    stream = server.http.get(url, params={"follow": "true"}, timeout=30).text
+    assert "event: gap" in stream
+    assert stream.rpartition("event: end")[2].splitlines()[1].endswith('"complete":false}'), stream[-200:]
 
 
 def raw_or_none(server: ClusterServer, experiment_id: str) -> bytes:

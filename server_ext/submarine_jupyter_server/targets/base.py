@@ -208,6 +208,9 @@ class ComputeTarget(Protocol):
     async def absence(self, experiment_id: str) -> Absence:
         """Say why an experiment is not there any more, which ``inventory`` did not find. Raises TargetUnavailable."""
 
+    async def conclude(self, experiment_id: str, attempt: int) -> None:
+        """Close the logs of an attempt that was called ended because it is gone: no line of it comes any more."""
+
     def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
         """Keep the archived logs of an experiment as new as possible while the context is open."""
 

@@ -47,7 +47,7 @@ class Endings:
         await self.begin(tracked, "Foreground")
         await self._await_gone(tracked, reason)
         await self._logs.drain(tracked.experiment_id, attempt, GONE_S)
-        self._logs.finish(tracked.experiment_id, attempt)
+        await self._logs.finish(tracked.experiment_id, attempt)
         tracked.let_go()
 
     async def delete(self, tracked: Tracked) -> None:
@@ -57,7 +57,7 @@ class Endings:
             await self._logs.drain(tracked.experiment_id, attempt, _DRAIN_S)
         # The replicas go first, whatever keeps their owner: with the other way they stay as long as it does.
         await self.begin(tracked, "Foreground")
-        self._logs.finish(tracked.experiment_id, attempt)
+        await self._logs.finish(tracked.experiment_id, attempt)
 
     async def begin(self, tracked: Tracked, propagation: str) -> None:
         """Order that all that was made for an experiment ends. Where that is refused, it goes on as before.

@@ -98,9 +98,9 @@ class Losses:
         message = "somebody deleted it from the cluster, and it was not us"
         try:
             if tracked.vanished:
+                await self._logs.finish(tracked.experiment_id, last.attempt)
                 await self._observer.tell(tracked, stopped(last, "ExternallyDeleted", message))
         except SubmarineError as error:
             log.warning("The loss of %s cannot be stored now: %s", tracked.experiment_id, error)
             return False
-        self._logs.finish(tracked.experiment_id, last.attempt)
         return True

@@ -119,12 +119,19 @@ class Observer:
             self._pauses.pop(tracked.experiment_id, None)
 
     async def _remember(self, tracked: Tracked) -> None:
-        """Take in what the database has of an experiment; what has ended has its time to live from now on."""
+        """Take in what the database has of an experiment.
+
+        What has ended has its logs closed and its time to live set, for an earlier server may have come to neither.
+        """
         known = await self._recall(tracked.experiment_id)
         if known is None or tracked.launch is not None:
             return
         tracked.launch, tracked.settled = known.launch, not known.live
-        if tracked.settled and tracked.own is not None and tracked.own.finished_ms is not None:
+        if not tracked.settled:
+            return
+        await self._logs.drain(tracked.experiment_id, known.launch.attempt, LATE_S)
+        await self._logs.finish(tracked.experiment_id, known.launch.attempt)
+        if tracked.own is not None and tracked.own.finished_ms is not None:
             await self._clean(tracked)
 
     async def _observe(self, tracked: Tracked, seen: Seen) -> None:
@@ -137,7 +144,7 @@ class Observer:
         drained = await self._drained(tracked, now)
         now = await self._explained(tracked, _latest(tracked, now))
         if drained and now.status.final:
-            await asyncio.wait([self._logs.finish(tracked.experiment_id, now.attempt)])
+            await self._logs.finish(tracked.experiment_id, now.attempt)
         await self.tell(tracked, now)
         if now.status.final:
             await self._conclude(tracked, seen.launch.attempt, drained=drained)
@@ -147,7 +154,7 @@ class Observer:
         if not drained:
             log.warning("The last lines of %s are still on their way", tracked.experiment_id)
             await self._logs.drain(tracked.experiment_id, attempt, LATE_S)
-        self._logs.finish(tracked.experiment_id, attempt)
+        await self._logs.finish(tracked.experiment_id, attempt)
         await self._clean(tracked)
 
     async def _explained(self, tracked: Tracked, now: Observation) -> Observation:

@@ -172,6 +172,11 @@ class KubernetesTarget:
             raise NotFound(f"{experiment_id[:80]!r} is not the id of an experiment")
         return folder
 
+    async def conclude(self, experiment_id: str, attempt: int) -> None:
+        """Close the logs of an attempt that is gone, with a gap where they lack their end."""
+        if self._attachment.logs is not None:
+            await self._attachment.logs.finish(experiment_id, attempt)
+
     def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
         """Follow the logs of an experiment while somebody reads them, where they are not followed anyway."""
         logs = self._attachment.logs

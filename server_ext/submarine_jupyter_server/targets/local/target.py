@@ -219,6 +219,9 @@ class LocalTarget:
         """Return that its files are gone, which nobody but a person removes."""
         return Absence("ExternallyDeleted", f"it is gone from target '{self.name}', and it was not us who deleted it")
 
+    async def conclude(self, experiment_id: str, attempt: int) -> None:
+        """Do nothing: the logs are gone with the other files."""
+
     def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
         """Do nothing: the shim writes every byte as it comes."""
         return nullcontext()

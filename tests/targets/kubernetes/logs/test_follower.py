@@ -39,7 +39,7 @@ async def drained(logs: PodLogs, attempt: int = 1) -> None:
 
 
 async def finished(logs: PodLogs, attempt: int = 1) -> None:
-    logs.finish(EXPERIMENT, attempt)
+    await logs.finish(EXPERIMENT, attempt)
     assert await logs.drain(EXPERIMENT, attempt, 30)
 
 

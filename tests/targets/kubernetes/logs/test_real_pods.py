@@ -99,7 +99,7 @@ def patient(impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def finish(logs: PodLogs) -> None:
     assert await logs.drain(EXPERIMENT, 1, 60)
-    logs.finish(EXPERIMENT, 1)
+    await logs.finish(EXPERIMENT, 1)
     assert await logs.drain(EXPERIMENT, 1, 60)
 
 

@@ -85,13 +85,13 @@ class PodLogs:
 
         return await _all(waits, seconds, patience)
 
-    def finish(self, experiment_id: str, attempt: int) -> asyncio.Task[None]:
-        """Mark the logs of an attempt as ended: no byte follows. Return what does it, which need not be awaited."""
+    async def finish(self, experiment_id: str, attempt: int) -> None:
+        """Mark the logs of an attempt as ended: no byte follows. It is done also if nobody awaits it any more."""
         key = (experiment_id, attempt)
         followers = self._followers.pop(key, {})
         if key not in self._finished:
             self._finished[key] = self._start(self._finish(key, followers))
-        return self._finished[key]
+        await asyncio.wait([self._finished[key]])
 
     @asynccontextmanager
     async def attend(self, experiment_id: str) -> AsyncIterator[None]:
