@@ -14,8 +14,8 @@ from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter_server.targets.base import Absence, ObjectRef
 from submarine_jupyter_server.targets.kubernetes.absence import Absences, Facts, Orphans, Trace, decide, telling
 from submarine_jupyter_server.targets.kubernetes.cluster import Cluster
-from tests.targets.kubernetes.fault_server import FaultServer, Request, Script, error, plain
-from tests.targets.kubernetes.small_cluster import ID, JOBS, PODS, TFJOBS, Json, SmallCluster, launch
+from tests.targets.kubernetes.fault_server import FaultServer, Request, Script, answer, error, plain
+from tests.targets.kubernetes.small_cluster import ID, JOBS, PODS, TFJOBS, Json, SmallCluster
 
 TFJOB = ObjectRef("TFJob", "ns", ID, "uid-1")
 JOBSET = ObjectRef("JobSet", "ns", ID, "uid-1")
@@ -66,7 +66,7 @@ TOLD: list[tuple[Facts, Trace, str, str]] = [
         Trace(expires=True),
         "ResultNotKept",
         (
-            f"{ONE} ended while this server was away, and the cluster removed it after its time to live; "
+            f"{ONE} ended while this server did not observe it, and was removed after its time to live; "
             "how it ended is not known"
         ),
     ),
@@ -134,10 +134,9 @@ async def asking(folder: Path) -> AsyncIterator[Asked]:
 
 def pod(cluster: SmallCluster, owner: str | None, index: int = 0, **meta: Any) -> None:
     """Make a pod of a replica; ``owner`` is the uid of what it belongs to."""
-    name = cluster.pod(launch(), index=index)
-    item = cluster.get(PODS, name)
-    item["metadata"] |= {"ownerReferences": [{"uid": owner, "controller": True}] if owner else None} | meta
-    cluster.put(PODS, item)
+    owners = [{"uid": owner, "controller": True}] if owner else None
+    item = {"metadata": {"name": f"{ID}-worker-{index}", "ownerReferences": owners, **meta}}
+    cluster.put(PODS, item | {"spec": {"containers": []}, "status": {"phase": "Running"}})
 
 
 def job(cluster: SmallCluster, name: str, owner: str | None) -> str:
@@ -163,16 +162,31 @@ async def test_a_person(tmp_path: Path) -> None:
 
 async def test_a_kind_that_is_removed(tmp_path: Path) -> None:
     async with asking(tmp_path) as asked:
-        asked.cluster.rule = lambda request: plain(404) if request.path.startswith(TFJOBS) else None
-        assert await asked.reason() == "ExternallyDeleted"  # its kind is served all the same
+        groups: Json = {"groups": [{"versions": [{"groupVersion": "kubeflow.org/v1"}]}]}
+
+        def rule(request: Request) -> Script | None:
+            if request.path.startswith(TFJOBS):
+                return plain(404)
+            return answer(groups) if request.path == "/apis" else None
+
+        asked.cluster.rule = rule
+        with pytest.raises(TargetUnavailable):  # its kind is served all the same
+            await asked.why()
         asked.cluster.served["/apis/kubeflow.org/v1"] = ["PyTorchJob"]
         assert await asked.reason() == "KindRemoved"
-        del asked.cluster.served["/apis/kubeflow.org/v1"]
+        groups["groups"].clear()
         assert await asked.reason() == "KindRemoved"
+
+
+async def test_a_proxy_that_finds_nothing_removes_no_kind(tmp_path: Path) -> None:
+    async with asking(tmp_path) as asked:
+        asked.cluster.rule = lambda request: plain(404)
+        with pytest.raises(TargetUnavailable):
+            await asked.why()
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    ("script", "reason"),
     [
         (error(403, "Forbidden", f'configmaps "{ID}" is forbidden: {TERMINATING}'), "NamespaceDeleted"),
         (error(404, "NotFound", 'namespaces "ns" not found'), "NamespaceDeleted"),
@@ -181,9 +195,9 @@ async def test_a_kind_that_is_removed(tmp_path: Path) -> None:
         (error(409, "AlreadyExists", "exists"), "ExternallyDeleted"),
     ],
 )
-async def test_a_namespace_says_itself_that_it_is_deleted(tmp_path: Path, answer: Script, reason: str) -> None:
+async def test_a_namespace_says_itself_that_it_is_deleted(tmp_path: Path, script: Script, reason: str) -> None:
     async with asking(tmp_path) as asked:
-        asked.cluster.rule = lambda request: answer if request.path == CONFIGMAPS else None
+        asked.cluster.rule = lambda request: script if request.path == CONFIGMAPS else None
         assert await asked.reason() == reason
         assert [request.query["dryRun"] for request in asked.cluster.server.to(CONFIGMAPS, "POST")] == ["All"]
 
@@ -234,12 +248,12 @@ async def test_what_may_not_be_listed_says_nothing(tmp_path: Path) -> None:
         assert await asked.reason() == "ExternallyDeleted"
 
 
-@pytest.mark.parametrize("answer", [error(500, "InternalError"), error(403, "Forbidden", NO_RIGHT)])
-async def test_who_does_not_answer_has_said_nothing(tmp_path: Path, answer: Script) -> None:
+@pytest.mark.parametrize("script", [error(500, "InternalError"), error(403, "Forbidden", NO_RIGHT)])
+async def test_who_does_not_answer_has_said_nothing(tmp_path: Path, script: Script) -> None:
     async with asking(tmp_path) as asked:
 
         def rule(request: Request) -> Script | None:
-            return answer if request.path.startswith(TFJOBS) else None
+            return script if request.path.startswith(TFJOBS) else None
 
         asked.cluster.rule = rule
         with pytest.raises(TargetUnavailable):

@@ -16,13 +16,14 @@ from . import projection
 from .cluster import ApiError, Cluster, Unreachable
 from .manifests import KINDS, Json
 from .manifests.metadata import EXPERIMENT_LABEL
-from .paths import collection
-from .refusals import meaning, no_right
+from .paths import collection, path_of
+from .refusals import Verdict, judged, meaning
 
 # A missing object is asked for at most so often at a time: with a namespace a thousand may go at once.
 _AT_ONCE = 8
 _MOST_PODS = 500
 _MOST_NAMED = 5
+_NAMESPACE = "somebody deleted the namespace '{}', and all in it"
 # The first that holds is told.
 _REASONS = (
     "KindRemoved", "NamespaceDeleted", "Orphaned", "Replaced", "ResultNotKept", "ExternallyDeleted", "Lost"
@@ -39,12 +40,13 @@ _OPERATOR_ENDED = ("JobSucceeded", "JobFailed")
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """How an object went. ``watched``: without a pause until the end, and it had not ended by itself.
+    """How an object went. ``watched``: this server observed it without a pause until then.
 
-    ``expires``: it had a time to live when it was seen last.
+    ``ended``, ``expires``: it had ended, and had a time to live, when it was seen last.
     """
 
     watched: bool = False
+    ended: bool = False
     expires: bool = False
 
 
@@ -81,24 +83,25 @@ def decide(ref: ObjectRef, facts: Facts, trace: Trace) -> Absence:
             "KindRemoved", f"an administrator removed {kind} from the cluster, and all {kind}s with it{tail}"
         )
     if facts.namespace_deleted:
-        return Absence("NamespaceDeleted", f"somebody deleted the namespace '{ref.namespace}', and all in it{tail}")
+        return Absence("NamespaceDeleted", f"{_NAMESPACE.format(ref.namespace)}{tail}")
     if facts.orphans.objects:
         return Absence("Orphaned", _orphaned(ref, facts.orphans))
     if facts.replaced:
         message = f"somebody put another {kind} in the place of {ref.name}, which is left alone{tail}"
         return Absence("Replaced", message)
-    if trace.watched and facts.readable:
-        return Absence("ExternallyDeleted", f"somebody deleted {one} from the cluster")
-    if trace.watched:
+    if trace.watched and not facts.readable:
         where = f"and this server may not read namespace '{ref.namespace}' any more"
         return Absence("Lost", f"{one} was removed from the cluster, {where}: who did it is not known")
+    if trace.watched and not trace.ended:
+        return Absence("ExternallyDeleted", f"somebody deleted {one} from the cluster")
     if not facts.readable:
         raise TargetUnavailable(f"this server may not read namespace '{ref.namespace}' now", reason="NoPermission")
     if facts.ended is not None:
         return Absence("ResultNotKept", f"{one} ended and was removed while this server was away{tail}")
-    if trace.expires:
-        why = "and the cluster removed it after its time to live; how it ended is not known"
-        return Absence("ResultNotKept", f"{one} ended while this server was away, {why}")
+    if trace.ended or trace.expires:
+        how = " after its time to live" if trace.expires else ""
+        why = f"and was removed{how}; how it ended is not known"
+        return Absence("ResultNotKept", f"{one} ended while this server did not observe it, {why}")
     unknown = "whether it had ended, and who removed it, is not known"
     return Absence("Lost", f"{one} went from the cluster while this server was away: {unknown}")
 
@@ -121,52 +124,57 @@ class Absences:
             try:
                 facts = await self._facts(ref, experiment_id)
             except (ApiError, Unreachable) as error:
-                raise TargetUnavailable(str(meaning(error))) from error
+                raise TargetUnavailable(str(meaning(error, "GET"))) from error
         return None if facts is None else decide(ref, facts, trace)
 
+    async def doomed(self, ref: ObjectRef) -> Absence | None:
+        """Return that the namespace of an object is being deleted; None if it is not, or is not known to be."""
+        async with self._room:
+            try:
+                deleted = await self._namespace_deleted(ref)
+            except Unreachable:
+                return None
+        return Absence("NamespaceDeleted", _NAMESPACE.format(ref.namespace)) if deleted else None
+
     async def _facts(self, ref: ObjectRef, experiment_id: str) -> Facts | None:
-        kind = next(kind for kind in KINDS.values() if kind.kind == ref.kind)
-        path = f"{collection(kind.api_version, kind.plural, ref.namespace)}/{ref.name}"
         replaced = False
         try:
-            found = await self._cluster.call("GET", path)
+            found = await self._cluster.call("GET", path_of(ref))
             if found["metadata"]["uid"] == ref.uid:
                 return None
             replaced = True
         except ApiError as error:
-            if error.status == 403 and no_right(error.message):
+            verdict, reason = judged(error, "GET")
+            if reason == "NoPermission":
                 return Facts(readable=False)
-            if error.status != 404:
-                raise
-            # Without a Status it is the path that is not there.
-            if not error.reason and not await self._serves(kind.api_version, kind.kind):
+            if reason == "KindGone" and not await self._serves(ref):
                 return Facts(served=False)
+            if verdict is not Verdict.GONE:
+                raise
         deleted, orphans, ended = await asyncio.gather(
-            self._namespace_deleted(ref.namespace, experiment_id),
+            self._namespace_deleted(ref),
             self._orphans(ref, experiment_id),
             self._ended(ref),
         )
         return Facts(namespace_deleted=deleted, replaced=replaced, orphans=orphans, ended=ended)
 
-    async def _serves(self, api_version: str, kind: str) -> bool:
-        try:
-            group = await self._cluster.call("GET", f"/apis/{api_version}")
-        except ApiError as error:
-            if error.status == 404:
-                return False
-            raise
-        return any(item.get("kind") == kind for item in group.get("resources") or ())
+    async def _serves(self, ref: ObjectRef) -> bool:
+        """Tell whether a kind is served, by the list of all: a path that is not found may be that of a proxy."""
+        kind = next(kind for kind in KINDS.values() if kind.kind == ref.kind)
+        groups = (await self._cluster.call("GET", "/apis"))["groups"]
+        if kind.api_version not in {version["groupVersion"] for group in groups for version in group["versions"]}:
+            return False
+        served = (await self._cluster.call("GET", f"/apis/{kind.api_version}"))["resources"]
+        return kind.kind in {item["kind"] for item in served}
 
-    async def _namespace_deleted(self, namespace: str, name: str) -> bool:
+    async def _namespace_deleted(self, ref: ObjectRef) -> bool:
         """Tell whether a namespace takes nothing new for ever: asked so, it needs no right beyond those there are."""
-        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}}
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": ref.name, "namespace": ref.namespace}}
+        path = collection("v1", "configmaps", ref.namespace)
         try:
-            await self._cluster.call(
-                "POST", collection("v1", "configmaps", namespace), params={"dryRun": "All"}, body=body
-            )
+            await self._cluster.call("POST", path, params={"dryRun": "All"}, body=body)
         except ApiError as error:
-            terminating = error.status == 403 and "is being terminated" in error.message
-            return terminating or (error.status == 404 and f'namespaces "{namespace}" not found' in error.message)
+            return judged(error, "POST")[1] in ("NamespaceTerminating", "NoNamespace")
         return False
 
     async def _orphans(self, ref: ObjectRef, experiment_id: str) -> Orphans:

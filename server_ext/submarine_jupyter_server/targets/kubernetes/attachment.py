@@ -18,6 +18,7 @@ from submarine_jupyter.errors import SubmarineError, TargetRefused, TargetUnavai
 from submarine_jupyter_server.targets.base import Doubt, Known, Made, Recall, Sink
 
 from . import access
+from .absence import Absences
 from .belongings import Belongings, Signature
 from .calls import Calls
 from .capacity import Capacity
@@ -244,12 +245,12 @@ class Attachment:
             cluster, self._runs, cap_bytes=self._log_cap, mode=settings.log_collection, limit=settings.log_streams
         )
         watches = Watches(cluster, Belongings(self._signature), touched=self._touched, seen=logs.see, gone=logs.gone)
-        calls = Calls(cluster)
+        calls, absences = Calls(cluster), Absences(cluster)
         records = Records(calls, watches.merge, self.options, self._signature)
         endings = Endings(calls, logs, watches.gone, records)
         orders = Orders(calls, watches, endings, records, self.options, self.served)
-        observer = Observer(sink, logs, recall, endings.clean)
-        losses = Losses(calls, watches, observer, logs, recall)
+        observer = Observer(sink, logs, recall, endings.clean, absences.doomed)
+        losses = Losses(calls, absences, watches, observer, logs, recall)
         deadlines = Deadlines(calls)
         capacity = Capacity(cluster, self.namespaces, self.served)
         places = Places(cluster, watches.experiments, self._touched)

@@ -87,11 +87,11 @@ class Belongings:
         self._take(tracked, job)
         return tracked, self._follow(job.uid, tracked)
 
-    def drop_job(self, job: JobView) -> Tracked | None:
-        """Take out an object that makes pods; return whose it was."""
+    def drop_job(self, job: JobView, *, watched: bool = False) -> Tracked | None:
+        """Take out an object that makes pods; return whose it was. ``watched``: a stream told that it went."""
         self._unstranger(job)
         if (tracked := self._of.get(job.uid)) is not None:
-            tracked.drop_job(job)
+            tracked.drop_job(job, watched=watched)
         return tracked
 
     def put_pod(self, pod: PodView) -> Tracked | None:

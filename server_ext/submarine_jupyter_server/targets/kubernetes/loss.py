@@ -1,4 +1,4 @@
-"""Make sure that an experiment is gone before it is called gone.
+"""Make sure that an experiment is gone before it is called gone, and find out why.
 
 A stream may tell of a deletion that an outage invented, so the cluster is asked twice, some seconds apart.
 """
@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from submarine_jupyter.errors import SubmarineError
-from submarine_jupyter_server.targets.base import ObjectRef, Recall
+from submarine_jupyter_server.targets.base import Absence, ObjectRef, Observation, Recall
 
+from .absence import Absences, Trace, telling
 from .calls import MERGE, Calls
 from .logs.collector import PodLogs
-from .manifests import Json
 from .manifests.metadata import EXPERIMENT_LABEL
 from .observing import DRAIN_S, Observer, observed, stopped
 from .paths import path_of
@@ -28,8 +29,17 @@ _LOOKS = 2
 class Losses:
     """Watches over live experiments whose own object has vanished without an order of ours."""
 
-    def __init__(self, calls: Calls, watches: Watches, observer: Observer, logs: PodLogs, recall: Recall) -> None:
+    def __init__(
+        self,
+        calls: Calls,
+        absences: Absences,
+        watches: Watches,
+        observer: Observer,
+        logs: PodLogs,
+        recall: Recall,
+    ) -> None:
         self._calls = calls
+        self._absences = absences
         self._watches = watches
         self._observer = observer
         self._logs = logs
@@ -37,13 +47,13 @@ class Losses:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def suspect(self, tracked: Tracked) -> None:
-        """Look into an experiment, if its object is missing that should be there."""
+        """Inspect an experiment, if its object is missing that should be there."""
         key = tracked.experiment_id
         if tracked.vanished and key not in self._tasks:
             self._tasks[key] = asyncio.create_task(self._confirm(tracked), name=f"loss of {key}")
 
     async def close(self) -> None:
-        """Stop looking."""
+        """Stop inspecting."""
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -56,12 +66,10 @@ class Losses:
                 return
             if known is not None and tracked.launch is None:
                 tracked.launch = known.launch
-            absent = 0
-            while absent < _LOOKS and tracked.vanished:
-                absent += await self._is_absent(tracked)
-                await asyncio.sleep(APART_S if absent < _LOOKS else 0)
+            if (absence := await self._cause(tracked)) is None:
+                return
             while tracked.vanished:
-                if await self._is_told(tracked):
+                if await self._is_told(tracked, absence):
                     break
                 await asyncio.sleep(APART_S)
         except Exception:
@@ -69,38 +77,71 @@ class Losses:
         finally:
             del self._tasks[tracked.experiment_id]
 
-    async def _is_absent(self, tracked: Tracked) -> bool:
-        if (ref := tracked.ref) is None:
-            return False
-        try:
-            found = await self._calls.find(ref)
-            if found is not None:
-                await self._label(tracked, ref, found)
-        except SubmarineError:
-            return False  # whoever does not answer has said nothing
-        return found is None
+    async def _cause(self, tracked: Tracked) -> Absence | None:
+        """Return why it is gone for sure, None if it is there again."""
+        found: list[Absence] = []
+        hidden = False
+        while tracked.vanished or (hidden and not (tracked.ending or tracked.over or tracked.settled)):
+            try:
+                hidden, absence = False, await self._absence(tracked)
+                if absence is not None:
+                    found.append(absence)
+                elif tracked.ref is not None:
+                    hidden = True
+                    await self._label(tracked, tracked.ref)
+                    hidden = False
+            except SubmarineError as error:
+                log.info("%s cannot be inspected now: %s", tracked.experiment_id, error)
+            if len(found) == _LOOKS or any(absence.reason == "NamespaceDeleted" for absence in found):
+                return telling(*found)  # nothing brings back a namespace that is being deleted
+            if tracked.vanished or hidden:
+                await asyncio.sleep(APART_S)
+        return None
 
-    async def _label(self, tracked: Tracked, ref: ObjectRef, found: Json) -> None:
-        """Put our labels back on an object that is there: without them no stream tells of it."""
+    async def _absence(self, tracked: Tracked) -> Absence | None:
+        if (ref := tracked.ref) is None:
+            return None
+        trace = Trace()
+        if (last := tracked.last) is not None:
+            trace = Trace(tracked.watched, ended=last.finished_ms is not None, expires=last.expires)
+        return await self._absences.why(ref, tracked.experiment_id, trace)
+
+    async def _label(self, tracked: Tracked, ref: ObjectRef) -> None:
+        """Put our labels back on an object that is there: without them no stream tells of it.
+
+        Where that is refused, it is asked for from time to time.
+        """
+        if (found := await self._calls.find(ref)) is None:
+            return
         self._watches.merge(ref, found)
         labels = self._watches.labels | {EXPERIMENT_LABEL: tracked.experiment_id}
         body = {"metadata": {"uid": ref.uid, "labels": labels}}
         self._watches.merge(ref, await self._calls.call("PATCH", path_of(ref), body=body, content_type=MERGE))
 
-    async def _is_told(self, tracked: Tracked) -> bool:
+    async def _is_told(self, tracked: Tracked, absence: Absence) -> bool:
         """Tell the service; return whether that is done, or can never be."""
-        seen = tracked.seen()
-        last = tracked.told or (observed(tracked, seen) if seen is not None else None)
+        last = _end(tracked, absence)
         if last is None:
             self._watches.forget(tracked)  # nobody can say what it was: whoever has its row decides
             return True
         await self._logs.drain(tracked.experiment_id, last.attempt, DRAIN_S)
-        message = "somebody deleted it from the cluster, and it was not us"
+        if not tracked.vanished:
+            return True
+        await self._logs.finish(tracked.experiment_id, last.attempt)
         try:
-            if tracked.vanished:
-                await self._logs.finish(tracked.experiment_id, last.attempt)
-                await self._observer.tell(tracked, stopped(last, "ExternallyDeleted", message))
+            await self._observer.tell(tracked, last)
         except SubmarineError as error:
             log.warning("The loss of %s cannot be stored now: %s", tracked.experiment_id, error)
             return False
         return True
+
+
+def _end(tracked: Tracked, absence: Absence) -> Observation | None:
+    """Return how it ended: by itself, if it had done so when it was seen last."""
+    if (seen := tracked.seen()) is None:
+        return None
+    if tracked.last is not None:
+        end = observed(tracked, replace(seen, own=tracked.last))
+        if end.status.final:
+            return end
+    return stopped(tracked.told or observed(tracked, seen), absence.reason, absence.message)

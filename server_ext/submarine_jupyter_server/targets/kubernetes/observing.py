@@ -11,12 +11,12 @@ from dataclasses import replace
 
 from submarine_jupyter.errors import SubmarineError, TargetUnavailable
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.targets.base import Observation, Recall, Sink
+from submarine_jupyter_server.targets.base import Absence, ObjectRef, Observation, Recall, Sink
 
 from .backoff import Backoff
 from .logs.collector import PodLogs
 from .manifests import KINDS
-from .seen import Seen
+from .seen import Seen, ended_by_order
 from .status import observe
 from .tracked import Tracked
 
@@ -37,14 +37,23 @@ _ORDERED_S = 0.025
 class Observer:
     """Makes observations of what has changed; ``clean`` is awaited once an end has been told.
 
-    ``recall`` says what the database has of an experiment that no order was about yet.
+    ``recall`` says what the database has of an experiment that no order was about yet, ``doomed`` that a namespace is
+    being deleted.
     """
 
-    def __init__(self, sink: Sink, logs: PodLogs, recall: Recall, clean: Callable[[Tracked], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        logs: PodLogs,
+        recall: Recall,
+        clean: Callable[[Tracked], Awaitable[None]],
+        doomed: Callable[[ObjectRef], Awaitable[Absence | None]],
+    ) -> None:
         self._sink = sink
         self._logs = logs
         self._recall = recall
         self._clean = clean
+        self._doomed = doomed
         self._dirty: set[str] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._alarms: dict[str, asyncio.TimerHandle] = {}
@@ -141,8 +150,10 @@ class Observer:
         if not now.status.final:
             await self.tell(tracked, now)
             return
-        drained = await self._drained(tracked, now)
+        cause = await self._cause(tracked, now)
+        drained = await self._drained(tracked, _due(now, cause))
         now = await self._explained(tracked, _latest(tracked, now))
+        now = _due(now, cause or await self._cause(tracked, now))
         if drained and now.status.final:
             await self._logs.finish(tracked.experiment_id, now.attempt)
         await self.tell(tracked, now)
@@ -165,6 +176,13 @@ class Observer:
                     await tracked.changed.wait()
                     now = _latest(tracked, now)
         return now
+
+    async def _cause(self, tracked: Tracked, now: Observation) -> Absence | None:
+        """Return the end of its namespace, if a failure is due to that: pods go before what made them."""
+        seen, ref = tracked.seen(), tracked.ref
+        if now.status != Status.FAILED or seen is None or ref is None or not any(map(ended_by_order, seen.pods)):
+            return None
+        return await self._doomed(ref)
 
     async def _drained(self, tracked: Tracked, now: Observation) -> bool:
         """Wait for the last lines of what has ended."""
@@ -195,6 +213,13 @@ def _latest(tracked: Tracked, now: Observation) -> Observation:
     """Return how an experiment is by now, unless it is being ended."""
     seen = tracked.seen()
     return observed(tracked, seen) if seen is not None and not tracked.ending and tracked.own is not None else now
+
+
+def _due(now: Observation, cause: Absence | None) -> Observation:
+    """Return a failure with what it is due to."""
+    if cause is None or now.status != Status.FAILED:
+        return now
+    return replace(now, reason=cause.reason, message=cause.message)
 
 
 def same(one: Observation, other: Observation | None) -> bool:

@@ -163,8 +163,12 @@ class KubernetesTarget:
         return Inventory((*found, *gone), watches.whole, frozenset(doubtful | watches.unreadable()) - known)
 
     async def absence(self, experiment_id: str) -> Absence:
-        """Return that it is gone, and that it was not us."""
-        return Absence("ExternallyDeleted", f"it is gone from target '{self.name}', and it was not us who deleted it")
+        """Say that nothing is known of it: what became of all that was made is found out from the streams' news."""
+        link = self._attachment.link()
+        tracked = link.watches.experiments.get(experiment_id)
+        if tracked is not None and tracked.vanished:
+            raise TargetUnavailable(f"why {experiment_id} is gone is being found out")
+        return Absence("Lost", "it is not on the cluster, and what was made for it there is not known")
 
     def _folder(self, experiment_id: str) -> Path:
         folder = self._runs / experiment_id

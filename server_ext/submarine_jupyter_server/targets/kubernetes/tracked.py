@@ -22,6 +22,7 @@ class Tracked:
 
     ``made`` is what the cluster has made for us; ``own``, ``jobs`` and ``pods`` (by uid) are what is there of it, and
     nothing else. ``own`` may be missing for a moment, or because it is gone, or because somebody took its labels away.
+    ``last`` is how it was when it went, ``watched`` that its stream told so, and no comparison after an outage.
     ``past`` are pods of the present attempt that are gone: how they ended is still true. ``ending`` says that we are
     removing its objects, so that their absence is no loss, ``ending_since`` (monotonic, s) that the cluster has taken
     the order to. ``known`` are the uids of all that makes pods for it, or did; ``read`` is a record, and whether it is
@@ -33,6 +34,8 @@ class Tracked:
     kind: str | None = None
     made: Made | None = None
     own: JobView | None = None
+    last: JobView | None = None
+    watched: bool = False
     jobs: dict[str, JobView] = field(default_factory=dict)
     pods: dict[str, PodView] = field(default_factory=dict)
     past: dict[str, PodView] = field(default_factory=dict)
@@ -104,6 +107,7 @@ class Tracked:
         """Take note of what was made."""
         if self.made is None or self.made.attempt != made.attempt:
             self.past.clear()
+            self.last = None
         self.made, self.kind = made, _BY_KIND.get(made.objects[0].kind)
 
     def let_go(self) -> None:
@@ -118,11 +122,11 @@ class Tracked:
         else:
             self.jobs[job.uid] = job
 
-    def drop_job(self, job: JobView) -> None:
+    def drop_job(self, job: JobView, *, watched: bool) -> None:
         """Take out the own object or another Job."""
         self.jobs.pop(job.uid, None)
         if self.own is not None and self.own.uid == job.uid:
-            self.own = None
+            self.own, self.last, self.watched = None, self.own, watched
 
     def put_pod(self, pod: PodView) -> None:
         """Take in a pod."""

@@ -250,7 +250,7 @@ class Watches:
 
     def _job(self, path: str, key: str, old: JobView | None, new: JobView | None) -> None:
         if old is not None and (new is None or new.uid != old.uid):
-            tracked = self.belongings.drop_job(old)
+            tracked = self.belongings.drop_job(old, watched=self._reflectors[path].current)
             if tracked is not None:
                 self._changed(tracked)
         if new is not None:
