@@ -82,6 +82,7 @@ class SmallCluster:
         self.rule: Callable[[Request], Script | None] = lambda request: None
         self.pods_end = True
         self.rows: dict[str, Row] = {}
+        self._hidden: set[tuple[str, str]] = set()
         self._objects: dict[str, dict[str, Json]] = {}
         self._history: list[tuple[str, str, Json]] = []
         self._news = asyncio.Event()
@@ -108,7 +109,8 @@ class SmallCluster:
         made = {"uid": f"uid-{version}", "creationTimestamp": stamp, "namespace": "ns"}
         item["metadata"] = {**made, **item["metadata"], "resourceVersion": str(version)}
         found[item["metadata"]["name"]] = item
-        self._happened(collection, "MODIFIED" if known else "ADDED", item)
+        if (collection, item["metadata"]["name"]) not in self._hidden:
+            self._happened(collection, "MODIFIED" if known else "ADDED", item)
         return item
 
     def drop(self, collection: str, name: str) -> None:
@@ -117,6 +119,15 @@ class SmallCluster:
             gone = json.loads(json.dumps(item))
             gone["metadata"]["resourceVersion"] = str(len(self._history) + 2)
             self._happened(collection, "DELETED", gone)
+
+    def hide(self, collection: str, name: str) -> None:
+        """Take our labels from an object: it is there, and no stream tells of it until it is patched."""
+        item = json.loads(json.dumps(self.get(collection, name)))
+        item["metadata"]["resourceVersion"] = str(len(self._history) + 2)
+        self._happened(collection, "DELETED", item)
+        item["metadata"]["labels"] = {}
+        self._objects[collection][name] = item
+        self._hidden.add((collection, name))
 
     def status(self, collection: str, name: str, status: Json) -> None:
         """Write a status, as an operator does."""
@@ -184,6 +195,8 @@ class SmallCluster:
         if name and name not in self._objects.get(collection, {}):
             return error(404, "NotFound", f"{name} not found")
         if method == "PATCH":
+            if "labels" in request.json.get("metadata", {}):
+                self._hidden.discard((collection, name))
             return answer(self.put(collection, _merged(self.get(collection, name), request.json)))
         if method == "DELETE":
             return self._delete(collection, name, request.json)
@@ -210,8 +223,7 @@ class SmallCluster:
         wanted: Json = options.get("preconditions") or item["metadata"]
         if wanted["uid"] != item["metadata"]["uid"]:
             return error(409, "Conflict", "the uid is another one")
-        label = item["metadata"]["labels"][EXPERIMENT_LABEL]
-        pods = [pod for pod in self._objects.get(PODS, {}).values() if _of(pod) == label]
+        pods = [pod for pod in self._objects.get(PODS, {}).values() if pod["metadata"]["name"].startswith(f"{name}-")]
         if self.pods_end:
             for pod in pods:
                 self.drop(PODS, pod["metadata"]["name"])
@@ -231,8 +243,9 @@ class SmallCluster:
             query = exchange.request.query
             position = len(self._history)
             if "sendInitialEvents" in query:
-                for item in list(self._objects.get(collection, {}).values()):
-                    await _send(exchange, "ADDED", item)
+                for name, item in list(self._objects.get(collection, {}).items()):
+                    if (collection, name) not in self._hidden:
+                        await _send(exchange, "ADDED", item)
                 end = {"resourceVersion": str(position + 1), "annotations": {"k8s.io/initial-events-end": "true"}}
                 await _send(exchange, "BOOKMARK", {"metadata": end})
             else:
@@ -353,8 +366,3 @@ def _merged(item: Any, patch: Any) -> Any:
         else:
             found[key] = _merged(found.get(key), value)
     return found
-
-
-def _of(pod: Json) -> object:
-    labels = pod["metadata"].get("labels")
-    return labels.get(EXPERIMENT_LABEL) if isinstance(labels, dict) else None

@@ -202,6 +202,7 @@ class Attachment:
 
         def look_again() -> None:
             for tracked in list(link.watches.experiments.values()):
+                link.watches.hidden.seek(tracked)
                 self._touched(tracked)
             doubt()
 

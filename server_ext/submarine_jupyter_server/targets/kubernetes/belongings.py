@@ -94,9 +94,17 @@ class Belongings:
             tracked.drop_job(job, watched=watched)
         return tracked
 
+    def whose_pod(self, pod: PodView) -> Tracked | None:
+        """Return the experiment that a pod belongs to."""
+        owner = self._of.get(pod.owner_uid)
+        if owner is not None:
+            return owner if owner.experiment_id == pod.experiment_id else None
+        known = self.experiments.get(pod.experiment_id)
+        return known if known is not None and pod.uid in known.pods else None
+
     def put_pod(self, pod: PodView) -> Tracked | None:
         """Take in a pod; return whose it is."""
-        if (tracked := self._of_pod(pod)) is None:
+        if (tracked := self.whose_pod(pod)) is None:
             self._pods.setdefault(pod.owner_uid, {})[pod.uid] = pod
         else:
             tracked.put_pod(pod)
@@ -104,7 +112,7 @@ class Belongings:
 
     def drop_pod(self, pod: PodView) -> Tracked | None:
         """Take out a pod; return whose it was."""
-        if (tracked := self._of_pod(pod)) is not None:
+        if (tracked := self.whose_pod(pod)) is not None:
             tracked.drop_pod(pod)
         elif (found := self._pods.get(pod.owner_uid)) is not None:
             found.pop(pod.uid, None)
@@ -134,13 +142,6 @@ class Belongings:
             for job, why in found[:_MOST_NAMED]
         ]
         return {"count": len(found), "some": some}
-
-    def _of_pod(self, pod: PodView) -> Tracked | None:
-        owner = self._of.get(pod.owner_uid)
-        if owner is not None:
-            return owner if owner.experiment_id == pod.experiment_id else None
-        known = self.experiments.get(pod.experiment_id)
-        return known if known is not None and pod.uid in known.pods else None
 
     def _by_owner(self, job: JobView) -> Tracked | None:
         """Return whose a Job is that another object of ours made, or that was made with one we have from its record."""

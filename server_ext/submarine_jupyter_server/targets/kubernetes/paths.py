@@ -10,7 +10,7 @@ from submarine_jupyter_server.targets.base import ObjectRef
 from .manifests import KINDS, Json
 
 # What an experiment's own object owns; the own objects name their plural themselves.
-_OWNED = {"Service": "services", "ConfigMap": "configmaps", "Secret": "secrets", "Job": "jobs"}
+_OWNED = {"Pod": "pods", "Service": "services", "ConfigMap": "configmaps", "Secret": "secrets", "Job": "jobs"}
 _KINDS = {kind.kind: kind for kind in KINDS.values()}
 
 

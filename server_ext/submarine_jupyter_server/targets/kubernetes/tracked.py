@@ -130,6 +130,7 @@ class Tracked:
 
     def put_pod(self, pod: PodView) -> None:
         """Take in a pod."""
+        self.past.pop(pod.uid, None)
         self.pods[pod.uid] = self._latest(self.pods.get(pod.uid), pod)
 
     def drop_pod(self, pod: PodView) -> None:

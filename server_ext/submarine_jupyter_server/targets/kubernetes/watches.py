@@ -17,9 +17,11 @@ from submarine_jupyter_server.targets.base import Launch, Made, ObjectRef
 
 from . import projection
 from .belongings import Belongings
+from .calls import Calls
 from .cluster import Cluster
 from .discovery import KUEUE
 from .heartbeat import Heartbeat
+from .hidden import HiddenPods
 from .manifests import KINDS, Json
 from .manifests.metadata import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL, TARGET_LABEL
 from .paths import collection, collection_of_ref, own_collection
@@ -53,6 +55,7 @@ class Watches:
         ours = belongings.signature
         self.labels = {MANAGED_BY_LABEL: MANAGED_BY, INSTANCE_LABEL: ours.instance, TARGET_LABEL: ours.target}
         self._touched, self._seen, self._gone = touched, seen, gone
+        self.hidden = HiddenPods(Calls(cluster), self.labels, self._put_pod, self._drop_pod)
         self._reflectors: dict[str, Reflector[Any]] = {}
         self._of: dict[str, set[str]] = {}
         self._hidden: dict[str, frozenset[str]] = {}
@@ -148,6 +151,7 @@ class Watches:
 
     async def close(self) -> None:
         """End all streams."""
+        await self.hidden.close()
         await self._stop(list(self._tasks))
 
     def track(self, launch: Launch) -> Tracked:
@@ -238,15 +242,23 @@ class Watches:
 
     def _pod(self, path: str, key: str, old: PodView | None, new: PodView | None) -> None:
         if old is not None and (new is None or new.uid != old.uid):
-            tracked = self.belongings.drop_pod(old)
-            if tracked is not None and tracked.made is not None:
-                self._gone(old, tracked.made.attempt)
-                self._changed(tracked)
+            tracked = self.belongings.whose_pod(old)
+            if new is not None or not self.hidden.suspect(tracked, old):
+                self._drop_pod(old)
         if new is not None:
-            tracked = self.belongings.put_pod(new)
-            if tracked is not None and tracked.made is not None:
-                self._seen(new, tracked.made.attempt)
-                self._changed(tracked)
+            self._put_pod(new)
+
+    def _put_pod(self, pod: PodView) -> None:
+        tracked = self.belongings.put_pod(pod)
+        if tracked is not None and tracked.made is not None:
+            self._seen(pod, tracked.made.attempt)
+            self._changed(tracked)
+
+    def _drop_pod(self, pod: PodView) -> None:
+        tracked = self.belongings.drop_pod(pod)
+        if tracked is not None and tracked.made is not None:
+            self._gone(pod, tracked.made.attempt)
+            self._changed(tracked)
 
     def _job(self, path: str, key: str, old: JobView | None, new: JobView | None) -> None:
         if old is not None and (new is None or new.uid != old.uid):
