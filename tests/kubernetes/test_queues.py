@@ -21,7 +21,6 @@ KINDS = {  # kind: what becomes it
     "indexed-jobs": ("Standalone", "worker"),
     "tfjob": ("TensorFlow", "worker"),
     "pytorchjob": ("PyTorch", "master"),
-    "xgboostjob": ("XGBoost", "master"),
 }
 PRIORITIES = "/apis/scheduling.k8s.io/v1/priorityclasses"
 ONE_MORE = "1 cpu more has to become free"
@@ -103,6 +102,7 @@ def test_each_reason_of_a_queue_is_told(cluster: Cluster, team: ClusterServer, q
     queues.link(namespace, "lost", "nowhere")
     halted = f"'{behind}', the ClusterQueue of the queue 'halted', is stopped or not set up whole: it waits until that"
     closed = "an administrator has stopped the queue '{}': it waits until that is over"
+    held = submit(team, "held")
     cases = {
         submit(team, "small", cpu=2): (
             "QueueTooSmall",
@@ -114,21 +114,13 @@ def test_each_reason_of_a_queue_is_told(cluster: Cluster, team: ClusterServer, q
         ),
         submit(team, "none"): ("NoQueue", "there is no queue 'none' in this namespace"),
         submit(team, "lost"): ("NoQueue", "the queue 'lost' leads nowhere: its ClusterQueue 'nowhere' does not exist"),
-        submit(team, "held"): ("QueueStopped", closed.format("held")),
-        submit(team, "halted"): (
-            "QueueStopped",
-            f"{halted} is over",
-        ),
+        held: ("QueueStopped", closed.format("held")),
+        submit(team, "halted"): ("QueueStopped", f"{halted} is over"),
     }
     without = submit(team, "open", priority="urgent")
     first = submit(team, "open")
     for experiment_id, (reason, message) in cases.items():
         see(team, experiment_id, "Waiting", reason, re.escape(message))
-    unknown = (
-        "nobody keeps queues for JobSets here (no Kueue, or not in this namespace), or the cluster has no priority"
-    )
-    waits = f"it waits in the queue 'open', and {unknown} 'urgent' (runtime.priority)"
-    see(team, without, "Waiting", "NoQueue", re.escape(waits))
     # What runs may be stopped with its queue, and be taken out by hand.
     team.status(first, "Running")
     cluster.api.patch(f"{local}/open", {"spec": {"stopPolicy": "HoldAndDrain"}})
@@ -145,3 +137,23 @@ def test_each_reason_of_a_queue_is_told(cluster: Cluster, team: ClusterServer, q
     group = {"coveredResources": ["cpu", "memory"], "flavors": [{"name": "default", "resources": quota}]}
     cluster.api.patch(f"{API}/clusterqueues/{kept}", {"spec": {"resourceGroups": [group]}})
     see(team, next(iter(cases)), "Running", None, None)
+    # Who asks for a priority that is not there is never let in, and Kueue says nothing of it.
+    unknown = (
+        "nobody keeps queues for JobSets here (no Kueue, or not in this namespace), or the cluster has no priority"
+    )
+    waits = f"it waits in the queue 'open', and {unknown} 'urgent' (runtime.priority)"
+    see(team, without, "Waiting", "NoQueue", re.escape(waits))
+    # A server that begins anew does not say that there is no queue before it has read what waits there.
+    team.kill()
+    team.ready()
+    read: set[str] = set()
+
+    def known(found: Json) -> bool:
+        read.add(found["detail"]["reason"])
+        target = next(item for item in team.targets() if item["name"] == "jobset")
+        streams = {item["path"].rpartition("/")[2]: item["synced"] for item in target["health"]["streams"]}
+        return bool(streams.get("workloads"))
+
+    team.until(held, known, "what waits in queues")
+    see(team, held, "Waiting", "QueueStopped", closed.format("held"))
+    assert read <= {"Queued", "QueueStopped"}

@@ -70,6 +70,7 @@ GATE = {  # the reason with the feature gate, by what it is without
     "stopped": ("Inadmissible", "Suspended"),
     "much": ("Pending", "ExceedsMaxQuota"),
     "flavor": ("Pending", "NoMatchingFlavor"),
+    "out": ("Pending", "Deactivated"),
     "waits": ("Pending", "WaitingForQuota"),
 }
 UNRESERVED = [
@@ -82,6 +83,7 @@ UNRESERVED = [
         "the queue 'team-a' leads nowhere: its ClusterQueue 'all' does not exist",
     ),
     ("missing", "Workload namespace doesn't match ClusterQueue selector", "NoQueue", ELSEWHERE),
+    ("out", "The workload is deactivated", "Deactivated", PUT_OUT),
     ("stopped", "LocalQueue team-a is inactive", "QueueStopped", STOPPED),
     ("stopped", "LocalQueue team-a is stopped", "QueueStopped", STOPPED),
     (
@@ -183,6 +185,11 @@ def test_what_lost_its_place_waits_again(reason: str, text: str) -> None:
     for message in (PREEMPTED, fits_not(unused())):
         said = told(*conditions, unreserved(message), place=place)
         assert said == ("Queued", f"{text}, and waits in the queue 'team-a', place 1 of 4")
+
+
+def test_what_is_not_read_yet_is_not_missing() -> None:
+    for unread, word in ((True, "Queued"), (False, "NoQueue")):
+        assert observe(replace(BEFORE, unread=unread), kind=KINDS["jobset"], now_ms=NOW).reason == word
 
 
 def test_an_earlier_day_is_named() -> None:

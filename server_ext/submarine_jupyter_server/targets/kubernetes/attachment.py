@@ -268,6 +268,7 @@ class Attachment:
             link.watches.forget(tracked)
             link.logs.forget(tracked.experiment_id)
             return
+        tracked.unread = tracked.own is not None and tracked.own.namespace not in link.watches.queued
         link.losses.suspect(tracked)
         link.deadlines.watch(tracked)
         link.records.watch(tracked)

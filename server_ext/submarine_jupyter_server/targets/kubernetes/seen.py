@@ -23,7 +23,7 @@ class Seen:
     ``own`` is its own object, ``generation`` the one whose change the cluster has taken last; ``jobs`` are other Jobs
     of it (of plain Jobs the other roles, of a JobSet its children); ``events`` those about any of its objects. ``pods``
     also holds the last view, marked ``gone``, of each pod that was removed since the attempt began: what it says of an
-    end is said by nobody else any more.
+    end is said by nobody else any more. ``unread``: what waits in queues is not known yet.
     """
 
     launch: Launch
@@ -33,6 +33,7 @@ class Seen:
     events: tuple[EventView, ...] = ()
     workload: WorkloadView | None = None
     place: Place | None = None
+    unread: bool = False
     generation: int | None = None
 
 
@@ -64,7 +65,7 @@ class Look:
         self.events: dict[str, list[EventView]] = {}
         for event in sorted(seen.events, key=lambda event: event.at_ms, reverse=True):
             self.events.setdefault(event.object_uid, []).append(event)
-        self.workload, self.place = seen.workload, seen.place
+        self.workload, self.place, self.unread = seen.workload, seen.place, seen.unread
         self.verdict = self._judge()
 
     @property

@@ -26,7 +26,8 @@ class Tracked:
     ``past`` are pods of the present attempt that are gone: how they ended is still true. ``ending`` says that we are
     removing its objects, so that their absence is no loss, ``ending_since`` (monotonic, s) that the cluster has taken
     the order to. ``known`` are the uids of all that makes pods for it, or did; ``read`` is a record, and whether it is
-    signed. ``settled``: its row has ended. ``authentic``: it is known from a signed record only.
+    signed. ``unread``: what waits in the queues of its namespace is not known yet. ``settled``: its row has ended.
+    ``authentic``: it is known from a signed record only.
     """
 
     experiment_id: str
@@ -42,6 +43,7 @@ class Tracked:
     events: dict[str, EventView] = field(default_factory=dict)
     workload: WorkloadView | None = None
     place: Place | None = None
+    unread: bool = False
     told: Observation | None = None
     ending: bool = False
     ending_since: float | None = None
@@ -168,4 +170,6 @@ class Tracked:
             return Seen(self.launch, events=events)
         pods = (*self.past.values(), *self.pods.values())
         jobs = tuple(self.jobs.values())
-        return Seen(self.launch, self.own, jobs, pods, events, self.workload, self.place, self.made.generation)
+        return Seen(
+            self.launch, self.own, jobs, pods, events, self.workload, self.place, self.unread, self.made.generation
+        )

@@ -61,6 +61,7 @@ class Watches:
         self._hidden: dict[str, frozenset[str]] = {}
         self._lazy: dict[str, Reflector[Any]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._queues: dict[str, str] = {}
         self._workloads: dict[str, WorkloadView] = {}
         self._heartbeat = Heartbeat(cluster, watchful=self._anything_lives)
 
@@ -81,7 +82,7 @@ class Watches:
         self._hidden[namespace] = hidden & {kind.kind for kind in KINDS.values()}
         self._lazily(collection("v1", "events", namespace), _our_event, self._event, "type=Warning")
         if queues is not None and "Workload" in served - hidden:
-            path = collection(f"{KUEUE}/{queues}", "workloads", namespace)
+            path = self._queues[namespace] = collection(f"{KUEUE}/{queues}", "workloads", namespace)
             self._lazily(path, projection.workload, self._workload, None)
 
     async def run(self, returned: Callable[[], None]) -> None:
@@ -90,10 +91,10 @@ class Watches:
         ``returned`` is called when an outage is over, and when there is more that can be seen.
         """
         self._tasks["heartbeat"] = asyncio.create_task(self._heartbeat.run(), name="heartbeat of the cluster")
-        needed, returns, seen = 0.0, self._heartbeat.returns, (self.seen, self.whole)
+        needed, returns, seen = 0.0, self._heartbeat.returns, (self.seen, self.whole, self.queued)
         while True:
-            now, before, seen = time.monotonic(), seen, (self.seen, self.whole)
-            if self._heartbeat.returns > returns or seen[0] - before[0] or seen[1] - before[1]:
+            now, before, seen = time.monotonic(), seen, (self.seen, self.whole, self.queued)
+            if self._heartbeat.returns > returns or any(map(frozenset.difference, seen, before)):
                 returns = self._heartbeat.returns
                 returned()
             if any(tracked.waits for tracked in self.experiments.values()):
@@ -133,6 +134,11 @@ class Watches:
             for name, paths in self._of.items()
             if not self._hidden.get(name) and all(self._reflectors[path].current for path in paths)
         )
+
+    @property
+    def queued(self) -> frozenset[str]:
+        """Return the namespaces of which all was known once that waits in queues, and those without queues."""
+        return frozenset(name for name in self._of if not (q := self._queues.get(name)) or self._lazy[q].synced)
 
     def has_seen(self, tracked: Tracked) -> bool:
         """Tell whether all that there was in the namespace of an experiment is known."""

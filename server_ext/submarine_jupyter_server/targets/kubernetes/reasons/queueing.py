@@ -38,7 +38,7 @@ def _suspended(look: Look, own: JobView) -> Trouble:
     name = cut(queue, 63)
     if look.workload is not None:
         return _queued(look, look.workload, name)
-    if look.now_ms - own.created_ms < ANSWER_MS:
+    if look.unread or look.now_ms - own.created_ms < ANSWER_MS:
         return Trouble(Rank.WAITS, "Queued", f"it waits in the queue '{name}'")
     nobody = f"nobody keeps queues for {own.kind}s here (no Kueue, or not in this namespace)"
     if look.spec.runtime and (priority := look.spec.runtime.priority):  # Kueue says nothing of one that is not there

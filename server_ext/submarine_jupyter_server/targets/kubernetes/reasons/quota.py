@@ -43,6 +43,7 @@ _SAID = [
         "QueueStopped",
         "'{one}', the ClusterQueue of {queue}, is stopped or not set up whole: it waits until that is over",
     ),
+    (r"workload is deactivated", Rank.NEVER, "Deactivated", "an administrator has taken it out of {queue}"),
     (r"namespace doesn't match", Rank.NEVER, "NoQueue", "{queue} takes nothing from this namespace"),
     (
         r"resource (?P<one>\S+) unavailable in ClusterQueue",
