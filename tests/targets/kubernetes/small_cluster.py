@@ -71,6 +71,8 @@ class RememberedTarget(KubernetesTarget):
 class SmallCluster:
     """Answers a `FaultServer`; ``rule`` may answer a request instead, ``denied`` are (verb, resource) without right.
 
+    ``removed`` are kinds (``tfjobs``) that it does not have any more.
+
     With ``pods_end`` false the pods of what is deleted stay, as on a node that is lost. ``rows`` are what the databases
     of the targets on it have.
     """
@@ -79,6 +81,7 @@ class SmallCluster:
         self.server = server
         self.served = dict(SERVED)
         self.denied: set[tuple[str, str]] = set()
+        self.removed: set[str] = set()
         self.rule: Callable[[Request], Script | None] = lambda request: None
         self.pods_end = True
         self.rows: dict[str, Row] = {}
@@ -129,6 +132,13 @@ class SmallCluster:
         self._objects[collection][name] = item
         self._hidden.add((collection, name))
 
+    def remove(self, collection: str) -> None:
+        """Remove a kind with all there is of it, as when its CRD is deleted: its streams break off."""
+        for name in self.names(collection):
+            self.drop(collection, name)
+        self.removed.add(collection.rpartition("/")[2])
+        self.server.drop()
+
     def status(self, collection: str, name: str, status: Json) -> None:
         """Write a status, as an operator does."""
         item = json.loads(json.dumps(self.get(collection, name)))
@@ -178,7 +188,9 @@ class SmallCluster:
     def _script(self, request: Request) -> Script:
         path, method = request.path, request.method
         if path in self.served:
-            return answer({"resources": [{"kind": kind} for kind in self.served[path]]})
+            names = {f"{kind.lower()}s": kind for kind in self.served[path]}
+            left = [{"kind": kind, "name": name} for name, kind in names.items() if name not in self.removed]
+            return answer({"resources": left})
         if path.endswith("selfsubjectrulesreviews"):
             return answer({"status": {"resourceRules": self._rules()}}, 201)
         if path.endswith("selfsubjectaccessreviews"):
@@ -188,6 +200,8 @@ class SmallCluster:
         if "/namespaces/" not in path:
             return self._list(path) if path.startswith("/api/v1/") else plain(404)
         collection, name = _split(path)
+        if collection.rpartition("/")[2] in self.removed:
+            return plain(404)
         if name.endswith("/log"):
             return plain(200, "")
         if method == "POST":
@@ -222,7 +236,7 @@ class SmallCluster:
         item = self.get(collection, name)
         wanted: Json = options.get("preconditions") or item["metadata"]
         if wanted["uid"] != item["metadata"]["uid"]:
-            return error(409, "Conflict", "the uid is another one")
+            return error(409, "Conflict", "Precondition failed: UID in precondition: a, UID in object meta: b")
         pods = [pod for pod in self._objects.get(PODS, {}).values() if pod["metadata"]["name"].startswith(f"{name}-")]
         if self.pods_end:
             for pod in pods:

@@ -124,10 +124,15 @@ class Attachment:
         link = self._link
         return link is not None and await self._find_kinds(link) and access.denies(self._missing, sentence)
 
+    async def ask_for_kinds(self) -> None:
+        """Find out now what the cluster serves: it has answered that it does not have a kind."""
+        if self._link is not None:
+            await self._find_kinds(self._link)
+
     def look_for_kinds(self) -> None:
         """Find out in the background what the cluster serves by now, if that was not asked for a while."""
         running = self._kinds_task is not None and not self._kinds_task.done()
-        age = _MISSING_AGE_S if self._missing else _KINDS_AGE_S
+        age = _MISSING_AGE_S if self._missing or self._troubled() else _KINDS_AGE_S
         if self._link is not None and not running and time.monotonic() - self._kinds_at > age:
             self._kinds_task = asyncio.create_task(self._find_kinds(self._link), name="kinds of the cluster")
 
@@ -138,7 +143,7 @@ class Attachment:
         found: dict[str, object] = {"ok": whole, "trouble": None if whole else self._why()}
         if link is None:
             return found
-        if self._missing:
+        if self._missing or self._troubled():
             self.look_for_kinds()
         streams = link.watches.health()
         found["ok"] = whole and all(health.trouble is None for health in streams.values())
@@ -212,8 +217,12 @@ class Attachment:
     async def _look_for_sight(self) -> None:
         while True:
             await asyncio.sleep(_BLIND_AGE_S)
-            if access.blind(self._missing):
+            if access.blind(self._missing) or self._troubled():
                 self.look_for_kinds()
+
+    def _troubled(self) -> bool:
+        """Tell whether a stream does not work: its kind may be gone."""
+        return self._link is not None and self._link.watches.trouble() is not None
 
     async def _attach(self, sink: Sink, made: Collection[Made], recall: Recall) -> Link:
         settings = self._settings

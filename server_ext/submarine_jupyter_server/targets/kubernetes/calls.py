@@ -6,6 +6,7 @@ from submarine_jupyter.errors import NotFound
 from submarine_jupyter_server.targets.base import ObjectRef
 
 from .cluster import ApiError, Cluster, Unreachable
+from .discovery import serves
 from .manifests import Json
 from .paths import collection_of, path_of
 from .refusals import Verdict, judged, meaning
@@ -58,4 +59,15 @@ class Calls:
         try:
             return await self._cluster.call(method, path, params=params, body=body, content_type=content_type)
         except (ApiError, Unreachable) as error:
+            if method != "POST" and await self._lacks_kind(error, path):
+                raise NotFound(f"the cluster does not have the kind of {path} any more") from error
             raise meaning(error, method) from error
+
+    async def _lacks_kind(self, error: ApiError | Unreachable, path: str) -> bool:
+        """Tell whether nothing can be there: the cluster confirms that it does not have the kind."""
+        if judged(error)[1] != "KindGone":
+            return False
+        try:
+            return not await serves(self._cluster, path)
+        except (ApiError, Unreachable):
+            return False

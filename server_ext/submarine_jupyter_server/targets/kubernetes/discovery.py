@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 from .cluster import ApiError, Cluster, Json
 
@@ -12,6 +13,7 @@ _OPERATORS = {
     "/apis/kubeflow.org/v1": frozenset({"TFJob", "PyTorchJob", "XGBoostJob"}),
     "/apis/jobset.x-k8s.io/v1alpha2": frozenset({"JobSet"}),
 }
+_KIND = re.compile(r"(?P<group>/apis/[^/]+/[^/]+)/namespaces/[^/]+/(?P<plural>[^/]+)")
 _QUEUES = frozenset({"Workload", "LocalQueue"})
 _PLACES = frozenset({"PendingWorkloadsSummary"})
 
@@ -45,6 +47,20 @@ async def places_version(cluster: Cluster) -> str | None:
 async def server_version(cluster: Cluster) -> str:
     """Return the version of the API server, such as ``v1.36.2``."""
     return str((await cluster.call("GET", "/version")).get("gitVersion", ""))
+
+
+async def serves(cluster: Cluster, path: str) -> bool:
+    """Return whether the cluster has the kind of objects at ``path``, a collection or one of its objects.
+
+    Raises ApiError, Unreachable: also where something answers that is no API server.
+    """
+    found = _KIND.match(path)
+    if found is None:
+        return True  # Kubernetes' own
+    group = await _get(cluster, found["group"])
+    if group is None:
+        await server_version(cluster)
+    return any(resource.get("name") == found["plural"] for resource in (group or {}).get("resources") or [])
 
 
 async def _queue_kinds(cluster: Cluster) -> frozenset[str]:

@@ -116,8 +116,9 @@ class Orders:
 
     async def _make(self, tracked: Tracked, launch: Launch) -> None:
         tracked.begin()
-        # Kept from here on: should the answer not come, only this kind has to be tried again.
-        tracked.kind = tracked.kind or self.choose(launch)
+        # Kept from here on, while there is such a kind: should the answer not come, only this has to be tried again.
+        if tracked.kind is None or not self._watches.follows(tracked.kind, _namespace(launch)):
+            tracked.kind = self.choose(launch)
         objects = self._objects(tracked, launch)
         reach("k8s_create_before")
         try:

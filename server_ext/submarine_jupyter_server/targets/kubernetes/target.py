@@ -207,6 +207,10 @@ class KubernetesTarget:
         """Believe that a right is missing only if the cluster says so when it is asked."""
         try:
             yield
+        except TargetUnavailable as error:
+            if error.reason == "KindGone":
+                await self._attachment.ask_for_kinds()
+            raise
         except TargetRefused as error:
             if error.reason == "NoPermission" and not await self._attachment.lacks_right(error.message):
                 raise TargetUnavailable(error.message, hint=error.hint, reason=error.reason) from error

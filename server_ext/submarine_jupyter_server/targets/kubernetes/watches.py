@@ -71,7 +71,7 @@ class Watches:
         return self.belongings.experiments
 
     def watch(self, namespace: str, served: frozenset[str], hidden: frozenset[str], queues: str | None) -> None:
-        """Begin to follow what is served but for what is ``hidden``; asked again, what has come since.
+        """Follow what is served but for what is ``hidden``; asked again, what has come since, and not what has gone.
 
         ``queues`` is the version of Kueue. What is hidden may be there all the same.
         """
@@ -79,6 +79,8 @@ class Watches:
         for kind in KINDS.values():
             if kind.kind == "Job" or kind.kind in served - hidden:
                 self._add(namespace, own_collection(kind.name, namespace), projection.job, self._job)
+            elif kind.kind not in served:
+                self._drop(namespace, own_collection(kind.name, namespace))
         self._hidden[namespace] = hidden & {kind.kind for kind in KINDS.values()}
         self._lazily(collection("v1", "events", namespace), _our_event, self._event, "type=Warning")
         if queues is not None and "Workload" in served - hidden:
@@ -150,6 +152,10 @@ class Watches:
         streams = self._reflectors
         return frozenset(kind for path, kind in paths.items() if path in streams and not streams[path].synced)
 
+    def follows(self, kind: str, namespace: str) -> bool:
+        """Tell whether a kind, by its name in ``KINDS``, is followed in a namespace: the cluster has it."""
+        return own_collection(kind, namespace) in self._reflectors
+
     def trouble(self, namespace: str | None = None) -> str | None:
         """Return why streams do not work now, of all or of one namespace."""
         paths = self._reflectors if namespace is None else self._of.get(namespace, ())
@@ -202,6 +208,15 @@ class Watches:
             self._of.setdefault(namespace, set()).add(path)
             self._start(path, made)
 
+    def _drop(self, namespace: str, path: str) -> None:
+        """Follow a kind no more that the cluster does not have: nothing of it is there."""
+        reflector = self._reflectors.pop(path, None)
+        if reflector is not None:
+            self._of[namespace].discard(path)
+            self._tasks[path].cancel()
+            for name, view in list(reflector.cache.items()):
+                reflector.forget(name, view.uid)
+
     def _lazily(self, path: str, project: Any, changed: Any, fields: str | None) -> None:
         if path not in self._lazy:
             self._lazy[path] = self._reflector(path, project, changed, fields=fields)
@@ -224,7 +239,7 @@ class Watches:
         return any(not (tracked.over or tracked.settled) for tracked in self.experiments.values())
 
     def _start(self, path: str, reflector: Reflector[Any]) -> None:
-        if path not in self._tasks:
+        if path not in self._tasks or self._tasks[path].cancelling():
             self._tasks[path] = asyncio.create_task(reflector.run(), name=f"watch {path}")
 
     async def _stop(self, paths: Iterable[str]) -> None:
