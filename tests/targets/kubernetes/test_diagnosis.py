@@ -467,3 +467,26 @@ def test_the_worst_comes_first_and_the_others_are_counted() -> None:
         found = told(troubles)
         assert found is not None
         assert found.message == text
+
+
+@pytest.mark.parametrize(
+    ("replicas", "generation", "told"),
+    [
+        ((("ps", 1), ("worker", 2)), 1, None),
+        ((("ps", 1), ("worker", 5)), 1, "Worker has 5 replicas there and not 2"),
+        ((("ps", 0), ("worker", 1)), 1, "Ps has 0 replicas there and not 1, Worker has 1 replica there and not 2"),
+        ((("ps", 1), ("worker", 5)), 0, None),  # an order is under way
+        ((), 1, None),
+    ],
+)
+def test_another_number_of_replicas_than_was_ordered_is_shown(
+    replicas: tuple[tuple[str, int], ...], generation: int, told: str | None
+) -> None:
+    before = Recording.load("success").seen()
+    assert before.own is not None
+    own = replace(before.own, replicas=replicas, conditions=(), finished_ms=None)
+    seen = observe(
+        replace(before, own=own, pods=(), generation=generation), kind=KINDS["tfjob"], now_ms=own.created_ms + 1000
+    )
+    assert seen.message == (told and f"somebody changed the TFJob on the cluster: {told}")
+    assert seen.reason == (told and "ChangedOutside")
