@@ -86,7 +86,7 @@ def test_one_bad_thing_stops_nobody_and_reaches_no_row(tmp_path: Path) -> None:
     loop = asyncio.new_event_loop()
     db = loop.run_until_complete(Database.open(tmp_path / "submarine.db"))
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=60, deadline=None)
     @given(bad=poison(), at=st.integers(0, GOOD), lost=st.booleans())
     def inner(bad: Found, at: int, lost: bool) -> None:
         # What was signed by mistake, or changed with the key, is not believed for a row that is known.
