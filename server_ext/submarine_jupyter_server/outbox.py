@@ -34,7 +34,8 @@ log = logging.getLogger(__name__)
 RETRY_S = 1.0
 MAX_BACKOFF_S = 60.0
 SILENCE_S = 10.0  # after which it is said that a target has not answered
-_DOUBLINGS = 9  # from 0.2 s until the longest pause
+FIRST_PAUSE_S = 0.2
+_DOUBLINGS = 9  # from the first until the longest pause
 # Whoever waits gets the answer first: the thread that writes would compete with it for the interpreter.
 _AFTER_YOU_S = 0.005
 
@@ -79,6 +80,7 @@ class Outbox:
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._waiters = Waiters()
         self._ended: set[str] = set()
+        self._refusing: dict[str, int] = {}
         self._notes: set[asyncio.Task[None]] = set()
         # What an order begins outlives the request that gave it, and must not keep that in memory.
         self._context = contextvars.Context()
@@ -99,13 +101,19 @@ class Outbox:
         future = self._waiters.join(order)
         self._begin(order, row)
         try:
-            async with asyncio.timeout(seconds):
-                await future
-        except TimeoutError:
-            return False
+            return await self._decided(order, future, seconds)
         finally:
             self._waiters.leave(order, future)
-        return True
+
+    async def _decided(self, order: OutboxRow, future: asyncio.Future[None], seconds: float) -> bool:
+        """Wait some ``seconds``, longer while a refusal is being stored, for which it counts that somebody waits."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await asyncio.shield(future)
+                    return True
+            if self._refusing.get(order.experiment_id, -1) < order.seq:
+                return False
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -214,11 +222,14 @@ class Outbox:
 
     async def _refused(self, order: OutboxRow, error: Refusal) -> None:
         waited = self._waiters.wait_for(order)
+        self._refusing[order.experiment_id] = order.seq
         try:
             outcome = await self._db.write(lambda tx: refusals.apply(tx, order, error, now=now_ms(), waited=waited))
         except SubmarineError as trouble:
             log.warning("%s of %s: %s", order.op, order.experiment_id, trouble)
             outcome = Outcome.AGAIN
+        finally:
+            del self._refusing[order.experiment_id]
         if outcome in (Outcome.AGAIN, Outcome.BROUGHT_BACK):
             word = {"stop": "StopRefused", "ensure": refusals.reason_of(error)}.get(order.op, "DeleteRefused")
             await self._again(order, str(error), word)
@@ -234,7 +245,7 @@ class Outbox:
     async def _again(self, order: OutboxRow, error: str, reason: str, *, after_s: float = 0) -> None:
         """Put the order off, by ``after_s`` seconds at least, and let the user see why nothing happens."""
         doublings = min(order.attempts, _DOUBLINGS)
-        pause = min(MAX_BACKOFF_S, 0.2 * 2**doublings) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        pause = min(MAX_BACKOFF_S, FIRST_PAUSE_S * 2**doublings) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         pause = min(MAX_BACKOFF_S, max(pause, after_s * random.uniform(1.0, 1.2)))  # noqa: S311
         at = now_ms() + int(pause * 1000)
         try:
@@ -272,7 +283,7 @@ def _done(tx: Connection, order: OutboxRow, row: ExperimentRow | None, made: Mad
         lifecycle.tell_deleted(tx, experiments.mark_deleted(tx, row.id, now_ms()) or row)
         if order.op == "purge":
             experiments.scrub(tx, row.id)
-    if order.attempts and (now := experiments.find(tx, row.id)) is not None and not Status(now.status).final:
+    if order.tried and (now := experiments.find(tx, row.id)) is not None and not Status(now.status).final:
         lifecycle.record(tx, now, "reason")  # what stood in the way of the order does so no more
 
 

@@ -88,7 +88,7 @@ def _bring_back(tx: Connection, row: ExperimentRow) -> Outcome:
 
 def _fail(tx: Connection, row: ExperimentRow, order: OutboxRow, error: Refusal, now: int) -> Outcome:
     outbox.done(tx, order.seq)
-    if order.attempts:
+    if order.tried:
         outbox.put(tx, row, "stop")  # an earlier try may have begun it, and the answer was lost
     moved = experiments.advance(
         tx, row.id, uid=row.uid, attempt=row.attempt, status=Status.FAILED, at_ms=now,

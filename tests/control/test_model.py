@@ -40,7 +40,7 @@ CLASHES = (
 )  # fmt: skip
 # Of a call: at once; while the caller waits; when he was answered; not before a rule says so.
 moments = st.sampled_from(("now", "soon", "late", "held"))
-troubles = st.sampled_from(("ok", "refuse", "refuse", "unavailable", "unknown", "crash"))
+troubles = st.sampled_from(("ok", "refuse", "forbid", "unavailable", "unknown", "crash"))
 which = st.integers(0, 3)
 
 
@@ -94,7 +94,8 @@ class Interleavings(RuleBasedStateMachine):
         if when != "now":
             self.house.world.gate.clear()
         if (trouble, when) != ("ok", "now"):
-            self.house.world.troubles.append(Trouble(trouble, when != "now"))
+            end, reason = ("refuse", "NoPermission") if trouble == "forbid" else (trouble, "Denied")
+            self.house.world.troubles.append(Trouble(end, when != "now", reason=reason))
 
     def behind(self, when: str, *, hurry: bool) -> None:
         """Go on until the call has come to its end, where it is not held up for longer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 
 from submarine_jupyter.errors import TargetRefused
 from submarine_jupyter_server import experiments as experiments_module
+from submarine_jupyter_server import outbox as outbox_module
+from submarine_jupyter_server import refusals
+from submarine_jupyter_server.store import outbox
 from tests.control.conftest import opened, until
 from tests.control.house import House
 from tests.control.test_outbox import BODY, create
@@ -184,3 +188,130 @@ async def test_a_deletion_that_was_told_stays_told_however_old_it_is_when_it_is_
         await house.quiet()
         assert await house.read(made) is None
         assert house.world.processes == []
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "scale": {"spec": {"Worker": {"replicas": 5}}},
+    "anew": {"meta": {"cmd": "other"}},
+}
+
+
+async def give(house: House, op: str, made: str) -> bool:
+    """Give an order; return whether it was acknowledged."""
+    verbs = house.service.experiments
+    try:
+        if op in CHANGES:
+            await verbs.patch(made, CHANGES[op], merge=True)
+        elif op == "stop":
+            await verbs.stop(made)
+        else:
+            await verbs.delete(made, purge=op == "purge")
+    except TargetRefused:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("reason", ["Denied", "NoPermission"])
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("op", [*CHANGES, "stop", "delete", "purge"])
+async def test_what_was_answered_is_what_becomes_of_an_order_that_is_refused_and_then_allowed(
+    tmp_path: Path, op: str, late: bool, reason: str
+) -> None:
+    async with opened(tmp_path) as house:
+        made = await create(house)
+        await house.quiet()
+        house.world.gate.clear()
+        again = Trouble("refuse", reason=reason)
+        house.world.troubles = [Trouble("refuse", late, reason=reason), *([again] * (0 if op in CHANGES else 2))]
+        acknowledged = await give(house, op, made)
+        assert acknowledged is (late or op == "stop")
+        house.world.gate.set()
+        await house.quiet()
+        if op in ("delete", "purge"):
+            assert await house.read(made) is None
+            assert house.world.processes == []
+            return
+        now = await shown(house, made)
+        if op == "stop":
+            assert (now["detail"]["state"], now["detail"]["reason"]) == ("Stopped", "Stopped")
+            return
+        taken = acknowledged and reason == "NoPermission"
+        assert house.world.processes == [(made, 2 if taken and op == "anew" else 1)]
+        assert (now["spec"]["meta"]["cmd"] == "other") is (taken and op == "anew")
+        assert now["spec"]["spec"]["Worker"]["replicas"] == (5 if taken and op == "scale" else 1)
+        assert ("refused" in [event["type"] for event in now["detail"]["events"]]) is not taken
+        assert ("a change was refused and taken back: refusal 1 of ensure" in now["detail"]["notes"]) is not taken
+
+
+async def test_what_was_accepted_waits_for_a_right_and_says_so(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        house.world.gate.clear()
+        house.world.troubles = [
+            Trouble("refuse", slow=True, reason="NoPermission"),
+            Trouble("refuse", reason="NoPermission"),
+            Trouble("ok", slow=True),
+        ]
+        made = await create(house)
+        house.world.gate.set()
+        house.world.gate.clear()
+        await until(lambda: not house.world.troubles, "the third try")
+        now = await shown(house, made)
+        assert (now["status"], now["detail"]["reason"]) == ("Accepted", "NoPermission")
+        assert now["detail"]["message"] == "refusal 2 of ensure"
+        await house.quiet()
+        now = await shown(house, made)
+        assert (now["status"], now["detail"]["reason"]) == ("Running", None)
+
+
+async def test_a_refusal_that_comes_with_the_end_of_waiting_is_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the one who waits is told that it is accepted, while it is stored that it is not."""
+    apply = refusals.apply
+
+    def slowly(*args: Any, **options: Any) -> Any:
+        time.sleep(0.08)  # longer than anybody waits in these tests
+        return apply(*args, **options)
+
+    monkeypatch.setattr(refusals, "apply", slowly)
+    async with opened(tmp_path) as house:
+        house.world.troubles = [Trouble("refuse", reason="NoPermission")]
+        with pytest.raises(TargetRefused, match="refusal 1 of ensure"):
+            await create(house)
+        [row] = (await house.rows()).values()
+        assert (row["status"], row["detail"]["reason"]) == ("Failed", "NoPermission")
+
+
+async def test_what_an_earlier_try_may_have_begun_is_stopped_also_after_new_hope(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "MAX_BACKOFF_S", 60)
+    monkeypatch.setattr(outbox_module, "FIRST_PAUSE_S", 60)
+    async with opened(tmp_path, reconcile_seconds=1000) as house:
+        house.world.slots = 0
+        house.world.troubles = [Trouble("unknown"), Trouble("refuse")]
+        made = await create(house)
+        for _ in range(500):
+            order = await house.service.db.read(lambda tx: outbox.pending(tx, made))
+            if order is not None and order.tried:
+                break
+            await asyncio.sleep(0.01)
+        house.world.things[made].unsure = False  # its target does not know either what it has begun
+        await house.service.db.write(outbox.hasten)
+        house.service._outbox.wake()
+        await until(lambda: not house.world.troubles, "the second try")
+        await house.quiet()
+        assert (await shown(house, made))["detail"]["reason"] == "Denied"
+        assert "Queued" not in house.world.things[made].attempts.values()
+
+
+async def test_why_an_order_is_not_carried_out_is_shown_also_after_new_hope(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        made = await create(house)
+        await house.quiet()
+        house.world.gate.clear()
+        house.world.troubles = [Trouble("refuse"), Trouble("ok", slow=True)]
+        await house.service.experiments.stop(made)
+        await until(lambda: not house.world.troubles, "the second try")
+        await house.service.db.write(outbox.hasten)
+        assert (await shown(house, made))["detail"]["reason"] == "StopRefused"

@@ -23,7 +23,10 @@ _PENDING = _ROWS.where(outbox.c.experiment_id == bindparam("of"))
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """An order for one ``attempt``; ``next_at`` is when it is due (ms), ``attempts`` how often it was tried in vain."""
+    """An order for one ``attempt``; ``next_at`` is when it is due (ms).
+
+    ``attempts`` is how often it was tried in vain since there was hope last (`hasten`): the pauses are as long.
+    """
 
     seq: int
     experiment_id: str
@@ -34,6 +37,11 @@ class OutboxRow:
     next_at: int
     last_error: str | None
     last_reason: str | None = None
+
+    @property
+    def tried(self) -> bool:
+        """Whether it was given before, in vain: a part of it may have been done."""
+        return self.last_error is not None
 
 
 def put(tx: Connection, row: ListRow, op: Op) -> OutboxRow:
@@ -70,12 +78,12 @@ def due(tx: Connection, now_ms: int, limit: int) -> list[OutboxRow]:
 
 def troubled(tx: Connection, experiment_ids: Sequence[str]) -> dict[str, OutboxRow]:
     """Return the orders, of these experiments, that were tried in vain and will be tried again; by experiment."""
-    found = tx.execute(_ROWS.where(outbox.c.attempts > 0, outbox.c.experiment_id.in_(experiment_ids)))
+    found = tx.execute(_ROWS.where(outbox.c.last_error.is_not(None), outbox.c.experiment_id.in_(experiment_ids)))
     return {order.experiment_id: order for order in (OutboxRow(*row) for row in found)}
 
 
 def hasten(tx: Connection) -> None:
-    """Let all orders be due now, as if for the first time: what stood in their way may be gone."""
+    """Let all orders be due now, with short pauses again: what stood in their way may be gone."""
     tx.execute(update(outbox).values(next_at=0, attempts=0))
 
 
