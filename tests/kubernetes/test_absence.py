@@ -277,6 +277,10 @@ def test_a_kind_that_is_removed_takes_what_was_made_of_it(
     for experiment_id in (live, away):
         fake.status(experiment_id, "Running")
     removable("tfjobs")
+    # What is submitted before that is noticed becomes something else; nothing is in trouble for what is not there.
+    for experiment_id in [fake.submit(spec("TensorFlow", {"worker": 1}, env=NEVER)) for _ in range(2)]:
+        fake.status(experiment_id, "Running")
+    fake.wait_ok(40)
     sentence = "an administrator removed {0} from the cluster, and all {0}s with it"
     found = fake.status(live, "Failed")["detail"]
     assert (found["reason"], found["message"]) == ("KindRemoved", sentence.format("TFJob"))
