@@ -235,7 +235,9 @@ class Outbox:
             await self._again(order, str(error), word)
         if outcome is Outcome.FAILED:
             self._waiters.answer(order, refusals.named(error, order.experiment_id), all_before=True)
-        elif outcome in (Outcome.TAKEN_BACK, Outcome.BROUGHT_BACK):
+        elif outcome is Outcome.BROUGHT_BACK:
+            self._waiters.answer(order, refusals.going_on(error))
+        elif outcome is Outcome.TAKEN_BACK:
             self._waiters.answer(order, error)
         else:
             self._waiters.answer(order)

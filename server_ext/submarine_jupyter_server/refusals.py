@@ -73,6 +73,11 @@ def named(error: Refusal, experiment_id: str) -> SubmarineError:
     return type(error)(f"{error.message}; {experiment_id} is kept as Failed", hint=error.hint)
 
 
+def going_on(error: Refusal) -> SubmarineError:
+    """Return what the DELETE of an experiment is answered with that is back in the lists: it is not forgotten."""
+    return type(error)(f"{error.message}; it is deleted as soon as that is possible", hint=error.hint)
+
+
 def answer_of(refusal: str) -> SubmarineError:
     """Return the error that a stored refusal was answered with."""
     known = json.loads(refusal)

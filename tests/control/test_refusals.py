@@ -151,7 +151,7 @@ async def test_a_refused_deletion_leaves_the_experiment_in_the_lists_and_is_give
         await house.quiet()
         house.world.gate.clear()
         house.world.troubles = [Trouble("refuse"), Trouble("ok", slow=True)]
-        with pytest.raises(TargetRefused, match="refusal 1 of delete"):
+        with pytest.raises(TargetRefused, match="refusal 1 of delete; it is deleted as soon as that is possible"):
             await house.service.experiments.delete(made)
         now = (await house.rows())[made]
         assert (now["status"], now["detail"]["reason"]) == ("Running", "DeleteRefused")
