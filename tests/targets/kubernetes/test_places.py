@@ -83,6 +83,22 @@ async def test_nobody_is_asked_while_nobody_waits(tmp_path: Path) -> None:
         assert server.requests == []
 
 
+async def test_far_back_not_each_step_is_news(tmp_path: Path) -> None:
+    async with FaultServer() as server, await Cluster.connect(kubeconfig=server.kubeconfig(tmp_path)) as cluster:
+        server.on("GET", f"/apis/{PLACES}", answer({"preferredVersion": {"version": "v1beta2"}}))
+        numbers: list[int] = []
+        experiments = {"a": waiting("a")}
+        asked = Places(
+            cluster, experiments, lambda tracked: numbers.append(tracked.place.number if tracked.place else 0)
+        )
+        for ahead in range(40, -1, -1):
+            server.on("GET", PATH, answer(summary(*map(str, range(ahead)), "a", *map(str, range(50, 50 + ahead)))))
+            experiments["more"] = waiting(f"more-{ahead}")  # who comes makes it ask again
+            experiments["more"].experiment_id = f"more-{ahead}"
+            await asked.refresh()
+        assert numbers == [41, 39, 29, 19, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]
+
+
 def test_of_a_long_queue_only_the_beginning_is_known() -> None:
     found = places_in(summary(*map(str, range(MOST))))
     assert found["7"] == Place(8, None, 15)

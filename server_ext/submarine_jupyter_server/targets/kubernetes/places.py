@@ -20,8 +20,11 @@ log = logging.getLogger(__name__)
 _TICK_S = 2.0
 _AGAIN_S = 10.0
 _REFUSED_S = 300.0
-# Who is further back has no place: each step of the queue would change all who wait.
+# Who is further back has no place.
 MOST = 100
+# Each change is an event that is kept: to the tenth place each step is one, behind it each tenth.
+_NEAR, _FAR = 10, 10
+_LATE_S = 600.0
 _Queue = tuple[str, str]  # namespace, name
 
 
@@ -41,6 +44,7 @@ class Places:
         self._touched = touched
         self._next: dict[_Queue, float] = {}
         self._asked: dict[_Queue, set[str]] = {}
+        self._told: dict[str, float] = {}
 
     async def run(self) -> None:
         """Ask while somebody waits, until cancelled."""
@@ -58,6 +62,8 @@ class Places:
                 tracked.place = None
         now = time.monotonic()
         self._next = {queue: at for queue, at in self._next.items() if at > now}
+        ids = {tracked.experiment_id for those in waiting.values() for tracked in those}
+        self._told = {key: at for key, at in self._told.items() if key in ids}
         self._asked = {queue: ids for queue, ids in self._asked.items() if queue in waiting}
         for queue, those in waiting.items():
             ids = {tracked.experiment_id for tracked in those}
@@ -80,9 +86,15 @@ class Places:
             del self._asked[queue]
         for tracked in those:
             place = places.get(tracked.own.uid) if tracked.own is not None else None
-            if place != tracked.place:
-                tracked.place = place
+            if self._is_news(tracked, place):
+                tracked.place, self._told[tracked.experiment_id] = place, time.monotonic()
                 self._touched(tracked)
+
+    def _is_news(self, tracked: Tracked, place: Place | None) -> bool:
+        old = tracked.place
+        if old is None or place is None or _step(place) != _step(old):
+            return place != old
+        return place != old and time.monotonic() - self._told[tracked.experiment_id] > _LATE_S
 
 
 def places_in(summary: Json) -> dict[str, Place]:
@@ -97,6 +109,10 @@ def places_in(summary: Json) -> dict[str, Place]:
         }
     except (LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"the summary cannot be read: {error}") from error
+
+
+def _step(place: Place) -> int:
+    return place.number if place.number <= _NEAR else _NEAR + place.number // _FAR
 
 
 def _queue(tracked: Tracked) -> _Queue | None:
