@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 LONGEST_STRING = 128 * 1024 - 1
 LONGEST_COMMAND = LONGEST_STRING - 16  # a shell may get "exec " in front of it
+MOST_VARIABLES = 1000
 LONGEST_START = 1024 * 1024  # command and variables of one process together; Linux takes 2 MiB
 INLINE_CODE_BYTES = 512 * 1024
 _LONGEST_NAME, _LONGEST_PATH, _LONGEST_FOLDER = 255, 1024, 4095
@@ -104,7 +105,11 @@ Label = Annotated[Text, Field(min_length=1, max_length=255), AfterValidator(_lab
 Command = Annotated[Text, AfterValidator(_command)]
 Folder = Annotated[Text, AfterValidator(_folder)]
 Repository = Annotated[Text, AfterValidator(_repository)]
-EnvVars = Annotated[dict[Annotated[str, AfterValidator(_variable_name)], Text], AfterValidator(_variables)]
+EnvVars = Annotated[
+    dict[Annotated[str, AfterValidator(_variable_name)], Text],
+    Field(max_length=MOST_VARIABLES),
+    AfterValidator(_variables),
+]
 
 
 def is_empty(command: str) -> bool:

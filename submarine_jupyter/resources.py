@@ -20,7 +20,7 @@ _SUFFIX: dict[str, Decimal] = {
 }
 _QUANTITY = re.compile(r"(\d{1,18}(?:\.\d{0,9})?|\.\d{1,9})(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?\d{1,2}))?", re.ASCII)
 _NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
-_STANDARD = re.compile(r"cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMG]i")
+_STANDARD = re.compile(r"cpu|memory|ephemeral-storage|hugepages-([1-9][0-9]{0,5}[KMG]i)")
 # The document's examples show memory before cpu, whatever the order in `resources`.
 _FIRST = ("memory", "cpu")
 _CORES = ("core", "cores", "vcpu", "vcpus", "vcores", "processor", "processors")
@@ -32,7 +32,8 @@ _MEANT = {
 }
 _WRITTEN = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)\s*([A-Za-z]*)", re.ASCII)
 _BYTES = re.compile(r"([kmgtpe])i?b?", re.IGNORECASE)
-_LEAST_MEMORY = Decimal(10) ** 6
+# Less than this no program can start with, or write.
+_LEAST_BYTES = Decimal(10) ** 6
 _MOST = {"cpu": Decimal(10) ** 6, "memory": Decimal(2) ** 60, "ephemeral-storage": Decimal(2) ** 60}
 _MOST_DEVICES = Decimal(10) ** 6
 
@@ -109,14 +110,19 @@ def _check_amount(name: str, amount: str, piece: str) -> None:
         raise ValueError(f"'{piece}' is more than any machine has")
     if name == "cpu" and value < Decimal("0.001"):
         raise ValueError(f"'{piece}' is less than 1m, the least there is; leave cpu out if it does not matter")
-    if name == "memory" and value < _LEAST_MEMORY:
-        raise ValueError(f"'{piece}' is {_little(amount, value)}")
+    if name in ("memory", "ephemeral-storage") and value < _LEAST_BYTES:
+        raise ValueError(f"'{piece}' is {_little(name, amount, value)}")
+    page = _STANDARD.fullmatch(name)
+    if page and page[1] and (not value or value % quantity(page[1])):
+        raise ValueError(
+            f"'{piece}' is not made of whole pages of {page[1]}: write {name}={page[1]} or a multiple of it"
+        )
 
 
-def _little(amount: str, value: Decimal) -> str:
+def _little(name: str, amount: str, value: Decimal) -> str:
     number = Decimal(_QUANTITY.sub(r"\1", amount).rstrip(".") or 0)
     if not number:
-        return "no memory at all; leave memory out for no limit"
+        return f"none at all; leave {name} out for no limit"
     size = "a fraction of a byte each (m is a thousandth)" if amount.endswith(("m", "u", "n")) else f"{value:,f} bytes"
     return f"{size}, and no program runs with that: did you mean {number:f}M or {number:f}Mi?"
 

@@ -64,6 +64,19 @@ def volume(**fields: Any) -> dict[str, Any]:
         (volume(mountPath="/a:b"), "runtime.volumes.0.mountPath: nothing can be mounted at '/a:b'"),
         (volume(mountPath="/proc"), "runtime.volumes.0.mountPath: nothing can be mounted at '/proc'"),
         (volume(mountPath="/sys/fs/"), "runtime.volumes.0.mountPath: nothing can be mounted at '/sys/fs'"),
+        (volume(mountPath="//proc"), "runtime.volumes.0.mountPath: nothing can be mounted at '/proc'"),
+        (volume(mountPath="//"), "runtime.volumes.0.mountPath: nothing can be mounted at '/'"),
+        (volume(mountPath="/./dev/x"), "runtime.volumes.0.mountPath: nothing can be mounted at '/dev/x'"),
+        (volume(mountPath=f"/{'x' * 256}"), f"runtime.volumes.0.mountPath: '/{'x' * 79}...' is too long: a name has"),
+        (volume(mountPath="/ü" * 2048), f"runtime.volumes.0.mountPath: '{'/ü' * 40}...' is too long: a name has"),
+        (volume(subPath="x" * 256), f"runtime.volumes.0.subPath: '/{'x' * 79}...' is too long"),
+        ({"workingDir": f"/{'x' * 256}"}, f"runtime.workingDir: '/{'x' * 79}...' is too long"),
+        (volume(emptyDir={"sizeLimit": "0"}), "runtime.volumes.0.emptyDir.sizeLimit: '0' leaves no room for a file"),
+        (volume(emptyDir={"sizeLimit": "1m"}), "runtime.volumes.0.emptyDir.sizeLimit: '1m' leaves no room for a file"),
+        (
+            {"volumes": [volume(mountPath="/x")["volumes"][0], volume(mountPath="//x")["volumes"][0]]},
+            "runtime.volumes.1.mountPath: something else is mounted at '/x'",
+        ),
         (volume(mountPath="/dev"), "runtime.volumes.0.mountPath: nothing can be mounted at '/dev'"),
         (volume(emptyDir={"sizeLimit": "1e30"}), "runtime.volumes.0.emptyDir.sizeLimit: '1e30' is more than any mach"),
         (
@@ -92,6 +105,14 @@ def test_runtime(runtime: dict[str, Any], problem: str, launch_of_spec: LaunchOf
         ({"spec": {"Worker": {"resources": "gpu=1"}}}, "spec.Worker.resources: there is no resource 'gpu', did you m"),
         ({"spec": {"Worker": {"resources": "a..b/gpu=1"}}}, "spec.Worker.resources: 'a..b/gpu': is not a name for a"),
         ({"spec": {"Worker": {"resources": "kubernetes.io/x=1"}}}, "spec.Worker.resources: 'kubernetes.io/x': is not"),
+        ({"environment": {"image": "a/" * 128 + "b"}}, "environment.image: 'a/a/"),
+        ({"environment": {"image": "a" * 64}}, "environment.image: 'aaa"),
+        ({"environment": {"image": "x@sha256:" + "0" * 32}}, "environment.image: 'x@sha256:000"),
+        ({"environment": {"image": "x@md5:" + "0" * 32}}, "environment.image: 'x@md5:000"),
+        (
+            {"spec": {"Worker": {"resources": "hugepages-2Mi=2Mi,nvidia.com/gpu=1"}}},
+            "spec.Worker.resources: hugepages-2Mi needs memory or cpu beside it",
+        ),
         ({"spec": {"Worker": {"cmd": "python it's"}}}, "meta.cmd: a quotation mark is not closed"),
         ({"spec": {"Worker": {"envVars": {"A" * 241: ""}}}}, f"envVars.{'A' * 80}...: the name is too long"),
         ({"code": {"git": {"url": "https://host/repo.git"}}}, "code.git: not supported on Kubernetes yet"),
@@ -119,6 +140,64 @@ def test_code(files: dict[str, str], problem: str, launch_of_spec: LaunchOf) -> 
 def test_a_volume_cannot_hide_the_code(launch_of_spec: LaunchOf) -> None:
     inline = body(code={"syncMode": "inline", "files": {"a/b.py": ""}}, runtime=volume(mountPath="/code/a/"))
     assert problems(inline, launch_of_spec) == ["runtime.volumes.0.mountPath: something else is mounted at '/code/a'"]
+
+
+@pytest.mark.parametrize("place", ["/code/a/x", "/code/main.py/x", "//code/a/x/y"])
+def test_nothing_can_be_mounted_within_the_code(place: str, launch_of_spec: LaunchOf) -> None:
+    inline = body(code={"syncMode": "inline", "files": {"a/b.py": "", "main.py": ""}}, runtime=volume(mountPath=place))
+    [problem] = problems(inline, launch_of_spec)
+    assert problem.endswith("is within code.files, which cannot be changed")
+    beside = body(code={"syncMode": "inline", "files": {"a/b.py": ""}}, runtime=volume(mountPath="/code/other/x"))
+    assert problems(beside, launch_of_spec) == []
+
+
+LARGE = {f"V{i}": "x" * 100_000 for i in range(10)}
+TOO_LARGE: dict[str, tuple[str, dict[str, Any], str]] = {
+    "variables of many roles": (
+        "tfjob",
+        body("TensorFlow", spec={role: {"envVars": LARGE} for role in ("Ps", "Worker")}),
+        "spec: as a TFJob of the cluster it has",
+    ),
+    "signs that are stored as six": (
+        "tfjob",
+        body("TensorFlow", spec={"Worker": {"envVars": {f"V{i}": "<" * 100_000 for i in range(3)}}}),
+        "spec: as a TFJob of the cluster it has",
+    ),
+    "doubled signs": (
+        "indexed_jobs",
+        body(spec={"Worker": {"envVars": {f"V{i}": "$" * 100_000 for i in range(10)}}}),
+        "spec: as a Job of the cluster it has",
+    ),
+    "secret variables": (
+        "jobset",
+        body(
+            "TensorFlow",
+            spec={
+                role: {"envVars": {f"{name}_TOKEN": text for name, text in LARGE.items()}} for role in ("Ps", "Worker")
+            },
+        ),
+        "runtime.secrets: the values of all secret variables together have 2,000,000 bytes",
+    ),
+    "control characters": (
+        "indexed_jobs",
+        body(code={"syncMode": "inline", "files": {"a": "\1" * 500_000}}),
+        "code.files: as a ConfigMap of the cluster it has",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TOO_LARGE)
+def test_what_no_cluster_can_keep_is_refused(what: str, launch_of_spec: LaunchOf) -> None:
+    kind, large, problem = TOO_LARGE[what]
+    [found] = problems(large, launch_of_spec, kind)
+    assert found.startswith(problem)
+    assert "no cluster keeps more than" in found
+
+
+def test_too_many_replicas_for_one_variable_are_refused_before_anything_is_made(launch_of_spec: LaunchOf) -> None:
+    many = body("TensorFlow", spec={"Ps": {"replicas": 1000}, "Worker": {"replicas": 1000}})
+    [problem] = problems(many, launch_of_spec)
+    assert "ask for fewer replicas" in problem
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ https://github.com/distribution/reference/blob/main/reference.go
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from submarine_jupyter.models import Toleration
 from submarine_jupyter.resources import quantity
@@ -18,12 +19,15 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _HOST = r"[A-Za-z0-9](?:[-A-Za-z0-9]*[A-Za-z0-9])?"
 _PATH = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _IMAGE = re.compile(
-    rf"(?:{_HOST}(?:\.{_HOST})*(?::[0-9]{{1,5}})?/)?{_PATH}(?:/{_PATH})*"
-    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*:[0-9a-fA-F]{32,128})?"
+    rf"((?:{_HOST}(?:\.{_HOST})*(?::[0-9]{{1,5}})?/)?{_PATH}(?:/{_PATH})*)"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128}))?"
 )
-_STANDARD = re.compile(r"cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMG]i")
+_IMAGE_ID = re.compile(r"[0-9a-f]{64}")
+_LONGEST_IMAGE, _LONGEST_IMAGE_NAME = 1024, 255
 SHOWN = 80
-_LARGEST = 2**60
+_LONGEST_PART, _LONGEST_PATH = 255, 4095
+# The least a file takes, and what no machine has.
+_SMALLEST, _LARGEST = 4096, 2**60
 
 
 def subdomain(path: str, text: str, longest: int = 253) -> list[str]:
@@ -48,23 +52,28 @@ def label_value(path: str, text: str) -> list[str]:
     return [f"{path}: '{text[:SHOWN]}' is not the value of a label"]
 
 
-def resource(path: str, name: str) -> list[str]:
-    """Check the name of a resource a container can ask for."""
-    prefix, slash, _ = name.rpartition("/")
-    if not slash:
-        good = _STANDARD.fullmatch(name) is not None
-        advice = "Kubernetes has no resource of this name; a device is written like nvidia.com/gpu"
-    else:
-        native = prefix == "kubernetes.io" or prefix.endswith(".kubernetes.io")
-        # A quota prepends `requests.` to the name, and together they must still be a name.
-        good = not native and not name.startswith("requests.") and not label_key(path, f"requests.{name}")
-        advice = "is not a name for a device"
-    return [] if good else [f"{path}: '{name[:SHOWN]}': {advice}"]
+def resources(path: str, asked: Collection[str]) -> list[str]:
+    """Check the names of what a container asks for; those without a ``/`` are known to be right."""
+    found = [problem for name in asked if "/" in name for problem in _device(path, name)]
+    if not {"cpu", "memory"} & set(asked):
+        found += [f"{path}: {name} needs memory or cpu beside it" for name in asked if name.startswith("hugepages-")]
+    return found
+
+
+def _device(path: str, name: str) -> list[str]:
+    prefix, _, _ = name.rpartition("/")
+    native = prefix == "kubernetes.io" or prefix.endswith(".kubernetes.io")
+    # A quota prepends `requests.` to the name, and together they must still be a name.
+    if native or name.startswith("requests.") or label_key(path, f"requests.{name}"):
+        return [f"{path}: '{name[:SHOWN]}': is not a name for a device"]
+    return []
 
 
 def image(path: str, text: str) -> list[str]:
     """Check the reference of a container image."""
-    if len(text) <= 512 and _IMAGE.fullmatch(text):
+    match = _IMAGE.fullmatch(text) if len(text) <= _LONGEST_IMAGE else None
+    # A name of 64 digits would be the number of an image.
+    if match and len(match[1]) <= _LONGEST_IMAGE_NAME and not _IMAGE_ID.fullmatch(text):
         return []
     return [f"{path}: '{text[:SHOWN]}' is not the name of a container image"]
 
@@ -85,9 +94,14 @@ def toleration(path: str, item: Toleration) -> list[str]:
 
 def absolute(path: str, text: str) -> list[str]:
     """Check an absolute path in a container."""
-    if text.startswith("/") and text.isprintable() and len(text) <= 4096 and ".." not in text.split("/"):
-        return []
-    return [f"{path}: '{text[:SHOWN]}' is not an absolute path"]
+    parts = text.split("/")
+    if not text.startswith("/") or not text.isprintable() or ".." in parts:
+        return [f"{path}: '{text[:SHOWN]}' is not an absolute path"]
+    if len(text.encode()) > _LONGEST_PATH or any(len(part.encode()) > _LONGEST_PART for part in parts):
+        return [
+            f"{path}: '{text[:SHOWN]}...' is too long: a name has at most {_LONGEST_PART} bytes, a path {_LONGEST_PATH}"
+        ]
+    return []
 
 
 def priority(path: str, text: str) -> list[str]:
@@ -100,7 +114,7 @@ def priority(path: str, text: str) -> list[str]:
 def mount(path: str, place: str) -> list[str]:
     """Check where a volume is mounted; ``place`` is a normal path."""
     system = any(place == top or place.startswith(f"{top}/") for top in ("/proc", "/sys", "/dev"))
-    if place in ("/", "//") or ":" in place or (system and place != "/dev/shm"):  # noqa: S108 - its usual place
+    if place == "/" or ":" in place or (system and place != "/dev/shm"):  # noqa: S108 - its usual place
         return [f"{path}: nothing can be mounted at '{place[:SHOWN]}'"]
     return []
 
@@ -111,4 +125,6 @@ def size(path: str, text: str) -> list[str]:
         value = quantity(text)
     except ValueError as error:
         return [f"{path}: {error}"]
+    if value < _SMALLEST:
+        return [f"{path}: '{text[:SHOWN]}' leaves no room for a file; leave it out for no limit"]
     return [f"{path}: '{text[:SHOWN]}' is more than any machine has"] if value > _LARGEST else []

@@ -10,7 +10,7 @@ from submarine_jupyter_server.targets.base import Launch
 from submarine_jupyter_server.targets.commands import needs_shell
 from submarine_jupyter_server.targets.contract import resources
 
-from . import checks, code, indexed_jobs, jobset, metadata, pods, pytorchjob, seal, tfjob, volumes, xgboostjob
+from . import checks, code, indexed_jobs, jobset, metadata, pods, pytorchjob, seal, sizes, tfjob, volumes, xgboostjob
 from .draft import ClusterOptions, Draft, Json, Kind, roles
 
 KINDS: dict[str, Kind] = {
@@ -19,6 +19,8 @@ KINDS: dict[str, Kind] = {
 _OPERATOR = {"TensorFlow": "tfjob", "PyTorch": "pytorchjob", "XGBoost": "xgboostjob"}
 # The key of a variable in the Secret, with the role before it, may have 253 characters.
 _MAX_NAME = 240
+# As long as those that an experiment gets: they are in the address of each replica.
+_SOME = ("experiment-1000000000000-00000", "00000000-0000-0000-0000-000000000000")
 
 
 def choose(framework: str, served: frozenset[str], queue: str | None, *, spec: ExperimentSpec | None = None) -> str:
@@ -41,9 +43,7 @@ def render(launch: Launch, *, kind: str, namespace: str, options: ClusterOptions
 
     They hold the secret values of the spec, in objects of kind Secret only.
     """
-    draft = Draft.of(launch, namespace, options)
-    _refuse(draft, KINDS[kind])
-    objects = KINDS[kind].objects(draft)
+    objects = _objects(Draft.of(launch, namespace, options), KINDS[kind])
     if options.key:
         for item in objects:
             # What the pods come from: the own object, and of plain Jobs those of the other roles.
@@ -56,7 +56,20 @@ def render(launch: Launch, *, kind: str, namespace: str, options: ClusterOptions
 
 def refuse(spec: ExperimentSpec, *, kind: str, options: ClusterOptions) -> None:
     """Raise InvalidSpec, naming each problem, for what cannot run as this kind."""
-    _refuse(Draft.of(Launch("", "", "", "", spec, 1, 1, 0), "", options), KINDS[kind])
+    launch = Launch(*_SOME, "", "", spec, 1, 1, 0)
+    draft = Draft.of(launch, spec.meta.namespace or "default", options)
+    if sizes.is_small(spec):
+        _refuse(draft, KINDS[kind])
+    else:
+        _objects(draft, KINDS[kind])
+
+
+def _objects(draft: Draft, kind: Kind) -> list[Json]:
+    _refuse(draft, kind)
+    objects = kind.objects(draft)
+    if too_large := sizes.problems(objects):
+        raise InvalidSpec(list(dict.fromkeys(too_large)))
+    return objects
 
 
 def _refuse(draft: Draft, kind: Kind) -> None:
@@ -91,8 +104,7 @@ def _role_problems(draft: Draft, role: str) -> list[str]:
         found.append("environment.image: give the container image to run; this cluster has no default")
     else:
         found += checks.image(f"spec.{role}.image" if spec.spec[role].image else "environment.image", reference)
-    for name in resources(spec.spec[role]):
-        found += checks.resource(f"spec.{role}.resources", name)
+    found += checks.resources(f"spec.{role}.resources", resources(spec.spec[role]))
     found += [f"envVars.{name[:80]}...: the name is too long" for name in spec.env(role) if len(name) > _MAX_NAME]
     try:
         needs_shell(spec.command(role))

@@ -6,7 +6,7 @@ from posixpath import normpath
 
 from submarine_jupyter.models import Volume
 
-from . import checks
+from . import checks, code
 from .draft import Draft, Json, only_set
 
 _KINDS = ("persistent_volume_claim", "config_map", "secret", "empty_dir")
@@ -23,7 +23,7 @@ def mounts(draft: Draft) -> list[Json]:
         only_set(
             {
                 "name": f"volume-{i}",
-                "mountPath": normpath(volume.mount_path),
+                "mountPath": _place(volume),
                 "subPath": volume.sub_path or None,
                 "readOnly": volume.read_only or None,
             }
@@ -38,11 +38,16 @@ def problems(volumes: list[Volume], taken: set[str]) -> list[str]:
     seen = set(taken)
     for i, volume in enumerate(volumes):
         path = f"runtime.volumes.{i}"
-        place = normpath(volume.mount_path)
+        place = _place(volume)
         found += checks.absolute(f"{path}.mountPath", volume.mount_path)
         found += checks.mount(f"{path}.mountPath", place)
         if place in seen:
             found.append(f"{path}.mountPath: something else is mounted at '{place[: checks.SHOWN]}'")
+        found += [
+            f"{path}.mountPath: '{place[: checks.SHOWN]}' is within code.files, which cannot be changed"
+            for file in taken - {code.CODE_PATH}
+            if place.startswith(f"{file}/")
+        ]
         seen.add(place)
         if volume.sub_path:
             found += checks.absolute(f"{path}.subPath", f"/{volume.sub_path}")
@@ -50,6 +55,10 @@ def problems(volumes: list[Volume], taken: set[str]) -> list[str]:
                 found.append(f"{path}.subPath: must be relative")
         found += _source_problems(path, volume)
     return found
+
+
+def _place(volume: Volume) -> str:
+    return "/" + normpath(volume.mount_path).lstrip("/")  # a path may begin with two slashes
 
 
 def _source(volume: Volume) -> Json:
@@ -72,5 +81,6 @@ def _source_problems(path: str, volume: Volume) -> list[str]:
     found = [f"{path}.emptyDir.{key}: unknown field" for key in volume.empty_dir.keys() - {"sizeLimit", "medium"}]
     if volume.empty_dir.get("medium", "") not in ("", "Memory"):
         found.append(f"{path}.emptyDir.medium: must be Memory, or left out")
-    found += checks.size(f"{path}.emptyDir.sizeLimit", volume.empty_dir.get("sizeLimit", "0"))
+    if "sizeLimit" in volume.empty_dir:
+        found += checks.size(f"{path}.emptyDir.sizeLimit", volume.empty_dir["sizeLimit"])
     return sorted(found)
