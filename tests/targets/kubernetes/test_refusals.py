@@ -42,7 +42,7 @@ MODIFIED = (
     'Operation cannot be fulfilled on jobs.batch "experiment-1-0001": the object has been modified; please apply your'
     " changes to the latest version and try again"
 )
-PAGE = "<html><head><title>503</title></head><body>no healthy upstream</body></html>"
+PAGE = "<html><head><style>a {}</style><title>503</title></head><body>no healthy upstream</body></html>"
 TERMINATING = f"{JOB} is forbidden: unable to create new content in namespace ns because it is being terminated"
 NO_CRD = f"{JOB} is forbidden: create not allowed while custom resource definition is terminating"
 
@@ -62,8 +62,14 @@ ANSWERS: list[tuple[int, str, str, Verdict | dict[str, Verdict], str]] = [
     (403, "Forbidden", QUOTA.format(1, 3), LATER, "QuotaExceeded"),
     (403, "Forbidden", QUOTA.format(0, 2), REFUSED, "QuotaExceeded"),
     (403, "Forbidden", f"{JOB} is forbidden: failed quota: team: must specify memory", REFUSED, "QuotaExceeded"),
-    (403, "Forbidden", f"{JOB} is forbidden: status unknown for quota: team, resources: pods", LATER, "ClusterBusy"),
-    (403, "Forbidden", f"{JOB} is forbidden: not yet ready to handle request", LATER, "ClusterBusy"),
+    (
+        403,
+        "Forbidden",
+        f"{JOB} is forbidden: status unknown for quota: team, resources: cpu",
+        LATER,
+        "ClusterNotReady",
+    ),
+    (403, "Forbidden", f"{JOB} is forbidden: not yet ready to handle request", LATER, "ClusterNotReady"),
     (403, "Forbidden", f"{JOB} is forbidden: maximum cpu usage per Pod is 1", REFUSED, "LimitExceeded"),
     (403, "Forbidden", TERMINATING, REFUSED, "NamespaceTerminating"),
     (403, "Forbidden", NO_CRD, LATER, "KindGone"),
@@ -154,21 +160,45 @@ def test_an_answer_that_was_cut_says_nothing(method: str) -> None:
     assert said.reason == "Unauthorized"
 
 
+ROLE = "(the Role in docs/deploy/role.yaml has all that is needed)"
+PROXY = "(ask the administrator what is in between: a proxy, a firewall, a login page)"
+SHORTEN = "(shorten its command, its variables and its code; larger things belong into an image or a volume)"
 SENTENCES = {
-    RIGHT: "this server may not create jobs in namespace ns (the Role in docs/deploy/role.yaml has all that is needed)",
-    f"{RIGHT}: RBAC: role not found": "this server may not create jobs in namespace ns (the Role in docs/deploy/"
-    "role.yaml has all that is needed)",
-    POLICY: "the cluster refuses it: the policy 'night' of the cluster denies it: only at night",
-    'admission webhook "a.b" denied the request without explanation': "the cluster refuses it: the policy 'a.b' of the"
-    " cluster denies it: without explanation",
-    TERMINATING: "its namespace is being deleted, nothing new can be made there (choose another meta.namespace)",
-    QUOTA.format(1, 3): "the quota 'team' of the namespace is used up (cpu: 1 of 3 used, it asks for 3)",
+    (403, RIGHT): f"this server may not create jobs in namespace ns {ROLE}",
+    (403, f"{RIGHT}: RBAC: role not found"): f"this server may not create jobs in namespace ns {ROLE}",
+    (403, POLICY): "the cluster refuses it: the policy 'night' of the cluster denies it: only at night",
+    (400, 'admission webhook "a.b" denied the request without explanation'): (
+        "the cluster refuses it: the policy 'a.b' of the cluster denies it: without explanation"
+    ),
+    (403, TERMINATING): "its namespace is being deleted, nothing new can be made there (choose another meta.namespace)",
+    (403, QUOTA.format(1, 3)): "the quota 'team' of the namespace is used up (cpu: 1 of 3 used, it asks for 3)",
+    (403, f"{JOB} is forbidden: not yet ready to handle request"): (
+        "the cluster is not ready for it yet (not yet ready to handle request)"
+    ),
+    (404, 'namespaces "ns" not found'): (
+        'the cluster does not have its namespace (namespaces "ns" not found) (an administrator has to make it)'
+    ),
+    (409, MODIFIED): "somebody else changed it at the same moment (409)",
+    (413, "Request entity too large: limit is 3145728"): (
+        f"the cluster refuses it: it is too large (Request entity too large: limit is 3145728) {SHORTEN}"
+    ),
+    (422, 'TFJob.kubeflow.org "j" is invalid: spec.x: Invalid value: 9: too many'): (
+        "the cluster refuses it: spec.x: Invalid value: 9: too many"
+    ),
 }
 
 
-@pytest.mark.parametrize("message", SENTENCES)
-def test_what_a_person_reads(message: str) -> None:
-    assert str(meaning(ApiError(403, "Forbidden", message), "POST")) == SENTENCES[message]
+@pytest.mark.parametrize(("status", "message"), SENTENCES)
+def test_what_a_person_reads(status: int, message: str) -> None:
+    assert str(meaning(ApiError(status, "Given", message), "POST")) == SENTENCES[status, message]
+
+
+@pytest.mark.parametrize(
+    ("body", "told"), [(PAGE, "503 no healthy upstream"), ("", "without a word"), ("no\n backend", "no backend")]
+)
+def test_what_answers_in_place_of_the_cluster_is_told(body: str, told: str) -> None:
+    said = meaning(ApiError(404, "", body), "POST")
+    assert str(said) == f"something else answers in place of the cluster (404: {told}) {PROXY}"
 
 
 @pytest.mark.parametrize("script", [error(409, "Conflict", MODIFIED), plain(404), plain(404, "default backend - 404")])

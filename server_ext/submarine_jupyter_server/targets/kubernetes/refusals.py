@@ -16,13 +16,13 @@ from submarine_jupyter.errors import InvalidSpec, NotFound, SubmarineError, Targ
 from .cluster import ApiError, BadCredentials, Unreachable
 from .reasons.creation import refusal
 from .reasons.telling import telling
-from .reasons.trouble import Rank, cut
+from .reasons.trouble import Rank
 
 _ROOM = 400  # characters of the words of others
 _ROLE = "the Role in docs/deploy/role.yaml has all that is needed"
 _PROXY = "ask the administrator what is in between: a proxy, a firewall, a login page"
 _TOO_LARGE = "shorten its command, its variables and its code; larger things belong into an image or a volume"
-_RENEW = "renew them in the kubeconfig; it is read again by itself"
+_RENEW = "renew them, in the kubeconfig or for the pod; they are read again by themselves"
 
 
 class Verdict(Enum):
@@ -64,6 +64,8 @@ _RIGHT = r'cannot (?P<verb>\w+) resource "(?P<what>[\w/.-]+)"(?:[^:]*? in the na
 _DENIED = r"denied (the )?request"
 _NOT_YET = "not yet ready to handle|status unknown for quota|error enforcing limit ranges"
 _NO_KIND = r"\A404 page not found\s*\Z|could not find the requested resource"
+_TAG = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL)
+_FORBIDDEN = re.compile(r'\A[\w.]+ "[^"]{0,253}" is forbidden: ')
 _NO_UID = r"(?i)\buid in (the )?precondition"
 GONE, TAKEN, REFUSED, LATER, UNKNOWN = Verdict
 
@@ -77,7 +79,7 @@ TABLE = (
     Row("403",     _RIGHT,                      "",                 True,     REFUSED,  "NoPermission"),
     Row("403|405", "definition is terminating", "",                 True,     LATER,    "KindGone"),
     Row("403",     "being terminated",          "",                 True,     REFUSED,  "NamespaceTerminating"),
-    Row("403",     _NOT_YET,                    "",                 True,     LATER,    "ClusterBusy"),
+    Row("403",     _NOT_YET,                    "",                 True,     LATER,    "ClusterNotReady"),
     Row("403",     "exceeded quota",            "",                 True,     LATER,    "QuotaExceeded"),
     Row("403",     "",                          "",                 True,     REFUSED,  "Denied"),
     Row("404",     r'\Anamespaces "',           "POST",             True,     REFUSED,  "NoNamespace"),
@@ -136,7 +138,7 @@ def _words(error: ApiError | Unreachable, reason: str) -> tuple[str, str | None]
         return f"this server's credentials for the cluster cannot be used: {error}", _RENEW
     if isinstance(error, Unreachable):
         return f"the cluster does not answer: {error}", None
-    text = telling(error.message, _ROOM)
+    text = _said(error.message)
     match reason:
         case "Unauthorized":
             return f"the cluster does not accept this server's credentials ({error.status})", _RENEW
@@ -148,22 +150,30 @@ def _words(error: ApiError | Unreachable, reason: str) -> tuple[str, str | None]
         case "NamespaceTerminating":
             return "its namespace is being deleted, nothing new can be made there", "choose another meta.namespace"
         case "NoNamespace":
-            return f"the cluster has no such namespace: {text}", "an administrator has to make it"
+            return f"the cluster does not have its namespace ({text})", "an administrator has to make it"
         case "KindGone":
-            return "the cluster does not have this kind of object any more", None
+            return "the cluster does not have the kind of object that it is made as any more", None
         case "Conflict":
-            return "somebody else changed it at the same moment (409)", None
+            return f"somebody else changed it at the same moment ({error.status})", None
         case "ClusterBusy":
-            return f"the cluster has too much to do now ({error.status}): {text}", None
+            return f"the cluster has too much to do now ({error.status}: {text})", None
+        case "ClusterNotReady":
+            return f"the cluster is not ready for it yet ({text})", None
         case "TooLarge":
             return f"the cluster refuses it: it is too large ({text})", _TOO_LARGE
         case "Invalid":
             return f"the cluster refuses it: {text}", None
         case "NotAllowed":
-            return f"the cluster does not allow such a request ({error.status}): {text}", _PROXY
+            return f"the cluster does not allow such a request ({error.status}: {text})", _PROXY
         case "NotTheCluster":
-            return f"what answers in place of the cluster says {error.status}: {cut(error.message, 120)}", _PROXY
+            return f"something else answers in place of the cluster ({error.status}: {text})", _PROXY
     return f"the cluster answers {error.status}: {text}", None
+
+
+def _said(message: str) -> str:
+    """Return what an answer says, without what everybody knows: its object, the tags of a page."""
+    said = _TAG.sub(" ", message[:2000]) if message.lstrip().startswith("<") else _FORBIDDEN.sub("", message)
+    return telling(said, _ROOM) or "without a word"
 
 
 def no_right(text: str) -> str | None:
