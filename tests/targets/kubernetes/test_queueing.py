@@ -269,3 +269,12 @@ def test_what_gave_way_was_not_started_again(code: int | None) -> None:
         assert (found.reason, found.message, found.notes) == (None, None, ())
         replica = next(item for item in found.replicas if item.name == "worker-0")
         assert (replica.status, replica.restarts) == (status, 0)
+
+
+def test_a_gang_that_is_started_again_goes_on_running() -> None:
+    before = Recording.load("crash.jobset").seen()
+    assert before.own is not None
+    again = (Condition("RestartingJobSet", True, "DefaultFailurePolicy", "first failed job: worker-0", NOW),)
+    own = replace(before.own, conditions=again, finished_ms=None)
+    found = observe(replace(before, own=own, pods=(), events=()), kind=KINDS["jobset"], now_ms=NOW)
+    assert found.status == "Running"
