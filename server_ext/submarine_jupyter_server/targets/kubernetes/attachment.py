@@ -11,31 +11,21 @@ import logging
 import random
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from submarine_jupyter.errors import SubmarineError, TargetRefused, TargetUnavailable
 from submarine_jupyter_server.targets.base import Doubt, Known, Made, Recall, Sink
 
 from . import access
-from .absence import Absences
-from .belongings import Belongings, Signature
-from .calls import Calls
-from .capacity import Capacity
+from .belongings import Signature
 from .cluster import ApiError, Cluster, Unreachable
-from .deadlines import Deadlines
 from .discovery import discover, kueue_version
-from .endings import Endings
+from .link import Link, build
 from .logs.collector import PodLogs
-from .loss import Losses
 from .manifests import KINDS
-from .observing import Observer
-from .orders import Orders
-from .places import Places
-from .records import Records
 from .settings import KubernetesSettings
 from .tracked import Tracked
-from .watches import Watches
 
 log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.5
@@ -44,24 +34,6 @@ _LONGEST_PAUSE_S = 30.0
 _KINDS_AGE_S, _MISSING_AGE_S = 60.0, 10.0
 # In a namespace that cannot be seen nothing begins, so nothing would ask whether it can be seen by now.
 _BLIND_AGE_S = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """Everything that works on one cluster."""
-
-    cluster: Cluster
-    watches: Watches
-    orders: Orders
-    observer: Observer
-    capacity: Capacity
-    logs: PodLogs
-    losses: Losses
-    deadlines: Deadlines
-    endings: Endings
-    records: Records
-    recall: Recall
-    places: Places
 
 
 class Attachment:
@@ -240,7 +212,10 @@ class Attachment:
                 log.warning("Target %s: %s", settings.name, sentence)
             self.served = self._usable(served)
             queues = await kueue_version(cluster)
-            link = self._build(cluster, sink, recall)
+            link = build(
+                cluster, settings, self._signature, self.options, self.served,
+                runs=self._runs, log_cap=self._log_cap, sink=sink, recall=recall, touched=self._touched,
+            )  # fmt: skip
             for item in made:
                 link.watches.claim(link.watches.belongings.tracked(item.experiment_id), item)
             self._follow(link, served, queues)
@@ -248,25 +223,6 @@ class Attachment:
         except BaseException:
             await cluster.close()
             raise
-
-    def _build(self, cluster: Cluster, sink: Sink, recall: Recall) -> Link:
-        settings = self._settings
-        logs = PodLogs(
-            cluster, self._runs, cap_bytes=self._log_cap, mode=settings.log_collection, limit=settings.log_streams
-        )
-        watches = Watches(cluster, Belongings(self._signature), touched=self._touched, seen=logs.see, gone=logs.gone)
-        calls, absences = Calls(cluster), Absences(cluster)
-        records = Records(calls, watches.merge, self.options, self._signature)
-        endings = Endings(calls, logs, watches.gone, records)
-        orders = Orders(calls, watches, endings, records, self.options, self.served)
-        observer = Observer(sink, logs, recall, endings.clean, absences.doomed)
-        losses = Losses(calls, absences, watches, observer, logs, recall)
-        deadlines = Deadlines(calls)
-        capacity = Capacity(cluster, self.namespaces, self.served)
-        places = Places(cluster, watches.experiments, self._touched)
-        return Link(
-            cluster, watches, orders, observer, capacity, logs, losses, deadlines, endings, records, recall, places
-        )
 
     def _touched(self, tracked: Tracked) -> None:
         link = self._link

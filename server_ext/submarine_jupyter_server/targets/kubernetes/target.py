@@ -23,10 +23,11 @@ from submarine_jupyter_server.targets.base import (
     Sink,
 )
 
-from .attachment import Attachment, Link
+from .attachment import Attachment
 from .belongings import Signature
 from .cluster import ApiError, Unreachable
 from .endings import left_of
+from .link import Link
 from .manifests import check, refuse
 from .manifests.metadata import GENERATION
 from .manifests.record import record

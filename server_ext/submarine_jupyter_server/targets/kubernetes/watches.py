@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from submarine_jupyter_server.targets.base import Launch, Made, ObjectRef
+from submarine_jupyter_server.targets.base import EXPERIMENT_ID, Launch, Made, ObjectRef
 
 from . import projection
 from .belongings import Belongings
@@ -198,7 +198,7 @@ class Watches:
     def unreadable(self) -> set[str]:
         """Return the experiments with an object that cannot be read."""
         names = [name for reflector in self._reflectors.values() for name in reflector.health.quarantined]
-        return {found[0] for name in names if (found := projection.EXPERIMENT.match(name))}
+        return {found[0] for name in names if (found := EXPERIMENT_ID.match(name))}
 
     def _add(self, namespace: str, path: str, project: Any, changed: Any) -> None:
         if path not in self._reflectors:
@@ -292,7 +292,7 @@ class Watches:
                 self._come(tracked, more)
 
     def _event(self, path: str, key: str, old: EventView | None, new: EventView | None) -> None:
-        found = projection.EXPERIMENT.match(new.object_name) if new else None
+        found = EXPERIMENT_ID.match(new.object_name) if new else None
         tracked = self.experiments.get(found[0]) if found else None
         # Events go after an hour, what they said stays true of what still waits.
         if tracked is not None and new is not None:
@@ -323,4 +323,4 @@ def _needed(namespace: str) -> tuple[str, str]:
 
 def _our_event(raw: Json) -> EventView | None:
     view = projection.event(raw)
-    return view if projection.EXPERIMENT.match(view.object_name) else None
+    return view if EXPERIMENT_ID.match(view.object_name) else None
