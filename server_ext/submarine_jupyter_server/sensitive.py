@@ -33,9 +33,13 @@ _ABOUT = frozenset("file path dir folder name type mode method url uri host port
 _HARMLESS = re.compile(
     r"(?i)|[+-]?[0-9][0-9_.,:e+-]{0,15}|true|false|yes|no|on|off|none|null|auto|default|basic|digest|bearer|oauth2?|oidc"
 )
+# Written at the end of another word: DBPASS, PGPASS.
+_GLUED = re.compile(r"(?!bypass|compass|encompass|trespass|surpass)[a-z]{2,20}(?:pass|pwd)")
+# A password may have signs that an address should not; what begins like a port and a path is one.
 _USERINFO = re.compile(
-    r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]{0,31}://[^\s/?#@:'\"]{0,256}):([^\s/?#@'\"]{1,512})@"
+    r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]{0,31}://[^\s/?#@:'\"]{0,256}):((?![0-9]{1,5}[/?#])[^\s@'\"]{1,512})@"
 )
+_BARE_TOKEN = re.compile(r"(?<![A-Za-z0-9+.-])(https?://)[A-Za-z0-9_-]{20,512}@")
 # Something of this is in each value that is known by itself; most values have nothing of it.
 _SIGN = re.compile(r"[_.:=\"-]|AKIA|ASIA|AIza|(?i:bearer|basic|token)\s")
 _TOKEN = re.compile(
@@ -64,7 +68,8 @@ def is_secret(name: str, value: str) -> bool:
 def hide(text: str) -> str:
     """Return a text in which each credential is ``******``: passwords of addresses, known tokens, private keys, and
     the values of options and variables that are named as secrets."""
-    text = _USERINFO.sub(rf"\1:{MASK}@", _PEM.sub(MASK, _TOKEN.sub(MASK, text)))
+    text = _BARE_TOKEN.sub(rf"\1{MASK}@", _PEM.sub(MASK, _TOKEN.sub(MASK, text)))
+    text = _USERINFO.sub(rf"\1:{MASK}@", text)
     return _ASSIGNMENT.sub(_hidden, _LONG_OPTION.sub(_hidden, text))
 
 
@@ -79,8 +84,7 @@ def _hidden(match: re.Match[str]) -> str:
 def _is_secret_value(value: str) -> bool:
     if _SIGN.search(value) is None:
         return False
-    found = _TOKEN.search(value) or _USERINFO.search(value) or _PEM.search(value) or _WHOLE.search(value)
-    return found is not None
+    return any(sign.search(value) for sign in (_TOKEN, _USERINFO, _BARE_TOKEN, _PEM, _WHOLE))
 
 
 def _is_secret_name(name: str, value: str) -> bool:
@@ -94,4 +98,4 @@ def _is_secret_name(name: str, value: str) -> bool:
     if _HARMLESS.fullmatch(value) or _DATA & set(words):
         return False
     key = words[-1] == "key" or any(one in _KEYS and two == "key" for one, two in pairwise(words))
-    return key or bool(_WORDS & set(words))
+    return key or bool(_WORDS & set(words)) or any(map(_GLUED.fullmatch, words))

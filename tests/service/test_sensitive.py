@@ -14,6 +14,7 @@ SECRET_NAMES = """
     SESSION_COOKIE BEARER AUTHORIZATION SLACK_WEBHOOK AZURE_SAS CREDS SIGNING_KEY_PEM DSN SENTRY_DSN KEYFILE_JSON
     AWS_SECRET_ACCESS_KEY SSH_KEY ENCRYPTION_KEY apiToken githubToken clientSecret DB_PASSWD KEY BASIC_AUTH NPM_AUTH
     OPENAI_API_KEY_2 PRIVATE_KEY_1 JWT SESSION_KEY TOKEN_PROD WEBHOOK_URL GOOGLE_APPLICATION_CREDENTIALS
+    DB_PASS DBPASS PGPASS dbPwd
 """.split()  # noqa: SIM905
 # Built from parts, so that no scanner takes this file for a leak.
 SECRET_VALUES = [
@@ -21,6 +22,8 @@ SECRET_VALUES = [
     "redis://:pw@host:6379/0",
     "https://me:" + CANARY + "@host/x?y=1",
     "mongodb+srv://u:p%40w@cluster.example",
+    "postgres://u:p/w#x?@host/db",
+    "https://" + "a1B2" * 5 + "@github.example/a/b.git",
     "hf_" + "aB3" * 11,
     "ghp_" + "a1B2" * 9,
     "github_pat_" + "a1B2_" * 8,
@@ -59,6 +62,7 @@ ORDINARY = {
     "PASS": "2",
     "BYPASS": "cache",
     "COMPASS": "north",
+    "ENDPOINT": "http://host:8080/a@b",
     "PASSENGER": "x",
     "PATH": "/usr/bin:/bin",
     "PATTERN": "*.png",
