@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from submarine_jupyter_server.targets.base import Launch
-from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, Json, launch_of, owned, render
+from submarine_jupyter_server.targets.base import Launch, ObjectRef
+from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, Json, owned, render
 from submarine_jupyter_server.targets.kubernetes.manifests.metadata import SPEC, unpack
+from submarine_jupyter_server.targets.kubernetes.manifests.record import record
 
 HERE = Path(__file__).parent
 DOCUMENT = Path(__file__).parents[3] / "models" / "golden" / "post.request.json"
@@ -150,7 +151,8 @@ def test_the_first_object_is_the_record_and_owns_the_rest(
 ) -> None:
     launch = launch_of_spec(BODIES[case], attempt=3, generation=7)
     first, *rest = objects(case, kind, launch)
-    kept = launch_of(first)
+    ref = ObjectRef(first["kind"], "default", first["metadata"]["name"], "")
+    kept = record(first["metadata"]["annotations"], ref, launch.experiment_id)
     assert (kept.experiment_id, kept.uid, kept.owner, kept.name) == (
         launch.experiment_id,
         launch.uid,
@@ -169,5 +171,6 @@ def test_the_first_object_is_the_record_and_owns_the_rest(
         assert (reference["kind"], reference["name"]) == (first["kind"], first["metadata"]["name"])
         # Kueue would take a controller's children for its own workload.
         assert "controller" not in reference
-    with pytest.raises(ValueError, match="not the record"):
-        launch_of(rest[0] if rest else {"metadata": {}})
+    for item in rest:
+        with pytest.raises(ValueError, match="the record has no"):
+            record(item["metadata"]["annotations"], ref, launch.experiment_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import copy
 import gzip
 import json
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter_server.targets.base import Launch, ObjectRef
-from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, launch_of, render
+from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, render
 from submarine_jupyter_server.targets.kubernetes.manifests.metadata import (
     ACCEPTED,
     ATTEMPT,
@@ -37,18 +36,6 @@ BODY: dict[str, Any] = {
 }
 
 
-def test_a_launch_is_found_again_without_secrets_and_without_the_text_of_its_code(
-    launch_of_spec: Callable[..., Launch],
-) -> None:
-    launch = launch_of_spec(BODY, owner="Änn <ann@example.org>", attempt=2, generation=5)
-    found = launch_of(render(launch, kind="indexed_jobs", namespace="space", options=ClusterOptions())[0])
-    assert (found.owner, found.name, found.attempt, found.generation) == (launch.owner, BODY["meta"]["name"], 2, 5)
-    assert found.spec.meta.env_vars == {"A_KEY": "******"}
-    assert found.spec.code is not None
-    assert found.spec.code.files == {"a.py": ""}
-    assert found.spec.spec == launch.spec.spec
-
-
 def encoded(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
@@ -66,12 +53,9 @@ SPOILED: dict[str, Callable[[], str]] = {
 
 
 @pytest.mark.parametrize("how", SPOILED)
-def test_a_spoiled_record_is_a_value_error(how: str, launch_of_spec: Callable[..., Launch]) -> None:
-    launch = launch_of_spec(BODY)
-    found = copy.deepcopy(render(launch, kind="indexed_jobs", namespace="space", options=ClusterOptions())[0])
-    found["metadata"]["annotations"][SPEC] = SPOILED[how]()
+def test_a_spoiled_record_is_a_value_error(how: str, notes: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="record") as caught:
-        launch_of(found)
+        record(notes | {SPEC: SPOILED[how]()}, REF, ID)
     assert not isinstance(caught.value, InvalidSpec)
 
 
@@ -106,6 +90,8 @@ def test_a_record_agrees_with_its_object(notes: dict[str, str]) -> None:
     found = record(notes, REF, ID)
     assert (found.experiment_id, found.owner, found.attempt, found.generation) == (ID, "Änn", 2, 1)
     assert found.spec.meta.env_vars == {"A_KEY": "******"}
+    assert found.spec.code is not None
+    assert found.spec.code.files == {"a.py": ""}
 
 
 @pytest.mark.parametrize("kind", KINDS)

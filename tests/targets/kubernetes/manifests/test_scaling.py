@@ -18,10 +18,9 @@ from submarine_jupyter_server.targets.kubernetes.manifests import (
     Patch,
     changes,
     check,
-    launch_of,
     render,
 )
-from submarine_jupyter_server.targets.kubernetes.manifests.metadata import RECORD, SPEC
+from submarine_jupyter_server.targets.kubernetes.manifests.metadata import RECORD, SPEC, unpack
 
 LaunchOf = Callable[..., Launch]
 SPACE: dict[str, Any] = {"namespace": "space", "options": ClusterOptions()}
@@ -62,7 +61,8 @@ def scaled(old: Json, new: Json, kind: str, make: LaunchOf) -> list[Patch]:
         objects[key] = merged(objects[key], patch.body)
     # Patched, they are what would have been made at once; the record says so too.
     assert list(objects.values()) == render(other, kind=kind, **SPACE)
-    assert launch_of(next(iter(objects.values()))).spec.wire() == other.spec.wire()
+    notes = next(iter(objects.values()))["metadata"]["annotations"]
+    assert unpack(notes[SPEC]) == other.spec.wire()
     return patches
 
 

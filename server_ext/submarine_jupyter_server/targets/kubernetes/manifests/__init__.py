@@ -10,9 +10,8 @@ for what has ended. ``refuse`` says before any of that what can never run. What 
 from .draft import ClusterOptions, Json, Kind
 from .kinds import KINDS, choose, refuse, render
 from .lifetime import time_to_live
-from .metadata import launch_of
 from .owned import is_same, owned
-from .scaling import Patch, changes, check, scale
+from .scaling import Patch, changes, check
 
 __all__ = [
     "KINDS",
@@ -24,10 +23,8 @@ __all__ = [
     "check",
     "choose",
     "is_same",
-    "launch_of",
     "owned",
     "refuse",
     "render",
-    "scale",
     "time_to_live",
 ]

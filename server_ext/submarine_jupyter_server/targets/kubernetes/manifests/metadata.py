@@ -10,11 +10,6 @@ import base64
 import gzip
 import json
 import zlib
-from collections.abc import Mapping
-
-from submarine_jupyter.errors import InvalidSpec
-from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.targets.base import Launch
 
 from .draft import Draft, Json
 
@@ -84,29 +79,6 @@ def in_queue(draft: Draft, metadata: Json) -> Json:
     if draft.runtime.queue:
         metadata["labels"][QUEUE_LABEL] = draft.runtime.queue
     return metadata
-
-
-def launch_of(found: Mapping[str, Json]) -> Launch:
-    """Return the launch recorded on an experiment's own object; secret values are masked, the code has no text.
-
-    Raises ValueError if it is not such an object, or was changed by someone.
-    """
-    try:
-        notes, names = found["metadata"]["annotations"], found["metadata"]["labels"]
-        return Launch(
-            experiment_id=names[EXPERIMENT_LABEL],
-            uid=notes[UID],
-            owner=notes[OWNER],
-            name=notes[NAME],
-            spec=ExperimentSpec.parse(unpack(notes[SPEC])),
-            attempt=int(notes[ATTEMPT]),
-            generation=int(notes[GENERATION]),
-            accepted_ms=int(notes[ACCEPTED]),
-        )
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"is not the record of an experiment: {error}") from None
-    except InvalidSpec as error:
-        raise ValueError(f"the recorded spec is not valid: {error}") from None
 
 
 def pack(masked: Json) -> str:

@@ -87,23 +87,6 @@ def _changeable(item: Json) -> Json:
     return body
 
 
-def scale(old: Launch, new: Launch, *, kind: str, namespace: str, options: ClusterOptions) -> list[Patch]:
-    """Return the patches, in order, that make ``old``, which runs, ``new``; both are of one attempt.
-
-    Replicas that start later know the new number, those that run do not. Raises InvalidSpec if ``new`` could not run at
-    all, and Conflict, which says what is possible, if it cannot be reached without starting all again.
-    """
-    after = render(new, kind=kind, namespace=namespace, options=options)
-    before = {_identity(item): item for item in render(old, kind=kind, namespace=namespace, options=options)}
-    _refuse(Draft.of(old, namespace, options), Draft.of(new, namespace, options), kind)
-    if before.keys() != {_identity(item) for item in after}:
-        raise Conflict("this number of workers needs other objects than there are", hint=_ADVICE)
-    own, *rest = [(before[_identity(item)], item) for item in after]
-    # What new replicas read comes before the order to start them, and the record that all is done at the end.
-    rest.sort(key=lambda pair: pair[0]["kind"] != "ConfigMap")
-    return [_patch(one, other) for one, other in [*rest, own] if one != other]
-
-
 def _refuse(old: Draft, new: Draft, kind: str) -> None:
     changed = [path for path in _differences(old.masked, new.masked) if path[:2] not in (*_SHOWN, _IGNORED)]
     others = [".".join(path) for path in changed if path != _WORKERS and "resourceMap" not in path]
@@ -126,17 +109,6 @@ def _refuse_others(old: Json, new: Json) -> None:
         if old.get("immutable") or not any(path[: len(start)] == start for start in may_change):
             what = "secret values" if old["kind"] == "Secret" else "what replicas that run were given"
             raise Conflict(f"{what} cannot change", hint=_ADVICE)
-
-
-def _patch(old: Json, new: Json) -> Patch:
-    _refuse_others(old, new)
-    body: Json = {}
-    for path in _differences(old, new):
-        part, value = body, new
-        for key in path[:-1]:
-            part, value = part.setdefault(key, {}), value[key]
-        part[path[-1]] = value.get(path[-1])
-    return Patch(old["apiVersion"], old["kind"], old["metadata"]["name"], body)
 
 
 def _identity(item: Json) -> tuple[str, str]:
