@@ -108,6 +108,8 @@ class Case:
 
 
 LEFT = r"somebody deleted the {} [\w-]+ and left its pods: worker-0, worker-1 run on. .*kubectl delete -n [\w-]+ {}/.*"
+KIND = "an administrator removed {0} from the cluster, and all {0}s with it"
+MASTER, REPLICA = {"master": 1}, {"kind": "master-0"}
 INSTEAD = r"somebody put another TFJob in the place of [\w-]+, which is left alone"
 NOT_KNOWN = (
     r"the TFJob [\w-]+ went from the cluster while this server was away: whether it had ended, and who removed .*"
@@ -171,9 +173,9 @@ def wait_logs_ended(server: ClusterServer, experiment_id: str) -> None:
         assert any(line == "event: end" for line in stream.iter_lines())
 
 
-def gaps(server: ClusterServer, experiment_id: str) -> str | None:
+def gaps(server: ClusterServer, experiment_id: str, replica: str) -> str | None:
     """Return the places where bytes of a log are missing."""
-    answer = server.http.get(f"{server.url}/logs/{experiment_id}", params={"format": "raw", "replica": "worker-0"})
+    answer = server.http.get(f"{server.url}/logs/{experiment_id}", params={"format": "raw", "replica": replica})
     answer.raise_for_status()
     found: str | None = answer.headers.get("Submarine-Log-Gaps")
     return found
@@ -190,6 +192,36 @@ def allow_everywhere(annex: Annex, namespace: str) -> None:
     annex.make(f"{RBAC}/clusterrolebindings", binding)
 
 
+@dataclass
+class Removal:
+    """Removes kinds of the Training Operator from the cluster, if nobody else uses it."""
+
+    cluster: Cluster
+    removed: list[Json]
+
+    def remove(self, plural: str) -> None:
+        path = f"{DEFINITIONS}/{plural}.kubeflow.org"
+        self.removed.append(self.cluster.api.get(path))
+        self.cluster.api.delete(path)
+        wait("the kind to be gone", lambda: self.cluster.api.http.get(path).status_code == 404)
+
+    def undo(self) -> None:
+        for found in self.removed:
+            body = {key: found[key] for key in ("apiVersion", "kind", "spec")}
+            self.cluster.api.create(DEFINITIONS, body | {"metadata": {"name": found["metadata"]["name"]}})
+        self.cluster.kill("training-operator")
+        self.cluster.start("training-operator")
+
+
+@pytest.fixture(scope="module")
+def removal(cluster: Cluster) -> Iterator[Removal | None]:
+    """Kinds that are removed are there again in the end; None where others may use the cluster."""
+    made = None if lifecycle.given() else Removal(cluster, [])
+    yield made
+    if made is not None:
+        made.undo()
+
+
 @pytest.fixture
 def absent(fake: ClusterServer) -> ClusterServer:
     """A server with a target for JobSets too; it is not started yet."""
@@ -197,22 +229,35 @@ def absent(fake: ClusterServer) -> ClusterServer:
     return fake
 
 
-def test_a_cause_is_told_live(own_cluster: Cluster, absent: ClusterServer, annex: Annex) -> None:
+@pytest.mark.timeout(240)
+def test_a_cause_is_told_live(
+    own_cluster: Cluster, absent: ClusterServer, annex: Annex, removal: Removal | None
+) -> None:
     other = annex.namespace("kwok", account_in=absent.namespace)
     absent.with_options(namespaces=[absent.namespace, other]).ready()
     stages = {name: staged(own_cluster, absent, case) for name, case in CASES.items()}
-    in_other = staged(own_cluster, absent, CASES["person"], namespace=other)
-    for stage in (in_other, *stages.values()):
+    expected = {name: case.live for name, case in CASES.items()}
+    stages["namespace"] = staged(own_cluster, absent, CASES["person"], namespace=other)
+    expected["namespace"] = ("NamespaceDeleted", f"somebody deleted the namespace '{other}', and all in it")
+    if removal is not None:
+        stages["kind"] = Stage(own_cluster.api, absent.namespace, absent.submit(spec("XGBoost", MASTER, env=NEVER)))
+        expected["kind"] = ("KindRemoved", KIND.format("XGBoostJob"))
+    for stage in stages.values():
         absent.status(stage.experiment_id, "Running")
     own_cluster.api.delete(f"/api/v1/namespaces/{other}")
+    if removal is not None:
+        removal.remove("xgboostjobs")
     for name, case in CASES.items():
         case.act(stages[name])
-    found = [wrong(absent, stages[name], case.live) for name, case in CASES.items()]
-    found.append(
-        wrong(absent, in_other, ("NamespaceDeleted", f"somebody deleted the namespace '{other}', and all in it"))
-    )
+    if removal is not None:
+        # What is submitted before that is noticed becomes something else; nothing is in trouble for what is not there.
+        for experiment_id in [absent.submit(spec("XGBoost", MASTER, env=NEVER)) for _ in range(2)]:
+            absent.status(experiment_id, "Running")
+        streams = absent.target()["health"]["streams"]
+        assert not [stream for stream in streams if "xgboostjobs" in stream["path"] and stream["trouble"]]
+    found = [wrong(absent, stages[name], expected[name]) for name in stages]
     assert not any(found), "\n".join(filter(None, found))
-    for stage in (in_other, *stages.values()):
+    for stage in stages.values():
         wait_logs_ended(absent, stage.experiment_id)
     orphaned = stages["orphan"]
     assert {pod["status"]["phase"] for pod in orphaned.pods()} == {"Running"}
@@ -220,77 +265,35 @@ def test_a_cause_is_told_live(own_cluster: Cluster, absent: ClusterServer, annex
     assert len(orphaned.pods()) == 2
 
 
+@pytest.mark.timeout(240)
 def test_a_cause_is_told_that_came_while_no_server_ran(
-    own_cluster: Cluster, absent: ClusterServer, annex: Annex
+    own_cluster: Cluster, absent: ClusterServer, annex: Annex, removal: Removal | None
 ) -> None:
     other = annex.namespace("kwok")
     allow_everywhere(annex, absent.namespace)
     absent.with_options(namespaces=[absent.namespace, other]).ready()
     stages = {name: staged(own_cluster, absent, case) for name, case in CASES.items()}
-    in_other = staged(own_cluster, absent, CASES["person"], namespace=other)
-    for stage in (in_other, *stages.values()):
+    expected = {name: case.away for name, case in CASES.items()}
+    stages["namespace"] = staged(own_cluster, absent, CASES["person"], namespace=other)
+    expected["namespace"] = ("NamespaceDeleted", f"somebody deleted the namespace '{other}', and all in it{AWAY}")
+    if removal is not None:
+        stages["kind"] = Stage(own_cluster.api, absent.namespace, absent.submit(spec("PyTorch", MASTER, env=NEVER)))
+        expected["kind"] = ("KindRemoved", KIND.format("PyTorchJob") + AWAY)
+    for stage in stages.values():
         absent.status(stage.experiment_id, "Running")
     absent.kill()
     own_cluster.api.delete(f"/api/v1/namespaces/{other}")
+    if removal is not None:
+        removal.remove("pytorchjobs")
     for name, case in CASES.items():
         case.act(stages[name])
-    in_other.wait_gone()
+    stages["namespace"].wait_gone()
     absent.ready()
-    found = [wrong(absent, stages[name], case.away) for name, case in CASES.items()]
-    message = f"somebody deleted the namespace '{other}', and all in it{AWAY}"
-    found.append(wrong(absent, in_other, ("NamespaceDeleted", message)))
+    found = [wrong(absent, stages[name], expected[name]) for name in stages]
     assert not any(found), "\n".join(filter(None, found))
-    for stage in (in_other, *stages.values()):
+    for name, stage in stages.items():
         wait_logs_ended(absent, stage.experiment_id)
-    for name, case in CASES.items():
-        if case.away[0] != "Succeeded":
-            assert gaps(absent, stages[name].experiment_id), name
-
-
-@pytest.fixture
-def removable(own_cluster: Cluster) -> Iterator[Callable[[str], None]]:
-    """Remove a kind from the cluster; in the end it is there again."""
-    if lifecycle.given():
-        pytest.skip("others may use this cluster: no kind of it is removed")
-    removed: list[Json] = []
-
-    def remove(plural: str) -> None:
-        path = f"{DEFINITIONS}/{plural}.kubeflow.org"
-        removed.append(own_cluster.api.get(path))
-        own_cluster.api.delete(path)
-        wait("the kind to be gone", lambda: own_cluster.api.http.get(path).status_code == 404)
-
-    yield remove
-    for found in removed:
-        body = {key: found[key] for key in ("apiVersion", "kind", "spec")}
-        own_cluster.api.create(DEFINITIONS, body | {"metadata": {"name": found["metadata"]["name"]}})
-    own_cluster.kill("training-operator")
-    own_cluster.start("training-operator")
-
-
-def test_a_kind_that_is_removed_takes_what_was_made_of_it(
-    own_cluster: Cluster, fake: ClusterServer, removable: Callable[[str], None]
-) -> None:
-    fake.ready()
-    live = fake.submit(spec("TensorFlow", {"worker": 1}, env=NEVER))
-    away = fake.submit(spec("PyTorch", {"master": 1}, env=NEVER))
-    for experiment_id in (live, away):
-        fake.status(experiment_id, "Running")
-    removable("tfjobs")
-    # What is submitted before that is noticed becomes something else; nothing is in trouble for what is not there.
-    for experiment_id in [fake.submit(spec("TensorFlow", {"worker": 1}, env=NEVER)) for _ in range(2)]:
-        fake.status(experiment_id, "Running")
-    fake.wait_ok(40)
-    sentence = "an administrator removed {0} from the cluster, and all {0}s with it"
-    found = fake.status(live, "Failed")["detail"]
-    assert (found["reason"], found["message"]) == ("KindRemoved", sentence.format("TFJob"))
-    assert fake.get(away)["status"] == "Running"
-    fake.kill()
-    removable("pytorchjobs")
-    fake.ready()
-    found = fake.status(away, "Failed")["detail"]
-    assert (found["reason"], found["message"]) == ("KindRemoved", sentence.format("PyTorchJob") + AWAY)
-    for experiment_id in (live, away):
-        wait_logs_ended(fake, experiment_id)
-    # What is new becomes something else.
-    fake.status(fake.submit(spec("TensorFlow", {"worker": 1}, env=NEVER)), "Running")
+        if expected[name][0] != "Succeeded":
+            assert gaps(absent, stage.experiment_id, REPLICA.get(name, "worker-0")), name
+    if removal is not None:  # what is new becomes something else
+        absent.status(absent.submit(spec("PyTorch", MASTER, env=NEVER)), "Running")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 
 from submarine_jupyter.errors import SubmarineError
 from submarine_jupyter_server.targets.base import Absence, ObjectRef, Observation, Recall
@@ -49,7 +48,7 @@ class Losses:
     def suspect(self, tracked: Tracked) -> None:
         """Inspect an experiment, if its object is missing that should be there."""
         key = tracked.experiment_id
-        if tracked.vanished and key not in self._tasks:
+        if tracked.vanished and key not in self._tasks and not _ended(tracked):
             self._tasks[key] = asyncio.create_task(self._confirm(tracked), name=f"loss of {key}")
 
     async def close(self) -> None:
@@ -120,28 +119,28 @@ class Losses:
 
     async def _is_told(self, tracked: Tracked, absence: Absence) -> bool:
         """Tell the service; return whether that is done, or can never be."""
-        last = _end(tracked, absence)
+        last = tracked.told or _last(tracked)
         if last is None:
             self._watches.forget(tracked)  # nobody can say what it was: whoever has its row decides
             return True
-        await self._logs.drain(tracked.experiment_id, last.attempt, DRAIN_S)
+        # Its last lines have been on their way since it was inspected first.
+        await self._logs.drain(tracked.experiment_id, last.attempt, DRAIN_S - APART_S)
         if not tracked.vanished:
             return True
         await self._logs.finish(tracked.experiment_id, last.attempt)
         try:
-            await self._observer.tell(tracked, last)
+            await self._observer.tell(tracked, stopped(last, absence.reason, absence.message))
         except SubmarineError as error:
             log.warning("The loss of %s cannot be stored now: %s", tracked.experiment_id, error)
             return False
         return True
 
 
-def _end(tracked: Tracked, absence: Absence) -> Observation | None:
-    """Return how it ended: by itself, if it had done so when it was seen last."""
-    if (seen := tracked.seen()) is None:
-        return None
-    if tracked.last is not None:
-        end = observed(tracked, replace(seen, own=tracked.last))
-        if end.status.final:
-            return end
-    return stopped(tracked.told or observed(tracked, seen), absence.reason, absence.message)
+def _last(tracked: Tracked) -> Observation | None:
+    """Return how it was at last, None where nobody can say that."""
+    return observed(tracked, seen) if (seen := tracked.seen()) is not None else tracked.told
+
+
+def _ended(tracked: Tracked) -> bool:
+    """Tell whether it had come to its end before it went: then that is told, as of what is there."""
+    return tracked.last is not None and (last := _last(tracked)) is not None and last.status.final

@@ -112,7 +112,7 @@ class Observer:
         try:
             if tracked.launch is None and tracked.own is not None:
                 await self._remember(tracked)
-            hidden = tracked.ending or tracked.own is None or tracked.over or tracked.settled
+            hidden = tracked.ending or tracked.view is None or tracked.over or tracked.settled
             seen = None if hidden else tracked.seen()
             if seen is not None and tracked.kind is not None:
                 await self._observe(tracked, seen)
@@ -212,7 +212,7 @@ def unended(tracked: Tracked, now: Observation) -> Observation:
 def _latest(tracked: Tracked, now: Observation) -> Observation:
     """Return how an experiment is by now, unless it is being ended."""
     seen = tracked.seen()
-    return observed(tracked, seen) if seen is not None and not tracked.ending and tracked.own is not None else now
+    return observed(tracked, seen) if seen is not None and not tracked.ending and tracked.view is not None else now
 
 
 def _due(now: Observation, cause: Absence | None) -> Observation:

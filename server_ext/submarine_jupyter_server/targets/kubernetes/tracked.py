@@ -60,6 +60,12 @@ class Tracked:
         return self.made.objects[0] if self.made is not None else None
 
     @property
+    def view(self) -> JobView | None:
+        """Return its own object as it is; as it was at last, if it had ended before it went."""
+        ended = self.last is not None and self.last.finished_ms is not None
+        return self.own or (self.last if ended else None)
+
+    @property
     def uids(self) -> frozenset[str]:
         """Return the uids of what was made for it, its own object's among them."""
         return frozenset(ref.uid for ref in self.made.objects) if self.made is not None else frozenset()
@@ -171,5 +177,5 @@ class Tracked:
         pods = (*self.past.values(), *self.pods.values())
         jobs = tuple(self.jobs.values())
         return Seen(
-            self.launch, self.own, jobs, pods, events, self.workload, self.place, self.unread, self.made.generation
+            self.launch, self.view, jobs, pods, events, self.workload, self.place, self.unread, self.made.generation
         )
