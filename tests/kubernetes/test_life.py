@@ -12,6 +12,7 @@ from tests.cluster.api import Api, wait
 from tests.cluster.cluster import Cluster
 from tests.kubernetes.server import ClusterServer, left, spec
 
+MERGE = {"Content-Type": "application/merge-patch+json"}
 NEVER = {"FAKE_EXIT_CODE": "never"}
 KINDS = {
     "tfjob": ("TensorFlow", {"ps": 1, "worker": 2}, "/apis/kubeflow.org/v1", "tfjobs"),
@@ -234,6 +235,10 @@ def test_a_lost_database_is_written_again_from_the_cluster(cluster: Cluster, fak
     after = [server.status(experiment_id, "Running") for experiment_id in ids]
     for one, other in zip(before, after, strict=True):
         assert (one["uid"], one["spec"]) == (other["uid"], other["spec"])
+        assert "written again from the cluster" in other["detail"]["notes"][0]
+        for change, status in (({"spec": {"Worker": {"replicas": 3}}}, 409), ({"meta": {"tags": ["kept"]}}, 200)):
+            answer = server.http.patch(f"{server.url}/{other['experimentId']}", json=change, headers=MERGE)
+            assert answer.status_code == status, answer.text
     new = server.submit(experiment("standalone"))
     assert new not in ids
     for experiment_id in (*ids, new):
