@@ -117,6 +117,8 @@ class Tracked:
             self.past.clear()
             self.last = None
         self.made, self.kind = made, _BY_KIND.get(made.objects[0].kind)
+        if self.own is not None and self.own.uid != made.objects[0].uid:
+            self.own = None  # that of a former attempt
 
     def let_go(self) -> None:
         """Forget what was made: it is gone."""
