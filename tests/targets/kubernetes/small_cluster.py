@@ -121,7 +121,8 @@ class SmallCluster:
         if item := self._objects.get(collection, {}).pop(name, None):
             gone = json.loads(json.dumps(item))
             gone["metadata"]["resourceVersion"] = str(len(self._history) + 2)
-            self._happened(collection, "DELETED", gone)
+            if (collection, name) not in self._hidden:
+                self._happened(collection, "DELETED", gone)
 
     def hide(self, collection: str, name: str) -> None:
         """Take our labels from an object: it is there, and no stream tells of it until it is patched."""

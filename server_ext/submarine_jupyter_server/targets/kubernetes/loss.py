@@ -85,6 +85,8 @@ class Losses:
                 hidden, absence = False, await self._absence(tracked)
                 if absence is not None:
                     found.append(absence)
+                    if tracked.ref is not None:
+                        self._watches.gone(tracked.ref)  # no stream tells of it, if it had lost its labels
                 elif tracked.ref is not None:
                     hidden = True
                     await self._label(tracked, tracked.ref)
