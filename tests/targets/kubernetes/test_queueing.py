@@ -62,6 +62,7 @@ ONE_MORE = "it waits in the queue 'team-a': 1 cpu more has to become free"
 ROOM = "it waits in the queue 'team-a': 1 of lower priority makes room for it"
 OVERLAP = "Workload has overlapping preemption targets with another workload"
 NO_MACHINES = "the queue 'team-a' has no machines of the kind that it asks for: "
+LET_IN = "the queue 'team-a' has let it in, and it starts soon"
 WAITS = "it waits in the queue 'team-a'"
 STOPPED = "an administrator has stopped the queue 'team-a': it waits until that is over"
 REQUEUED = Condition("Requeued", True, "Preempted")
@@ -200,7 +201,7 @@ def test_an_earlier_day_is_named() -> None:
 
 def test_that_it_lost_its_place_once_is_the_past_when_it_has_one_again() -> None:
     reserved = Condition("QuotaReserved", True, "QuotaReserved")
-    assert told(reserved, evicted("QuotaReserved", f"Previously: {PREEMPTED}", status=False)) == ("Queued", WAITS)
+    assert told(reserved, evicted("QuotaReserved", f"Previously: {PREEMPTED}", status=False)) == ("Queued", LET_IN)
 
 
 def test_it_has_its_place_and_waits_for_a_check() -> None:

@@ -67,6 +67,8 @@ def _queued(look: Look, workload: WorkloadView, name: str) -> Trouble:
     if checks := _not(conditions, "Admitted"):
         how = f"the queue '{name}' lets it in once the cluster has checked it{_said(checks)}"
         return Trouble(Rank.BLOCKED, "Queued", how)
+    if "QuotaReserved" in conditions:
+        return Trouble(Rank.WAITS, "Queued", f"the queue '{name}' has let it in, and it starts soon")
     return Trouble(Rank.WAITS, "Queued", f"it waits in {where}")
 
 
