@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.errors import TargetRefused, TargetUnavailable
-from submarine_jupyter.models import Status
+from submarine_jupyter.models import CodeSpec, Status
 from submarine_jupyter_server.targets.kubernetes import endings
 from tests.targets.kubernetes.fault_server import FaultServer, Request, Script, cut, error, executed_but
 from tests.targets.kubernetes.small_cluster import (
@@ -252,3 +252,12 @@ async def test_orders_about_one_experiment_come_one_after_the_other(tmp_path: Pa
         await running(made)
         await asyncio.gather(made.target.stop(launch()), made.target.delete(ID, launch().uid))
         assert made.cluster.names(TFJOBS) == []
+
+
+async def test_code_of_empty_files_only_is_made_too(tmp_path: Path) -> None:
+    async with working(tmp_path) as made:
+        given = launch()
+        given.spec.code = CodeSpec(sync_mode="inline", files={"__init__.py": ""})
+        report = await made.target.ensure(given)
+        [name] = [ref.name for ref in report.objects if ref.kind == "ConfigMap"]
+        assert made.cluster.get("/api/v1/namespaces/ns/configmaps", name)["data"] == {"file-0": ""}
