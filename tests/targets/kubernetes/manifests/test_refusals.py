@@ -146,9 +146,19 @@ def test_a_volume_cannot_hide_the_code(launch_of_spec: LaunchOf) -> None:
 def test_nothing_can_be_mounted_within_the_code(place: str, launch_of_spec: LaunchOf) -> None:
     inline = body(code={"syncMode": "inline", "files": {"a/b.py": "", "main.py": ""}}, runtime=volume(mountPath=place))
     [problem] = problems(inline, launch_of_spec)
-    assert problem.endswith("is within code.files, which cannot be changed")
+    assert problem.endswith("', which cannot be changed")
     beside = body(code={"syncMode": "inline", "files": {"a/b.py": ""}}, runtime=volume(mountPath="/code/other/x"))
     assert problems(beside, launch_of_spec) == []
+
+
+def test_nothing_can_be_mounted_within_a_part_of_a_config_map(launch_of_spec: LaunchOf) -> None:
+    part = volume(mountPath="/etc/app", subPath="lib", configMap="c", emptyDir=None)["volumes"][0]
+    inside = volume(mountPath="/etc/app/cache")["volumes"][0]
+    for order in ([part, inside], [inside, part]):
+        [problem] = problems(body(runtime={"volumes": order}), launch_of_spec)
+        assert problem.endswith(".mountPath: '/etc/app/cache' is within '/etc/app', which cannot be changed")
+    whole = {**part, "subPath": None}
+    assert problems(body(runtime={"volumes": [whole, inside]}), launch_of_spec) == []
 
 
 LARGE = {f"V{i}": "x" * 100_000 for i in range(10)}

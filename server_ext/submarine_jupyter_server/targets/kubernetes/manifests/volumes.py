@@ -36,6 +36,9 @@ def problems(volumes: list[Volume], taken: set[str]) -> list[str]:
     """Return what is wrong with the volumes; ``taken`` are the places where something else is mounted."""
     found: list[str] = []
     seen = set(taken)
+    # No folder to mount at can be made in a part of a ConfigMap or a Secret.
+    parts = {_place(volume) for volume in volumes if volume.sub_path and (volume.config_map or volume.secret)}
+    fixed = sorted(parts | taken - {code.CODE_PATH})
     for i, volume in enumerate(volumes):
         path = f"runtime.volumes.{i}"
         place = _place(volume)
@@ -44,9 +47,9 @@ def problems(volumes: list[Volume], taken: set[str]) -> list[str]:
         if place in seen:
             found.append(f"{path}.mountPath: something else is mounted at '{place[: checks.SHOWN]}'")
         found += [
-            f"{path}.mountPath: '{place[: checks.SHOWN]}' is within code.files, which cannot be changed"
-            for file in taken - {code.CODE_PATH}
-            if place.startswith(f"{file}/")
+            f"{path}.mountPath: '{place[: checks.SHOWN]}' is within '{other[: checks.SHOWN]}', which cannot be changed"
+            for other in fixed
+            if place.startswith(f"{other}/")
         ]
         seen.add(place)
         if volume.sub_path:
