@@ -220,7 +220,8 @@ class Experiments:
         if not await self._outbox.settle(order, row, INLINE_S):
             await self._db.write(lambda tx: _confirm_deletion(tx, row))
         reach("delete_done")
-        return Answer(deleted_json(row))
+        # What somebody left without its owner the target cannot end: the cause of its end says what to do.
+        return Answer(deleted_json(row), {"note": row.message} if row.reason == "Orphaned" else {})
 
     async def _new_spec(self, body: object, owner: str) -> ExperimentSpec:
         source = None

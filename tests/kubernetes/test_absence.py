@@ -261,7 +261,8 @@ def test_a_cause_is_told_live(
         wait_logs_ended(absent, stage.experiment_id)
     orphaned = stages["orphan"]
     assert {pod["status"]["phase"] for pod in orphaned.pods()} == {"Running"}
-    absent.result("DELETE", f"/{orphaned.experiment_id}")
+    deleted = absent.http.delete(f"{absent.url}/{orphaned.experiment_id}")
+    assert "run on. This server may not delete pods" in deleted.json()["attributes"]["note"]
     assert len(orphaned.pods()) == 2
 
 
