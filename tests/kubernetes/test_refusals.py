@@ -168,6 +168,7 @@ def house(cluster: Cluster, fake: ClusterServer, proxy: Proxy) -> Iterator[House
         fake.kill()
 
 
+@pytest.mark.timeout(300)
 def test_every_order_ends_as_its_answer_said(house: House, cluster: Cluster) -> None:
     """Each order x each refusal, before and after its answer; then nothing stands in its way, half of them anew."""
     server = house.server

@@ -91,9 +91,9 @@ def test_a_server_that_may_not_watch_says_so_and_begins_when_it_may(
     health = fake.target()["health"]
     assert (health["ok"], health["missing"]) == (False, [why])
     role.without()
-    found = fake.status(experiment_id, "Running", seconds=90)
-    assert found["detail"]["reason"] is None
-    assert fake.target()["health"]["missing"] == []
+    fake.status(experiment_id, "Running", seconds=90)
+    fake.until(experiment_id, lambda found: found["detail"]["reason"] is None, "the end of the reason")
+    wait("nothing to be missing", lambda: fake.target()["health"]["missing"] == [])
 
 
 def test_a_namespace_that_may_not_be_watched_stops_no_other(cluster: Cluster, fake: ClusterServer) -> None:
