@@ -38,6 +38,7 @@ STORED_UID = (
     'Operation cannot be fulfilled on jobs.batch "experiment-1-0001": StorageError: invalid object, Code: 4, Key: /a,'
     " ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: a, UID in object meta: b"
 )
+OTHER_UID = 'Job.batch "j" is invalid: metadata.uid: Invalid value: "0b617cea": field is immutable'
 MODIFIED = (
     'Operation cannot be fulfilled on jobs.batch "experiment-1-0001": the object has been modified; please apply your'
     " changes to the latest version and try again"
@@ -144,8 +145,15 @@ def test_every_answer_has_one_meaning(
     assert len(str(said)) < 700
 
 
+def test_what_is_in_the_place_of_ours_is_not_changed_for_it() -> None:
+    found = ApiError(422, "Invalid", OTHER_UID)
+    assert judged(found, "PATCH") == (GONE, "NotFound")
+    assert judged(found, "POST") == (REFUSED, "Invalid")
+
+
 def test_every_row_of_the_table_is_proven() -> None:
     answers = [ApiError(status, reason, message) for status, reason, message, _, _ in ANSWERS]
+    answers.append(ApiError(422, "Invalid", OTHER_UID))
     hit = {
         next(row for row in TABLE if row.fits(found, method)) for found, method in itertools.product(answers, METHODS)
     }

@@ -91,6 +91,7 @@ TABLE = (
     Row("413",     "",                          "",                 False,    REFUSED,  "TooLarge"),
     Row("500",     "request is too large",      "",                 False,    REFUSED,  "TooLarge"),
     Row("400",     "",                          "",                 True,     REFUSED,  "Invalid"),
+    Row("422",     r"metadata\.uid: Invalid",   "PATCH",            True,     GONE,     "NotFound"),
     Row("422",     "",                          "",                 False,    REFUSED,  "Invalid"),
     Row("405|406|415", "",                      "",                 False,    REFUSED,  "NotAllowed"),
     Row("500",     "failed calling webhook",    "",                 False,    LATER,    "WebhookUnavailable"),
