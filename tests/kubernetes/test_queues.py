@@ -62,6 +62,7 @@ def queue_of(kind: str) -> str:
     return f"of-{kind}"
 
 
+@pytest.mark.timeout(240)
 def test_each_kind_waits_for_its_turn_and_gives_way(team: ClusterServer, queues: Queues, annex: Annex) -> None:
     annex.make(PRIORITIES, {"metadata": {"name": team.namespace}, "value": 1000})
 
@@ -90,6 +91,7 @@ def test_each_kind_waits_for_its_turn_and_gives_way(team: ClusterServer, queues:
         list(pool.map(story, KINDS))
 
 
+@pytest.mark.timeout(240)
 def test_each_reason_of_a_queue_is_told(cluster: Cluster, team: ClusterServer, queues: Queues) -> None:
     namespace = team.namespace
     local, workloads = (f"{API}/namespaces/{namespace}/{kind}" for kind in ("localqueues", "workloads"))
