@@ -172,14 +172,28 @@ sys.exit(0 if tries else 5)
     assert found["detail"]["replicas"][0]["restarts"] == 1
 
 
+def logs_of(server: ClusterServer) -> dict[str, Any]:
+    """Return how the reading of logs is."""
+    found: dict[str, Any] = server.target()["health"]["logs"]
+    return found
+
+
 def test_on_demand_logs_are_there_when_asked_for_and_at_the_end(cluster: Cluster, real: ClusterServer) -> None:
     real.with_options(log_collection="on-demand").ready()
     text = "import time\nprint('begun', flush=True)\ntime.sleep(20)\nprint('done', flush=True)\n"
     experiment_id = real.submit(script(text))
     real.status(experiment_id, "Running")
     real.until(experiment_id, lambda _: real.lines(experiment_id) == {f"{experiment_id}-worker-0": ["begun"]}, "it")
-    # Nobody reads any more: its stream is let go while it runs on.
-    wait("nothing followed", lambda: real.target()["health"]["logs"]["following"] == 0, seconds=10)
+    # Two read it, and leave one after the other in the middle of it: its stream is let go while it runs on.
+    url = f"{real.url}/logs/{experiment_id}?follow=true"
+    with real.http.stream("GET", url, timeout=10) as first:
+        lines = first.iter_lines()  # to drop it would close the connection
+        assert any("begun" in line for line in lines)
+        with real.http.stream("GET", url, timeout=10) as second:
+            assert any("begun" in line for line in second.iter_lines())
+        # A node that is out of watches for files allows no stream: it is asked again and again.
+        wait("one stream", lambda: logs_of(real)["following"] == 1 or logs_of(real)["trouble"], seconds=10)
+    wait("nothing followed", lambda: logs_of(real)["following"] == 0, seconds=10)
     assert real.result("GET", f"/{experiment_id}")["status"] == "Running"
     real.ended(experiment_id, 60)
     assert real.lines(experiment_id) == {f"{experiment_id}-worker-0": ["begun", "done"]}
