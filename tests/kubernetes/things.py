@@ -140,8 +140,3 @@ def belonging(things: dict[str, Thing], roots: Collection[str]) -> set[str]:
         if not more:
             return found
         found |= more
-
-
-def versions(things: dict[str, Thing]) -> dict[str, str]:
-    """Return which version each object has."""
-    return {f"{thing.plural}/{thing.name} {uid}": thing.meta["resourceVersion"] for uid, thing in things.items()}
