@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from submarine_jupyter.models import Status
+from submarine_jupyter_server.targets.base import Observation
 from submarine_jupyter_server.targets.kubernetes import loss
 from tests.targets.kubernetes.fault_server import FaultServer, Request, Script, error
 from tests.targets.kubernetes.small_cluster import (
@@ -43,6 +45,9 @@ async def test_what_lost_its_labels_for_ever_is_asked_for(tmp_path: Path, remove
         made.cluster.hide(TFJOBS, ID)
         await server.until(lambda: len(server.to(f"{TFJOBS}/{ID}", "PATCH")) > 1)
         if removed:
+            made.cluster.status(TFJOBS, ID, {"startTime": "2026-11-28T00:00:00Z"})
+            asked = len(server.to(f"{TFJOBS}/{ID}", "PATCH"))
+            await server.until(lambda: len(server.to(f"{TFJOBS}/{ID}", "PATCH")) > asked + 1)
             made.cluster.drop(TFJOBS, ID)
         else:
             made.cluster.status(TFJOBS, ID, ended())
@@ -52,11 +57,22 @@ async def test_what_lost_its_labels_for_ever_is_asked_for(tmp_path: Path, remove
 
 
 async def test_what_had_ended_before_it_went_is_told_so(tmp_path: Path) -> None:
-    """Somebody gave it a time to live of no seconds."""
+    """Somebody gave it a time to live of no seconds, while this server was busy storing something else."""
+    busy, stored = asyncio.Event(), asyncio.Event()
+
+    async def slow(observation: Observation) -> None:
+        busy.set()
+        await stored.wait()
+
     async with FaultServer() as server, attached(SmallCluster(server), tmp_path) as made:
         await running(made)
+        made.sink = slow
+        made.cluster.pod(launch(), node="node-2")
+        await busy.wait()
         made.cluster.status(TFJOBS, ID, ended())
         made.cluster.drop(TFJOBS, ID)
+        await made.until(lambda: made.target._attachment.experiments[ID].own is None)
+        stored.set()
         await made.until(lambda: made.last and made.last.status.final)
         assert made.last is not None
         assert made.last.status == Status.SUCCEEDED
