@@ -11,6 +11,8 @@ from submarine_jupyter_server.secrets import mask
 from submarine_jupyter_server.targets.base import Launch
 from submarine_jupyter_server.targets.contract import Address, members
 
+from .marks import mark
+
 Json = dict[str, Any]
 
 
@@ -58,8 +60,9 @@ class Draft:
 
     @property
     def stem(self) -> str:
-        """Return the start of the names of what belongs to it: nobody can take them before it exists."""
-        return f"{self.id}-{self.launch.uid[:8]}"
+        """Return the start of the names of what belongs to an attempt: nobody can take them before it exists."""
+        stem = f"{self.id}-{self.launch.uid[:8]}"
+        return f"{stem}-{mark(self.options.key, self.launch)}" if self.options.key else stem
 
     @property
     def spec(self) -> ExperimentSpec:

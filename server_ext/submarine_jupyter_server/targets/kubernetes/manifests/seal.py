@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from itertools import chain
 from typing import Any
 
 from submarine_jupyter_server.targets.base import Launch, ObjectRef
 
+from .marks import sign
 from .metadata import RECORD
 
 TOKEN = "submarine.apache.org/token"  # noqa: S105 - the name of an annotation
@@ -24,7 +24,7 @@ _LONGEST = 256 * 1024
 
 def token(key: bytes, launch: Launch, kind: str, namespace: str, name: str) -> str:
     """Return the token of an object that is made for an attempt of an experiment."""
-    return _sign(key, "token", launch.experiment_id, launch.uid, str(launch.attempt), kind, namespace, name)
+    return sign(key, "token", launch.experiment_id, launch.uid, str(launch.attempt), kind, namespace, name)
 
 
 def has_token(key: bytes, notes: Mapping[str, Any], launch: Launch, ref: ObjectRef) -> bool:
@@ -41,7 +41,7 @@ def seal(key: bytes, notes: Mapping[str, str], ref: ObjectRef, experiment_id: st
     if not all(isinstance(part, str) and len(part) <= _LONGEST for part in parts):
         raise ValueError("it is not the record of an experiment: a part is missing, or is no text")
     place = (ref.kind, ref.namespace, ref.name, ref.uid)
-    return _sign(key, "seal", *map(str, parts), *place, experiment_id, instance, target)
+    return sign(key, "seal", *map(str, parts), *place, experiment_id, instance, target)
 
 
 def is_sealed(
@@ -52,13 +52,6 @@ def is_sealed(
         return _agree(key, notes.get(SEAL), seal(key, notes, ref, experiment_id, instance, target))
     except ValueError:
         return False
-
-
-def _sign(key: bytes, *parts: str) -> str:
-    # Each part has its length before it: no two lists of parts are one message. `surrogatepass`: any text has bytes.
-    texts = [part.encode("utf-8", "surrogatepass") for part in parts]
-    message = b"".join(chain.from_iterable((len(text).to_bytes(8, "big"), text) for text in texts))
-    return hmac.digest(key, message, "sha256").hex()
 
 
 def _agree(key: bytes, found: object, right: str) -> bool:
