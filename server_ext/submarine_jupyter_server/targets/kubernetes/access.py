@@ -58,6 +58,7 @@ def _own(kind: str) -> dict[str, str]:
 
 _UNKNOWN = dict.fromkeys(("get", "list", "watch"), "statuses stay unknown")
 _QUEUED = dict.fromkeys(("get", "list", "watch"), "why something waits in a queue stays unknown")
+_CUT = {"delete": "what somebody has cut off from its experiment stays"}
 NEEDS: tuple[Need, ...] = (
     *(
         Need(
@@ -68,12 +69,17 @@ NEEDS: tuple[Need, ...] = (
         )
         for kind in KINDS.values()
     ),
-    # What an own object owns goes with it. A Secret is never read: one of its name that may be of others is replaced.
-    Need("", "services", dict.fromkeys(("create", "get"), "replicas of plain Jobs do not find each other")),
+    # What an own object owns goes with it, unless somebody has cut it off. A Secret is never read: one of its name that
+    # may be of others is replaced.
+    Need("", "services", {**dict.fromkeys(("create", "get"), "replicas of plain Jobs do not find each other"), **_CUT}),
     Need(
         "",
         "configmaps",
-        {**dict.fromkeys(("create", "get"), "code cannot be sent along"), "patch": "plain Jobs cannot be scaled"},
+        {
+            **dict.fromkeys(("create", "get"), "code cannot be sent along"),
+            "patch": "plain Jobs cannot be scaled",
+            **_CUT,
+        },
     ),
     Need("", "secrets", dict.fromkeys(("create", "delete"), "secret variables cannot be sent along")),
     Need("", "pods", _UNKNOWN),

@@ -66,7 +66,7 @@ class Endings:
         """
         tracked.ending = True
         deleting = {job.uid for job in (tracked.own, *tracked.jobs.values()) if job is not None and job.deleting}
-        going = [ref for ref in _made(tracked) if makes_pods(ref) and ref.uid not in deleting]
+        going = [ref for ref in (*_made(tracked), *_cut_off(tracked)) if makes_pods(ref) and ref.uid not in deleting]
         if going:
             tracked.ending_since = None
         try:
@@ -141,6 +141,11 @@ class Endings:
 
 def _made(tracked: Tracked) -> tuple[ObjectRef, ...]:
     return tracked.made.objects if tracked.made is not None else ()
+
+
+def _cut_off(tracked: Tracked) -> list[ObjectRef]:
+    """Return the Jobs that the own object made and that do not go with it any more: somebody took their owner away."""
+    return [job.ref for job in tracked.jobs.values() if job.uid not in tracked.uids and not job.controlled]
 
 
 def left_of(tracked: Tracked) -> Left:
