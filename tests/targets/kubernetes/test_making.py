@@ -163,3 +163,24 @@ async def test_all_that_was_made_is_kept_and_removed(tmp_path: Path) -> None:
         services = "/api/v1/namespaces/ns/services"
         for path in (JOBS, SECRETS, CONFIGMAPS, services):
             assert made.cluster.names(path) == []
+
+
+async def test_of_plain_jobs_the_leader_owns_the_rest_whoever_is_told_of_first(tmp_path: Path) -> None:
+    """All of them bear a token."""
+    body = full().spec.wire()
+    body["spec"]["Ps"] = {"replicas": 1, "resources": "cpu=1"}
+    of = replace(full(), spec=ExperimentSpec.parse(body))
+    async with FaultServer() as server:
+        cluster = SmallCluster(server)
+        async with attached(cluster, tmp_path, kinds=("indexed_jobs",)) as made:
+            await made.ready()
+            await made.target.ensure(of)
+        cluster.rows[ID].made = None
+        jobs = cluster._objects[JOBS]
+        cluster._objects[JOBS] = dict(sorted(jobs.items()))
+        assert next(iter(cluster._objects[JOBS])) == f"{ID}-ps"
+        async with attached(cluster, tmp_path, kinds=("indexed_jobs",)) as made:
+            await made.ready()
+            kept = await made.target.ensure(of)
+            assert kept.objects[0].name == f"{ID}-worker"
+            assert len(kept.objects) == 6

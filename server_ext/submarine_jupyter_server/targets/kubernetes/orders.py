@@ -82,8 +82,10 @@ class Orders:
             return
         refs = list(self._watches.belongings.bearing_token(tracked))
         refs += [ref for kind in self._unlisted(launch) if (ref := await self._bearing(kind, launch)) is not None]
-        if refs:
-            self._claim(tracked, launch, refs, generation=0)
+        # Jobs of the other roles bear a token too; without the own object they are about to go.
+        own = [ref for ref in refs if ref.name == own_name(ref.kind, launch.spec, launch.experiment_id)]
+        if own:
+            self._claim(tracked, launch, [*own, *(ref for ref in refs if ref not in own)], generation=0)
 
     def choose(self, launch: Launch) -> str:
         """Return the kind an experiment becomes on this cluster."""
