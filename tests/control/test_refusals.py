@@ -271,9 +271,10 @@ async def test_a_refusal_that_comes_with_the_end_of_waiting_is_the_answer(
     apply = refusals.apply
 
     def slowly(*args: Any, **options: Any) -> Any:
-        time.sleep(0.08)  # longer than anybody waits in these tests
+        time.sleep(1.2)  # longer than anybody waits
         return apply(*args, **options)
 
+    monkeypatch.setattr(experiments_module, "INLINE_S", 1.0)
     monkeypatch.setattr(refusals, "apply", slowly)
     async with opened(tmp_path) as house:
         house.world.troubles = [Trouble("refuse", reason="NoPermission")]
