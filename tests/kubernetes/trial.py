@@ -79,11 +79,6 @@ class Case:
         return f"{self.what} ({self.id}), {self.deed.name}"
 
 
-def _is_removed(thing: Thing) -> bool:
-    """Tell whether the server removes an object whatever became of its owner: not a pod, not a Job of a JobSet."""
-    return thing.plural != "pods" and not (thing.plural == "jobs" and any(thing.owners) and thing.name[-2:] == "-0")
-
-
 def drawn(seed: str) -> list[Case]:
     """Draw what is tried: each deed at least once on an own object and once on another, or as many as are wanted."""
     every = [Case(what, deed) for what, (_, deeds) in OBJECTS.items() for deed in deeds]
@@ -128,8 +123,7 @@ class Trial:
         things = everything(self.api, self.server.namespace)
         for case in self.cases:
             roots = [uid for uid, thing in things.items() if thing.id == case.id and not thing.owners]
-            self.originals[case.id] = belonging(things, roots)
-            case.kept = {uid for uid in self.originals[case.id] if _is_removed(things[uid])}
+            self.originals[case.id], case.kept = belonging(things, roots), set(roots)
 
     def submit(self, kind: str, *, namespace: str | None = None) -> str:
         """Submit an experiment of a kind."""
