@@ -16,7 +16,7 @@ from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.targets.base import Launch
 from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, render
 from tests.targets.kubernetes.fault_server import FaultServer, Request, Script, cut, error, executed_but
-from tests.targets.kubernetes.small_cluster import ID, JOBS, KEY, TFJOBS, Attached, SmallCluster, attached, launch
+from tests.targets.kubernetes.small_cluster import ID, JOBS, KEY, PODS, TFJOBS, Attached, SmallCluster, attached, launch
 
 SECRETS, CONFIGMAPS = (f"/api/v1/namespaces/ns/{plural}" for plural in ("secrets", "configmaps"))
 OPTIONS = ClusterOptions(instance="test", target="kubernetes", key=KEY)
@@ -184,3 +184,31 @@ async def test_of_plain_jobs_the_leader_owns_the_rest_whoever_is_told_of_first(t
             kept = await made.target.ensure(of)
             assert kept.objects[0].name == f"{ID}-worker"
             assert len(kept.objects) == 6
+
+
+@pytest.mark.parametrize("stopping", [True, False])
+async def test_a_new_attempt_that_was_made_half_way_is_ended_after_a_restart(tmp_path: Path, stopping: bool) -> None:
+    """The database knows of the attempt before it only."""
+    second = full(attempt=2, generation=2)
+    async with FaultServer() as server:
+        cluster = SmallCluster(server)
+        async with attached(cluster, tmp_path) as made:
+            await made.ready()
+            await made.target.ensure(full())
+            first = cluster.rows[ID].made
+            cluster.rule = lambda request: cut if request.path == SECRETS else None
+            with pytest.raises(TargetUnavailable):
+                await made.target.ensure(second)
+            cluster.rule = lambda request: None
+            cluster.pod(second)
+        assert cluster.rows[ID].made == first
+        assert cluster.names(TFJOBS) == [ID]
+        async with attached(cluster, tmp_path) as made:
+            await made.ready()
+            if stopping:
+                await made.target.stop(second)
+                assert made.last is not None
+                assert (made.last.attempt, made.last.reason) == (2, "Stopped")
+            else:
+                await made.target.delete(ID, second.uid)
+        assert cluster.names(TFJOBS) == cluster.names(PODS) == []

@@ -210,7 +210,7 @@ class Belongings:
 
     def _why_strange(self, job: JobView) -> str | None:
         tracked = self.experiments.get(job.experiment_id)
-        if tracked is not None and tracked.made is None and self._has_token(tracked, job):
+        if tracked is not None and tracked.unmade and self._has_token(tracked, job):
             return None
         if not job.experiment_id:
             return "its name is none that this server gives"

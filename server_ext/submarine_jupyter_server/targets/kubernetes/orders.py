@@ -76,9 +76,10 @@ class Orders:
 
     async def find(self, tracked: Tracked, launch: Launch) -> None:
         """Find what was made while the answer did not come, or what no stream tells of."""
-        if (ref := tracked.ref) is not None:
-            if tracked.own is None and (found := await self._calls.find(ref)) is not None:
-                self._watches.merge(ref, found)
+        ref = tracked.ref if tracked.own is None else None
+        if ref is not None and (found := await self._calls.find(ref)) is not None:
+            self._watches.merge(ref, found)
+        if not tracked.unmade:
             return
         refs = list(self._watches.belongings.bearing_token(tracked))
         refs += [ref for kind in self._unlisted(launch) if (ref := await self._bearing(kind, launch)) is not None]

@@ -126,8 +126,7 @@ class KubernetesTarget:
             async with tracked.lock, self._doubting():
                 await self._remember(tracked, link)
                 if tracked.launch is not None and tracked.launch.uid == uid:
-                    if tracked.made is None:
-                        await link.orders.find(tracked, tracked.launch)
+                    await link.orders.find(tracked, tracked.launch)
                     await link.endings.delete(tracked)
         finally:
             link.observer.touch(tracked)

@@ -81,6 +81,11 @@ class Tracked:
         return self.made.attempt if self.made is not None else 0
 
     @property
+    def unmade(self) -> bool:
+        """Tell whether nothing is known to be made for the attempt that is wanted: an answer may not have come."""
+        return self.present < self.attempt
+
+    @property
     def over(self) -> bool:
         """Tell whether its end has been told."""
         return self.told is not None and self.told.status.final and self.told.attempt >= self.attempt
