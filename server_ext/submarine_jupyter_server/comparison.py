@@ -17,7 +17,7 @@ from submarine_jupyter_server.requests import stored
 from submarine_jupyter_server.restoration import SetAside, restore
 from submarine_jupyter_server.store import changes, events, experiments, objects, outbox, replicas
 from submarine_jupyter_server.store.experiments import ExperimentRow
-from submarine_jupyter_server.targets.base import Absence, ComputeTarget, Found, Launch
+from submarine_jupyter_server.targets.base import Absence, ComputeTarget, Found, Launch, Made
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +39,9 @@ def compare(tx: Connection, target: ComputeTarget, item: Found) -> int:
     if item.buried:
         _bury(tx, row)
         return 0
-    if item.authentic and not Status(row.status).final:
-        row = _catch_up(tx, row, item)
+    if item.authentic:
+        _keep_made(tx, row, item)
+        row = row if Status(row.status).final else _catch_up(tx, row, item)
     if item.observation is not None and (item.authentic or item.observation.attempt <= row.attempt):
         lifecycle.apply(tx, item.observation)
         _stop(tx, row, item)
@@ -87,12 +88,21 @@ def _bury(tx: Connection, row: ExperimentRow) -> None:
     lifecycle.tell_deleted(tx, deleted)
 
 
-def _catch_up(tx: Connection, row: ExperimentRow, item: Found) -> ExperimentRow:
-    """Take over what was ordered later than the database knows, and what was made."""
-    launch, newer = item.launch, item.launch is not None and _is_newer(item.launch, row)
-    if item.made is not None and (newer or objects.of(tx, row.id) is None):
+def _keep_made(tx: Connection, row: ExperimentRow, item: Found) -> None:
+    """Keep what was made later than the database knows, whether or not its row knows that it was ordered."""
+    known = objects.of(tx, row.id)
+    if item.made is not None and (known is None or _order(known) < _order(item.made)):
         objects.put(tx, item.made)
-    if launch is None or not newer:
+
+
+def _order(made: Made) -> tuple[int, int]:
+    return made.attempt, made.generation
+
+
+def _catch_up(tx: Connection, row: ExperimentRow, item: Found) -> ExperimentRow:
+    """Take over what was ordered later than the database knows."""
+    launch = item.launch
+    if launch is None or not _is_newer(launch, row):
         return row
     texts = stored(launch.spec, row.id, restored=not item.whole)
     row = changes.take_over(

@@ -324,3 +324,26 @@ async def test_a_row_that_is_written_again_knows_what_was_made(tmp_path: Path) -
             await house.open()
             await house.quiet()
         assert house.given == [house.world.things[made].made]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_what_was_made_later_than_is_known_is_kept_though_its_row_knows_the_order(
+    tmp_path: Path, ended: bool
+) -> None:
+    """The answer to an order did not come, and another order took its place."""
+    async with opened(tmp_path, reconcile_seconds=1000) as house:
+        made = await create(house)
+        await house.quiet()
+        now = house.world.things[made].made
+        assert now is not None
+        if ended:
+            house.world.things[made].end()
+            await house.quiet()
+        older = replace(now, generation=0, objects=(replace(now.objects[0], uid="of yesterday"),))
+        await house.service.db.write(lambda tx: objects.put(tx, older))
+        await compare(house)
+        assert await house.service.db.read(lambda tx: objects.of(tx, made)) == now
+        newer = replace(now, generation=9)
+        await house.service.db.write(lambda tx: objects.put(tx, newer))
+        await compare(house)
+        assert await house.service.db.read(lambda tx: objects.of(tx, made)) == newer
