@@ -78,15 +78,16 @@ async def test_what_had_ended_before_it_went_is_told_so(tmp_path: Path) -> None:
         assert made.last.status == Status.SUCCEEDED
 
 
-async def test_a_namespace_is_told_though_soon_nothing_of_it_can_be_read(tmp_path: Path) -> None:
+def terminating(request: Request) -> Script | None:
+    """Answer as a cluster whose namespace is being deleted."""
     gone = error(403, "Forbidden", "unable to create new content in namespace ns because it is being terminated")
+    return gone if request.method == "POST" and request.path.endswith("/configmaps") else None
 
-    def rule(request: Request) -> Script | None:
-        return gone if request.method == "POST" and request.path.endswith("/configmaps") else None
 
+async def test_a_namespace_is_told_though_soon_nothing_of_it_can_be_read(tmp_path: Path) -> None:
     async with FaultServer() as server, attached(SmallCluster(server), tmp_path) as made:
         await running(made)
-        made.cluster.rule = rule
+        made.cluster.rule = terminating
         made.cluster.drop(TFJOBS, ID)
         await server.until(lambda: bool(server.to("/api/v1/namespaces/ns/configmaps", "POST")))
         made.cluster.denied = {("get", "tfjobs"), ("create", "configmaps")}
@@ -97,14 +98,9 @@ async def test_a_namespace_is_told_though_soon_nothing_of_it_can_be_read(tmp_pat
 
 async def test_a_pod_that_its_namespace_took_along_says_so(tmp_path: Path) -> None:
     """The pods of a namespace go first, and what made them may fail for that."""
-    gone = error(403, "Forbidden", "unable to create new content in namespace ns because it is being terminated")
-
-    def rule(request: Request) -> Script | None:
-        return gone if request.method == "POST" and request.path.endswith("/configmaps") else None
-
     async with FaultServer() as server, attached(SmallCluster(server), tmp_path) as made:
         await running(made)
-        made.cluster.rule = rule
+        made.cluster.rule = terminating
         made.cluster.drop(PODS, f"{ID}-worker-0")
         made.cluster.status(TFJOBS, ID, ended("Failed", "TFJobFailed"))
         await made.until(lambda: made.last and made.last.status.final)

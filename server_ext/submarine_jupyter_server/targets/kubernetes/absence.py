@@ -14,7 +14,9 @@ from submarine_jupyter_server.targets.base import Absence, ObjectRef
 
 from . import projection
 from .cluster import ApiError, Cluster, Unreachable
-from .manifests import KINDS, Json
+from .discovery import serves
+from .making import owner_of
+from .manifests import Json
 from .manifests.metadata import EXPERIMENT_LABEL
 from .paths import collection, path_of
 from .refusals import Verdict, judged, meaning
@@ -147,7 +149,7 @@ class Absences:
             verdict, reason = judged(error, "GET")
             if reason == "NoPermission":
                 return Facts(readable=False)
-            if reason == "KindGone" and not await self._serves(ref):
+            if reason == "KindGone" and not await serves(self._cluster, path_of(ref)):
                 return Facts(served=False)
             if verdict is not Verdict.GONE:
                 raise
@@ -157,15 +159,6 @@ class Absences:
             self._ended(ref),
         )
         return Facts(namespace_deleted=deleted, replaced=replaced, orphans=orphans, ended=ended)
-
-    async def _serves(self, ref: ObjectRef) -> bool:
-        """Tell whether a kind is served, by the list of all: a path that is not found may be that of a proxy."""
-        kind = next(kind for kind in KINDS.values() if kind.kind == ref.kind)
-        groups = (await self._cluster.call("GET", "/apis"))["groups"]
-        if kind.api_version not in {version["groupVersion"] for group in groups for version in group["versions"]}:
-            return False
-        served = (await self._cluster.call("GET", f"/apis/{kind.api_version}"))["resources"]
-        return kind.kind in {item["kind"] for item in served}
 
     async def _namespace_deleted(self, ref: ObjectRef) -> bool:
         """Tell whether a namespace takes nothing new for ever: asked so, it needs no right beyond those there are."""
@@ -184,10 +177,10 @@ class Absences:
             self._list(collection("batch/v1", "jobs", ref.namespace), experiment_id),
         )
         # The Jobs of a JobSet are left as its pods are; one of the same name is another one.
-        left = {_meta(job, "uid"): _meta(job, "name") for job in jobs if _owner(job) is None}
+        left = {_meta(job, "uid"): _meta(job, "name") for job in jobs if owner_of(job) is None}
         replicas, objects = set(), set()
         for pod in pods:
-            owner, replica = _owner(pod), _running(pod, experiment_id)
+            owner, replica = owner_of(pod), _running(pod, experiment_id)
             if replica is not None and (owner is None or left.get(owner, ref.name) != ref.name):
                 replicas.add(replica)
                 objects.add(f"pod/{_meta(pod, 'name')}" if owner is None else f"job/{left[owner]}")
@@ -236,12 +229,6 @@ def _orphaned(ref: ObjectRef, orphans: Orphans) -> str:
 
 def _meta(item: Json, name: str) -> str:
     return str(item["metadata"][name])
-
-
-def _owner(item: Json) -> str | None:
-    """Return the uid of what an object belongs to."""
-    owners = item["metadata"].get("ownerReferences") or ()
-    return next((str(owner.get("uid")) for owner in owners), None)
 
 
 def _running(raw: Json, experiment_id: str) -> str | None:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from submarine_jupyter_server.targets.base import ObjectRef
 
-from .manifests import KINDS, Json
+from .manifests import KINDS, OWN_KINDS, Json
 
 # What an experiment's own object owns; the own objects name their plural themselves.
 _OWNED = {"Pod": "pods", "Service": "services", "ConfigMap": "configmaps", "Secret": "secrets", "Job": "jobs"}
-_KINDS = {kind.kind: kind for kind in KINDS.values()}
 
 
 def collection(api_version: str, plural: str, namespace: str) -> str:
@@ -22,7 +21,7 @@ def collection(api_version: str, plural: str, namespace: str) -> str:
 
 def collection_of(item: Json) -> str:
     """Return the path to create an object at."""
-    plurals = _OWNED | {kind.kind: kind.plural for kind in KINDS.values()}
+    plurals = _OWNED | {name: kind.plural for name, kind in OWN_KINDS.items()}
     return collection(item["apiVersion"], plurals[item["kind"]], item["metadata"]["namespace"])
 
 
@@ -33,12 +32,12 @@ def own_collection(kind: str, namespace: str) -> str:
 
 def makes_pods(ref: ObjectRef) -> bool:
     """Tell whether an object is of a kind that makes pods."""
-    return ref.kind in _KINDS
+    return ref.kind in OWN_KINDS
 
 
 def collection_of_ref(ref: ObjectRef) -> str:
     """Return the path of the collection that an object is in."""
-    if (kind := _KINDS.get(ref.kind)) is not None:
+    if (kind := OWN_KINDS.get(ref.kind)) is not None:
         return collection(kind.api_version, kind.plural, ref.namespace)
     return collection("v1", _OWNED[ref.kind], ref.namespace)
 

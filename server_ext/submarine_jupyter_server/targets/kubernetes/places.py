@@ -45,6 +45,7 @@ class Places:
         self._next: dict[_Queue, float] = {}
         self._asked: dict[_Queue, set[str]] = {}
         self._told: dict[str, float] = {}
+        self._version: str | None = None
 
     async def run(self) -> None:
         """Ask while somebody waits, until cancelled."""
@@ -74,14 +75,14 @@ class Places:
     async def _ask(self, queue: _Queue, those: Iterable[Tracked]) -> None:
         namespace, name = queue
         try:
-            version = await places_version(self._cluster)
-            path = f"/apis/{PLACES}/{version}/namespaces/{namespace}/localqueues/{name}/pendingworkloads"
+            self._version = self._version or await places_version(self._cluster)
+            path = f"/apis/{PLACES}/{self._version}/namespaces/{namespace}/localqueues/{name}/pendingworkloads"
             places = places_in(await self._cluster.call("GET", path, params={"limit": str(MOST)}))
         except Unreachable:
             return
         except (ApiError, ValueError) as error:
             log.info("Places in the queue %s of namespace %s are not known: %s", name, namespace, error)
-            places = {}
+            places, self._version = {}, None  # Kueue may have been exchanged
             self._next[queue] = time.monotonic() + _REFUSED_S
             del self._asked[queue]
         for tracked in those:

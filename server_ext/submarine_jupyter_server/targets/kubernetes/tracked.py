@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from submarine_jupyter_server.targets.base import Launch, Made, ObjectRef, Observation
 
-from .manifests import KINDS
+from .manifests import OWN_KINDS
 from .seen import Seen, ended_by_order, latest
 from .views import EventView, JobView, Place, PodView, WorkloadView
 
-_BY_KIND = {kind.kind: name for name, kind in KINDS.items()}
 _MOST_EVENTS = 50
 _MOST_PAST = 2000
 
@@ -121,7 +120,8 @@ class Tracked:
         if self.made is None or self.made.attempt != made.attempt:
             self.past.clear()
             self.last = None
-        self.made, self.kind = made, _BY_KIND.get(made.objects[0].kind)
+        kind = OWN_KINDS.get(made.objects[0].kind)
+        self.made, self.kind = made, kind.name if kind is not None else None
         if self.own is not None and self.own.uid != made.objects[0].uid:
             self.own = None  # that of a former attempt
 

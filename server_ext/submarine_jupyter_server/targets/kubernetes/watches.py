@@ -144,7 +144,7 @@ class Watches:
 
     def has_seen(self, tracked: Tracked) -> bool:
         """Tell whether all that there was in the namespace of an experiment is known."""
-        return tracked.made is None or all(ref.namespace in self.seen for ref in tracked.made.objects)
+        return tracked.ref is None or tracked.ref.namespace in self.seen
 
     def unlisted(self, namespace: str) -> frozenset[str]:
         """Return the kinds, by their names in ``KINDS``, of which it is not known what there is in a namespace."""

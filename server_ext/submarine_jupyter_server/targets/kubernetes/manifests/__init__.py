@@ -8,13 +8,14 @@ for what has ended. ``refuse`` says before any of that what can never run. What 
 """
 
 from .draft import ClusterOptions, Json, Kind
-from .kinds import KINDS, choose, refuse, render
+from .kinds import KINDS, OWN_KINDS, choose, refuse, render
 from .lifetime import time_to_live
 from .owned import is_same, owned
 from .scaling import Patch, changes, check
 
 __all__ = [
     "KINDS",
+    "OWN_KINDS",
     "ClusterOptions",
     "Json",
     "Kind",

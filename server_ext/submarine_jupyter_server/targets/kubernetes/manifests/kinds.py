@@ -16,6 +16,8 @@ from .draft import ClusterOptions, Draft, Json, Kind, roles
 KINDS: dict[str, Kind] = {
     kind.name: kind for kind in (tfjob.KIND, pytorchjob.KIND, xgboostjob.KIND, jobset.KIND, indexed_jobs.KIND)
 }
+# The same by the names that Kubernetes has for them.
+OWN_KINDS: dict[str, Kind] = {kind.kind: kind for kind in KINDS.values()}
 _OPERATOR = {"TensorFlow": "tfjob", "PyTorch": "pytorchjob", "XGBoost": "xgboostjob"}
 # The key of a variable in the Secret, with the role before it, may have 253 characters.
 _MAX_NAME = 240

@@ -11,7 +11,7 @@ from __future__ import annotations
 from submarine_jupyter_server.targets.base import Launch, ObjectRef
 
 from .draft import ClusterOptions, Draft, Json
-from .kinds import KINDS
+from .kinds import OWN_KINDS
 from .kubeflow import API_VERSION
 from .scaling import Patch
 
@@ -21,7 +21,7 @@ def time_to_live(launch: Launch, ref: ObjectRef, options: ClusterOptions) -> Pat
     seconds = Draft.of(launch, ref.namespace, options).ttl
     if seconds is None:
         return None
-    kind = next(kind for kind in KINDS.values() if kind.kind == ref.kind)
+    kind = OWN_KINDS[ref.kind]
     lifetime: Json = {"ttlSecondsAfterFinished": seconds}
     body = {"spec": {"runPolicy": lifetime} if kind.api_version == API_VERSION else lifetime}
     return Patch(kind.api_version, kind.kind, ref.name, body)
