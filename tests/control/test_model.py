@@ -188,6 +188,12 @@ class Interleavings(RuleBasedStateMachine):
         there = sorted(name for name, thing in house.world.things.items() if thing.made and not thing.buried)
         assert house.given == [house.world.things[name].made for name in there]
 
+    @rule()
+    def join(self) -> None:
+        """Start another server beside the first one."""
+        if len(self.house.services) < 2:
+            self.run(self.house.open())
+
     @rule(second=st.booleans())
     def restart(self, second: bool) -> None:
         """End the first server, with another one beside it or not."""
