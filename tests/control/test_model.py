@@ -233,8 +233,10 @@ class Interleavings(RuleBasedStateMachine):
         self.go_on()
 
     async def _back_up(self) -> set[str]:
+        # Read first: what is committed while the backup is written may be missing in it.
+        known = await known_ids(self.house.service)
         await self.house.service.db.backup()
-        return await known_ids(self.house.service)
+        return known
 
     # What must hold
 
