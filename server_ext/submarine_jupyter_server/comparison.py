@@ -57,17 +57,17 @@ def never_began(tx: Connection, row: ExperimentRow) -> bool:
 def end(tx: Connection, experiment_id: str, absence: Absence | None) -> None:
     """Act on it that an experiment is gone: give it again if it never began, else end it with the cause.
 
-    What was made for it is forgotten. Without an ``absence`` nothing is ended.
+    Of what was made for it is noted that it is gone. Without an ``absence`` nothing is ended.
     """
     row = experiments.find(tx, experiment_id)
     if outbox.pending(tx, experiment_id) is not None:
         return
     if row is None or Status(row.status).final:
-        objects.erase(tx, experiment_id)
+        objects.lose(tx, experiment_id, now_ms())
     elif never_began(tx, row):
         outbox.put(tx, row, "ensure")
     elif absence is not None:
-        objects.erase(tx, experiment_id)
+        objects.lose(tx, experiment_id, now_ms())
         _fail(tx, row, absence)
 
 

@@ -10,6 +10,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
+from sqlalchemy import Connection
+
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.notices import RETRY_S, Failing, Notices
 from submarine_jupyter_server.outbox import Outbox, launch_of
@@ -86,10 +88,7 @@ class Leader:
             self._doubt.set()
 
     async def _recall(self, experiment_id: str) -> Known | None:
-        row = await self._db.read(lambda tx: experiments.find(tx, experiment_id, include_deleted=True))
-        if row is None or row.spec == "{}":
-            return None  # it was purged
-        return Known(launch_of(row), row.deleted is None and not Status(row.status).final)
+        return await self._db.read(lambda tx: _known(tx, experiment_id))
 
     async def _compare(self) -> None:
         """Compare rows and targets, again after the usual time or when a target says that they may differ."""
@@ -148,6 +147,16 @@ class Leader:
             finally:
                 steady.cancel()
             await asyncio.sleep(pause)
+
+
+def _known(tx: Connection, experiment_id: str) -> Known | None:
+    row = experiments.find(tx, experiment_id, include_deleted=True)
+    if row is None or row.spec == "{}":
+        return None  # it was purged
+    live = row.deleted is None and not Status(row.status).final
+    order = outbox.pending(tx, experiment_id)
+    stopping = order is not None and order.op == "stop"
+    return Known(launch_of(row), live, stopping, objects.of(tx, experiment_id))
 
 
 async def _within(seconds: float, waiting: Awaitable[object]) -> None:

@@ -281,7 +281,7 @@ def _done(tx: Connection, order: OutboxRow, row: ExperimentRow | None, made: Mad
     if order.op == "ensure":
         changes.confirm(tx, order, row, replaced=replaced)
     elif order.op in ("delete", "purge"):
-        objects.erase(tx, row.id)
+        objects.lose(tx, row.id, now_ms())
         lifecycle.tell_deleted(tx, experiments.mark_deleted(tx, row.id, now_ms()) or row)
         if order.op == "purge":
             experiments.scrub(tx, row.id)

@@ -10,7 +10,7 @@ live                 present           the target's observation is applied
 deleted              not deleted       deleted again
 none                 present           the row is written again, where nobody else can have written its record
 deleted long ago     present           its files are removed
-ended                absent, twice     what was made for it is forgotten
+ended                absent, twice     it is noted that what was made for it is gone
 
 Each experiment is a transaction of its own kind: one that cannot be reconciled is set aside, and the others go on.
 What becomes of one is decided in `comparison`.

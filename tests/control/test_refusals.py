@@ -129,6 +129,12 @@ async def test_a_refused_stop_is_given_again(tmp_path: Path, late: bool) -> None
         await house.quiet()
         house.world.gate.clear()
         house.world.troubles = [Trouble("refuse", slow=late), Trouble("refuse"), Trouble("ok", slow=True)]
+
+        async def known() -> tuple[bool, bool]:
+            found = await house.service._leader._recall(made)
+            assert found is not None
+            return found.live, found.stopping
+
         assert (await house.service.experiments.stop(made)).attributes == {"state": "Stopping"}
         if late:
             house.world.gate.set()
@@ -137,8 +143,10 @@ async def test_a_refused_stop_is_given_again(tmp_path: Path, late: bool) -> None
             now = await shown(house, made)
             assert (now["status"], now["detail"]["reason"]) == ("Running", "StopRefused")
             assert "refusal 2 of stop" in now["detail"]["message"]
+            assert await known() == (True, True)
         await house.quiet()
         assert (await shown(house, made))["detail"]["state"] == "Stopped"
+        assert await known() == (False, False)
         assert house.world.processes == []
 
 

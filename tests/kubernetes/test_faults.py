@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from submarine_jupyter_server.targets.kubernetes.manifests.seal import SEAL
 from tests.cluster.api import Api, wait
 from tests.cluster.cluster import Cluster
 from tests.kubernetes.proxy import AFTER, STALL, Answer, Proxy, Request
@@ -139,24 +140,29 @@ def test_expired_versions_are_read_anew_without_a_storm(fake: ClusterServer, pro
     assert fake.get(experiment_id)["status"] == "Running"
 
 
-def test_one_object_that_cannot_be_read_hides_no_other(cluster: Cluster, fake: ClusterServer) -> None:
+@pytest.mark.parametrize("down", [False, True])
+def test_a_record_that_cannot_be_read_is_written_again(cluster: Cluster, fake: ClusterServer, down: bool) -> None:
     fake.ready()
     poisoned, other = fake.submit(tf_job()), fake.submit(tf_job())
     for experiment_id in (poisoned, other):
         fake.status(experiment_id, "Running")
     notes = {"submarine.apache.org/attempt": "many", "submarine.apache.org/spec": "nonsense"}
     path = f"{TFJOBS.format(fake.namespace)}/{poisoned}"
+
+    def record() -> dict[str, str]:
+        found: dict[str, str] = cluster.api.get(path)["metadata"]["annotations"]
+        return found
+
+    wait("the record", lambda: SEAL in record())
+    before = record()
+    if down:
+        fake.kill()
     cluster.api.patch(path, {"metadata": {"annotations": notes}})
-
-    def told() -> bool:
-        streams = fake.target()["health"]["streams"]
-        return any(poisoned in stream["unreadable"] for stream in streams)
-
-    wait("it to be told", told)
-    fake.kill()
-    fake.ready()
-    wait("it to be told again", told)
+    if down:
+        fake.ready()
+    wait("the record to be written again", lambda: record() == before)
     fake.status(fake.submit(tf_job()), "Running")
+    assert {fake.get(experiment_id)["status"] for experiment_id in (poisoned, other)} == {"Running"}
     cluster.api.delete(f"{TFJOBS.format(fake.namespace)}/{other}")
     assert fake.status(other, "Failed")["detail"]["reason"] == "ExternallyDeleted"
     assert fake.get(poisoned)["status"] == "Running"

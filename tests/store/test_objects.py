@@ -1,4 +1,4 @@
-"""What was made is kept as it was named, as long as it may exist."""
+"""What was made is kept as it was named, until its experiment is purged."""
 
 from __future__ import annotations
 
@@ -55,6 +55,17 @@ def test_what_ended_or_was_deleted_may_still_have_objects(tx: Connection, row: E
     experiments.mark_deleted(tx, row.id, 1)
     assert objects.ended(tx, row.target) == {row.id: row.namespace}
     assert objects.ended(tx, "other") == {}
+
+
+def test_what_is_gone_is_kept_and_not_inspected_again(tx: Connection, row: ExperimentRow) -> None:
+    objects.put(tx, made_for(row, "a", "b"))
+    experiments.advance(tx, row.id, uid=row.uid, attempt=1, status="Succeeded", at_ms=1)
+    objects.lose(tx, row.id, 2)
+    assert objects.ended(tx, row.target) == {}
+    assert objects.all_of(tx, row.target) == []
+    assert objects.of(tx, row.id) == made_for(row, "a", "b")
+    objects.put(tx, made_for(row, "c"))
+    assert objects.all_of(tx, row.target) == [made_for(row, "c")]
 
 
 @pytest.mark.parametrize("how", ["scrubbed", "forgotten"])

@@ -1,10 +1,10 @@
-"""What targets have made for experiments: kept as long as it may still exist."""
+"""What targets have made for experiments: kept until these are purged, with a note of what is gone."""
 
 from __future__ import annotations
 
 from itertools import groupby
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from submarine_jupyter_server.targets.base import Made, ObjectRef
 
@@ -25,6 +25,7 @@ _ROWS = (
     .join(experiment, experiment.c.id == made_object.c.experiment_id)
     .order_by(made_object.c.experiment_id, made_object.c.position)
 )
+_THERE = made_object.c.gone.is_(None)
 _ENDED = [str(status) for status, rank in RANK.items() if rank >= FINAL_RANK]
 
 
@@ -41,14 +42,14 @@ def put(tx: Connection, made: Made) -> None:
 
 
 def of(tx: Connection, experiment_id: str) -> Made | None:
-    """Return what was made for an experiment, None if nothing is known to be."""
+    """Return what was made for an experiment, also if it is gone; None if nothing is known to be."""
     found = _read(tx, _ROWS.where(made_object.c.experiment_id == experiment_id))
     return found[0] if found else None
 
 
 def all_of(tx: Connection, target: str) -> list[Made]:
     """Return what was made on a target and may still exist."""
-    return _read(tx, _ROWS.where(experiment.c.target == target))
+    return _read(tx, _ROWS.where(experiment.c.target == target, _THERE))
 
 
 def ended(tx: Connection, target: str) -> dict[str, str]:
@@ -56,7 +57,7 @@ def ended(tx: Connection, target: str) -> dict[str, str]:
 
     Each with the namespace of its own object.
     """
-    own = select(made_object.c.experiment_id, made_object.c.namespace).where(made_object.c.position == 0)
+    own = select(made_object.c.experiment_id, made_object.c.namespace).where(made_object.c.position == 0, _THERE)
     over = experiment.c.status.in_(_ENDED) | experiment.c.deleted.is_not(None)
     found = own.join(experiment, experiment.c.id == made_object.c.experiment_id).where(
         experiment.c.target == target, over, made_object.c.experiment_id.not_in(select(outbox.c.experiment_id))
@@ -64,8 +65,13 @@ def ended(tx: Connection, target: str) -> dict[str, str]:
     return {row.experiment_id: row.namespace for row in tx.execute(found)}
 
 
+def lose(tx: Connection, experiment_id: str, at: int) -> None:
+    """Note that what was made for an experiment was found to be gone, at Unix time in milliseconds."""
+    tx.execute(update(made_object).where(made_object.c.experiment_id == experiment_id, _THERE).values(gone=at))
+
+
 def erase(tx: Connection, experiment_id: str) -> None:
-    """Forget what was made for an experiment: it is gone, or about to be."""
+    """Forget what was made for an experiment."""
     tx.execute(delete(made_object).where(made_object.c.experiment_id == experiment_id))
 
 

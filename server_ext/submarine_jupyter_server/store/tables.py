@@ -140,7 +140,8 @@ replica = Table(
     sqlite_with_rowid=False,
 )
 
-# What a target has made for an experiment, as its API named it: only this is the experiment's own.
+# What a target has made for an experiment, as its API named it: only this is the experiment's own. It is kept when it
+# is gone, until the experiment is purged: somebody may have cut the rest off from the object that owned it.
 made_object = Table(
     "object",
     metadata,
@@ -152,6 +153,9 @@ made_object = Table(
     Column("namespace", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("uid", Text, nullable=False),
+    # When it was found to be gone.
+    Column("gone", Integer),
+    Index("object_there", "experiment_id", sqlite_where=text("gone IS NULL")),
     sqlite_with_rowid=False,
 )
 

@@ -102,10 +102,15 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the database has of an experiment: how it is to be, and whether it lives (neither ended nor deleted)."""
+    """What the database has of an experiment: how it is to be, and whether it lives (neither ended nor deleted).
+
+    ``stopping``: a stop is ordered, and reports its end. ``made`` is what was made for it, also if that is gone.
+    """
 
     launch: Launch
     live: bool
+    stopping: bool = False
+    made: Made | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ class Row:
     launch: Launch
     made: Made | None = None
     live: bool = True
+    stopping: bool = False
 
 
 class RememberedTarget(KubernetesTarget):
@@ -65,7 +66,7 @@ class RememberedTarget(KubernetesTarget):
 
     async def recall(self, experiment_id: str) -> Known | None:
         row = self.rows.get(experiment_id)
-        return None if row is None else Known(row.launch, row.live)
+        return None if row is None else Known(row.launch, row.live, row.stopping, row.made)
 
 
 class SmallCluster:

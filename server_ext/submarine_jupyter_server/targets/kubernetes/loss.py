@@ -63,6 +63,8 @@ class Losses:
             if known is not None and not known.live:
                 self._watches.forget(tracked)
                 return
+            if known is not None and known.stopping:
+                return
             if known is not None and tracked.launch is None:
                 tracked.launch = known.launch
             if (absence := await self._cause(tracked)) is None:
@@ -129,6 +131,9 @@ class Losses:
         await self._logs.drain(tracked.experiment_id, last.attempt, DRAIN_S - APART_S)
         if not tracked.vanished:
             return True
+        known = await self._recall(tracked.experiment_id)
+        if known is not None and known.stopping:
+            return True  # that order ends what there may still be, and reports the end
         await self._logs.finish(tracked.experiment_id, last.attempt)
         try:
             await self._observer.tell(tracked, stopped(last, absence.reason, absence.message))

@@ -103,6 +103,7 @@ class KubernetesTarget:
         tracked = link.watches.track(launch)
         try:
             async with tracked.lock, self._doubting():
+                await self._remember(tracked, link)
                 await link.orders.find(tracked, launch)
                 before = _last(tracked, launch)
                 if _ended_by_itself(tracked, before):
@@ -124,19 +125,42 @@ class KubernetesTarget:
         tracked = link.watches.belongings.tracked(experiment_id)
         try:
             async with tracked.lock, self._doubting():
-                await self._remember(tracked, link)
-                if tracked.launch is not None and tracked.launch.uid == uid:
-                    await link.orders.find(tracked, tracked.launch)
-                    await link.endings.delete(tracked)
+                await self._delete(tracked, uid, link)
         finally:
             link.observer.touch(tracked)
         if tracked.empty:
             link.watches.forget(tracked)
 
-    async def _remember(self, tracked: Tracked, link: Link) -> None:
-        """Have what the database knows of an experiment that no order was about yet."""
-        if tracked.launch is None and (known := await link.recall(tracked.experiment_id)) is not None:
+    async def _delete(self, tracked: Tracked, uid: str, link: Link) -> None:
+        remembered = await self._remember(tracked, link)
+        if tracked.launch is None or tracked.launch.uid != uid:
+            return
+        try:
+            await link.orders.find(tracked, tracked.launch)
+            await link.endings.delete(tracked)
+        except (TargetRefused, TargetUnavailable) as error:
+            gone = remembered and tracked.empty and not tracked.unmade
+            if not gone or error.reason != "NoPermission":
+                raise
+            # It was gone long ago, and so may be the rights in its namespace.
+            log.info("What may be left of %s cannot be removed: %s", tracked.experiment_id, error)
+
+    async def _remember(self, tracked: Tracked, link: Link) -> bool:
+        """Recall what is forgotten of an experiment; return whether that is what was made for it.
+
+        Its token says nothing any more once something was made that bears it: everybody can read that.
+        """
+        if tracked.launch is not None and tracked.made is not None:
+            return False
+        if (known := await link.recall(tracked.experiment_id)) is None:
+            return False
+        if tracked.launch is None:
             tracked.launch = known.launch
+        if tracked.made is not None or known.made is None:
+            return False
+        tracked.settled = not known.live
+        link.watches.claim(tracked, known.made)
+        return True
 
     async def purge(self, experiment_id: str, uid: str) -> None:
         """Remove its objects and its logs."""

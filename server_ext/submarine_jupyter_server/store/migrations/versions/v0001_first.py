@@ -109,11 +109,13 @@ _STATEMENTS = (
         namespace TEXT NOT NULL,
         name TEXT NOT NULL,
         uid TEXT NOT NULL,
+        gone INTEGER,
         PRIMARY KEY (experiment_id, position),
         FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
     )
     WITHOUT ROWID
     """,
+    "CREATE INDEX object_there ON object (experiment_id) WHERE gone IS NULL",
     """
     CREATE TABLE outbox (
         seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
