@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from submarine_jupyter.errors import NotFound
-from submarine_jupyter.tables import Table, bundle
+from submarine_jupyter.tables import LONGEST_SENTENCE, Table, bundle
 
 
 class LogLine(NamedTuple):
@@ -55,15 +55,21 @@ class Series(NamedTuple):
     points: tuple[Point, ...]
 
 
-class Metrics(tuple[Series, ...]):
-    """All that the replicas have measured; shown with the last, the least and the greatest value of each."""
+class Metrics(tuple[Series, ...]):  # noqa: SLOT001 - a tuple cannot have slots for more
+    """All that the replicas have measured; shown with the last, the least and the greatest value of each.
 
-    __slots__ = ()
+    ``note`` says what is not among it, None: nothing is left out.
+    """
+
+    note: str | None
 
     @classmethod
-    def read(cls, result: dict[str, Any]) -> Metrics:
-        """Return the result of ``GET {id}/metrics``."""
-        return cls(Series(one["name"], one["replica"], tuple(map(_point, one["points"]))) for one in result["series"])
+    def read(cls, result: dict[str, Any], attributes: Mapping[str, Any]) -> Metrics:
+        """Return the result and the attributes of ``GET {id}/metrics``."""
+        found = (Series(one["name"], one["replica"], tuple(map(_point, one["points"]))) for one in result["series"])
+        made = cls(found)
+        made.note = attributes.get("note")
+        return made
 
     def last(self, name: str) -> float:
         """Return the newest value of a metric, named in any case. Raises NotFound telling of those there are."""
@@ -83,7 +89,8 @@ class Metrics(tuple[Series, ...]):
             if (values := [point.value for point in one.points if not math.isnan(point.value)])
         ]
         headers = ("metric", "replica", "last", "min", "max", "at step", "points")
-        return bundle([Table(headers, rows)], "no metrics yet")
+        note = Table(("",), [(self.note,)] if self.note else [], longest=LONGEST_SENTENCE)
+        return bundle([note, Table(headers, rows)], "no metrics yet")
 
 
 def moment(text: str | None) -> datetime | None:

@@ -157,8 +157,8 @@ class SubmarineClient:
         return follow_events(self._transport, experiment_id, timeout)
 
     def metrics(self, experiment_id: str) -> Metrics:
-        """Return what the replicas have measured."""
-        return Metrics.read(self._transport.request("GET", f"{_path(experiment_id)}/metrics"))
+        """Return what the replicas have measured: after the end all of it, else ``note`` says why not."""
+        return Metrics.read(*self._transport.ask("GET", f"{_path(experiment_id)}/metrics"))
 
     def close(self) -> None:
         """Close the connections."""

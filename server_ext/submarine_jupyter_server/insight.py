@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from submarine_jupyter.errors import NotFound, SubmarineError
+from submarine_jupyter.models import Status
 from submarine_jupyter_server.logs.metric_reader import MAX_NAMES
 from submarine_jupyter_server.logs.thinning import thinned
 from submarine_jupyter_server.query import QueryString, one, only, whole
@@ -24,6 +25,9 @@ from submarine_jupyter_server.wire import Answer, json_text, time_text
 log = logging.getLogger(__name__)
 MAX_POINTS = 100_000
 CAPACITY_S = 5.0
+LATE_S = 5.0
+_LATE = "The last metrics are still being read from the logs; ask again in a moment."
+_FULL = f"No more than {MAX_NAMES:,} metric names are kept; others are left out."
 
 
 class Insight:
@@ -34,12 +38,17 @@ class Insight:
         db: Database,
         targets: Mapping[str, ComputeTarget],
         default_target: str,
+        finish: Callable[[ExperimentRow], asyncio.Task[None]],
         elsewhere: Callable[[str], dict[str, Any] | None] = lambda name: None,
     ) -> None:
-        """``elsewhere`` returns what another server, which gives the orders, says of a target; None: there is none."""
+        """``finish`` reads the metrics of an ended experiment to their end.
+
+        ``elsewhere`` returns what another server, which gives the orders, says of a target; None: there is none.
+        """
         self._db = db
         self._targets = targets
         self._default_target = default_target
+        self._finish = finish
         self._elsewhere = elsewhere
 
     async def metrics(self, experiment_id: str, query: QueryString) -> Answer:
@@ -47,25 +56,35 @@ class Insight:
 
         At most ``points`` of each series, so chosen that a curve keeps its first, last, highest and lowest ones; only
         those after number ``since``, which is the ``last`` of an earlier answer. ``params`` are the settings told.
+
+        After the end of the experiment the answer is whole. Where it cannot be so within 5 s (a busy machine, a full
+        disk), its attributes are ``incomplete`` and a ``note``.
         """
         only(query, "name", "replica", "limit", "points", "since")
         name, replica = one(query, "name"), one(query, "replica")
         limit = whole(query, "limit", 1, MAX_POINTS) or MAX_POINTS
         points, since = whole(query, "points", 4, MAX_POINTS), whole(query, "since") or 0
 
-        def read(tx: Connection) -> tuple[str, bool]:
+        def read(tx: Connection) -> tuple[ExperimentRow, bool]:
             row = experiments.find(tx, experiment_id)
             if row is None:
                 raise NotFound("Not found experiment.")
+            return row, Status(row.status).final and not metrics.is_finished(tx, row.id, row.attempt)
+
+        def answer(tx: Connection) -> tuple[str, bool]:
             about = {"name": name, "replica": replica, "limit": limit, "since": since}
             found = metrics.series(tx, row.id, attempt=row.attempt, **about)  # type: ignore[arg-type]
             full = len(metrics.names(tx, row.id, row.attempt)) >= MAX_NAMES
             params = metrics.settings(tx, row.id, row.attempt)
             return _metrics_json(row, found, points, max(since, found[-1].seq if found else 0), params), full
 
-        text, full = await self._db.read(read)
-        note = f"No more than {MAX_NAMES:,} metric names are kept; others are left out."
-        return Answer(text, {"note": note} if full else {})
+        row, late = await self._db.read(read)
+        if late:
+            await asyncio.wait([self._finish(row)], timeout=LATE_S)
+            row, late = await self._db.read(read)
+        text, full = await self._db.read(answer)
+        notes = [note for note, true in ((_LATE, late), (_FULL, full)) if true]
+        return Answer(text, ({"incomplete": True} if late else {}) | ({"note": " ".join(notes)} if notes else {}))
 
     async def targets(self, *, capacity: bool = True) -> Answer:
         """Return the compute targets: name, kind, whether it is the default, namespaces, health and ``capacity``.

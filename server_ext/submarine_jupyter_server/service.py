@@ -72,7 +72,7 @@ class Service:
         self.logs = LogReader(db, archive, self.feed, targets)
         self._silence = Silence(db)
         self._neighbours = Neighbours(config.data_dir, db, self._news, self._describe, self._silence.tell)
-        self.insight = Insight(db, targets, config.default_target, self._neighbours.elsewhere)
+        self.insight = Insight(db, targets, config.default_target, self._finish, self._neighbours.elsewhere)
 
     @classmethod
     async def open(cls, config: ServiceConfig) -> Service:
@@ -175,6 +175,9 @@ class Service:
             except Exception:
                 log.exception("The metrics of %s are not followed", row.id)
         self._tasks.append(asyncio.create_task(self._finish_metrics(), name="submarine late metrics"))
+
+    def _finish(self, row: ExperimentRow) -> asyncio.Task[None]:
+        return self._metrics.finish(row.id, row.attempt, _templates(row))
 
     async def _finish_metrics(self) -> None:
         """Read to their end the logs that ended while nobody read them, one after the other."""

@@ -57,9 +57,7 @@ class House:
     @property
     def given(self) -> list[Made]:
         """What the target of the first server was told at its start to have made."""
-        target = self.service.targets["local"]
-        assert isinstance(target, CommandedTarget)
-        return target.given
+        return _target(self.service).given
 
     async def open(self) -> None:
         """Start one more server."""
@@ -79,9 +77,7 @@ class House:
     async def report(self) -> None:
         """Have the world tell what has changed."""
         for service in self.services:
-            target = service.targets["local"]
-            assert isinstance(target, CommandedTarget)
-            await target.report()
+            await _target(service).report()
 
     def create(self, service: Service, key: str) -> None:
         self._call(service, self._create(service, key))
@@ -134,21 +130,23 @@ class House:
             listener.go.set()
         async with asyncio.timeout(seconds):
             while True:
+                leader = await self._leader()
                 await self.report()
-                await self.service.db.write(outbox.hasten)
-                self.service._outbox.wake()
+                await leader.db.write(outbox.hasten)
+                leader._outbox.wake()
                 await asyncio.sleep(0.01)
-                ordered = await self.service.db.read(outbox.ordered)
+                ordered = await leader.db.read(outbox.ordered)
                 busy = any(not call.done() for call in self.calls if call.get_name() != "hear")
-                if not ordered and not busy and await self._agreed():
+                if not ordered and not busy and await _agreed(leader):
                     return
 
-    async def _agreed(self) -> bool:
-        """Whether the servers have compared the database with the world since the last change."""
-        before = await self.service.db.read(events.last_seq)
-        self.service._leader._doubt.set()
-        await asyncio.sleep(0.03)
-        return before == await self.service.db.read(events.last_seq)
+    async def _leader(self) -> Service:
+        """Return the server that gives the orders: it finds out within half a second that the one before it ended."""
+        while True:
+            for service in self.services:
+                if _target(service).started:
+                    return service
+            await asyncio.sleep(0.01)
 
     def _call(self, service: Service, work: Coroutine[Any, Any, None], name: str = "call") -> None:
         task = asyncio.create_task(work, name=name)
@@ -233,6 +231,20 @@ class House:
             task.cancel()
         with contextlib.suppress(Exception):
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _target(service: Service) -> CommandedTarget:
+    target = service.targets["local"]
+    assert isinstance(target, CommandedTarget)
+    return target
+
+
+async def _agreed(leader: Service) -> bool:
+    """Whether a server has compared the database with the world since the last change."""
+    before = await leader.db.read(events.last_seq)
+    leader._leader._doubt.set()
+    await asyncio.sleep(0.03)
+    return before == await leader.db.read(events.last_seq)
 
 
 async def damage(folder: Path) -> None:

@@ -188,6 +188,12 @@ class Interleavings(RuleBasedStateMachine):
         there = sorted(name for name, thing in house.world.things.items() if thing.made and not thing.buried)
         assert house.given == [house.world.things[name].made for name in there]
 
+    @rule()
+    def join(self) -> None:
+        """Start another server beside the first one."""
+        if len(self.house.services) < 2:
+            self.run(self.house.open())
+
     @rule(second=st.booleans())
     def restart(self, second: bool) -> None:
         """End the first server, with another one beside it or not."""
@@ -227,8 +233,10 @@ class Interleavings(RuleBasedStateMachine):
         self.go_on()
 
     async def _back_up(self) -> set[str]:
+        # Read first: what is committed while the backup is written may be missing in it.
+        known = await known_ids(self.house.service)
         await self.house.service.db.backup()
-        return await known_ids(self.house.service)
+        return known
 
     # What must hold
 

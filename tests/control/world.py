@@ -112,6 +112,11 @@ class CommandedTarget:
         self._sink: Sink | None = None
         self._told: dict[str, Observation] = {}
 
+    @property
+    def started(self) -> bool:
+        """Whether its server gives the orders."""
+        return self._sink is not None
+
     def check(self, spec: ExperimentSpec) -> None:
         """Refuse nothing."""
 

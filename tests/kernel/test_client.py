@@ -51,8 +51,9 @@ def test_an_experiment_from_beginning_to_end(client: SubmarineClient) -> None:
     assert list(experiment.logs(follow=True)) == lines
     assert experiment.spec.meta.name == "<b>one</b>"
     assert repr(experiment) == f"<Experiment {experiment.id} '<b>one</b>' Succeeded>"
-    while len(series := [point for one in experiment.metrics() for point in one.points]) < 2:
-        time.sleep(0.05)  # they are read from the log, which may take a moment more
+    while (metrics := experiment.metrics()).note is not None:
+        pass  # the server waits itself
+    series = [point for one in metrics for point in one.points]
     assert [(point.step, point.value) for point in series] == [(1, 0.5), (2, 0.75)]
     assert experiment.metrics().last("accuracy") == 0.75
     with pytest.raises(NotFound, match=r"There is no metric 'loss'.*ccuracy"):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from submarine_jupyter.errors import TargetUnavailable
-from submarine_jupyter_server import insight
+from submarine_jupyter_server import insight, service
 from submarine_jupyter_server.insight import Insight
+from submarine_jupyter_server.logs import metric_reader
+from submarine_jupyter_server.logs.archive import ReplicaLog
 from submarine_jupyter_server.targets.local.target import LocalTarget
 from tests.service.conftest import Client, experiment
 
@@ -39,7 +42,7 @@ async def test_each_target_is_told_whatever_the_others_do(
     monkeypatch.setattr(insight, "CAPACITY_S", 0.5)
     errors = {"away": TargetUnavailable("no answer", hint="wait"), "buggy": KeyError("a secret"), "slow": None}
     broken = {name: Broken(tmp_path / name, name, error) for name, error in errors.items()}
-    told = Insight(client.service.db, {**broken, **client.service.targets}, "local")
+    told = Insight(client.service.db, {**broken, **client.service.targets}, "local", client.service._finish)
     found: list[dict[str, Any]] = json.loads((await told.targets()).result)
     local = found.pop()
     assert local.pop("capacity")["cpu"]["total"] == 2
@@ -63,7 +66,10 @@ for i in range(5000):
 
 
 async def answer(client: Client, made: str, **query: str) -> dict[str, Any]:
-    found = await client.service.insight.metrics(made, {name: [value] for name, value in query.items()})
+    incomplete = True
+    while incomplete:
+        found = await client.service.insight.metrics(made, {name: [value] for name, value in query.items()})
+        incomplete = bool(found.attributes.get("incomplete"))
     result: dict[str, Any] = json.loads(found.result)
     return result
 
@@ -86,3 +92,32 @@ async def test_metrics_are_thinned_and_told_in_steps(client: Client) -> None:
     assert [point["step"] for point in later["series"][0]["points"]] == [4997, 4998, 4999]
     detail = (await client.get(made))["detail"]
     assert detail["params"] == {"lr": 0.1}
+
+
+async def test_metrics_that_are_read_late_are_waited_for_and_never_missed_in_silence(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_read, read = threading.Event(), metric_reader._read
+
+    def late(log: ReplicaLog, cursor: metric_reader._Cursor, final: bool) -> Any:
+        assert may_read.wait(60)
+        return read(log, cursor, final)
+
+    monkeypatch.setattr(metric_reader, "_read", late)
+    monkeypatch.setattr(service, "DRAIN_S", 0.0)
+    monkeypatch.setattr(insight, "LATE_S", 0.0)
+    made = (await client.create(experiment("echo loss=0.5 step=1")))["experimentId"]
+    await client.ended(made)
+    early = await client.service.insight.metrics(made, {})
+    assert early.attributes == {
+        "incomplete": True,
+        "note": "The last metrics are still being read from the logs; ask again in a moment.",
+    }
+    assert json.loads(early.result)["series"] == []
+    monkeypatch.setattr(insight, "LATE_S", 60.0)
+    asked = asyncio.create_task(client.service.insight.metrics(made, {}))
+    await asyncio.sleep(0)
+    may_read.set()
+    whole = await asked
+    assert whole.attributes == {}
+    assert [point["value"] for series in json.loads(whole.result)["series"] for point in series["points"]] == [0.5]

@@ -97,6 +97,12 @@ def finish(tx: Connection, experiment_id: str, attempt: int) -> None:
     tx.execute(_FINISH, {"experiment_id": experiment_id, "attempt": attempt})
 
 
+def is_finished(tx: Connection, experiment_id: str, attempt: int) -> bool:
+    """Whether the logs of an attempt were read to their end."""
+    where = (metrics_read.c.experiment_id == experiment_id, metrics_read.c.attempt == attempt)
+    return tx.execute(select(exists().where(*where))).scalar_one()
+
+
 def is_over(tx: Connection, experiment_id: str, attempt: int) -> bool:
     """Whether an attempt has ended, or its experiment is gone."""
     where = (experiment.c.id == experiment_id, experiment.c.deleted.is_(None))

@@ -11,17 +11,21 @@ import pytest
 from submarine_jupyter.models import Status
 from tests.targets.local.bench import Bench, eventually, launch
 
-# Forks twice with a session of its own, as daemons do, and does not mind SIGTERM.
+# Forks twice with a session of its own, as daemons do, and does not mind SIGTERM. Its first process ends once it is up:
+# from then on it has the grace time, which may be too short for a start on a busy machine.
 DAEMON = """
 import os, signal, sys, time
+up, begun = os.pipe()
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         open(sys.argv[1], 'w').write(str(os.getpid()))
+        os.write(begun, b'.')
         time.sleep(600)
     os._exit(0)
 os.wait()
+os.read(up, 1)
 """
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has sub-reapers")
 

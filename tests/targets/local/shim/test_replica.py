@@ -22,6 +22,11 @@ def text(replica: Replica) -> bytes:
     return replica.archive.tail(1000)
 
 
+def wrote(replica: Replica, words: bytes) -> bool:
+    replica.drain()
+    return words in text(replica)
+
+
 def test_from_start_to_end(tmp_path: Path) -> None:
     replica = begin(tmp_path, "echo hello; exit 3")
     assert replica.starting
@@ -47,21 +52,18 @@ def test_only_its_main_process_is_asked_first(tmp_path: Path) -> None:
     child = 'trap "echo child; exit" TERM; echo up; while :; do sleep 0.05; done'
     replica = begin(tmp_path, f"trap 'echo main; exit 5' TERM; sh -c '{child}' & while :; do sleep 0.05; done")
 
-    def wrote(words: bytes) -> bool:
-        replica.drain()
-        return words in text(replica)
-
-    until(lambda: wrote(b"up"), lambda: "the child is there")
+    until(lambda: wrote(replica, b"up"), lambda: "the child is there")
     replica.ask(30)
     until(replica.poll, lambda: "its end")
     assert replica.exit_code == 5
-    until(lambda: wrote(b"child"), lambda: "what it left is asked then")
+    until(lambda: wrote(replica, b"child"), lambda: "what it left is asked then")
     assert text(replica).startswith(b"up\nmain\n")
     replica.close()
 
 
 def test_the_earlier_end_counts(tmp_path: Path) -> None:
     replica = begin(tmp_path, "trap '' TERM; echo up; sleep 600; true")
+    until(lambda: wrote(replica, b"up"), lambda: "it minds no signal")
     replica.end(0)
     at = replica.kill_at
     replica.ask(60)
