@@ -1,93 +1,22 @@
-"""Experiments, somebody else who does something to each of them, and what must hold afterwards."""
+"""Somebody else does something to each of many experiments, and what must hold afterwards."""
 
 from __future__ import annotations
 
-import os
-import random
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 import httpx
 
 from tests.cluster.api import Api, wait
-from tests.kubernetes.deeds import OWN, OWNED, REPLACED, Deed, Scene
-from tests.kubernetes.server import ClusterServer, spec
+from tests.kubernetes.cases import EXPERIMENTS, Case, drawn, free_id
+from tests.kubernetes.deeds import Scene
+from tests.kubernetes.server import ClusterServer
 from tests.kubernetes.things import STUCK, Json, Thing, belonging, everything
 
-NEVER = {"FAKE_EXIT_CODE": "never"}
 # Nothing of an experiment is read from these: they are not followed, or count only by their owner.
 SILENT = ("secrets", "configmaps", "services", "pods")
-PARTS = ("secret", "code", "addresses", "service", "second job")
 FIELDS = ("status", "uid", "spec", "acceptedTime", "createdTime", "runningTime", "finishedTime")
-EXPERIMENTS: dict[str, tuple[str, Json]] = {
-    "tfjob": ("kubernetes", spec("TensorFlow", {"worker": 1}, env=NEVER)),
-    "pytorchjob": ("kubernetes", spec("PyTorch", {"master": 1, "worker": 1}, env=NEVER)),
-    "xgboostjob": ("kubernetes", spec("XGBoost", {"master": 1, "worker": 1}, env=NEVER)),
-    "jobset": ("jobset", spec("TensorFlow", {"worker": 1}, env=NEVER)),
-    "jobs": ("jobs", spec("TensorFlow", {"ps": 1, "worker": 1}, env={**NEVER, "MY_TOKEN": "hidden"})),
-    "standalone": ("jobs", spec("Standalone", {"worker": 1}, env=NEVER)),
-}
-EXPERIMENTS["jobs"][1]["code"] = {"syncMode": "inline", "files": {"train.py": "print()"}}
-OBJECTS = {
-    **{f"the {kind}": (kind, OWN) for kind in EXPERIMENTS},
-    **{f"a pod of the {kind}": (kind, OWNED) for kind in EXPERIMENTS},
-    **{
-        f"the {what} of the jobs": ("jobs", [*OWNED, REPLACED])
-        for what in ("secret", "code", "addresses", "service", "second job")
-    },
-    "a job of the jobset": ("jobset", [*OWNED, REPLACED]),
-}
-
-
-@dataclass
-class Case:
-    """One object of an experiment, and what is done to it."""
-
-    what: str
-    deed: Deed
-    id: str = ""
-    planted: list[Thing] = field(default_factory=list)
-    kept: set[str] = field(default_factory=set)
-    """Of an experiment whose bonds are cut, the uids that the server itself has to remove."""
-
-    @property
-    def loses(self) -> bool:
-        """Whether a bond between owner and object is cut, without which Kubernetes does not remove the object."""
-        return self.deed.removes and self.what != "the second job of the jobs"
-
-    @property
-    def kind(self) -> str:
-        """The kind of the experiment."""
-        return OBJECTS[self.what][0]
-
-    def find(self, things: Iterable[Thing]) -> Thing:
-        """Find the object among all of its namespace."""
-        of = [thing for thing in things if thing.id == self.id]
-        if self.what.startswith("a pod"):
-            return next(thing for thing in of if thing.plural == "pods")
-        if self.what == "a job of the jobset" or self.what.endswith("second job of the jobs"):
-            return next(thing for thing in of if thing.plural == "jobs" and thing.owners)
-        word = {"secret": "secrets", "code": "-code-", "addresses": "-cluster-", "service": "services"}
-        part = word.get(self.what.split()[1], "") if self.what.endswith("of the jobs") else ""
-        if part:
-            return next(thing for thing in of if part == thing.plural or part in thing.name)
-        return next(thing for thing in of if not thing.owners)
-
-    def __str__(self) -> str:
-        return f"{self.what} ({self.id}), {self.deed.name}"
-
-
-def drawn(seed: str) -> list[Case]:
-    """Draw what is tried: each deed at least once on an own object and once on another, or as many as are wanted."""
-    every = [Case(what, deed) for what, (_, deeds) in OBJECTS.items() for deed in deeds]
-    random.Random(seed).shuffle(every)
-    if (wanted := os.environ.get("SUBMARINE_TEST_CASES", "")) == "all":
-        return every
-    found = list({(case.deed.name, OBJECTS[case.what][1] is OWN): case for case in every}.values())
-    rest = [case for case in every if not any(case is one for one in found)]
-    return found + rest[: max(0, int(wanted or 0) - len(found))]
 
 
 class Trial:
@@ -123,7 +52,8 @@ class Trial:
         things = everything(self.api, self.server.namespace)
         for case in self.cases:
             roots = [uid for uid, thing in things.items() if thing.id == case.id and not thing.owners]
-            self.originals[case.id], case.kept = belonging(things, roots), set(roots)
+            self.originals[case.id] = belonging(things, roots)
+            case.ours = {uid for uid in self.originals[case.id] if things[uid].written_by_us}
 
     def submit(self, kind: str, *, namespace: str | None = None) -> str:
         """Submit an experiment of a kind."""
@@ -219,29 +149,47 @@ class Trial:
 
     def _nothing_left(self, cases: list[Case]) -> None:
         """Check that nothing is left of experiments but what Kubernetes itself cannot remove any more."""
-
-        def remains() -> list[str]:
-            things = everything(self.api, self.server.namespace)
-            held = waiting(things)
-            return [
-                f"{case}: {thing.plural}/{thing.name}{' is being removed' if thing.deleting else ''} is left"
-                for case in cases
-                for thing in (things[uid] for uid in belonging(things, self.originals[case.id]) if uid in things)
-                if thing.uid not in held and not (case.loses and thing.uid not in case.kept)
-            ]
-
-        self._wait_empty(remains)
+        self._wait_empty(cases)
         for thing in everything(self.api, self.server.namespace).values():
             if thing.stuck and thing.deleting:
                 rest = [item for item in thing.meta["finalizers"] if item != STUCK]
                 self.api.patch(thing.path, {"metadata": {"finalizers": rest}})
-        self._wait_empty(remains)
+        left = self._wait_empty(cases)
+        self.wrong += [
+            f"{case}: {thing.plural}/{thing.name}{' is being removed' if thing.deleting else ''} is left"
+            for case, thing in left
+        ]
 
-    def _wait_empty(self, remains: Callable[[], list[str]]) -> None:
-        deadline = time.monotonic() + 40
-        while (found := remains()) and time.monotonic() < deadline:
+    def _left(self, cases: list[Case]) -> list[tuple[Case, Thing]]:
+        things = everything(self.api, self.server.namespace)
+        held = waiting(things)
+        return [
+            (case, things[uid])
+            for case in cases
+            for uid in belonging(things, self.originals[case.id]) & things.keys() - held
+            if uid in case.ours or not case.loses
+        ]
+
+    def _wait_empty(self, cases: list[Case]) -> list[tuple[Case, Thing]]:
+        """Wait until nothing is left; return what is, once it has not become less for a while."""
+        left, deadline = self._left(cases), time.monotonic() + 40
+        deleted: set[str] = set()
+        while left and time.monotonic() < deadline:
+            for case in {case.id: case for case, _ in left if case.id not in deleted}.values():
+                if self._ended_by_itself(case):
+                    self.server.result("DELETE", f"/{case.id}")
+                    deleted.add(case.id)
             time.sleep(0.5)
-        self.wrong += found
+            before, left = left, self._left(cases)
+            if len(left) < len(before):
+                deadline = time.monotonic() + 40
+        return left
+
+    def _ended_by_itself(self, case: Case) -> bool:
+        """Tell whether an experiment ended for what was done to it: then a stop leaves it as it is."""
+        answer = self.server.http.get(f"{self.server.url}/{case.id}", params={"view": "full"})
+        found = answer.json()["result"] if case.deed.changes and answer.status_code == 200 else None
+        return found is not None and found["status"] == "Failed" and found["detail"]["reason"] != "Stopped"
 
     def left_alone(self) -> None:
         """Check that the server has neither removed nor written what is of somebody else."""
@@ -277,11 +225,6 @@ class Trial:
         self.wrong += wrong + [
             f"{item.request.url}: {item.status_code}" for item in self.answers if item.status_code >= 500
         ]
-
-
-def free_id(experiment_id: str, number: int) -> str:
-    """Return an id that a server could give and has not given."""
-    return f"{experiment_id.rpartition('-')[0]}-{number}"
 
 
 def waiting(things: dict[str, Thing]) -> set[str]:
