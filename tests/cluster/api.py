@@ -2,7 +2,8 @@
 
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,8 @@ from kubernetes.config import load_kube_config
 
 Json = dict[str, Any]
 T = TypeVar("T")
+# All groups in one answer, as clients of today ask for them.
+_KINDS = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
 class ApiError(Exception):
@@ -55,6 +58,14 @@ class Api:
         """Create an object in the collection at `path`, with strict field validation."""
         return self._json("POST", path, params={"fieldValidation": "Strict"}, json=body)
 
+    def ensure(self, path: str, body: Json) -> None:
+        """Create an object in the collection at `path`, if none of that name is there."""
+        try:
+            self.create(path, body)
+        except ApiError as problem:
+            if problem.status != HTTPStatus.CONFLICT:
+                raise
+
     def patch(self, path: str, body: Json) -> Json:
         """Merge `body` into the object at `path`."""
         return self._json("PATCH", path, json=body, headers={"Content-Type": "application/merge-patch+json"})
@@ -78,6 +89,24 @@ def holds(item: Json, condition: str) -> bool:
     """Whether an object has a condition that is true."""
     conditions = item.get("status", {}).get("conditions") or []
     return any(found["type"] == condition and found["status"] == "True" for found in conditions)
+
+
+def serves(api: Api, definitions: Iterable[Json]) -> bool:
+    """Whether a client that asks which kinds there are finds those of `definitions`: moments after `Established`."""
+    answer = api.http.get("/apis", headers={"Accept": _KINDS}).raise_for_status()
+    known = {
+        (group["metadata"]["name"], version["version"], resource["resource"])
+        for group in answer.json()["items"]
+        for version in group["versions"]
+        for resource in version["resources"]
+    }
+    wanted = {
+        (item["spec"]["group"], version["name"], item["spec"]["names"]["plural"])
+        for item in definitions
+        for version in item["spec"]["versions"]
+        if version["served"]
+    }
+    return wanted <= known
 
 
 def wait(what: str, look: Callable[[], T], *, seconds: float = 60) -> T:

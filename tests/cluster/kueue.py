@@ -6,12 +6,11 @@ It acts in the namespaces with the label `QUEUED` only: what other tests of a se
 import base64
 import json
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.cluster import build, cache, components, manifests
-from tests.cluster.api import holds, wait
+from tests.cluster.api import holds, serves, wait
 from tests.cluster.cluster import Cluster
 from tests.cluster.run import Run
 
@@ -63,7 +62,7 @@ class Queues:
 
 
 def begin(cluster: Cluster) -> None:
-    """Install and start Kueue, if it is not there yet: a few seconds."""
+    """Install and start Kueue, as far as it is not there yet: a few seconds."""
     run = cluster.own()
     with cache.locked(run.directory):
         if cluster.api.http.get(f"{API}/resourceflavors/{_FLAVOR}").is_success:
@@ -72,15 +71,31 @@ def begin(cluster: Cluster) -> None:
         components.queue_configuration(run).write_text(json.dumps(_configuration(run)))
         definitions = list(_definitions(run, programs.manifests))
         for item in definitions:
-            cluster.api.create(manifests.DEFINITIONS, item)
-        paths = [f"{manifests.DEFINITIONS}/{item['metadata']['name']}" for item in definitions]
-        wait("the kinds of Kueue", lambda: all(holds(cluster.api.get(path), "Established") for path in paths))
-        components.launch(run, components.kueue(run, programs))
-        wait("Kueue", partial(run.listens, "kueue"))
+            cluster.api.ensure(manifests.DEFINITIONS, item)
+        wait("the kinds of Kueue", lambda: serves(cluster.api, definitions))  # it ends where it does not find them
+        if "kueue" in run.ended() or "kueue" not in run.processes:
+            components.launch(run, components.kueue(run, programs))
+        await_start(run)
         for collection, item in (*_places(run), *_hooks(run, programs.manifests)):
-            cluster.api.create(collection, item)
+            cluster.api.ensure(collection, item)
         wait("the places in queues", lambda: cluster.api.get(PLACES))
+        # The last step: that it is there says that all is.
         wait("its webhooks", lambda: cluster.api.create(f"{API}/resourceflavors", _object("ResourceFlavor", _FLAVOR)))
+
+
+def await_start(run: Run) -> None:
+    """Wait until Kueue listens, which takes less than a second; one that has ended is not waited for."""
+
+    def listens() -> bool:
+        if "kueue" in run.ended():
+            raise RuntimeError("Kueue has ended")
+        return run.listens("kueue")
+
+    try:
+        wait("Kueue", listens)
+    except (RuntimeError, TimeoutError) as problem:
+        problem.add_note(run.last_words("kueue"))
+        raise
 
 
 def _configuration(run: Run) -> Json:

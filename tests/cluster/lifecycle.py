@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.cluster import build, components, inotify, kueue, manifests, node, node_programs, training_image
 from tests.cluster import run as runs
-from tests.cluster.api import holds, wait
+from tests.cluster.api import holds, serves, wait
 from tests.cluster.build import Programs
 from tests.cluster.cluster import Cluster
 from tests.cluster.components import launch
@@ -120,9 +120,10 @@ def _install(cluster: Cluster, programs: Programs) -> None:
 
 def _install_operators(cluster: Cluster, programs: Programs) -> None:
     run = cluster.own()
-    for definition in manifests.definitions(programs.manifests):
+    definitions = manifests.definitions(programs.manifests)
+    for definition in definitions:
         cluster.api.create(manifests.DEFINITIONS, definition)
-    _await(run, "the kinds of the operators", lambda: all(holds(item, "Established") for item in _definitions(cluster)))
+    _await(run, "the kinds of the operators", lambda: serves(cluster.api, definitions))
     for component in components.operators(run, programs):
         launch(run, component)
         _await(run, component.name, partial(run.listens, component.name))
@@ -150,11 +151,6 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content))
 
 
-def _definitions(cluster: Cluster) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = cluster.api.get(manifests.DEFINITIONS)["items"]
-    return found
-
-
 def _ready_nodes(cluster: Cluster) -> int:
     return sum(holds(item, "Ready") for item in cluster.api.get(_NODES)["items"])
 
@@ -173,5 +169,4 @@ def _await(run: Run, what: str, look: Callable[[], bool]) -> None:
 def _last_words(run: Run) -> str:
     """Return the ends of the logs: of what has ended, or else of all."""
     names = {name.removeprefix("nsenter-") for name in run.ended() or run.processes}
-    logs = [run.path("logs", f"{name}.log") for name in sorted(names)]
-    return "\n".join(f"--- {log.name}\n{log.read_text()[-1500:]}" for log in logs if log.exists())
+    return "\n".join(filter(None, map(run.last_words, sorted(names))))

@@ -56,6 +56,11 @@ class Run:
         with self._lock:
             return [name for name, process in self.processes.items() if not process.alive()]
 
+    def last_words(self, name: str) -> str:
+        """Return the end of a log."""
+        log = self.path("logs", f"{name}.log")
+        return f"--- {log.name}\n{log.read_text()[-1500:]}" if log.exists() else ""
+
     def listens(self, name: str) -> bool:
         """Whether something listens on a port; `OSError` if not."""
         with socket.create_connection(("127.0.0.1", self.ports[name]), timeout=1):

@@ -1,5 +1,8 @@
 """Kueue in the cluster is the real one: what waits in a queue starts when there is room, and has a place until then."""
 
+import pytest
+
+from tests.cluster import kueue
 from tests.cluster.api import Api, Json, holds, wait
 from tests.cluster.cluster import Cluster
 from tests.cluster.kueue import PLACES, Queues
@@ -48,7 +51,21 @@ def test_nobody_else_meets_kueue(cluster: Cluster, fake_namespace: str, queues: 
 def test_kueue_comes_back_after_a_crash(own_cluster: Cluster, fake_namespace: str, queues: Queues) -> None:
     own_cluster.kill("kueue")
     own_cluster.start("kueue")
-    wait("Kueue", lambda: own_cluster.own().listens("kueue"))
+    kueue.await_start(own_cluster.own())
+    queues.make(fake_namespace, cpu="1")
+    submit(own_cluster.api, fake_namespace, "later", seconds=0)
+    wait("the job", lambda: holds(job(own_cluster.api, fake_namespace, "later"), "Complete"))
+
+
+def test_a_start_that_failed_half_way_is_taken_up(own_cluster: Cluster, fake_namespace: str, queues: Queues) -> None:
+    run, flavor = own_cluster.own(), f"{kueue.API}/resourceflavors/default"
+    own_cluster.api.patch(flavor, {"metadata": {"finalizers": None}})
+    own_cluster.api.delete(flavor)
+    own_cluster.kill("kueue")
+    with pytest.raises(RuntimeError, match="Kueue has ended") as failure:
+        kueue.await_start(run)
+    assert "--- kueue.log" in failure.value.__notes__[0]
+    kueue.begin(own_cluster)
     queues.make(fake_namespace, cpu="1")
     submit(own_cluster.api, fake_namespace, "later", seconds=0)
     wait("the job", lambda: holds(job(own_cluster.api, fake_namespace, "later"), "Complete"))
