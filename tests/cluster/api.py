@@ -98,7 +98,7 @@ def serves(api: Api, definitions: Iterable[Json]) -> bool:
         (group["metadata"]["name"], version["version"], resource["resource"])
         for group in answer.json()["items"]
         for version in group["versions"]
-        for resource in version["resources"]
+        for resource in version.get("resources", ())  # a version that is not known yet has none
     }
     wanted = {
         (item["spec"]["group"], version["name"], item["spec"]["names"]["plural"])
