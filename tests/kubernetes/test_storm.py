@@ -95,7 +95,10 @@ def test_ten_kills_while_people_work(own_cluster: Cluster, fake: ClusterServer) 
     of = {fate: {person.id for person in people if person.fate == fate} for fate in FATES}
     rows = wait("the states", lambda: states(fake, of), seconds=100)
     assert len(rows) == len(of["scale"] | of["stop"])
-    wait("three workers each", lambda: workers(own_cluster, fake, of["scale"]), seconds=60)
+    deadline = time.monotonic() + 60
+    while amiss := without_three_workers(own_cluster, fake, of["scale"]):
+        assert time.monotonic() < deadline, f"{amiss}\n{fake.log()}"
+        time.sleep(0.5)
     assert owners(own_cluster, fake) == of["scale"]
     for experiment_id in of["scale"]:
         fake.result("DELETE", f"/{experiment_id}")
@@ -114,13 +117,18 @@ def states(server: ClusterServer, of: dict[str, set[str]]) -> dict[str, str]:
     return found
 
 
-def workers(cluster: Cluster, server: ClusterServer, ids: set[str]) -> bool:
-    """Tell whether each experiment has three workers that run, and the server says so."""
+def without_three_workers(cluster: Cluster, server: ClusterServer, ids: set[str]) -> dict[str, object]:
+    """Return what else is there than three pods of each experiment, or what else the server says of its workers."""
     pods = [thing for thing in everything(cluster.api, server.namespace).values() if thing.plural == "pods"]
-    if Counter(pod.id for pod in pods) != dict.fromkeys(ids, 3):
-        return False
-    told = [[replica["status"] for replica in server.get(key)["detail"]["replicas"]] for key in ids]
-    return all(replicas == ["Running"] * 3 for replicas in told)
+    count = Counter(pod.id for pod in pods)
+    if count != dict.fromkeys(ids, 3):
+        return {
+            key: [(pod.name, pod.raw["status"].get("phase"), pod.deleting) for pod in pods if pod.id == key]
+            for key in ids | count.keys()
+            if count[key] != (3 if key in ids else 0)
+        }
+    told = {key: [replica["status"] for replica in server.get(key)["detail"]["replicas"]] for key in ids}
+    return {key: replicas for key, replicas in told.items() if replicas != ["Running"] * 3}
 
 
 def owners(cluster: Cluster, server: ClusterServer) -> set[str]:

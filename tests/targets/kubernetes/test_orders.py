@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,31 @@ async def test_a_stop_whose_answer_is_lost_is_no_loss(tmp_path: Path) -> None:
         await made.target.stop(launch())
         assert made.last is not None
         assert (made.last.reason, made.last.attempt) == ("Stopped", 1)
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+async def test_what_was_made_without_an_answer_is_ended_though_its_stream_is_behind(
+    tmp_path: Path, deleted: bool
+) -> None:
+    async with working(tmp_path) as made:
+        cluster = made.cluster
+        lost = executed_but(cut, lambda request: cluster.put(TFJOBS, request.json))
+        behind = {("GET", TFJOBS): error(500, "Internal"), ("POST", TFJOBS): lost}
+        cluster.rule = lambda request: behind.get((request.method, request.path))
+        cluster.server.drop()
+        await made.until(lambda: made.target._attachment.link().watches.trouble())
+        with pytest.raises(TargetUnavailable):
+            await made.target.ensure(launch())
+        assert cluster.names(TFJOBS) == [ID]
+        if deleted:
+            await made.target.delete(ID, launch().uid)
+        else:
+            with suppress(TargetUnavailable):  # nor does the stream tell that it is gone
+                await made.target.stop(launch())
+        assert cluster.names(TFJOBS) == []
+        await made.target.stop(launch())
+        assert made.last is not None
+        assert made.last.reason == "Stopped"
 
 
 async def test_an_end_is_of_the_attempt_that_was_to_be_stopped(tmp_path: Path) -> None:

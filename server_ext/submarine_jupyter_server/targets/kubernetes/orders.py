@@ -82,7 +82,10 @@ class Orders:
         if not tracked.unmade:
             return
         refs = list(self._watches.belongings.bearing_token(tracked))
-        refs += [ref for kind in self._unlisted(launch) if (ref := await self._bearing(kind, launch)) is not None]
+        # A stream may be behind what was to be made by a request whose answer did not come.
+        asked = {*self._unlisted(launch), *([tracked.kind] if tracked.kind else [])}
+        named = [await self._bearing(kind, launch) for kind in sorted(asked)]
+        refs += [ref for ref in named if ref is not None and ref not in refs]
         # Jobs of the other roles bear a token too; without the own object they are about to go.
         own = [ref for ref in refs if ref.name == own_name(ref.kind, launch.spec, launch.experiment_id)]
         if own:
