@@ -103,6 +103,7 @@ def _configuration(run: Run) -> Json:
         "apiVersion": "config.kueue.x-k8s.io/v1beta2",
         "kind": "Configuration",
         "visibilityServer": {"bindAddress": "127.0.0.1", "bindPort": run.ports["kueue-places"]},
+        "health": {"healthProbeBindAddress": "0"},  # else port 8081, which a second Kueue of this machine finds taken
         "leaderElection": {"leaderElect": False},
         "internalCertManagement": {"enable": False},
         "managedJobsNamespaceSelector": {"matchLabels": QUEUED},

@@ -2,6 +2,7 @@
 
 import time
 
+import psutil
 import pytest
 
 from tests.cluster import kueue
@@ -45,6 +46,13 @@ def test_jobs_wait_in_a_queue_and_have_a_place(cluster: Cluster, fake_namespace:
     api.delete(f"{JOBS.format(fake_namespace)}/first")
     for name in ("second", "third"):
         wait(f"the {name}", lambda name=name: holds(job(api, fake_namespace, name), "Complete"))  # type: ignore[misc]
+
+
+def test_it_takes_no_ports_but_those_of_its_run(own_cluster: Cluster, queues: Queues) -> None:
+    run = own_cluster.own()
+    found = psutil.Process(run.processes["kueue"].pid).net_connections("inet")
+    taken = {connection.laddr.port for connection in found if connection.status == psutil.CONN_LISTEN}
+    assert taken == {run.ports["kueue"], run.ports["kueue-places"]}
 
 
 def test_nobody_else_meets_kueue(cluster: Cluster, fake_namespace: str, queues: Queues) -> None:
