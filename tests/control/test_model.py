@@ -21,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from submarine_jupyter.models import Status
 from submarine_jupyter_server import experiments as experiments_module
+from submarine_jupyter_server import neighbours as neighbours_module
 from submarine_jupyter_server import outbox as outbox_module
 from submarine_jupyter_server import reconcile as reconcile_module
 from submarine_jupyter_server import service as service_module
@@ -42,6 +43,8 @@ CLASHES = (
 moments = st.sampled_from(("now", "soon", "late", "held"))
 troubles = st.sampled_from(("ok", "refuse", "forbid", "unavailable", "unknown", "crash"))
 which = st.integers(0, 3)
+# Some 35 stories of many small waits: each takes a second or two, more on a busy machine.
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +53,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(experiments_module, "INLINE_S", 0.05)
     monkeypatch.setattr(outbox_module, "MAX_BACKOFF_S", 0.05)
     monkeypatch.setattr(reconcile_module, "ABSENT_AGAIN_S", 0.05)
+    monkeypatch.setattr(neighbours_module, "SHARED_S", 0.05)
     monkeypatch.setattr(service_module, "_targets", service_module._targets)
 
 
