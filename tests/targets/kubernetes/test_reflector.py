@@ -376,6 +376,7 @@ async def test_a_line_that_is_no_event(tmp_path: Path, line: bytes) -> None:
     async with FaultServer() as server:
         server.once("GET", PODS, initial("a", "b", then=(line, event("DELETED", "a", 3))), initial("a", version=9))
         async with following(server, tmp_path) as one:
+            await server.until(lambda: len(server.requests) > 1)
             await one.values(a=0)
             assert "sendInitialEvents" in server.requests[1].query
 
