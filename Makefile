@@ -6,12 +6,9 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# What the processes of the tests themselves reach; servers and supervisors are others. make test coverage= is quicker.
-coverage := --cov --cov-report=term
-
 panel_sources := $(shell find labextension/src labextension/style labextension/schema -type f)
 
-.PHONY: help demo lab test check cluster bench clean
+.PHONY: help demo lab test coverage check cluster bench clean
 .NOTPARALLEL: # two pips in one .venv would spoil it
 
 help: ## List the targets
@@ -23,9 +20,13 @@ demo: .venv/.extra-quickstart ## Train on this machine: run notebooks/quickstart
 lab: .venv/.extra-notebooks .venv/.panel ## Open the notebooks in JupyterLab on 127.0.0.1
 	.venv/bin/jupyter lab --ip=127.0.0.1 --ServerApp.root_dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
-test: .venv/.extra-test .venv/.extra-notebooks .venv/.panel ## Run all tests, print what they cover
-	.venv/bin/pytest -n 3 --dist worksteal $(coverage)
+test: .venv/.extra-test .venv/.extra-notebooks .venv/.panel ## Run all tests
+	.venv/bin/pytest -n 3 --dist worksteal
 	cd labextension && jlpm test
+
+# What the processes of the tests themselves reach; servers and supervisors are others.
+coverage: .venv/.extra-test .venv/.extra-notebooks .venv/.panel ## Run the Python tests, print which branches they reach
+	.venv/bin/pytest -n 3 --dist worksteal --cov --cov-report=term
 
 check: .venv/.extra-lint .venv/.extra-test ## Lint, check formats, types and the direction of imports
 	.venv/bin/ruff check
