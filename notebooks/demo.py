@@ -45,7 +45,7 @@ def main() -> int:
 @contextmanager
 def server(home: Path) -> Iterator[tuple[str, str]]:
     """Run a Jupyter Server with the extension on a free port of this machine; give its URL and token."""
-    from submarine_jupyter.running import owner_of
+    from submarine_jupyter.discovery.running import owner_of
 
     token = secrets.token_urlsafe(32)
     log = home / "server.log"

@@ -2,6 +2,18 @@
 
 What a notebook needs is here; it is imported when it is first used, because a kernel that only says
 ``import submarine_jupyter`` should not wait for an HTTP client (PEP 562).
+
+    client/     HTTP to one server, the experiment as an object
+    commands/   the language of ``%submarine``
+    discovery/  which server belongs to this kernel
+    display/    what a person sees
+    magics/     ``%submarine`` in IPython
+    errors      The one tree of errors, the same in the kernel and in the server
+    fields      The texts of a spec: what a system takes as a command, a variable, a file name, an address
+    models      The wire format of the Experiment REST API
+    parsing     Text of a body -> plain values, strictly: what two readers could understand differently is refused
+    resources   Read ``cpu=1,memory=1024M,nvidia.com/gpu=1`` and Kubernetes quantities
+    tracking    Tell the server what training code measures: one line on standard output each
 """
 
 from __future__ import annotations
@@ -12,8 +24,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from submarine_jupyter.client import SubmarineClient
-    from submarine_jupyter.connection import connect
+    from submarine_jupyter.client.client import SubmarineClient
+    from submarine_jupyter.client.experiment import Experiment
+    from submarine_jupyter.discovery.connection import connect
     from submarine_jupyter.errors import (
         Conflict,
         ExperimentFailed,
@@ -26,7 +39,6 @@ if TYPE_CHECKING:
         Unavailable,
         WaitTimeout,
     )
-    from submarine_jupyter.handle import Experiment
     from submarine_jupyter.models import (
         CodeSpec,
         EnvironmentSpec,
@@ -72,8 +84,8 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "client": ("SubmarineClient",),
-    "connection": ("connect",),
+    "client.client": ("SubmarineClient",),
+    "discovery.connection": ("connect",),
     "errors": (
         "Conflict",
         "ExperimentFailed",
@@ -86,7 +98,7 @@ _ROOMS = {
         "Unavailable",
         "WaitTimeout",
     ),
-    "handle": ("Experiment",),
+    "client.experiment": ("Experiment",),
     "models": (
         "CodeSpec",
         "EnvironmentSpec",
@@ -130,10 +142,3 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
 
 def _jupyter_labextension_paths() -> list[dict[str, str]]:
     return [{"src": "labextension", "dest": "submarine-jupyter"}]
-
-
-def _jupyter_server_extension_points() -> list[dict[str, Any]]:
-    # Here, so that a kernel never pays for it: jupyter_server alone takes more than a second.
-    from submarine_jupyter_server.app import SubmarineExtension
-
-    return [{"module": "submarine_jupyter_server.app", "app": SubmarineExtension}]

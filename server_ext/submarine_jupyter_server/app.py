@@ -21,11 +21,11 @@ from traitlets.utils.bunch import Bunch
 
 from submarine_jupyter import __version__
 from submarine_jupyter_server.activity import Activity
-from submarine_jupyter_server.authentication import HEADER_NAME, insecure, token_file, trusted_proxy
 from submarine_jupyter_server.config import DNS_LABEL, INSTANCE_LENGTH, ServiceConfig, is_instance
 from submarine_jupyter_server.handlers import ROUTES
+from submarine_jupyter_server.handlers.authentication import HEADER_NAME, insecure, token_file, trusted_proxy
 from submarine_jupyter_server.handlers.base import Surroundings
-from submarine_jupyter_server.opening import Opening
+from submarine_jupyter_server.startup import Opening
 from submarine_jupyter_server.targets.kubernetes.environ import default_target, with_environment
 
 EVENT_SCHEMA = "https://events.jupyter.org/submarine_jupyter/experiment/v1"
@@ -154,7 +154,7 @@ class SubmarineExtension(ExtensionApp):
     @classmethod
     def get_extension_package(cls) -> str:
         """Name the package that Jupyter's configuration enables, so that nothing is loaded twice."""
-        return "submarine_jupyter"
+        return "submarine_jupyter_server"
 
     def initialize_settings(self) -> None:
         """Prepare what the handlers share, and open the service once the server runs."""

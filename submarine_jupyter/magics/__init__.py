@@ -1,4 +1,8 @@
-"""``%submarine`` and ``%%submarine``."""
+"""``%submarine`` and ``%%submarine``.
+
+completion  Complete ``%submarine`` lines from what this kernel knows already; nothing is asked of the server
+magic       The magics: what each sub-command does
+"""
 
 from __future__ import annotations
 

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
+from submarine_jupyter.commands.grammar import Grammar, HelpShown
+from submarine_jupyter.commands.ids import KnownIds, choose, is_whole
+from submarine_jupyter.commands.spec import asked_replicas, describe
+from submarine_jupyter.commands.spec_file import read_spec
+from submarine_jupyter.commands.surroundings import Surroundings
 from submarine_jupyter.errors import ServerNotFound
 from submarine_jupyter.magics.completion import matcher
-from submarine_jupyter.magics.describing import asked_replicas, describe
-from submarine_jupyter.magics.grammar import Grammar, HelpShown
-from submarine_jupyter.magics.ids import KnownIds, choose, is_whole
-from submarine_jupyter.magics.spec_file import read_spec
-from submarine_jupyter.magics.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from submarine_jupyter.client import SubmarineClient
-    from submarine_jupyter.connection import Connection
-    from submarine_jupyter.following import Item
-    from submarine_jupyter.handle import Experiment, ExperimentList
-    from submarine_jupyter.magics.description import Description
+    from submarine_jupyter.client.client import SubmarineClient
+    from submarine_jupyter.client.experiment import Experiment, ExperimentList
+    from submarine_jupyter.client.following import Item
+    from submarine_jupyter.discovery.connection import Connection
+    from submarine_jupyter.display.description import Description
 
 _QUESTION = "Run and follow distributed training experiments; ``%submarine COMMAND --help`` tells more."
 
@@ -130,7 +130,7 @@ class SubmarineMagics(Magics):
         return experiment
 
     def _stop(self, options: argparse.Namespace) -> Experiment | ExperimentList:
-        from submarine_jupyter.handle import ExperimentList
+        from submarine_jupyter.client.experiment import ExperimentList
 
         ids = [self._id(text, newest=False) for text in options.ids or (None,)]
         stopped = [self._server().stop(one) for one in ids]
@@ -143,12 +143,12 @@ class SubmarineMagics(Magics):
             _say(f"{experiment_id} is deleted")
 
     def _describe(self, options: argparse.Namespace) -> Description:
-        from submarine_jupyter.magics.description import Description
+        from submarine_jupyter.display.description import Description
 
         return Description(self._server().get(self._id(options.id)))
 
     def _connect(self, options: argparse.Namespace) -> None:
-        from submarine_jupyter.connection import find
+        from submarine_jupyter.discovery.connection import find
 
         connection = find(options.url, options.token, say=_say)
         self._use(connection)
@@ -163,12 +163,12 @@ class SubmarineMagics(Magics):
         """Return the client, after finding the server of this kernel when there is none yet."""
         if self._client is not None:
             return self._client
-        from submarine_jupyter.connection import find
+        from submarine_jupyter.discovery.connection import find
 
         return self._use(find(say=_say))
 
     def _use(self, connection: Connection) -> SubmarineClient:
-        from submarine_jupyter.connection import client_of
+        from submarine_jupyter.discovery.connection import client_of
 
         client = client_of(connection)
         client.on_use = self._ids.use
@@ -195,7 +195,7 @@ class SubmarineMagics(Magics):
 
     def _show(self, experiment_id: str, items: Iterator[Item], tail: int | None = None) -> bool:
         """Show what comes; return False when an interrupt has ended the looking, not the experiment."""
-        from submarine_jupyter.magics.streaming import CellStream, shows_colours
+        from submarine_jupyter.display.cell_stream import CellStream, shows_colours
 
         try:
             CellStream(colour=shows_colours(), tail=tail).show(items)
@@ -214,7 +214,7 @@ class SubmarineMagics(Magics):
 
 def _runs_here(client: SubmarineClient, options: argparse.Namespace) -> bool:
     """Tell whether the replicas will run on this kernel's machine, where its interpreter and folder mean something."""
-    from submarine_jupyter.proxies import on_this_machine
+    from submarine_jupyter.client.proxies import on_this_machine
 
     if not on_this_machine(client.url):
         return False
@@ -226,7 +226,7 @@ def _runs_here(client: SubmarineClient, options: argparse.Namespace) -> bool:
 
 
 def _states(events: Iterator[dict[str, Any]]) -> Iterator[Item]:
-    from submarine_jupyter.following import State
+    from submarine_jupyter.client.following import State
 
     with contextlib.closing(events):  # type: ignore[type-var]
         for event in events:

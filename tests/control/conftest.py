@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from submarine_jupyter_server import experiments as experiments_module
-from submarine_jupyter_server import outbox as outbox_module
-from submarine_jupyter_server import reconcile as reconcile_module
-from submarine_jupyter_server import service as service_module
+from submarine_jupyter_server import wiring as service_module
+from submarine_jupyter_server.control import delivery as outbox_module
+from submarine_jupyter_server.control import reconcile as reconcile_module
+from submarine_jupyter_server.services import experiments as experiments_module
 from tests.control.house import House
 
 

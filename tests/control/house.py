@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from submarine_jupyter.errors import Conflict, NotFound, SubmarineError, Unavailable
-from submarine_jupyter_server import service as service_module
+from submarine_jupyter_server import wiring as service_module
 from submarine_jupyter_server.config import ServiceConfig
-from submarine_jupyter_server.service import Service
 from submarine_jupyter_server.store import events, experiments, outbox
-from submarine_jupyter_server.targets.base import Made
+from submarine_jupyter_server.targets.protocol import Made
+from submarine_jupyter_server.wiring import Service
 from tests.control.world import CommandedTarget, World
 
 FINAL = ("Succeeded", "Failed")

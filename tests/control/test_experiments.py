@@ -11,12 +11,12 @@ import pytest
 
 from submarine_jupyter.errors import Conflict, IdempotencyMismatch, InvalidSpec, NotFound
 from submarine_jupyter.models import ExperimentSpec, Status
-from submarine_jupyter_server.experiments import _replace
+from submarine_jupyter_server.services.experiments import _replace
 from submarine_jupyter_server.store import experiments as rows
-from submarine_jupyter_server.store import listing
+from submarine_jupyter_server.store.lists import listing
 from tests.control.conftest import opened, until
 from tests.control.house import House
-from tests.control.test_outbox import BODY, create
+from tests.control.test_delivery import BODY, create
 from tests.control.world import Trouble
 
 SECRET = {**BODY, "meta": {**BODY["meta"], "envVars": {"HF_TOKEN": "canary"}}}

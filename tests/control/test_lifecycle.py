@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from submarine_jupyter.models import Status
-from submarine_jupyter_server import lifecycle
-from submarine_jupyter_server.lifecycle import Lifecycle
+from submarine_jupyter_server.control import lifecycle
+from submarine_jupyter_server.control.lifecycle import Lifecycle
 from submarine_jupyter_server.store import events, experiments
-from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
-from submarine_jupyter_server.targets.base import Observation, ReplicaState
+from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.targets.protocol import Observation, ReplicaState
 
 AT = 1_700_000_000_000
 NEW = NewExperiment("experiment-1-0001", "uid", "ada", "local", "default", "n", "PyTorch", "{}", "{}", AT)

@@ -21,8 +21,8 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from submarine_jupyter.errors import SubmarineError
 from submarine_jupyter_server.config import ServiceConfig
-from submarine_jupyter_server.service import Service
 from submarine_jupyter_server.store import outbox
+from submarine_jupyter_server.wiring import Service
 
 PATIENCE_S = 30.0
 CPUS = 2

@@ -14,11 +14,19 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from submarine_jupyter.models import ExperimentSpec, Status
-from submarine_jupyter_server.reconcile import Reconcile
+from submarine_jupyter_server.control.reconcile import Reconcile
 from submarine_jupyter_server.store import experiments, objects, outbox
-from submarine_jupyter_server.store.database import Database
-from submarine_jupyter_server.targets.base import Found, Inventory, Launch, Made, ObjectRef, Observation, ReplicaState
-from submarine_jupyter_server.wire import experiment_json
+from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.targets.protocol import (
+    Found,
+    Inventory,
+    Launch,
+    Made,
+    ObjectRef,
+    Observation,
+    ReplicaState,
+)
+from submarine_jupyter_server.wire.answers import experiment_json
 from tests.control.world import CommandedTarget, World
 
 GOOD = 10

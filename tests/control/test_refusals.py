@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.errors import TargetRefused
-from submarine_jupyter_server import experiments as experiments_module
-from submarine_jupyter_server import outbox as outbox_module
-from submarine_jupyter_server import refusals
+from submarine_jupyter_server.control import delivery as outbox_module
+from submarine_jupyter_server.control import refusals
+from submarine_jupyter_server.services import experiments as experiments_module
 from submarine_jupyter_server.store import outbox
 from tests.control.conftest import opened, until
 from tests.control.house import House
-from tests.control.test_outbox import BODY, create
+from tests.control.test_delivery import BODY, create
 from tests.control.world import Trouble
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 
 from submarine_jupyter.errors import TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec, Status
-from submarine_jupyter_server.secrets import mask
-from submarine_jupyter_server.targets.base import (
+from submarine_jupyter_server.masking import mask
+from submarine_jupyter_server.targets.protocol import (
     Absence,
     Doubt,
     Found,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import submarine_jupyter
+import submarine_jupyter_server
 
 HEAVY = {
     "alembic",
@@ -64,5 +65,5 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_the_extension_is_found_by_jupyter() -> None:
     assert submarine_jupyter._jupyter_labextension_paths() == [{"src": "labextension", "dest": "submarine-jupyter"}]
-    (point,) = submarine_jupyter._jupyter_server_extension_points()
+    (point,) = submarine_jupyter_server._jupyter_server_extension_points()
     assert point["module"] == "submarine_jupyter_server.app"

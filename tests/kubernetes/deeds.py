@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from submarine_jupyter_server.targets.kubernetes.manifests.metadata import SPEC, UID, pack, unpack
+from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import SPEC, UID, pack, unpack
 from tests.cluster.api import Api, ApiError, wait
 from tests.kubernetes.things import OURS, STUCK, Json, Thing
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from submarine_jupyter_server.targets.kubernetes.manifests.seal import SEAL
+from submarine_jupyter_server.targets.kubernetes.manifests.recognition.seal import SEAL
 from tests.cluster.api import Api, wait
 from tests.cluster.cluster import Cluster
 from tests.kubernetes.proxy import AFTER, STALL, Answer, Proxy, Request

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from submarine_jupyter_server.targets.kubernetes.manifests.seal import SEAL
+from submarine_jupyter_server.targets.kubernetes.manifests.recognition.seal import SEAL
 from tests.cluster.api import Api, wait
 from tests.cluster.cluster import Cluster
 from tests.kubernetes.server import ClusterServer, left, spec

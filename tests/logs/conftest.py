@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from submarine_jupyter_server.logs.archive import Chunk, Gap, LogArchive, ReplicaLog
-from submarine_jupyter_server.logs.writer import SegmentWriter
+from submarine_jupyter_server.logs.segment_writer import SegmentWriter
 
 EXPERIMENT = "experiment-1647574374688-0002"
 

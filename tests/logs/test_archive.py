@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from submarine_jupyter.errors import NotFound
 from submarine_jupyter_server.logs.archive import Chunk, Gap, LogArchive, ReplicaLog
 from submarine_jupyter_server.logs.layout import RECORD, TIMES
-from submarine_jupyter_server.logs.writer import SegmentWriter
+from submarine_jupyter_server.logs.segment_writer import SegmentWriter
 from tests.logs.conftest import runs
 
 NewWriter = Callable[..., SegmentWriter]

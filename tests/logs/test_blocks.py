@@ -7,7 +7,7 @@ from pathlib import Path
 
 from submarine_jupyter_server.logs.archive import ReplicaLog
 from submarine_jupyter_server.logs.blocks import BLOCK_BYTES, BLOCK_LINES, read_block, unfinished
-from submarine_jupyter_server.logs.writer import SegmentWriter
+from submarine_jupyter_server.logs.segment_writer import SegmentWriter
 from tests.logs.conftest import EXPERIMENT
 
 

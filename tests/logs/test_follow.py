@@ -16,16 +16,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from submarine_jupyter_server.logs import attempt_reader as follower_module
 from submarine_jupyter_server.logs import follow as follow_module
-from submarine_jupyter_server.logs import follower as follower_module
 from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog
+from submarine_jupyter_server.logs.attempt_reader import LogEvent
 from submarine_jupyter_server.logs.blocks import BLOCK_BYTES, BLOCK_LINES
 from submarine_jupyter_server.logs.follow import follow
-from submarine_jupyter_server.logs.follower import LogEvent
 from submarine_jupyter_server.logs.growth import FASTEST_S, Growth
 from submarine_jupyter_server.logs.position import Position, parse_position
+from submarine_jupyter_server.logs.segment_writer import SegmentWriter
 from submarine_jupyter_server.logs.view import shown
-from submarine_jupyter_server.logs.writer import SegmentWriter
 from tests.logs.conftest import runs
 
 NewWriter = Callable[..., SegmentWriter]

@@ -14,15 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from submarine_jupyter_server.logs import follow as follow_module
-from submarine_jupyter_server.logs import metric_reader, raw
+from submarine_jupyter_server.logs import raw
 from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog
 from submarine_jupyter_server.logs.follow import follow
 from submarine_jupyter_server.logs.growth import Growth
 from submarine_jupyter_server.logs.layout import segment_name
-from submarine_jupyter_server.logs.metric_reader import _Cursor, _read
-from submarine_jupyter_server.logs.metrics import MetricScanner
 from submarine_jupyter_server.logs.pages import page, tail
-from submarine_jupyter_server.logs.writer import SegmentWriter
+from submarine_jupyter_server.logs.segment_writer import SegmentWriter
+from submarine_jupyter_server.metrics import reader
+from submarine_jupyter_server.metrics.reader import _Cursor, _read
+from submarine_jupyter_server.metrics.scanner import MetricScanner
 from tests.logs.conftest import EXPERIMENT, runs
 
 # Each line is made of its own number only: two pieces that are put together are no such line.
@@ -145,7 +146,7 @@ def test_a_metric_is_never_made_of_two_pieces(tmp_path: Path) -> None:
     writer.end()
     log = ReplicaLog(EXPERIMENT, 1, "worker-0", tmp_path / "worker-0")
     cursor = _Cursor(0, MetricScanner())
-    rows: list[metric_reader.Row] = []
+    rows: list[reader.Row] = []
     while cursor.position < log.end:
         cursor.position, found, _ = _read(log, cursor, final=True)
         rows += found

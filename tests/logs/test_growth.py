@@ -9,7 +9,7 @@ import pytest
 
 from submarine_jupyter_server.logs.archive import LogArchive
 from submarine_jupyter_server.logs.growth import Growth, Size
-from submarine_jupyter_server.logs.writer import SegmentWriter
+from submarine_jupyter_server.logs.segment_writer import SegmentWriter
 from tests.logs.conftest import EXPERIMENT
 
 NewWriter = Callable[..., SegmentWriter]

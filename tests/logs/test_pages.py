@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from submarine_jupyter.errors import InvalidRequest, NotFound
 from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog
 from submarine_jupyter_server.logs.pages import PAGE_BYTES, PAGE_LINES, experiment_pages, page, start_position, tail
+from submarine_jupyter_server.logs.segment_writer import SegmentWriter
 from submarine_jupyter_server.logs.view import shown
-from submarine_jupyter_server.logs.writer import SegmentWriter
 
 NewWriter = Callable[..., SegmentWriter]
 

@@ -20,7 +20,7 @@ from submarine_jupyter_server.logs.raw import (
     parse_range,
     pieces,
 )
-from submarine_jupyter_server.logs.writer import SegmentWriter
+from submarine_jupyter_server.logs.segment_writer import SegmentWriter
 
 NewWriter = Callable[..., SegmentWriter]
 

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from submarine_jupyter_server.logs import attempt_reader as follower_module
 from submarine_jupyter_server.logs import follow as follow_module
-from submarine_jupyter_server.logs import follower as follower_module
 from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog
 from submarine_jupyter_server.logs.blocks import BLOCK_BYTES, read_block
 from submarine_jupyter_server.logs.follow import follow
 from submarine_jupyter_server.logs.growth import Growth
 from submarine_jupyter_server.logs.pages import page
 from submarine_jupyter_server.logs.screen import ROWS, Screen, folded_lines, moves_up
-from submarine_jupyter_server.logs.writer import SegmentWriter
+from submarine_jupyter_server.logs.segment_writer import SegmentWriter
 from tests.logs.conftest import EXPERIMENT
 
 NewWriter = Callable[..., SegmentWriter]

@@ -123,8 +123,8 @@ def test_sdist_holds_no_leftovers(release: Path) -> None:
 def test_jupyter_server_finds_the_extension(python: Path) -> None:
     listed = run([python, "-m", "jupyter_server.extension.serverextension", "list"], HOME=str(python.parent))
 
-    assert "submarine_jupyter enabled" in listed
-    assert f"submarine_jupyter {VERSION} OK" in listed
+    assert "submarine_jupyter_server enabled" in listed
+    assert f"submarine_jupyter_server {VERSION} OK" in listed
 
 
 def test_jupyterlab_finds_the_panel(python: Path) -> None:

@@ -64,7 +64,7 @@ def jp_server_config(server_config: dict[str, Any], tmp_path: Path, monkeypatch:
     config = Config(
         {
             "ServerApp": {
-                "jpserver_extensions": {"submarine_jupyter": True, "jupyter_server_terminals": False},
+                "jpserver_extensions": {"submarine_jupyter_server": True, "jupyter_server_terminals": False},
                 "reraise_server_extension_failures": True,
             },
             "SubmarineExtension": {"data_dir": str(tmp_path / "submarine"), "grace_seconds": 1.0},

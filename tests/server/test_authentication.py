@@ -13,10 +13,10 @@ from jupyter_server.serverapp import ServerApp
 from traitlets import TraitError
 
 from submarine_jupyter import SubmarineClient
-from submarine_jupyter.connection import find
+from submarine_jupyter.discovery.connection import find
 from submarine_jupyter.errors import AuthenticationRequired, Insecure
 from submarine_jupyter_server.app import SubmarineExtension
-from submarine_jupyter_server.authentication import TrustedProxy, authenticates, trusted_proxy
+from submarine_jupyter_server.handlers.authentication import TrustedProxy, authenticates, trusted_proxy
 from tests.live_server import LiveServer, kill_experiments
 from tests.server.conftest import Call
 

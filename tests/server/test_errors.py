@@ -9,7 +9,7 @@ import pytest
 from tornado.escape import url_escape
 
 from submarine_jupyter import errors
-from submarine_jupyter_server import opening
+from submarine_jupyter_server import startup
 from submarine_jupyter_server.handlers import envelope
 
 ID = "experiment-1647574374688-9999"
@@ -130,7 +130,7 @@ async def test_each_error_of_ours_has_its_status(
     async def fail(_: object) -> None:
         raise kind("No disk.", hint="Buy one.")
 
-    monkeypatch.setattr(opening.Opening, "service", fail)
+    monkeypatch.setattr(startup.Opening, "service", fail)
     answer = await call("GET", "experiment")
     assert answer.code == kind.status
     assert answer.message == "No disk."
@@ -144,7 +144,7 @@ async def test_an_error_nobody_expected_shows_an_id_and_no_secret(
     async def fail(_: object) -> None:
         raise RuntimeError("canary in the exception")
 
-    monkeypatch.setattr(opening.Opening, "service", fail)
+    monkeypatch.setattr(startup.Opening, "service", fail)
     caplog.set_level(logging.DEBUG)
     answer = await call("GET", "experiment", params={"name": "canary-in-the-query"})
     assert (answer.code, answer.message) == (500, "The server failed.")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from submarine_jupyter_server.store import connection, recovery
-from submarine_jupyter_server.store.database import Database
 from submarine_jupyter_server.store.experiments import NewExperiment
+from submarine_jupyter_server.store.sqlite import connection, recovery
+from submarine_jupyter_server.store.sqlite.database import Database
 
 New = Callable[..., NewExperiment]
 Opened = Callable[[], AbstractAsyncContextManager[Database]]

@@ -17,10 +17,11 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from submarine_jupyter.errors import ReadOnly
-from submarine_jupyter_server.store import connection, experiments, schema
-from submarine_jupyter_server.store.database import Database
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import NewExperiment, Query
 from submarine_jupyter_server.store.migrations import upgrade
+from submarine_jupyter_server.store.sqlite import connection, schema
+from submarine_jupyter_server.store.sqlite.database import Database
 
 New = Callable[..., NewExperiment]
 Opened = Callable[[], AbstractAsyncContextManager[Database]]
@@ -49,8 +50,8 @@ def upgrade():
 FUTURE = """
 import asyncio, sys
 from pathlib import Path
-from submarine_jupyter_server.store import schema
-from submarine_jupyter_server.store.database import Database
+from submarine_jupyter_server.store.sqlite import schema
+from submarine_jupyter_server.store.sqlite.database import Database
 from submarine_jupyter_server.store.migrations import upgrade
 
 schema.REVISIONS, schema.HEAD = ("0001", "0002"), "0002"

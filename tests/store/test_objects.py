@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from submarine_jupyter_server.store import experiments, objects, outbox
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
-from submarine_jupyter_server.targets.base import Made, ObjectRef
+from submarine_jupyter_server.targets.protocol import Made, ObjectRef
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from submarine_jupyter_server.store import events, experiments, idempotency, metrics, replicas
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
-from submarine_jupyter_server.targets.base import ReplicaState
+from submarine_jupyter_server.targets.protocol import ReplicaState
 
 
 @pytest.fixture

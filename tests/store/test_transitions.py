@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import Connection
 
-from submarine_jupyter_server.store import changes, connection, experiments, recovery
+from submarine_jupyter_server.store import changes, experiments
 from submarine_jupyter_server.store.changes import SpecTexts
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
+from submarine_jupyter_server.store.sqlite import connection, recovery
 
 RANK = {"Accepted": 0, "Created": 1, "Running": 2, "Succeeded": 3, "Failed": 3}
 ACCEPTED = 1_700_000_000_000

@@ -1,4 +1,18 @@
-"""The URLs of the Experiment REST API, below ``{base_url}api/v1``."""
+"""The URLs of the Experiment REST API, below ``{base_url}api/v1``.
+
+about           ``experiment/ping`` and ``openapi.json``: is it there, and what can it do
+authentication  Who authenticates the callers of this server
+base            What every handler is made of: who may call it, how answers and errors go out
+body            How a body comes in: bounded while it arrives, its type checked
+envelope        The envelope around every answer: ``status, code, success, message, result, attributes``
+events          ``experiment/events`` and ``experiment/{id}/events``: state changes as server-sent events
+experiments     ``experiment`` and ``experiment/{id}``: create, list, get, change, stop, delete
+logs            ``experiment/logs`` and ``experiment/logs/{id}``
+metrics         ``experiment/{id}/metrics``: the curves of one experiment
+sse             Server-sent events: one writer for all streams
+targets         ``target``: the compute targets, and what they have
+url             What the URL and the headers say: parameters by name, ids, keys
+"""
 
 from __future__ import annotations
 
@@ -6,8 +20,9 @@ from submarine_jupyter_server.handlers.about import OpenApiHandler, PingHandler
 from submarine_jupyter_server.handlers.base import SubmarineHandler, UnknownHandler
 from submarine_jupyter_server.handlers.events import EventsHandler
 from submarine_jupyter_server.handlers.experiments import ExperimentHandler, ExperimentsHandler, StopHandler
-from submarine_jupyter_server.handlers.insight import MetricsHandler, TargetHandler
 from submarine_jupyter_server.handlers.logs import LogHandler, LogsHandler
+from submarine_jupyter_server.handlers.metrics import MetricsHandler
+from submarine_jupyter_server.handlers.targets import TargetHandler
 
 __all__ = ["ROUTES"]
 

@@ -41,4 +41,4 @@ class OpenApiHandler(SubmarineHandler):
 @cache
 def _document(url: str) -> str:
     # It is generated from the pydantic models, which the start of a server must not wait for.
-    return str(importlib.import_module("submarine_jupyter_server.openapi").document(url))
+    return str(importlib.import_module("submarine_jupyter_server.wire.openapi").document(url))

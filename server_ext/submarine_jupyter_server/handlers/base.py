@@ -26,15 +26,15 @@ from tornado.web import HTTPError, RequestHandler, authenticated, stream_request
 from submarine_jupyter.errors import Forbidden, Insecure, NotFound, SubmarineError, XsrfTokenRequired
 from submarine_jupyter_server.handlers import envelope
 from submarine_jupyter_server.handlers.body import Body
-from submarine_jupyter_server.handlers.query import Values, decode
 from submarine_jupyter_server.handlers.sse import Message, Streams
-from submarine_jupyter_server.query import only
+from submarine_jupyter_server.handlers.url import Values, decode
+from submarine_jupyter_server.wire.parameters import only
 
 if TYPE_CHECKING:
-    from submarine_jupyter_server.authentication import TrustedProxy
-    from submarine_jupyter_server.opening import Opening
-    from submarine_jupyter_server.service import Service
-    from submarine_jupyter_server.wire import Answer
+    from submarine_jupyter_server.handlers.authentication import TrustedProxy
+    from submarine_jupyter_server.startup import Opening
+    from submarine_jupyter_server.wire.answers import Answer
+    from submarine_jupyter_server.wiring import Service
 
 RESOURCE = "submarine"
 ACTIONS = {"GET": "read", "POST": "write", "PUT": "write", "PATCH": "write", "DELETE": "write"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tornado.web import authenticated
 
 from submarine_jupyter_server.handlers.base import SubmarineHandler
-from submarine_jupyter_server.handlers.query import experiment_id, take
-from submarine_jupyter_server.query import number
+from submarine_jupyter_server.handlers.url import experiment_id, take
+from submarine_jupyter_server.wire.parameters import number
 
 
 class EventsHandler(SubmarineHandler):

@@ -6,8 +6,8 @@ from tornado.web import authenticated
 
 from submarine_jupyter_server.handlers.base import SubmarineHandler
 from submarine_jupyter_server.handlers.body import MERGE_PATCH, media_type
-from submarine_jupyter_server.handlers.query import choice, experiment_id, flag, idempotency_key, if_match
-from submarine_jupyter_server.query import whole
+from submarine_jupyter_server.handlers.url import choice, experiment_id, flag, idempotency_key, if_match
+from submarine_jupyter_server.wire.parameters import whole
 
 
 class ExperimentsHandler(SubmarineHandler):

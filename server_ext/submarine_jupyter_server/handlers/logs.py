@@ -5,9 +5,9 @@ from __future__ import annotations
 from tornado.web import authenticated
 
 from submarine_jupyter_server.handlers.base import SubmarineHandler
-from submarine_jupyter_server.handlers.query import Values, choice, experiment_id, flag, take
 from submarine_jupyter_server.handlers.sse import write
-from submarine_jupyter_server.query import number, only
+from submarine_jupyter_server.handlers.url import Values, choice, experiment_id, flag, take
+from submarine_jupyter_server.wire.parameters import number, only
 
 
 class LogsHandler(SubmarineHandler):

@@ -1,18 +1,18 @@
-"""What replicas wrote: kept as bytes, followed while it grows, shown as lines, read for metrics.
+"""What replicas wrote: kept as bytes, followed while it grows, shown as lines.
 
 Store first, stream from the store: one writer per replica, any number of readers of its files.
 
-    layout      the files on disk
-    archive     read them: bytes at logical offsets, holes; times: when they were written
-    writer      write them (the local target's shim writes the same layout by itself)
-    view        bytes -> lines a person may see; screen: rows that are written over
-    pages       the newest lines of a log, for an answer
-    raw         the bytes themselves, by range or as a download
-    growth      one poll per followed experiment
-    position    where a follower is, as text
-    blocks      the next whole lines from a position
-    follow      events for one follower, whose place in the logs is in follower
-    templates   a user's own metric lines
-    metrics     metrics from lines: names, pairs and columns know how they look; thinning leaves points out
-    collector   metrics from growing logs into the store, by way of metric_reader
+    archive         read them: bytes at logical offsets, holes
+    attempt_reader  one follower's place in the logs of one attempt
+    blocks          the next whole lines from a position
+    follow          the logs of an experiment as events
+    growth          one poll for all who follow the same attempt
+    layout          the files on disk
+    pages           the newest lines of a log, for an answer
+    position        where a follower is, as text
+    raw             the bytes themselves, by range or as a download
+    screen          rows that are written over: nested progress bars
+    segment_writer  write them
+    times           when bytes were written
+    view            bytes -> lines a person may see
 """

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 from submarine_jupyter.errors import NotFound
+from submarine_jupyter_server.daemon_threads import DaemonPool
 from submarine_jupyter_server.logs import times
 from submarine_jupyter_server.logs.layout import (
     ENDED,
@@ -27,7 +28,6 @@ from submarine_jupyter_server.logs.layout import (
     segment_name,
     segment_offset,
 )
-from submarine_jupyter_server.threads import DaemonPool
 
 _EXPERIMENT = re.compile(r"experiment-[0-9]+-[0-9]{4,}")
 _REPLICA = re.compile(r"([a-z]+)-([0-9]+)")
@@ -75,7 +75,7 @@ Piece = Chunk | Gap
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LogSnapshot:
     """What a log was at one moment; ``ended_at`` is its size when it ended, as far as that is known."""
 
     segments: tuple[Segment, ...]
@@ -132,7 +132,7 @@ class ReplicaLog:
         """Return the holes, one at the front included, as (from, to)."""
         return self.look().gaps()
 
-    def look(self) -> Look:
+    def look(self) -> LogSnapshot:
         """List the files once. When ``ended`` is true, the sizes beside it are final.
 
         Nothing is there before the folder is. Raises OSError when it is no folder, or cannot be read.
@@ -140,9 +140,9 @@ class ReplicaLog:
         for _ in range(_TRIES):
             with suppress(FileNotFoundError):
                 return self._look()
-        return Look((), False)
+        return LogSnapshot((), False)
 
-    def _look(self) -> Look:
+    def _look(self) -> LogSnapshot:
         found: list[Segment] = []
         ended = False
         folder = open_folder(self.path)
@@ -155,7 +155,7 @@ class ReplicaLog:
                         found.append(Segment(start, start + entry.stat(follow_symlinks=False).st_size))
         finally:
             os.close(folder)
-        return Look(_apart(found), ended, ended_at(self.path) if ended else 0)
+        return LogSnapshot(_apart(found), ended, ended_at(self.path) if ended else 0)
 
     def read(self, offset: int, limit: int) -> Piece:
         """Return what stands at ``offset``: at most ``limit`` bytes up to the next gap, or the gap that it is in.
@@ -169,7 +169,7 @@ class ReplicaLog:
                 continue
         raise FileNotFoundError(f"The log of {self.pod_name} at byte {offset} is removed faster than read.")
 
-    def _read(self, look: Look, offset: int, limit: int) -> Piece:
+    def _read(self, look: LogSnapshot, offset: int, limit: int) -> Piece:
         for start, stop in look.gaps():
             if start <= offset < stop:
                 return Gap(offset, stop)

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 
 from submarine_jupyter_server.logs.archive import Chunk, Gap, ReplicaLog
-from submarine_jupyter_server.logs.screen import Row, moves_up, taken
+from submarine_jupyter_server.logs.screen import ScreenRow, moves_up, taken
 from submarine_jupyter_server.logs.view import LineView
 
 BLOCK_BYTES = 64 * 1024
@@ -90,7 +90,7 @@ def _rows(log: ReplicaLog, chunk: Chunk, final: bool) -> Block:
     return _block(chunk.offset, [row for row in done if row.kept], starts[first], live=shown)
 
 
-def _block(start: int, rows: list[Row], position: int, scanned: int = 0, live: tuple[str, ...] = ()) -> Block:
+def _block(start: int, rows: list[ScreenRow], position: int, scanned: int = 0, live: tuple[str, ...] = ()) -> Block:
     lines = [row.shown for row in rows]
     return Block(start, lines, json.dumps(lines), position, max(scanned, position), live=live)
 

@@ -19,7 +19,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
 
 from submarine_jupyter_server.logs.archive import LogArchive
-from submarine_jupyter_server.logs.follower import Follower, LogEvent
+from submarine_jupyter_server.logs.attempt_reader import AttemptReader, LogEvent
 from submarine_jupyter_server.logs.growth import Growth, Watch
 from submarine_jupyter_server.logs.position import Position
 
@@ -52,7 +52,7 @@ async def follow(
     complete = True
     while True:
         async with growth.watch(experiment_id, number) as watch:
-            follower = Follower(watch, number, replicas, position)
+            follower = AttemptReader(watch, number, replicas, position)
             async with aclosing(_attempt(watch, follower, finished, heartbeat_s)) as events:
                 async for event in events:
                     yield event
@@ -66,7 +66,7 @@ async def follow(
 
 
 async def _attempt(
-    watch: Watch, follower: Follower, finished: Finished, heartbeat_s: float
+    watch: Watch, follower: AttemptReader, finished: Finished, heartbeat_s: float
 ) -> AsyncGenerator[LogEvent, None]:
     """Yield the events of one attempt until nothing can follow in it."""
     told = time.monotonic()
@@ -94,7 +94,7 @@ async def _attempt(
 class _Ending:
     """Decides when nothing can follow any more in an attempt."""
 
-    def __init__(self, watch: Watch, follower: Follower, finished: Finished) -> None:
+    def __init__(self, watch: Watch, follower: AttemptReader, finished: Finished) -> None:
         self._watch = watch
         self._follower = follower
         self._finished = finished

@@ -23,7 +23,7 @@ _FIRST_LOOK = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class LogPage:
     """Lines of one log; sizes, offsets and the gaps in what was asked for are in bytes."""
 
     lines: list[str]
@@ -41,7 +41,7 @@ class ExperimentPages:
     attributes: dict[str, object]
 
 
-def tail(log: ReplicaLog, lines: int, max_bytes: int = PAGE_BYTES, since: int = 0) -> Page:
+def tail(log: ReplicaLog, lines: int, max_bytes: int = PAGE_BYTES, since: int = 0) -> LogPage:
     """Return the last ``lines`` lines of the newest ``max_bytes``, none from before offset ``since``.
 
     The log is read backwards in growing steps, so its size does not matter. ``cut`` tells that there are
@@ -62,7 +62,7 @@ def tail(log: ReplicaLog, lines: int, max_bytes: int = PAGE_BYTES, since: int = 
     shown_from = first
     if left_out:
         shown_from = starts[left_out] if starts else _start_of_last(chunks, len(seen) - left_out + blank)
-    return Page(
+    return LogPage(
         lines=seen[left_out:],
         cut=window > lower or left_out > 0,
         total_bytes=look.end,
@@ -71,7 +71,7 @@ def tail(log: ReplicaLog, lines: int, max_bytes: int = PAGE_BYTES, since: int = 
     )
 
 
-def page(log: ReplicaLog, since: float | None = None, tail_lines: int | None = None) -> Page:
+def page(log: ReplicaLog, since: float | None = None, tail_lines: int | None = None) -> LogPage:
     """Return the newest lines: written at Unix time ``since`` or later, the last ``tail_lines``.
 
     ``cut`` tells that the caps left out lines that were asked for.
@@ -110,7 +110,7 @@ def experiment_pages(
                 raise FileNotFoundError("its folder was removed")
             found = page(log, since, tail_lines)
         except OSError as error:
-            found = Page([], False, 0, 0, [])
+            found = LogPage([], False, 0, 0, [])
             about["errors"][log.pod_name] = f"The log cannot be read: {error.strerror or error}."
         content.append({"podName": log.pod_name, "podLog": found.lines})
         if found.cut:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from submarine_jupyter_server.logs.archive import Gap, LogArchive, Look, Piece, ReplicaLog
+from submarine_jupyter_server.logs.archive import Gap, LogArchive, LogSnapshot, Piece, ReplicaLog
 
 CHUNK_BYTES = 256 * 1024
 MAX_GAPS = 100
@@ -60,7 +60,7 @@ def parse_range(header: str | None, size: int) -> ByteRange | Unsatisfiable | No
     return ByteRange(start, min(int(match[2]) + 1, size) if match[2] else size, size)
 
 
-def gaps_text(look: Look, start: int = 0, stop: int | None = None) -> str:
+def gaps_text(look: LogSnapshot, start: int = 0, stop: int | None = None) -> str:
     """Return the gaps that touch ``start`` to ``stop`` (None: the end) as ``first-last, first-last, ...`` (bytes)."""
     stop = look.end if stop is None else stop
     touched = [(first, behind) for first, behind in look.gaps() if first < stop and behind > start]
@@ -68,7 +68,7 @@ def gaps_text(look: Look, start: int = 0, stop: int | None = None) -> str:
     return ", ".join(told + ["..."] * (len(touched) > MAX_GAPS))
 
 
-def kept(look: Look, wanted: ByteRange) -> ByteRange | Unsatisfiable:
+def kept(look: LogSnapshot, wanted: ByteRange) -> ByteRange | Unsatisfiable:
     """Return the first bytes of ``wanted`` that lie together without a hole, at most up to its end.
 
     A 206 may be a part of what was asked for (RFC 9110, section 15.3.7): its Content-Range tells.

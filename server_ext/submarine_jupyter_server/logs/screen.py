@@ -23,7 +23,7 @@ def moves_up(data: bytes) -> bool:
 
 
 @dataclass(slots=True)
-class Row:
+class ScreenRow:
     """A row as raw bytes; the line (number) in which it began, and the one that wrote it last."""
 
     text: bytes
@@ -47,8 +47,8 @@ class Screen:
     """Takes raw lines in order and keeps the rows that they make."""
 
     def __init__(self) -> None:
-        self.rows: list[Row] = [Row(b"", 0, 0)]
-        self.settled: list[Row] = []
+        self.rows: list[ScreenRow] = [ScreenRow(b"", 0, 0)]
+        self.settled: list[ScreenRow] = []
         self._at = 0
         self._top: int | None = None
         self._line = 0
@@ -82,7 +82,7 @@ class Screen:
     def _up(self, count: int) -> None:
         missing = min(count - self._at, ROWS - len(self.rows))
         for _ in range(missing):
-            self.rows.insert(0, Row(b"", self._line, self._line, made=True))
+            self.rows.insert(0, ScreenRow(b"", self._line, self._line, made=True))
             self._at += 1
         self._at = max(self._at - count, 0)
         self._top = self._at if self._top is None else min(self._top, self._at)
@@ -90,7 +90,7 @@ class Screen:
     def _down(self) -> None:
         self._at += 1
         if self._at == len(self.rows):
-            self.rows.append(Row(b"", self._line, self._line))
+            self.rows.append(ScreenRow(b"", self._line, self._line))
             self._top = None
         if len(self.rows) > ROWS:
             self.settled.append(self.rows.pop(0))

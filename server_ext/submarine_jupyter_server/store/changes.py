@@ -18,9 +18,9 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from submarine_jupyter.models import Status
 
 from . import outbox, tags
-from .ballast import require_space
 from .outbox import OutboxRow
 from .rows import FINAL_RANK, MOST_NOTES, RANK, ExperimentRow, one
+from .space import require_space
 from .tables import attempt_spec, experiment
 
 _APPLIED = ("spec", "attempt", "generation", "status", "reason", "message", "created", "running")

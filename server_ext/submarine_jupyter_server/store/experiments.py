@@ -14,9 +14,9 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from submarine_jupyter.models import Status
 
 from . import tags
-from .ballast import require_space
-from .listing import Page, Query, count, page
+from .lists.listing import Page, Query, count, page
 from .rows import FINAL_RANK, RANK, WHOLE, ExperimentRow, ListRow, NewExperiment, one, whole
+from .space import require_space
 from .tables import attempt_spec, event, experiment, log_position, made_object, meta, metric, replica
 from .transitions import advance
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, case, exists, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from .ballast import require_space
+from .space import require_space
 from .tables import experiment, log_position, metric, metrics_read, param
 
 _MOST = 2**63

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
-from submarine_jupyter_server.targets.base import Made, ObjectRef
+from submarine_jupyter_server.targets.protocol import Made, ObjectRef
 
 from .rows import FINAL_RANK, RANK
 from .tables import experiment, made_object, outbox

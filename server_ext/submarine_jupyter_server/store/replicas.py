@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 from .tables import replica
 
 if TYPE_CHECKING:
-    from submarine_jupyter_server.targets.base import ReplicaState
+    from submarine_jupyter_server.targets.protocol import ReplicaState
 
 
 @dataclass(frozen=True, slots=True)

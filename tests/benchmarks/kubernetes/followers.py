@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from submarine_jupyter_server.targets.kubernetes.paths import collection_of
+from submarine_jupyter_server.targets.kubernetes.api.paths import collection_of
 from tests.benchmarks.kubernetes import objects, raw
 from tests.benchmarks.kubernetes.rig import Rig, TargetServer
 from tests.benchmarks.probed import loop_row

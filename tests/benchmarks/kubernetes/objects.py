@@ -7,8 +7,8 @@ import uuid
 from typing import Any
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.targets.base import Launch
 from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, render
+from submarine_jupyter_server.targets.protocol import Launch
 from tests.benchmarks.kubernetes.rig import IMAGE
 from tests.kubernetes.server import spec
 

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from submarine_jupyter_server.targets.kubernetes.manifests.kubeflow import INDEX_LABEL
+from submarine_jupyter_server.targets.kubernetes.manifests.kinds.kubeflow import INDEX_LABEL
 from tests.benchmarks.kubernetes import objects, raw
 from tests.benchmarks.kubernetes.rig import Rig
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import aiohttp
 
+from submarine_jupyter_server.targets.kubernetes.api.paths import collection_of
 from submarine_jupyter_server.targets.kubernetes.manifests import owned
-from submarine_jupyter_server.targets.kubernetes.paths import collection_of
 from tests.benchmarks.kubernetes import objects, raw
 from tests.benchmarks.kubernetes.rig import Rig, TargetServer
 from tests.benchmarks.probed import loop_row

@@ -9,11 +9,11 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from submarine_jupyter_server.targets.kubernetes import projection
-from submarine_jupyter_server.targets.kubernetes.cluster import Cluster
-from submarine_jupyter_server.targets.kubernetes.manifests.metadata import MANAGED_BY, MANAGED_BY_LABEL
-from submarine_jupyter_server.targets.kubernetes.reflector import Reflector
-from submarine_jupyter_server.targets.kubernetes.views import PodView
+from submarine_jupyter_server.targets.kubernetes.api.cluster import Cluster
+from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import MANAGED_BY, MANAGED_BY_LABEL
+from submarine_jupyter_server.targets.kubernetes.state import projection
+from submarine_jupyter_server.targets.kubernetes.state.views import PodView
+from submarine_jupyter_server.targets.kubernetes.watch.reflector import Reflector
 
 TICK_S = 0.001
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from submarine_jupyter_server.targets.kubernetes.cluster import Cluster
-from submarine_jupyter_server.targets.kubernetes.heartbeat import Heartbeat
-from submarine_jupyter_server.targets.kubernetes.reflector import Reflector
+from submarine_jupyter_server.targets.kubernetes.api.cluster import Cluster
+from submarine_jupyter_server.targets.kubernetes.watch.cluster_heartbeat import ClusterHeartbeat
+from submarine_jupyter_server.targets.kubernetes.watch.reflector import Reflector
 from tests.targets.kubernetes.fault_server import FaultServer
 
 PODS = "/api/v1/namespaces/ns/pods"
@@ -72,7 +72,7 @@ class Followed:
 
     server: FaultServer
     reflector: Reflector[View]
-    heartbeat: Heartbeat
+    heartbeat: ClusterHeartbeat
     told: list[Change] = field(default_factory=list)
 
     async def values(self, **wanted: int) -> None:
@@ -89,7 +89,7 @@ class Followed:
 async def following(server: FaultServer, folder: Path, **options: Any) -> AsyncIterator[Followed]:
     """Follow the pods of a server while the block runs; ``beat=True`` with its heartbeat."""
     cluster = await Cluster.connect(kubeconfig=server.kubeconfig(folder, token=options.pop("token", "secret")))
-    heartbeat = Heartbeat(cluster, watchful=options.pop("watchful", lambda: True))
+    heartbeat = ClusterHeartbeat(cluster, watchful=options.pop("watchful", lambda: True))
     told: list[Change] = []
     given = heartbeat if options.pop("beat", False) else None
     settings: dict[str, Any] = {"project": view, "name": "pods", "heartbeat": given} | options

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.targets.base import Launch
 from submarine_jupyter_server.targets.kubernetes.manifests import owned, render
+from submarine_jupyter_server.targets.protocol import Launch
 from tests.cluster import manifests
 from tests.cluster.api import ApiError, wait
 from tests.cluster.cluster import Cluster

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from submarine_jupyter_server.targets.base import Observation
-from submarine_jupyter_server.targets.kubernetes import projection
 from submarine_jupyter_server.targets.kubernetes.manifests import KINDS
-from submarine_jupyter_server.targets.kubernetes.manifests.record import record
-from submarine_jupyter_server.targets.kubernetes.seen import Seen
-from submarine_jupyter_server.targets.kubernetes.status import observe
+from submarine_jupyter_server.targets.kubernetes.manifests.recognition.own_record import record
+from submarine_jupyter_server.targets.kubernetes.state import projection
+from submarine_jupyter_server.targets.kubernetes.state.snapshot import Snapshot
+from submarine_jupyter_server.targets.kubernetes.state.status import observe
+from submarine_jupyter_server.targets.protocol import Observation
 
 Json = dict[str, Any]
 
@@ -52,7 +52,7 @@ class Recording:
         """Return the recording of a situation."""
         return cls(**json.loads((FOLDER / f"{name}.json").read_text()))
 
-    def seen(self) -> Seen:
+    def seen(self) -> Snapshot:
         """Return it as the target sees it."""
         gone = [replace(projection.pod(item), gone=True) for item in self.gone]
         jobs = []
@@ -62,7 +62,7 @@ class Recording:
             except ValueError:
                 continue
         own = projection.job(self.own)
-        return Seen(
+        return Snapshot(
             # What was recorded named no namespace.
             record(self.own["metadata"]["annotations"], replace(own.ref, namespace="default"), ID),
             own,

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.targets.base import Known, Launch, Made, Observation
-from submarine_jupyter_server.targets.kubernetes.access import NEEDS
-from submarine_jupyter_server.targets.kubernetes.manifests.metadata import (
+from submarine_jupyter_server.targets.kubernetes.api.rights import NEEDS
+from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import (
     ATTEMPT,
     EXPERIMENT_LABEL,
     ROLE_LABEL,
@@ -27,6 +26,7 @@ from submarine_jupyter_server.targets.kubernetes.manifests.metadata import (
 )
 from submarine_jupyter_server.targets.kubernetes.settings import KubernetesSettings
 from submarine_jupyter_server.targets.kubernetes.target import KubernetesTarget
+from submarine_jupyter_server.targets.protocol import Known, Launch, Made, Observation
 from tests.targets.kubernetes.fault_server import Exchange, FaultServer, Request, Script, answer, error, plain
 
 Json = dict[str, Any]

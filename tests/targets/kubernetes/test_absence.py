@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.errors import TargetUnavailable
-from submarine_jupyter_server.targets.base import Absence, ObjectRef
 from submarine_jupyter_server.targets.kubernetes.absence import Absences, Facts, Orphans, Trace, decide, telling
-from submarine_jupyter_server.targets.kubernetes.cluster import Cluster
+from submarine_jupyter_server.targets.kubernetes.api.cluster import Cluster
+from submarine_jupyter_server.targets.protocol import Absence, ObjectRef
 from tests.targets.kubernetes.fault_server import FaultServer, Request, Script, answer, error, plain
 from tests.targets.kubernetes.small_cluster import ID, JOBS, PODS, TFJOBS, Json, SmallCluster
 

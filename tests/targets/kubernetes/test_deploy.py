@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from submarine_jupyter_server.targets.kubernetes.access import NEEDS
+from submarine_jupyter_server.targets.kubernetes.api.rights import NEEDS
 from tests.cluster.cluster import Cluster
 from tests.targets.kubernetes.deployed import DEPLOY, Json, collection, documents
 

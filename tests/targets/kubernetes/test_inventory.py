@@ -9,8 +9,10 @@ import pytest
 
 from submarine_jupyter.errors import TargetUnavailable, Unavailable
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.targets.base import Found, Observation
-from submarine_jupyter_server.targets.kubernetes import backoff, endings, loss
+from submarine_jupyter_server.targets.kubernetes import disappearance
+from submarine_jupyter_server.targets.kubernetes.api import backoff
+from submarine_jupyter_server.targets.kubernetes.orders import end
+from submarine_jupyter_server.targets.protocol import Found, Observation
 from tests.targets.kubernetes.fault_server import FaultServer, Request, Script, error, stall
 from tests.targets.kubernetes.small_cluster import (
     ID,
@@ -29,8 +31,8 @@ NS = frozenset({"ns"})
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loss, "APART_S", 0.1)
-    monkeypatch.setattr(endings, "GONE_S", 0.1)
+    monkeypatch.setattr(disappearance, "APART_S", 0.1)
+    monkeypatch.setattr(end, "GONE_S", 0.1)
     monkeypatch.setattr(backoff, "SHORTEST_S", 0.01)
     monkeypatch.setattr(backoff, "LONGEST_S", 0.05)
 

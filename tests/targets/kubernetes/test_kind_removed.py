@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.errors import TargetUnavailable
-from submarine_jupyter_server.targets.kubernetes import attachment, endings, loss
+from submarine_jupyter_server.targets.kubernetes import attachment, disappearance
+from submarine_jupyter_server.targets.kubernetes.orders import end
 from tests.targets.kubernetes.fault_server import FaultServer, Script, error, plain
 from tests.targets.kubernetes.small_cluster import ID, JOBSETS, PODS, TFJOBS, Attached, SmallCluster, attached, launch
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endings, "GONE_S", 0.1)
-    monkeypatch.setattr(loss, "APART_S", 0.05)
+    monkeypatch.setattr(end, "GONE_S", 0.1)
+    monkeypatch.setattr(disappearance, "APART_S", 0.05)
     monkeypatch.setattr(attachment, "_MISSING_AGE_S", 0.05)
     monkeypatch.setattr(attachment, "_KINDS_AGE_S", 0.05)
 

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.targets.kubernetes import backoff
-from submarine_jupyter_server.targets.kubernetes.manifests.metadata import ATTEMPT, GENERATION, SPEC
-from submarine_jupyter_server.targets.kubernetes.mirror import Mirror
+from submarine_jupyter_server.targets.kubernetes.api import backoff
+from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import ATTEMPT, GENERATION, SPEC
+from submarine_jupyter_server.targets.kubernetes.watch.cache import CollectionCache
 from tests.targets.kubernetes.fault_server import FaultServer
 from tests.targets.kubernetes.recordings import Recording
 from tests.targets.kubernetes.small_cluster import JOBS, JOBSETS, PODS, TFJOBS, Attached, SmallCluster, attached, ended
@@ -164,7 +164,7 @@ def test_what_cannot_be_taken_in_is_set_aside() -> None:
             raise ZeroDivisionError("of course")
         taken.append(name)
 
-    mirror: Mirror[int] = Mirror("pods", lambda item: int(item["value"]), changed)
+    mirror: CollectionCache[int] = CollectionCache("pods", lambda item: int(item["value"]), changed)
     for name in ("a", "bad", "b"):
         mirror.put({"metadata": {"name": name, "uid": name, "resourceVersion": "1"}, "value": 1})
     mirror.end("1")

@@ -27,8 +27,8 @@ from typing import Any
 
 import pytest
 
-from submarine_jupyter_server.targets.kubernetes import credentials
-from submarine_jupyter_server.targets.kubernetes.cluster import ApiError, BadCredentials, Cluster, Unreachable
+from submarine_jupyter_server.targets.kubernetes.api import credentials
+from submarine_jupyter_server.targets.kubernetes.api.cluster import ApiError, BadCredentials, Cluster, Unreachable
 from tests.targets.kubernetes.certificates import Authority
 from tests.targets.kubernetes.fault_server import FaultServer, Script, answer, guarded, stream
 

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from submarine_jupyter.models import ExperimentSpec, Status
-from submarine_jupyter_server.targets.base import Launch, Observation
 from submarine_jupyter_server.targets.local.target import LocalTarget
+from submarine_jupyter_server.targets.protocol import Launch, Observation
 
 PATIENCE_S = 40.0
 _counter = itertools.count(1)

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.targets.base import Launch, Observation
 from submarine_jupyter_server.targets.local.target import LocalTarget
+from submarine_jupyter_server.targets.protocol import Launch, Observation
 
 
 async def ignore(observation: Observation) -> None:

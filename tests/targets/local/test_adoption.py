@@ -12,9 +12,9 @@ import pytest
 
 from submarine_jupyter.errors import TargetRefused
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.targets.base import Observation
-from submarine_jupyter_server.targets.local.rundir import Runs
+from submarine_jupyter_server.targets.local.rundir.folders import RunFolders
 from submarine_jupyter_server.targets.local.target import LocalTarget
+from submarine_jupyter_server.targets.protocol import Observation
 from tests.targets.local.bench import Bench, eventually, launch, scaled
 
 
@@ -61,7 +61,7 @@ async def test_scaling_that_was_ordered_but_not_done(bench: Bench) -> None:
     await first.ensure(order)
     await bench.status(order, Status.RUNNING)
     await first.close()
-    Runs(bench.data_dir).experiment(order.experiment_id).write_launch(scaled(order, Worker=2))
+    RunFolders(bench.data_dir).experiment(order.experiment_id).write_launch(scaled(order, Worker=2))
     second = await bench.target()
     await bench.until(order, lambda seen: sum(r.status == "Running" for r in seen.replicas) == 2)
     await second.stop(order)
@@ -95,7 +95,7 @@ async def test_a_delete_that_was_interrupted_goes_on(bench: Bench) -> None:
     await first.ensure(order)
     await bench.status(order, Status.RUNNING)
     await first.close()
-    Runs(bench.data_dir).experiment(order.experiment_id).bury()
+    RunFolders(bench.data_dir).experiment(order.experiment_id).bury()
     await bench.target()
     await eventually(lambda: bench.processes(order) == [] and bench.shims(order) == [], "it is ended")
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec, Status
-from submarine_jupyter_server.targets.base import Launch, Observation
 from submarine_jupyter_server.targets.local import settling
 from submarine_jupyter_server.targets.local.target import LocalTarget
+from submarine_jupyter_server.targets.protocol import Launch, Observation
 from tests.targets.local.bench import Bench, eventually, launch
 
 ONE = {"Worker": {"resources": "cpu=1"}}

@@ -11,7 +11,7 @@ import pytest
 
 from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.targets.base import Launch
+from submarine_jupyter_server.targets.protocol import Launch
 from tests.targets.local.bench import Bench, eventually, launch
 from tests.targets.local.spoil import FILES, KINDS, spoil
 

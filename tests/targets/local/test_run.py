@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from submarine_jupyter_server.targets.local.attempts.attempt_status import AttemptStatus, Life, Pulse
+from submarine_jupyter_server.targets.local.machine.scheduler import Amount
 from submarine_jupyter_server.targets.local.run import AttemptRun, Run, older_than
-from submarine_jupyter_server.targets.local.rundir import Lock, Runs
-from submarine_jupyter_server.targets.local.scheduler import Amount
-from submarine_jupyter_server.targets.local.sight import Life, Pulse, Sight
+from submarine_jupyter_server.targets.local.rundir.folders import Lock, RunFolders
+from tests.targets.local.attempts.test_attempt_status import GOOD, ITEM, REPLICA, STATE
 from tests.targets.local.bench import launch
-from tests.targets.local.test_sight import GOOD, ITEM, REPLICA, STATE
 
 TWO = {"Worker": {"replicas": 2, "resources": "cpu=2,memory=1Mi"}}
 
 
 def run_of(tmp_path: Path) -> Run:
     order = launch("true", tasks=TWO)
-    folder = Runs(tmp_path).experiment(order.experiment_id)
+    folder = RunFolders(tmp_path).experiment(order.experiment_id)
     return Run(AttemptRun(order, folder.attempt(1)), folder)
 
 
@@ -29,7 +29,7 @@ def test_what_an_attempt_holds(tmp_path: Path) -> None:
     attempt.plan = GOOD["plan.json"] | {"replicas": items}
     assert attempt.held() == Amount(1000, 20)
     ended = REPLICA | {"name": "worker-1", "status": "Succeeded", "pid": None}
-    attempt.sight = Sight(Life.ALIVE, STATE | {"replicas": [REPLICA, ended]})
+    attempt.sight = AttemptStatus(Life.ALIVE, STATE | {"replicas": [REPLICA, ended]})
     assert attempt.held() == Amount(500, 10)
     attempt.plan = None  # unreadable: what runs counts by its spec
     assert attempt.held() == Amount(2000, 2**20)
@@ -70,7 +70,7 @@ def test_when_to_look(tmp_path: Path) -> None:
     attempt = run_of(tmp_path).present
     quiet = Pulse(Lock.HELD, 1, ())
     assert attempt.feel(quiet, 1.0)
-    attempt.sight = Sight(Life.ALIVE)
+    attempt.sight = AttemptStatus(Life.ALIVE)
     assert not attempt.feel(replace(quiet, beat_ns=2), 1.0)
     for _ in range(14):
         assert not attempt.feel(replace(quiet, beat_ns=2), 1.0)
@@ -79,6 +79,6 @@ def test_when_to_look(tmp_path: Path) -> None:
     assert attempt.feel(replace(quiet, beat_ns=3), 1.0)
     assert not attempt.stuck
     assert attempt.feel(replace(quiet, lock=Lock.FREE), 1.0)
-    attempt.sight = Sight(Life.UNREADABLE)
+    attempt.sight = AttemptStatus(Life.UNREADABLE)
     attempt.feel(quiet, 1.0)
     assert sum(attempt.feel(quiet, 1.0) for _ in range(60)) == 10

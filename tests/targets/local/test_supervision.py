@@ -13,10 +13,11 @@ import pytest
 
 from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.targets.local import calls, orphans, settling, sight
+from submarine_jupyter_server.targets.local import blocking_calls, settling
+from submarine_jupyter_server.targets.local.attempts import attempt_status, orphans
+from submarine_jupyter_server.targets.local.attempts.attempt_status import pulse
 from submarine_jupyter_server.targets.local.run import AttemptRun
-from submarine_jupyter_server.targets.local.rundir import Attempt
-from submarine_jupyter_server.targets.local.sight import pulse
+from submarine_jupyter_server.targets.local.rundir.folders import Attempt
 from tests.targets.local.bench import Bench, eventually, launch
 from tests.targets.local.test_crash import edit
 
@@ -97,8 +98,8 @@ async def test_a_stopped_replica_can_be_ended(bench: Bench) -> None:
 
 async def test_files_that_hang_hold_up_nobody_else(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a dead file server: a call for one experiment does not come back."""
-    monkeypatch.setattr(calls, "LOOK_S", 1.0)
-    monkeypatch.setattr(calls, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(blocking_calls, "LOOK_S", 1.0)
+    monkeypatch.setattr(blocking_calls, "PATIENCE_S", 0.1)
     dead, answers = set[Path](), threading.Event()
     lock_state = Attempt.lock_state
 
@@ -135,7 +136,7 @@ async def test_files_that_hang_hold_up_nobody_else(bench: Bench, monkeypatch: py
 def test_a_process_ends_although_a_call_hangs() -> None:
     program = (
         "import asyncio, os, time\n"
-        "from submarine_jupyter_server.targets.local.threads import Threads, finished\n"
+        "from submarine_jupyter_server.targets.local.blocking_threads import Threads, finished\n"
         "r, w = os.pipe()\n"
         "asyncio.run(finished(Threads('x').submit(os.read, r, 1), 0.1))\n"
         "print('over')\n"
@@ -146,7 +147,7 @@ def test_a_process_ends_although_a_call_hangs() -> None:
 
 async def test_a_machine_that_was_renamed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its id tells that it is the same; only a supervisor that is silent is taken for one of before the reboot."""
-    monkeypatch.setattr("submarine_jupyter_server.targets.local.sight.SILENCE_S", 2.0)
+    monkeypatch.setattr("submarine_jupyter_server.targets.local.attempts.attempt_status.SILENCE_S", 2.0)
     first = await bench.target()
     order = launch("exec sleep 600")
     await first.ensure(order)
@@ -191,4 +192,4 @@ def test_silence_counts_only_while_we_watch(tmp_path: Path) -> None:
     (tmp_path / "runs/x/1").mkdir(parents=True)
     attempt.feel(pulse(attempt.folder), 0.0)
     attempt.feel(pulse(attempt.folder), 3600.0)
-    assert attempt.silent_s < sight.SILENCE_S
+    assert attempt.silent_s < attempt_status.SILENCE_S

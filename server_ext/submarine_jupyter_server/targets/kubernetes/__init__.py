@@ -1,1 +1,19 @@
-"""The compute target ``kubernetes``: experiments as objects of a cluster."""
+"""The compute target ``kubernetes``: experiments as objects of a cluster.
+
+api/                requests, credentials, rights, what an answer means
+logs/               pods' logs into the archive
+manifests/          from an experiment to objects, pure
+orders/             carry out what is ordered
+state/              what the JSON of objects means: whose, status, reasons
+watch/              streams into a cache
+absence             Why an object of an experiment is not on the cluster
+attachment          The link of a target to its cluster: made in the background, as often as it takes
+capacity            What a cluster has and what is free, as far as the rights of this server let it see
+cluster_connection  Everything that works on one cluster, put together
+disappearance       Make sure that an experiment is gone before it is called gone, and find out why
+environ             The cluster that the environment of the server names, as an administrator would configure it
+pod_requests        What a pod takes of its node, as the scheduler counts it
+reporting           Tell the service what became of experiments
+settings            What an administrator configures of a cluster: ``SubmarineExtension.targets``, checked
+target              The compute target ``kubernetes``: the ComputeTarget protocol on a cluster
+"""

@@ -10,16 +10,16 @@ import asyncio
 from dataclasses import dataclass
 
 from submarine_jupyter.errors import TargetUnavailable
-from submarine_jupyter_server.targets.base import Absence, ObjectRef
+from submarine_jupyter_server.targets.protocol import Absence, ObjectRef
 
-from . import projection
-from .cluster import ApiError, Cluster, Unreachable
-from .discovery import serves
-from .making import owner_of
+from .api.cluster import ApiError, Cluster, Unreachable
+from .api.discovery import serves
+from .api.paths import collection, path_of
+from .api.verdicts import Verdict, judged, meaning
 from .manifests import Json
-from .manifests.metadata import EXPERIMENT_LABEL
-from .paths import collection, path_of
-from .refusals import Verdict, judged, meaning
+from .manifests.recognition.metadata import EXPERIMENT_LABEL
+from .orders.create import owner_of
+from .state import projection
 
 # A missing object is asked for at most so often at a time: with a namespace a thousand may go at once.
 _AT_ONCE = 8

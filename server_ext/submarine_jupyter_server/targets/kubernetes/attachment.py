@@ -15,17 +15,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from submarine_jupyter.errors import SubmarineError, TargetRefused, TargetUnavailable
-from submarine_jupyter_server.targets.base import Doubt, Known, Made, Recall, Sink
+from submarine_jupyter_server.targets.protocol import Doubt, Known, Made, Recall, Sink
 
-from . import access
-from .belongings import Signature
-from .cluster import ApiError, Cluster, Unreachable
-from .discovery import discover, kueue_version
-from .link import Link, build
-from .logs.collector import PodLogs
+from .api import rights
+from .api.cluster import ApiError, Cluster, Unreachable
+from .api.discovery import discover, kueue_version
+from .cluster_connection import ClusterConnection, build
+from .logs.pod_logs import PodLogs
 from .manifests import KINDS
 from .settings import KubernetesSettings
-from .tracked import Tracked
+from .state.experiment_state import ExperimentState
+from .state.ownership import Signature
 
 log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.5
@@ -48,17 +48,17 @@ class Attachment:
         self._settings = settings
         self._signature = signature
         self._runs, self._log_cap = runs, log_cap
-        self._link: Link | None = None
+        self._link: ClusterConnection | None = None
         self._ready = False
         self._trouble = "it has not been asked yet"
-        self._missing: tuple[access.Missing, ...] = ()
+        self._missing: tuple[rights.Missing, ...] = ()
         self._task: asyncio.Task[None] | None = None
         self._kinds_task: asyncio.Task[bool] | None = None
         self._kinds_at = 0.0
-        self._known: tuple[frozenset[str], tuple[access.Missing, ...]] = frozenset(), ()
+        self._known: tuple[frozenset[str], tuple[rights.Missing, ...]] = frozenset(), ()
 
     @property
-    def experiments(self) -> Mapping[str, Tracked]:
+    def experiments(self) -> Mapping[str, ExperimentState]:
         """Return the experiments on the cluster, none before it is known."""
         return self._link.watches.experiments if self._link else {}
 
@@ -76,16 +76,16 @@ class Attachment:
         run = self._run(sink, doubt, made, recall or _nothing)
         self._task = asyncio.create_task(run, name=f"cluster of {self._settings.name}")
 
-    def link(self, namespace: str | None = None) -> Link:
+    def link(self, namespace: str | None = None) -> ClusterConnection:
         """Return the link. Raises TargetUnavailable while there is none, TargetRefused for another ``namespace``."""
         if self._link is None or not self._ready:
-            reason = "NoPermission" if access.blind(self._missing) else "ClusterUnavailable"
+            reason = "NoPermission" if rights.blind(self._missing) else "ClusterUnavailable"
             raise TargetUnavailable(f"the cluster cannot be used now: {self._why()}", reason=reason)
         if namespace is None or namespace in self._link.watches.seen:
             return self._link
         if namespace not in self.namespaces:
             raise TargetRefused(f"namespace '{namespace}' is not one of {', '.join(self.namespaces)} any more")
-        why = access.blind(self._missing).get(namespace)
+        why = rights.blind(self._missing).get(namespace)
         raise TargetUnavailable(
             f"the cluster cannot be used now: {_ours(why) if why else self._reading(namespace)}",
             reason="NoPermission" if why else "ClusterUnavailable",
@@ -94,7 +94,7 @@ class Attachment:
     async def lacks_right(self, sentence: str) -> bool:
         """Ask the cluster whether the right is missing that a sentence names, whatever was known before."""
         link = self._link
-        return link is not None and await self._find_kinds(link) and access.denies(self._missing, sentence)
+        return link is not None and await self._find_kinds(link) and rights.denies(self._missing, sentence)
 
     async def ask_for_kinds(self) -> None:
         """Find out now what the cluster serves: it has answered that it does not have a kind."""
@@ -111,7 +111,7 @@ class Attachment:
     def health(self) -> dict[str, object]:
         """Return how the link is, for people."""
         link = self._link
-        whole = self._ready and not access.blind(self._missing)
+        whole = self._ready and not rights.blind(self._missing)
         found: dict[str, object] = {"ok": whole, "trouble": None if whole else self._why()}
         if link is None:
             return found
@@ -122,7 +122,7 @@ class Attachment:
         return found | {
             "server": link.cluster.server,
             "kinds": sorted(self.served),
-            "missing": access.sentences(self._missing),
+            "missing": rights.sentences(self._missing),
             "strangers": link.watches.belongings.described(),
             "streams": [
                 {
@@ -189,14 +189,14 @@ class Attachment:
     async def _look_for_sight(self) -> None:
         while True:
             await asyncio.sleep(_BLIND_AGE_S)
-            if access.blind(self._missing) or self._troubled():
+            if rights.blind(self._missing) or self._troubled():
                 self.look_for_kinds()
 
     def _troubled(self) -> bool:
         """Tell whether a stream does not work: its kind may be gone."""
         return self._link is not None and self._link.watches.trouble() is not None
 
-    async def _attach(self, sink: Sink, made: Collection[Made], recall: Recall) -> Link:
+    async def _attach(self, sink: Sink, made: Collection[Made], recall: Recall) -> ClusterConnection:
         settings = self._settings
         cluster = await Cluster.connect(
             kubeconfig=settings.kubeconfig, context=settings.context, in_cluster=settings.in_cluster
@@ -205,10 +205,10 @@ class Attachment:
             self.namespaces = settings.namespaces or (cluster.namespace,)
             served = await discover(cluster)
             self._kinds_at = time.monotonic()
-            self._missing = await access.missing(cluster, self.namespaces, served)
+            self._missing = await rights.missing(cluster, self.namespaces, served)
             self._known = served, self._missing
-            too_much = await access.too_much(cluster)
-            for sentence in (*access.sentences(self._missing), *([too_much] if too_much else [])):
+            too_much = await rights.too_much(cluster)
+            for sentence in (*rights.sentences(self._missing), *([too_much] if too_much else [])):
                 log.warning("Target %s: %s", settings.name, sentence)
             self.served = self._usable(served)
             queues = await kueue_version(cluster)
@@ -224,7 +224,7 @@ class Attachment:
             await cluster.close()
             raise
 
-    def _touched(self, tracked: Tracked) -> None:
+    def _touched(self, tracked: ExperimentState) -> None:
         link = self._link
         if link is None or not self._ready or not link.watches.has_seen(tracked):
             return  # what is known is not all: it is looked at again when that is there
@@ -239,12 +239,12 @@ class Attachment:
         link.records.watch(tracked)
         link.observer.touch(tracked)
 
-    async def _find_kinds(self, link: Link) -> bool:
+    async def _find_kinds(self, link: ClusterConnection) -> bool:
         """Find out what the cluster serves and allows now; return whether it said so."""
         self._kinds_at = time.monotonic()
         try:
             served = await discover(link.cluster)
-            missing = await access.missing(link.cluster, self.namespaces, served)
+            missing = await rights.missing(link.cluster, self.namespaces, served)
             queues = await kueue_version(link.cluster) if (served, missing) != self._known else None
         except (ApiError, Unreachable) as error:
             log.info("Target %s cannot say which kinds it serves now: %s", self._settings.name, error)
@@ -258,16 +258,16 @@ class Attachment:
             self._follow(link, served, queues)
         return True
 
-    def _follow(self, link: Link, served: frozenset[str], queues: str | None) -> None:
+    def _follow(self, link: ClusterConnection, served: frozenset[str], queues: str | None) -> None:
         """Follow all that is served and may be: also of a kind that nothing new becomes, something may be there."""
         for namespace in self._visible():
-            link.watches.watch(namespace, served, access.hidden(self._missing, namespace), queues)
+            link.watches.watch(namespace, served, rights.hidden(self._missing, namespace), queues)
 
     def _why(self) -> str:
         """Return why the cluster cannot be used yet."""
         if self._link is None:
             return self._trouble
-        if blind := access.blind(self._missing):
+        if blind := rights.blind(self._missing):
             return _ours(*blind.values())
         return self._reading()
 
@@ -279,11 +279,11 @@ class Attachment:
         """Return what is served, configured, and allowed to this server."""
         wanted = self._settings.kinds
         unwanted = {kind.kind for name, kind in KINDS.items() if wanted and name not in wanted}
-        return access.usable(served, self._missing, self._visible()) - unwanted
+        return rights.usable(served, self._missing, self._visible()) - unwanted
 
     def _visible(self) -> tuple[str, ...]:
         """Return the namespaces that may be followed; all, to try it, where none is known to."""
-        blind = access.blind(self._missing)
+        blind = rights.blind(self._missing)
         return tuple(namespace for namespace in self.namespaces if namespace not in blind) or self.namespaces
 
 

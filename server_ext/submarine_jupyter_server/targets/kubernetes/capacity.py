@@ -7,8 +7,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from decimal import Decimal
 
-from .cluster import ApiError, Cluster
-from .discovery import KUEUE, kueue_version
+from .api.cluster import ApiError, Cluster
+from .api.discovery import KUEUE, kueue_version
 from .manifests import Json
 from .pod_requests import Amounts, amounts, is_gpu, requests_of, total
 

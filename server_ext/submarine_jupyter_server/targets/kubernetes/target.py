@@ -11,7 +11,7 @@ from pathlib import Path
 from submarine_jupyter.errors import NotFound, TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.targets import tombstones
-from submarine_jupyter_server.targets.base import (
+from submarine_jupyter_server.targets.protocol import (
     Absence,
     Doubt,
     Found,
@@ -23,21 +23,21 @@ from submarine_jupyter_server.targets.base import (
     Sink,
 )
 
+from .api.cluster import ApiError, Unreachable
+from .api.verdicts import meaning
 from .attachment import Attachment
-from .belongings import Signature
-from .cluster import ApiError, Unreachable
-from .endings import left_of
-from .link import Link
+from .cluster_connection import ClusterConnection
 from .manifests import check, refuse
-from .manifests.metadata import GENERATION
-from .manifests.record import record
-from .observing import observed, stopped, unended
-from .orders import kind_of
-from .refusals import meaning
+from .manifests.recognition.metadata import GENERATION
+from .manifests.recognition.own_record import record
+from .orders.end import left_of
+from .orders.ensure import kind_of
+from .reporting import observed, stopped, unended
 from .settings import KubernetesSettings
-from .tracked import Tracked
-from .views import JobView
-from .watches import Watches
+from .state.experiment_state import ExperimentState
+from .state.ownership import Signature
+from .state.views import JobView
+from .watch.watches import Watches
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class KubernetesTarget:
         if tracked.empty:
             link.watches.forget(tracked)
 
-    async def _delete(self, tracked: Tracked, uid: str, link: Link) -> None:
+    async def _delete(self, tracked: ExperimentState, uid: str, link: ClusterConnection) -> None:
         remembered = await self._remember(tracked, link)
         if tracked.launch is None or tracked.launch.uid != uid:
             return
@@ -145,7 +145,7 @@ class KubernetesTarget:
             # It was gone long ago, and so may be the rights in its namespace.
             log.info("What may be left of %s cannot be removed: %s", tracked.experiment_id, error)
 
-    async def _remember(self, tracked: Tracked, link: Link) -> bool:
+    async def _remember(self, tracked: ExperimentState, link: ClusterConnection) -> bool:
         """Recall what is forgotten of an experiment; return whether that is what was made for it.
 
         Its token says nothing any more once something was made that bears it: everybody can read that.
@@ -241,7 +241,7 @@ class KubernetesTarget:
             raise
 
 
-def _found_of(tracked: Tracked, own: JobView, watches: Watches) -> Found:
+def _found_of(tracked: ExperimentState, own: JobView, watches: Watches) -> Found:
     try:
         return _found(tracked, own, watches)
     except Exception:
@@ -249,7 +249,7 @@ def _found_of(tracked: Tracked, own: JobView, watches: Watches) -> Found:
         return Found(tracked.experiment_id, None, own.deleting, None)
 
 
-def _found(tracked: Tracked, own: JobView, watches: Watches) -> Found:
+def _found(tracked: ExperimentState, own: JobView, watches: Watches) -> Found:
     seen, told, deleted = tracked.seen(), tracked.told, own.deleting or tracked.ending
     launch = _recorded(tracked, own, watches)
     if seen is None:
@@ -260,7 +260,7 @@ def _found(tracked: Tracked, own: JobView, watches: Watches) -> Found:
     return Found(tracked.experiment_id, launch, deleted, told, authentic=authentic, made=tracked.made)
 
 
-def _recorded(tracked: Tracked, own: JobView, watches: Watches) -> Launch | None:
+def _recorded(tracked: ExperimentState, own: JobView, watches: Watches) -> Launch | None:
     """Return what a signed record says that is newer than all that the database knew."""
     notes, made = dict(own.notes), tracked.made
     number = notes.get(GENERATION, "")
@@ -270,7 +270,7 @@ def _recorded(tracked: Tracked, own: JobView, watches: Watches) -> Launch | None
     return record(notes, own.ref, tracked.experiment_id)
 
 
-def _last(tracked: Tracked, launch: Launch) -> Observation:
+def _last(tracked: ExperimentState, launch: Launch) -> Observation:
     """Return how the attempt of a launch was before its end was ordered."""
     told, seen = tracked.told, tracked.seen()
     if tracked.own is None and told is not None and told.attempt == launch.attempt:
@@ -279,6 +279,6 @@ def _last(tracked: Tracked, launch: Launch) -> Observation:
     return observed(tracked, seen)
 
 
-def _ended_by_itself(tracked: Tracked, before: Observation) -> bool:
+def _ended_by_itself(tracked: ExperimentState, before: Observation) -> bool:
     """Tell whether an attempt had come to its end before a stop came."""
     return before.status.final and tracked.own is not None and not tracked.own.deleting

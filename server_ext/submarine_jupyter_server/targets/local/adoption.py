@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.targets.base import Launch
+from submarine_jupyter_server.targets.protocol import Launch
 
-from .files import Json, Unreadable
 from .run import AttemptRun, Run, older_than
-from .rundir import ExperimentFolder, Runs
+from .rundir.files import Json, Unreadable
+from .rundir.folders import ExperimentFolder, RunFolders
 from .supervision import Supervision
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def adopt(folder: ExperimentFolder, uid: str | None = None) -> Run | None:
     return Run(present, folder, older, unreadable, deleted=folder.deleted, fresh=False)
 
 
-async def take_on_all(supervision: Supervision, runs: Runs) -> None:
+async def take_on_all(supervision: Supervision, runs: RunFolders) -> None:
     """Take on all experiments that have not ended, or of whose end nobody was told; later what now cannot be read."""
     left = await _take_on(supervision, await supervision.calls.io(runs.experiments))
     if left:

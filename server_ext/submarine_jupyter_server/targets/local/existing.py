@@ -8,18 +8,18 @@ from collections.abc import Collection
 from concurrent.futures import Future
 
 from submarine_jupyter_server.targets import tombstones
-from submarine_jupyter_server.targets.base import Found, Inventory, Launch, Observation
+from submarine_jupyter_server.targets.protocol import Found, Inventory, Launch, Observation
 
 from .adoption import adopt
-from .files import Unreadable
-from .rundir import ExperimentFolder, Runs
-from .sight import Life, inspect, observe, waiting
+from .attempts.attempt_status import Life, inspect, observe, waiting
+from .rundir.files import Unreadable
+from .rundir.folders import ExperimentFolder, RunFolders
 from .supervision import Supervision
 
 log = logging.getLogger(__name__)
 
 
-async def inventory(supervision: Supervision, runs: Runs, settled: Collection[str]) -> Inventory:
+async def inventory(supervision: Supervision, runs: RunFolders, settled: Collection[str]) -> Inventory:
     """Return the experiments that have a run directory, but for those in ``settled``. Raises TargetUnavailable."""
     folders = await supervision.calls.io(runs.experiments)
     folders = [folder for folder in folders if folder.path.name not in settled]

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.targets.base import Observation
+from submarine_jupyter_server.targets.protocol import Observation
 
-from .files import Json
+from .attempts.attempt_status import SILENCE_S, Life, observe, waiting
 from .run import AttemptRun, Run
+from .rundir.files import Json
 from .settling import PATIENCE_S
-from .sight import SILENCE_S, Life, observe, waiting
 
 Reason = tuple[str, str]
 

@@ -12,23 +12,24 @@ from dataclasses import dataclass, field, replace
 
 from submarine_jupyter.errors import TargetRefused
 from submarine_jupyter_server.failpoints import reach
-from submarine_jupyter_server.targets.base import Launch, Observation
-from submarine_jupyter_server.targets.contract import Member, members
+from submarine_jupyter_server.targets.protocol import Launch, Observation
+from submarine_jupyter_server.targets.replicas import Member, members
 
-from . import launcher, planning, workspace
-from .files import Json, Unreadable, write_json
-from .fitting import amount
-from .planning import Settings
-from .ports import PortLeases
-from .rundir import Attempt, ExperimentFolder, Lock
-from .scheduler import Amount
-from .shim.wakeup import STOP
-from .sight import SILENCE_S, Life, Pulse, Sight
+from .attempts import launcher, planning
+from .attempts.attempt_status import SILENCE_S, AttemptStatus, Life, Pulse
+from .attempts.planning import Settings
+from .machine.fitting import amount
+from .machine.port_leases import PortLeases
+from .machine.scheduler import Amount
+from .rundir import workspace
+from .rundir.files import Json, Unreadable, write_json
+from .rundir.folders import Attempt, ExperimentFolder, Lock
+from .shim.exchange.wakeup import STOP
 
 MOST_SILENCE_S = 2.0  # what one interval counts at most: this process may have been stopped itself
 UNSURE_S = 5.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 60.0
-UNSEEN, NOTHING = Sight(Life.UNSTARTED), Amount()
+UNSEEN, NOTHING = AttemptStatus(Life.UNSTARTED), Amount()
 _HOLDING = (Life.UNSTARTED, Life.ALIVE, Life.LOST)
 
 
@@ -46,7 +47,7 @@ class AttemptRun:
     forced: bool = False  # its shim was killed because it did not follow
     left: list[int] = field(default_factory=list)  # processes that not even SIGKILL ends
     spawns: int = 0
-    sight: Sight = UNSEEN
+    sight: AttemptStatus = UNSEEN
     pulse: Pulse | None = None
     silent_s: float = 0.0
     unsure_s: float = 0.0  # since it was last tried to learn more

@@ -11,11 +11,11 @@ import sys
 import time
 from dataclasses import replace
 
-from . import launcher
-from .files import Json
-from .orphans import lives, send, sweep
+from .attempts import launcher
+from .attempts.attempt_status import SILENCE_S, AttemptStatus, Life, ended, inspect
+from .attempts.orphans import lives, send, sweep
 from .run import AttemptRun, order_end
-from .sight import SILENCE_S, Life, Sight, ended, inspect
+from .rundir.files import Json
 
 MAX_SPAWNS = 10
 PATIENCE_S = 5.0  # for a silent shim, after the grace time
@@ -39,14 +39,14 @@ def settle(attempt: AttemptRun, here: Json, grace_s: float) -> None:
     attempt.sight = sight
 
 
-def _inspect(attempt: AttemptRun, here: Json) -> Sight:
+def _inspect(attempt: AttemptRun, here: Json) -> AttemptStatus:
     sight = inspect(attempt.folder, here, attempt.silent_s)
     if sight.life is Life.UNREADABLE and launcher.shims(attempt.folder):
         return replace(sight, life=Life.ALIVE)
     return sight
 
 
-def _act(attempt: AttemptRun, sight: Sight) -> bool:
+def _act(attempt: AttemptRun, sight: AttemptStatus) -> bool:
     """Do what a sight asks for; return whether that changed the files."""
     if sight.life in _LOST or (sight.life is Life.UNREADABLE and attempt.stop is not None):
         return _bury(attempt, sight)
@@ -80,7 +80,7 @@ def _waited_s(attempt: AttemptRun) -> float:
     return time.monotonic() - attempt.stopped_at - float(order["grace_s"])
 
 
-def _press(attempt: AttemptRun, sight: Sight, here: Json) -> Sight:
+def _press(attempt: AttemptRun, sight: AttemptStatus, here: Json) -> AttemptStatus:
     """See to it that a living shim ends what it was told to end."""
     waited = _waited_s(attempt)
     patience = PATIENCE_S if attempt.silent_s >= ONE_BEAT_S or sight.trouble else LONG_PATIENCE_S
@@ -98,7 +98,7 @@ def _press(attempt: AttemptRun, sight: Sight, here: Json) -> Sight:
     return _inspect(attempt, here)
 
 
-def _bury(attempt: AttemptRun, sight: Sight) -> bool:
+def _bury(attempt: AttemptRun, sight: AttemptStatus) -> bool:
     """Write the end of an attempt whose shim is gone, once what it left running on this machine has ended."""
     launch, order = attempt.launch, attempt.stop
     if sight.life is Life.REBOOTED:

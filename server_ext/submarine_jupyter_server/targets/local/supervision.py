@@ -16,24 +16,25 @@ from concurrent.futures import Future
 from typing import ParamSpec
 
 from submarine_jupyter.errors import TargetRefused, TargetUnavailable
-from submarine_jupyter_server.targets.base import Observation, Sink
-from submarine_jupyter_server.targets.contract import members
+from submarine_jupyter_server.targets.protocol import Observation, Sink
+from submarine_jupyter_server.targets.replicas import members
 
-from . import calls, launcher
+from . import blocking_calls
 from . import run as acts
-from .calls import Calls
-from .files import Json, Unreadable
+from .attempts import launcher
+from .attempts.attempt_status import AttemptStatus, Life, ended, now_ms, observe, pulse
+from .attempts.planning import Settings
+from .blocking_calls import BlockingCalls
+from .blocking_threads import finished
+from .machine.port_leases import PortLeases
+from .machine.scheduler import Amount, Scheduler
 from .news import News
-from .planning import Settings
-from .ports import PortLeases
 from .report import report, steps
 from .run import AttemptRun, Run
-from .rundir import Runs
-from .scheduler import Amount, Scheduler
+from .rundir.files import Json, Unreadable
+from .rundir.folders import RunFolders
 from .settling import settle
-from .sight import Life, Sight, ended, now_ms, observe, pulse
 from .tasks import Tasks, safely
-from .threads import finished
 
 log = logging.getLogger(__name__)
 TICK_S = 1.0
@@ -45,11 +46,11 @@ P = ParamSpec("P")
 class Supervision:
     """The experiments that have not ended, by id."""
 
-    def __init__(self, runs: Runs, settings: Settings, scheduler: Scheduler, here: Json) -> None:
+    def __init__(self, runs: RunFolders, settings: Settings, scheduler: Scheduler, here: Json) -> None:
         self.runs: dict[str, Run] = {}
         self.scheduler = scheduler
         self.here = here
-        self.calls = Calls(runs.path)
+        self.calls = BlockingCalls(runs.path)
         self._folders = runs
         self._settings = settings
         self._ports = PortLeases()
@@ -104,7 +105,7 @@ class Supervision:
             return
         wanted = {member.name for member in members(run.launch.spec)}
         if run.present.plan is not None and run.present.planned - wanted:
-            await self.calls.act(run, calls.WORK_S, acts.rescale, run, self._settings, self._ports, grow=False)
+            await self.calls.act(run, blocking_calls.WORK_S, acts.rescale, run, self._settings, self._ports, grow=False)
         if wanted - run.present.planned:
             self.scheduler.request(run.launch.experiment_id, run.missing(), first=first)
         else:
@@ -141,7 +142,7 @@ class Supervision:
             for attempt in run.attempts:
                 try:
                     await self.calls.act(
-                        run, calls.LOOK_S, acts.order_end, attempt, reason, message, self._settings.grace_s
+                        run, blocking_calls.LOOK_S, acts.order_end, attempt, reason, message, self._settings.grace_s
                     )
                 except FileNotFoundError:
                     pass  # its files were removed, and it ends by itself
@@ -186,11 +187,11 @@ class Supervision:
         )
         if present.over and not run.older:
             with contextlib.suppress(OSError, Unreadable):
-                await self.calls.act(run, calls.LOOK_S, acts.close, run)
+                await self.calls.act(run, blocking_calls.LOOK_S, acts.close, run)
             self._forget(run)
 
     async def _settle(self, run: Run, attempt: AttemptRun) -> None:
-        await self.calls.act(run, calls.LOOK_S, settle, attempt, self.here, self._settings.grace_s)
+        await self.calls.act(run, blocking_calls.LOOK_S, settle, attempt, self.here, self._settings.grace_s)
 
     async def _grant(self, run: Run) -> None:
         async with run.lock:
@@ -208,13 +209,13 @@ class Supervision:
         work = (run, self._settings, self._ports)
         try:
             if growing:
-                await self.calls.act(run, calls.WORK_S, acts.rescale, *work, grow=True)
+                await self.calls.act(run, blocking_calls.WORK_S, acts.rescale, *work, grow=True)
             else:
-                await self.calls.act(run, calls.WORK_S, acts.begin, *work)
+                await self.calls.act(run, blocking_calls.WORK_S, acts.begin, *work)
         except TargetRefused as error:
             if not growing:
                 end = ended(run.launch, None, "Refused", error.message)
-                await self.calls.act(run, calls.LOOK_S, run.present.folder.finish, end)
+                await self.calls.act(run, blocking_calls.LOOK_S, run.present.folder.finish, end)
                 self._look_soon(run)
                 return
             self._put_off(run, error)
@@ -223,7 +224,7 @@ class Supervision:
         else:
             run.trouble, run.failures = None, 0
             if not growing:
-                created = Sight(Life.ALIVE, {"status": "Created", "created_ms": now_ms()})
+                created = AttemptStatus(Life.ALIVE, {"status": "Created", "created_ms": now_ms()})
                 await self._tell(run, observe(run.launch, created, self.here))
 
     def _put_off(self, run: Run, error: Exception) -> None:

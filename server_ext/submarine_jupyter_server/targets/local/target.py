@@ -16,21 +16,22 @@ from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.resources import quantity
 from submarine_jupyter_server.config import ServiceConfig
-from submarine_jupyter_server.targets.base import Absence, Doubt, Inventory, Launch, Made, Recall, Sink
+from submarine_jupyter_server.targets.protocol import Absence, Doubt, Inventory, Launch, Made, Recall, Sink
 
-from . import machine, planning
 from .adoption import adopt, take_on_all
-from .calls import WORK_S
+from .attempts import planning
+from .attempts.attempt_status import Life, inspect
+from .attempts.inheritance import inherited
+from .attempts.planning import Settings
+from .blocking_calls import WORK_S
 from .existing import inventory
-from .files import Json
-from .inheritance import inherited
-from .planning import Settings
+from .machine import limits
+from .machine.scheduler import Amount, Scheduler
 from .report import obstacle
 from .run import AttemptRun, Run, older_than, record
-from .rundir import ExperimentFolder, Runs
-from .scheduler import Amount, Scheduler
-from .shim.identity import here
-from .sight import Life, inspect
+from .rundir.files import Json
+from .rundir.folders import ExperimentFolder, RunFolders
+from .shim.processes.identity import here
 from .supervision import Supervision
 
 log = logging.getLogger(__name__)
@@ -69,9 +70,9 @@ class LocalTarget:
     ) -> None:
         self.name = name
         self.namespaces = namespaces
-        self._runs = Runs(data_dir)
-        cores = machine.cpus() if cpus is None else cpus
-        self._capacity = Amount(int(cores * 1000), machine.memory() if memory is None else memory)
+        self._runs = RunFolders(data_dir)
+        cores = limits.cpus() if cpus is None else cpus
+        self._capacity = Amount(int(cores * 1000), limits.memory() if memory is None else memory)
         self._settings = Settings(
             environ=inherited(os.environ if environ is None else environ, interpreter),
             grace_s=grace_s,

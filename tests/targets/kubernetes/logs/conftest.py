@@ -13,7 +13,7 @@ from tornado.ioloop import IOLoop
 
 from submarine_jupyter_server.logs.archive import Gap, ReplicaLog
 from submarine_jupyter_server.targets.kubernetes.logs import follower
-from submarine_jupyter_server.targets.kubernetes.logs.collector import PodLogs
+from submarine_jupyter_server.targets.kubernetes.logs.pod_logs import PodLogs
 from tests.targets.kubernetes.logs.pods import EXPERIMENT, FakeCluster
 
 NewLogs = Callable[..., PodLogs]

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from submarine_jupyter_server.targets.kubernetes.errors import ApiError, Unreachable
-from submarine_jupyter_server.targets.kubernetes.views import ContainerView, PodView
+from submarine_jupyter_server.targets.kubernetes.api.errors import ApiError, Unreachable
+from submarine_jupyter_server.targets.kubernetes.state.views import ContainerView, PodView
 from tests.targets.kubernetes.logs.kubelet import EPOCH, Entry, Log
 
 EXPERIMENT = "experiment-1647574374688-0002"

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from submarine_jupyter_server.targets.kubernetes import projection
-from submarine_jupyter_server.targets.kubernetes.cluster import Cluster as Connection
-from submarine_jupyter_server.targets.kubernetes.errors import ApiError, Unreachable
-from submarine_jupyter_server.targets.kubernetes.logs.collector import PodLogs
-from submarine_jupyter_server.targets.kubernetes.views import PodView
+from submarine_jupyter_server.targets.kubernetes.api.cluster import Cluster as Connection
+from submarine_jupyter_server.targets.kubernetes.api.errors import ApiError, Unreachable
+from submarine_jupyter_server.targets.kubernetes.logs.pod_logs import PodLogs
+from submarine_jupyter_server.targets.kubernetes.state import projection
+from submarine_jupyter_server.targets.kubernetes.state.views import PodView
 from tests.targets.kubernetes.logs.pods import EXPERIMENT
 
 LABELS = {

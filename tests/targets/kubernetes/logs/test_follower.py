@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from submarine_jupyter_server.targets.kubernetes.errors import ApiError, Unreachable
-from submarine_jupyter_server.targets.kubernetes.logs.collector import PodLogs
+from submarine_jupyter_server.targets.kubernetes.api.errors import ApiError, Unreachable
+from submarine_jupyter_server.targets.kubernetes.logs.pod_logs import PodLogs
 from submarine_jupyter_server.targets.kubernetes.logs.tail import Tail
 from tests.targets.kubernetes.logs.conftest import PATIENCE_S, LogOf, NewLogs, content, until
 from tests.targets.kubernetes.logs.kubelet import stamp

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from submarine_jupyter_server.targets.kubernetes.cluster import Cluster
-from submarine_jupyter_server.targets.kubernetes.logs.collector import PodLogs
+from submarine_jupyter_server.targets.kubernetes.api.cluster import Cluster
+from submarine_jupyter_server.targets.kubernetes.logs.pod_logs import PodLogs
 from tests.targets.kubernetes.fault_server import Exchange, FaultServer, error, stall
 from tests.targets.kubernetes.logs.conftest import LogOf, content, until
 from tests.targets.kubernetes.logs.pods import EXPERIMENT, Pod

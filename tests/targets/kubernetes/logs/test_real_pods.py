@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tornado.ioloop import IOLoop
 
-from submarine_jupyter_server.targets.kubernetes.cluster import Cluster as Connection
-from submarine_jupyter_server.targets.kubernetes.logs.collector import PodLogs
+from submarine_jupyter_server.targets.kubernetes.api.cluster import Cluster as Connection
+from submarine_jupyter_server.targets.kubernetes.logs.pod_logs import PodLogs
 from tests.cluster.cluster import Cluster
 from tests.targets.kubernetes.logs.conftest import LogOf, content
 from tests.targets.kubernetes.logs.pods import EXPERIMENT

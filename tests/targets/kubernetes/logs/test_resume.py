@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from submarine_jupyter_server.logs.archive import Chunk, ReplicaLog
 from submarine_jupyter_server.logs.layout import TIMES
 from submarine_jupyter_server.targets.kubernetes.logs.alignment import Unaligned
-from submarine_jupyter_server.targets.kubernetes.logs.sources import SOURCES, Source
+from submarine_jupyter_server.targets.kubernetes.logs.sources import SOURCES, LogSource
 from submarine_jupyter_server.targets.kubernetes.logs.tail import Tail
 from tests.targets.kubernetes.logs.kubelet import EPOCH, Entry, Log
 
@@ -32,7 +32,7 @@ KILL = st.tuples(st.just("kill"), st.tuples(st.integers(0, 6), st.integers(0, 20
 ROTATE = st.just(("rotate", None))
 POWER = st.tuples(st.just("power"), st.integers(1, 30))
 JUMP = st.tuples(st.just("jump"), st.sampled_from([-3600, -60, -2, 60]))
-SOURCE = Source("uid-1", "worker-0", 0)
+SOURCE = LogSource("uid-1", "worker-0", 0)
 
 
 class Killed(BaseException):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.targets.base import Launch
+from submarine_jupyter_server.targets.protocol import Launch
 
 LaunchOf = Callable[..., Launch]
 

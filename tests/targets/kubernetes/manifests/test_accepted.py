@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
-from submarine_jupyter_server.targets.base import Launch
+from submarine_jupyter_server.targets.kubernetes.api.paths import collection_of
 from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, Json, render
-from submarine_jupyter_server.targets.kubernetes.paths import collection_of
+from submarine_jupyter_server.targets.protocol import Launch
 from tests.cluster.api import ApiError
 from tests.cluster.cluster import Cluster
 

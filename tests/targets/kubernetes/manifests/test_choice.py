@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from submarine_jupyter_server.targets.base import Launch
 from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, choose, render
+from submarine_jupyter_server.targets.protocol import Launch
 
 OPERATOR = frozenset({"TFJob", "PyTorchJob", "XGBoostJob"})
 ALL = OPERATOR | {"JobSet", "Workload"}

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from submarine_jupyter.errors import InvalidSpec
-from submarine_jupyter_server.targets.base import Launch
-from submarine_jupyter_server.targets.contract import Member, environment, members
 from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, Json, render
+from submarine_jupyter_server.targets.protocol import Launch
+from submarine_jupyter_server.targets.replica_environment import environment
+from submarine_jupyter_server.targets.replicas import Member, members
 
 LaunchOf = Callable[..., Launch]
 SPACE: dict[str, Any] = {"namespace": "space", "options": ClusterOptions()}

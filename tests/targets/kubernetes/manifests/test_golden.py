@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from submarine_jupyter_server.targets.base import Launch, ObjectRef
 from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, Json, owned, render
-from submarine_jupyter_server.targets.kubernetes.manifests.metadata import SPEC, unpack
-from submarine_jupyter_server.targets.kubernetes.manifests.record import record
+from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import SPEC, unpack
+from submarine_jupyter_server.targets.kubernetes.manifests.recognition.own_record import record
+from submarine_jupyter_server.targets.protocol import Launch, ObjectRef
 
 HERE = Path(__file__).parent
 DOCUMENT = Path(__file__).parents[3] / "models" / "golden" / "post.request.json"

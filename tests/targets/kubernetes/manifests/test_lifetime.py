@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from submarine_jupyter_server.targets.base import Launch, ObjectRef
+from submarine_jupyter_server.targets.kubernetes.api.paths import own_collection
 from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, Json, render, time_to_live
-from submarine_jupyter_server.targets.kubernetes.paths import own_collection
+from submarine_jupyter_server.targets.protocol import Launch, ObjectRef
 from tests.cluster.api import ApiError, wait
 from tests.cluster.cluster import Cluster
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter.models import FRAMEWORKS, LEADERS
-from submarine_jupyter_server.targets.base import EXPERIMENT_ID, Launch
 from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, Json, owned, render
-from submarine_jupyter_server.targets.kubernetes.manifests.metadata import SPEC, unpack
+from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import SPEC, unpack
+from submarine_jupyter_server.targets.protocol import EXPERIMENT_ID, Launch
 
 LaunchOf = Callable[..., Launch]
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")

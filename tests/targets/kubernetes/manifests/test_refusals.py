@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.errors import InvalidSpec
-from submarine_jupyter_server.targets.base import Launch
 from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, refuse
+from submarine_jupyter_server.targets.protocol import Launch
 
 LaunchOf = Callable[..., Launch]
 

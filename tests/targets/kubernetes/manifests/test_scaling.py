@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from submarine_jupyter.errors import Conflict, InvalidSpec
-from submarine_jupyter_server.targets.base import Launch
 from submarine_jupyter_server.targets.kubernetes.manifests import (
     ClusterOptions,
     Json,
@@ -20,7 +19,8 @@ from submarine_jupyter_server.targets.kubernetes.manifests import (
     check,
     render,
 )
-from submarine_jupyter_server.targets.kubernetes.manifests.metadata import RECORD, SPEC, unpack
+from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import RECORD, SPEC, unpack
+from submarine_jupyter_server.targets.protocol import Launch
 
 LaunchOf = Callable[..., Launch]
 SPACE: dict[str, Any] = {"namespace": "space", "options": ClusterOptions()}

@@ -6,8 +6,8 @@ import select
 from pathlib import Path
 
 from submarine_jupyter_server.targets.local.shim import replica as module
-from submarine_jupyter_server.targets.local.shim.archive import Archive
-from submarine_jupyter_server.targets.local.shim.plan import Item
+from submarine_jupyter_server.targets.local.shim.exchange.plan import Item
+from submarine_jupyter_server.targets.local.shim.log_files import Archive
 from submarine_jupyter_server.targets.local.shim.replica import Replica
 from tests.targets.local.shim.attempt import item, until
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from submarine_jupyter_server.targets.local.shim import reporter as module
-from submarine_jupyter_server.targets.local.shim.archive import Archive
-from submarine_jupyter_server.targets.local.shim.heartbeat import Heartbeat
-from submarine_jupyter_server.targets.local.shim.outcome import Verdict
-from submarine_jupyter_server.targets.local.shim.plan import Item, Plan
+from submarine_jupyter_server.targets.local.shim.exchange.heartbeat import Heartbeat
+from submarine_jupyter_server.targets.local.shim.exchange.plan import Item, Plan
+from submarine_jupyter_server.targets.local.shim.log_files import Archive
+from submarine_jupyter_server.targets.local.shim.outcome import AttemptOutcome
 from submarine_jupyter_server.targets.local.shim.replica import Replica
 from tests.targets.local.shim.attempt import Json, item
-from tests.targets.local.shim.test_plan import GOOD
+from tests.targets.local.shim.exchange.test_plan import GOOD
 
 
 class Published:
@@ -28,7 +28,7 @@ class Published:
         self.news = os.open(tmp_path / "runs/.news", os.O_RDONLY | os.O_NONBLOCK)
         self.plan = Plan(GOOD)
         self.replica = Replica(Item(item("worker-0", "true")), Archive(str(self.folder / "log"), 2**20))
-        self.reporter = module.Reporter(str(self.folder), Heartbeat(self.news))
+        self.reporter = module.AttemptReporter(str(self.folder), Heartbeat(self.news))
 
     def publish(self) -> Json | None:
         path = self.folder / "state.json"
@@ -78,7 +78,9 @@ def test_a_full_disk_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_end_says_what_could_not_be_ended(tmp_path: Path) -> None:
     published = Published(tmp_path)
     (published.folder / "ctl").touch()
-    published.reporter.finish(published.plan, [published.replica], Verdict("Succeeded"), "1 process could not be ended")
+    published.reporter.finish(
+        published.plan, [published.replica], AttemptOutcome("Succeeded"), "1 process could not be ended"
+    )
     end = json.loads((published.folder / "exit.json").read_text())
     assert (end["status"], end["message"]) == ("Succeeded", "1 process could not be ended")
     assert end["finished_ms"] >= end["created_ms"]

@@ -8,7 +8,7 @@ import sys
 import psutil
 import pytest
 
-from submarine_jupyter_server.targets.local.shim.tree import read
+from submarine_jupyter_server.targets.local.shim.processes.tree import read
 from tests.targets.local.shim.attempt import Attempt, ignored_for_good, item, lives
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from submarine_jupyter_server.targets.local.shim.tree import read
+from submarine_jupyter_server.targets.local.shim.processes.tree import read
 from tests.targets.local.shim.attempt import Attempt, item, lives, number_in, until
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which processes are below one")
@@ -216,7 +216,7 @@ def test_a_plan_that_cannot_be_read_changes_nothing(attempt: Attempt) -> None:
 
 
 def test_the_lock_shows_that_it_is_at_work(attempt: Attempt) -> None:
-    attempt.start(item("worker-0", "exec sleep 600"), before="import shim.heartbeat as h; h.PERIOD_S = 0.1")
+    attempt.start(item("worker-0", "exec sleep 600"), before="import shim.exchange.heartbeat as h; h.PERIOD_S = 0.1")
     attempt.until(lambda: attempt.state()["status"] == "Running")
     first = (attempt.path / "lock").stat().st_mtime_ns
     attempt.until(lambda: (attempt.path / "lock").stat().st_mtime_ns > first)

@@ -10,17 +10,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from submarine_jupyter_server.targets.kubernetes.backoff import Backoff
-from submarine_jupyter_server.targets.kubernetes.errors import ApiError, Unreachable
-from submarine_jupyter_server.targets.kubernetes.views import PodView
+from submarine_jupyter_server.targets.kubernetes.api.backoff import Backoff
+from submarine_jupyter_server.targets.kubernetes.api.errors import ApiError, Unreachable
+from submarine_jupyter_server.targets.kubernetes.state.views import PodView
 
 from .alignment import Unaligned
 from .drains import Drains
-from .planning import Step, Way
+from .next_step import Step, Way
 from .reading import Reader, Shared
-from .runs import Runs
+from .run_trouble import RunTrouble
+from .runs import ContainerRuns
 from .tail import Noise, Tail
-from .trouble import Trouble
 
 log = logging.getLogger(__name__)
 # What is known of a pod may lag behind its kubelet: an answer that does not fit is doubted for so long.
@@ -50,13 +50,13 @@ class Follower:
         self._tail = tail
         self._watched = watched
         self._reader = Reader(shared, tail)
-        self._runs = Runs(tail, self._reader)
+        self._runs = ContainerRuns(tail, self._reader)
         self._news = asyncio.Event()
         self._drains = Drains()
         self._task: asyncio.Task[None] | None = None
         self._ready = False
         self._backoff = Backoff()
-        self._trouble = Trouble()
+        self._trouble = RunTrouble()
 
     @property
     def heard_at(self) -> float:

@@ -9,13 +9,13 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from submarine_jupyter_server.targets.kubernetes.errors import ApiError
+from submarine_jupyter_server.targets.kubernetes.api.errors import ApiError
 
 from .disk import Disk, Inbox
-from .planning import Step, Way
-from .sources import Source
+from .next_step import Step, Way
+from .sources import LogSource
 from .tail import Noise, Tail
-from .turns import Turns
+from .turns import StreamTurns
 
 # Programs that write nothing for hours are normal. This long a silence has the log asked for again, with a new
 # connection: kubelets before 1.29 could stop following at a rotation.
@@ -44,7 +44,7 @@ class Shared:
 
     cluster: LogApi
     disk: Disk
-    turns: Turns
+    turns: StreamTurns
     eager: bool
     reconnects: int = 0
     gaps: int = 0
@@ -64,10 +64,10 @@ class Reader:
     def __init__(self, shared: Shared, tail: Tail) -> None:
         self._shared = shared
         self._tail = tail
-        self._followed: Source | None = None
+        self._followed: LogSource | None = None
         self._opened_at: float | None = None
         self._streaming = False
-        self.to_end: Source | None = None
+        self.to_end: LogSource | None = None
         self._to_end_at = 0.0
         self.current_at = self.heard_at = -1e9
 

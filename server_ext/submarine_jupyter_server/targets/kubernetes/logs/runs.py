@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from submarine_jupyter_server.targets.kubernetes.views import PodView
+from submarine_jupyter_server.targets.kubernetes.state.views import PodView
 
-from .planning import Step, Way, next_step
+from .next_step import Step, Way, next_step
 from .reading import Reader
 from .tail import Tail
 
@@ -14,7 +14,7 @@ from .tail import Tail
 FRESH_S = 10.0
 
 
-class Runs:
+class ContainerRuns:
     """Knows the pods of one replica; ``begin``, ``lose`` and ``end`` write and belong to the thread of the tail."""
 
     def __init__(self, tail: Tail, reader: Reader) -> None:

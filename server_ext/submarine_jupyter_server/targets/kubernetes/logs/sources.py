@@ -18,7 +18,7 @@ _APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class LogSource:
     """One run of the container of one pod; ``restart`` counts the runs before it."""
 
     uid: str
@@ -31,7 +31,7 @@ class Region:
     """Bytes from ``offset`` on, all of the same source; ``gap`` when the byte before them stands for lost ones."""
 
     offset: int
-    source: Source
+    source: LogSource
     gap: bool = False
 
 
@@ -40,7 +40,7 @@ class Sources:
     """What the file says: the regions in the order they were written, and the sources read to their end."""
 
     regions: list[Region] = field(default_factory=list)
-    done: set[Source] = field(default_factory=set)
+    done: set[LogSource] = field(default_factory=set)
 
     @property
     def current(self) -> Region | None:
@@ -56,7 +56,7 @@ class Sources:
         """Count the bytes from ``offset`` on that stand for lost ones."""
         return sum(region.gap and region.offset > offset for region in self.regions)
 
-    def start(self, source: Source) -> int:
+    def start(self, source: LogSource) -> int:
         """Return where the first byte of a source is."""
         return min(region.offset for region in self.regions if region.source == source)
 
@@ -105,7 +105,7 @@ def append(folder: Path, region: Region, *, done: bool = False) -> None:
 
 
 def _add(found: Sources, entry: Mapping[str, object]) -> None:
-    source = Source(str(entry["uid"]), str(entry["pod"]), _whole(entry["restart"]))
+    source = LogSource(str(entry["uid"]), str(entry["pod"]), _whole(entry["restart"]))
     if entry.get("done"):
         found.done.add(source)
     else:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from submarine_jupyter_server.logs.archive import Gap, ReplicaLog
 from submarine_jupyter_server.logs.layout import ENDED, RECORD, TIMES, open_to_read
-from submarine_jupyter_server.logs.writer import SegmentWriter
+from submarine_jupyter_server.logs.segment_writer import SegmentWriter
 
 from . import sources
 from .alignment import Alignment, Stock, Unaligned
 from .lines import MORE, UNSTAMPED, Line, StampedLines
 from .marks import Marks
-from .sources import Region, Source, Sources
+from .sources import LogSource, Region, Sources
 
 _MOST_KNOWN = 16 * 1024 * 1024
 _MOST_RECORDS = 4096
@@ -62,7 +62,7 @@ class Tail:
         if self.sources.current is not None:
             self._recover(self.sources.current)
 
-    def begin(self, source: Source, *, lost: bool = False) -> None:
+    def begin(self, source: LogSource, *, lost: bool = False) -> None:
         """Let what follows be of ``source``, with a gap before it if ``lost``."""
         writer = self._writing()
         if lost:

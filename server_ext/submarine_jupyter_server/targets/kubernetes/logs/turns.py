@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 READERS = 16
 
 
-class Turns:
+class StreamTurns:
     """Gives out ``limit`` places for streams; those who are watched by somebody come first."""
 
     def __init__(self, limit: int) -> None:

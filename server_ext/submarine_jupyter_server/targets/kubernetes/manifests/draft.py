@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from submarine_jupyter.models import ExperimentSpec, RuntimeSpec
-from submarine_jupyter_server.secrets import mask
-from submarine_jupyter_server.targets.base import Launch
-from submarine_jupyter_server.targets.contract import Address, members
+from submarine_jupyter_server.masking import mask
+from submarine_jupyter_server.targets.protocol import Launch
+from submarine_jupyter_server.targets.replicas import Address, members
 
-from .marks import mark
+from .signatures import mark
 
 Json = dict[str, Any]
 

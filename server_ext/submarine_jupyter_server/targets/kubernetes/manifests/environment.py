@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter.fields import LONGEST_STRING
-from submarine_jupyter_server.targets.contract import Member, environment
+from submarine_jupyter_server.targets.replica_environment import environment
+from submarine_jupyter_server.targets.replicas import Member
 
-from . import secrets
-from .code import code_path
-from .commands import literal
+from . import secret_object
+from .container_command import literal
 from .draft import Draft, Json, Wiring, roles
-from .metadata import metadata
+from .inline_code import code_path
+from .recognition.metadata import metadata
 
 INDEX = "SUBMARINE_REPLICA_INDEX"
 _REFERENCE = f"$({INDEX})"
@@ -47,10 +48,10 @@ def build(draft: Draft, role: str, wiring: Wiring) -> Environment:
             variables += _tf_config(value, wiring)
         else:
             variables.append({"name": name, "value": _REFERENCE if name in _RANKS else literal(value)})
-    references = secrets.references(draft, role)
+    references = secret_object.references(draft, role)
     for name, value in draft.spec.env(role).items():
         if name in references and name not in contract:
-            variables.append(secrets.variable(draft, name, references[name]))
+            variables.append(secret_object.variable(draft, name, references[name]))
         elif name not in contract:
             variables.append({"name": name, "value": literal(value)})
     return Environment(variables, offsets)

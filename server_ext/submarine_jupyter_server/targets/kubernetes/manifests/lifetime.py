@@ -8,11 +8,11 @@ what their webhooks leave open (JobSet 0.12, Training Operator 1.9).
 
 from __future__ import annotations
 
-from submarine_jupyter_server.targets.base import Launch, ObjectRef
+from submarine_jupyter_server.targets.protocol import Launch, ObjectRef
 
+from .choice import OWN_KINDS
 from .draft import ClusterOptions, Draft, Json
-from .kinds import OWN_KINDS
-from .kubeflow import API_VERSION
+from .kinds.kubeflow import API_VERSION
 from .scaling import Patch
 
 

@@ -6,12 +6,12 @@ https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
 from __future__ import annotations
 
 from submarine_jupyter.models import Toleration
-from submarine_jupyter_server.targets.contract import Address, Member, members, resources
+from submarine_jupyter_server.targets.replicas import Address, Member, members, resources
 
-from . import code, environment, volumes
-from .commands import argv
+from . import environment, inline_code, volumes
+from .container_command import argv
 from .draft import Draft, Json, Wiring, only_set
-from .metadata import labels, marks
+from .recognition.metadata import labels, marks
 
 # The names the Training Operator demands, and the ports it gives by default.
 PORTS: dict[str, tuple[str, int]] = {
@@ -74,7 +74,7 @@ def _pod(draft: Draft) -> Json:
                     "seccompProfile": {"type": "RuntimeDefault"},
                 }
             ),
-            "volumes": [*code.sources(draft), *volumes.sources(draft)],
+            "volumes": [*inline_code.sources(draft), *volumes.sources(draft)],
         }
     )
 
@@ -88,11 +88,11 @@ def _container(draft: Draft, role: str, wiring: Wiring) -> Json:
             "name": framework.lower(),
             "image": image(draft, role),
             "command": argv(draft, role, surroundings.offsets, environment.INDEX),
-            "workingDir": code.code_path(draft) or draft.runtime.working_dir or None,
+            "workingDir": inline_code.code_path(draft) or draft.runtime.working_dir or None,
             "env": surroundings.variables,
             "ports": [{"name": port_name, "containerPort": port}],
             "resources": _resources(draft, role),
-            "volumeMounts": [*code.mounts(draft), *volumes.mounts(draft)],
+            "volumeMounts": [*inline_code.mounts(draft), *volumes.mounts(draft)],
             # The last lines of a crash become the status' message.
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},

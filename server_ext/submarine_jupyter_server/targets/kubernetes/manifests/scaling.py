@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from submarine_jupyter.errors import Conflict
-from submarine_jupyter_server.targets.base import Launch
+from submarine_jupyter_server.targets.protocol import Launch
 
+from .choice import KINDS, render
 from .draft import ClusterOptions, Draft, Json
-from .kinds import KINDS, render
-from .metadata import RECORD, ROLE_LABEL
+from .recognition.metadata import RECORD, ROLE_LABEL
 
 _Path = tuple[str, ...]
 _WORKERS = ("spec", "Worker", "replicas")

@@ -6,7 +6,7 @@ from posixpath import normpath
 
 from submarine_jupyter.models import Volume
 
-from . import checks, code
+from . import checks, inline_code
 from .draft import Draft, Json, only_set
 
 _KINDS = ("persistent_volume_claim", "config_map", "secret", "empty_dir")
@@ -38,7 +38,7 @@ def problems(volumes: list[Volume], taken: set[str]) -> list[str]:
     seen = set(taken)
     # No folder to mount at can be made in a part of a ConfigMap or a Secret.
     parts = {_place(volume) for volume in volumes if volume.sub_path and (volume.config_map or volume.secret)}
-    fixed = sorted(parts | taken - {code.CODE_PATH})
+    fixed = sorted(parts | taken - {inline_code.CODE_PATH})
     for i, volume in enumerate(volumes):
         path = f"runtime.volumes.{i}"
         place = _place(volume)

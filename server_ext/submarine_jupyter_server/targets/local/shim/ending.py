@@ -11,8 +11,9 @@ import os
 import signal
 import time
 
-from . import tree, words
-from .heartbeat import Heartbeat
+from . import words
+from .exchange.heartbeat import Heartbeat
+from .processes import tree
 from .replica import Replica
 
 GIVE_UP_S = 10.0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from . import words
-from .plan import HELPER, LEADER, WORKER, Plan
+from .exchange.plan import HELPER, LEADER, WORKER, Plan
 from .replica import FAILED, STOPPED, SUCCEEDED, Replica
 
 MAX_PAUSE_S = 60
 
 
-class Verdict:
+class AttemptOutcome:
     """How the experiment ended: Succeeded or Failed, one CamelCase word why, and a sentence."""
 
     def __init__(self, status: str, reason: str | None = None, message: str | None = None) -> None:
@@ -38,7 +38,7 @@ def settle(replica: Replica, plan: Plan, *, retry: bool) -> None:
         replica.settle(FAILED, "ReplicaFailed", replica.how_it_ended())
 
 
-def judge(replicas: list[Replica]) -> Verdict | None:
+def judge(replicas: list[Replica]) -> AttemptOutcome | None:
     """Return the verdict, or None while the experiment goes on.
 
     It succeeds with its leader, or, where there is none, with all workers; it fails with the first replica that failed,
@@ -48,14 +48,14 @@ def judge(replicas: list[Replica]) -> Verdict | None:
         counted = [replica for replica in replicas if replica.item.duty == duty]
         if counted:
             if all(replica.status == SUCCEEDED for replica in counted):
-                return Verdict(SUCCEEDED)
+                return AttemptOutcome(SUCCEEDED)
             break
     failed = [replica for replica in replicas if replica.status == FAILED]
     if not failed:
         return None
     # A dead parameter server takes the workers along: who failed first is the one to name.
     first = min(failed, key=lambda replica: (replica.finished_ms or 0, replica.item.duty == HELPER))
-    return Verdict(FAILED, first.reason, first.message)
+    return AttemptOutcome(FAILED, first.reason, first.message)
 
 
 def interim(replicas: list[Replica]) -> tuple[str | None, str | None]:

@@ -10,10 +10,10 @@ import sys
 import time
 
 from . import words
-from .archive import Archive
-from .identity import start_ticks
-from .plan import Item
+from .exchange.plan import Item
+from .log_files import Archive
 from .ports import PortHolder
+from .processes.identity import start_ticks
 from .spawn import spawn
 
 PIPE_BYTES = 1024 * 1024

@@ -7,10 +7,10 @@ import os
 import time
 from collections.abc import Callable
 
-from . import record
-from .heartbeat import Heartbeat
-from .outcome import Verdict, interim
-from .plan import Plan
+from .exchange import record
+from .exchange.heartbeat import Heartbeat
+from .exchange.plan import Plan
+from .outcome import AttemptOutcome, interim
 from .replica import Replica, now_ms
 
 TICK_S = 1.0
@@ -18,7 +18,7 @@ MAX_NOTES = 32
 CREATED, RUNNING = "Created", "Running"
 
 
-class Reporter:
+class AttemptReporter:
     """Writes the two files; ``changed`` when there is news, ``found`` when only other processes are there."""
 
     def __init__(self, folder: str, heart: Heartbeat) -> None:
@@ -63,7 +63,7 @@ class Reporter:
         if changed:
             self.tell(plan)
 
-    def finish(self, plan: Plan, replicas: list[Replica], verdict: Verdict, left: str | None) -> None:
+    def finish(self, plan: Plan, replicas: list[Replica], verdict: AttemptOutcome, left: str | None) -> None:
         """Write ``exit.json``, however long the disk is full; ``left`` says what could not be ended."""
         message = "; ".join([text for text in (verdict.message, left) if text]) or None
         state = self._state(plan, replicas, verdict.status, verdict.reason, message) | {"finished_ms": now_ms()}

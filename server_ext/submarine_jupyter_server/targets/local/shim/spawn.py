@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 
 from . import execute
-from .plan import Item
+from .exchange.plan import Item
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 PR_SET_CHILD_SUBREAPER = 36

@@ -7,9 +7,9 @@ import os
 import sys
 import time
 
-from . import record
+from .exchange import record
 from .failpoint import reach
-from .identity import here
+from .processes.identity import here
 from .spawn import become_subreaper, take_descriptors
 from .supervisor import Supervisor
 

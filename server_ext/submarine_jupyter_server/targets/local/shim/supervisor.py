@@ -6,19 +6,20 @@ import select
 import sys
 import time
 
-from . import memory, words
-from .archive import Archive
-from .census import Census
+from . import words
 from .ending import Ending
+from .exchange.heartbeat import Heartbeat
+from .exchange.plan import HELPER, PlanFile
+from .exchange.wakeup import Wakeup
 from .failpoint import reach
-from .heartbeat import Heartbeat
-from .outcome import Verdict, judge, settle
-from .plan import HELPER, PlanFile
+from .log_files import Archive
+from .outcome import AttemptOutcome, judge, settle
+from .processes import memory
+from .processes.census import Census
 from .replica import FAILED, SUCCEEDED, Replica
-from .reporter import TICK_S, Reporter
+from .reporter import TICK_S, AttemptReporter
 from .spawn import reserve_descriptors
 from .system import lacks
-from .wakeup import Wakeup
 
 BREATH_S = 0.005
 MAX_TEXT = 2000
@@ -41,8 +42,8 @@ class Supervisor:
         self._ending = Ending(plan.marker)
         self._census = Census()
         self._heart = Heartbeat(lock)
-        self._reporter = Reporter(folder, self._heart)
-        self._verdict: Verdict | None = None
+        self._reporter = AttemptReporter(folder, self._heart)
+        self._verdict: AttemptOutcome | None = None
         self._linger_until = self._tick_at = 0.0
         self._running_since: float | None = None
 
@@ -65,7 +66,7 @@ class Supervisor:
         why = f"its supervisor failed: {type(error).__name__}: {str(error)[:MAX_TEXT]}".encode(
             errors="replace"
         ).decode()
-        self._verdict = self._verdict or Verdict(FAILED, "SupervisorFailed", why)
+        self._verdict = self._verdict or AttemptOutcome(FAILED, "SupervisorFailed", why)
         self._ending.kill_everything(list(self._replicas.values()), self._heart)
         for replica in self._replicas.values():
             replica.give_up("SupervisorFailed")
@@ -80,7 +81,7 @@ class Supervisor:
             self._follow_replicas()
         stop = self._plan.stop
         if stop is not None and not self._ending.all:
-            self._verdict = self._verdict or Verdict(FAILED, stop.reason, stop.message)
+            self._verdict = self._verdict or AttemptOutcome(FAILED, stop.reason, stop.message)
             self._end_all(stop.grace_s)
 
     def _follow_replicas(self) -> None:
@@ -161,7 +162,9 @@ class Supervisor:
         try:
             plan = self._file.changed()
         except FileNotFoundError:
-            self._verdict = self._verdict or Verdict(FAILED, "Terminated", "somebody removed its plan, plan.json")
+            self._verdict = self._verdict or AttemptOutcome(
+                FAILED, "Terminated", "somebody removed its plan, plan.json"
+            )
             self._wakeup.terminated = True  # nobody could see or stop it any more
             return
         except (OSError, ValueError) as error:
@@ -239,7 +242,7 @@ class Supervisor:
         if (self._wakeup.terminated or self._wakeup.stop_ordered) and not self._ending.all:
             by_signal = ("Terminated", "its supervisor was told to end")
             why = by_signal if self._wakeup.terminated else ("Stopped", "it was stopped")
-            self._verdict = self._verdict or Verdict(FAILED, *why)
+            self._verdict = self._verdict or AttemptOutcome(FAILED, *why)
             self._end_all(self._plan.grace_s)
         if self._verdict is None:
             overdue = self._overdue(now)
@@ -261,11 +264,11 @@ class Supervisor:
         names = {item.name for item in self._plan.replicas}
         return [replica for name, replica in self._replicas.items() if name in names]
 
-    def _overdue(self, now: float) -> Verdict | None:
+    def _overdue(self, now: float) -> AttemptOutcome | None:
         limit = self._plan.max_run_time_s
         if limit is None or self._running_since is None or now - self._running_since < limit:
             return None
-        return Verdict(FAILED, "DeadlineExceeded", f"it ran longer than runtime.maxRunTime={limit:g} s")
+        return AttemptOutcome(FAILED, "DeadlineExceeded", f"it ran longer than runtime.maxRunTime={limit:g} s")
 
     def _end_all(self, grace_s: float) -> None:
         self._ending.start(grace_s)

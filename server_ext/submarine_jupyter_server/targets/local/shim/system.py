@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from . import spawn, tree
+from . import spawn
+from .processes import tree
 
 
 def lacks(*, subreaper: bool, child: int) -> list[str]:

@@ -1,0 +1,94 @@
+"""The life of an experiment: what a target saw becomes its status, once and in order.
+
+Every observation passes a compare-and-set (``experiments.advance``): a final status never changes, an older attempt or
+another uid counts for nothing, a status never goes back. So a late or repeated observation is harmless.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy import Connection
+
+from submarine_jupyter.models import Status
+from submarine_jupyter_server.failpoints import reach
+from submarine_jupyter_server.store import events, experiments, replicas
+from submarine_jupyter_server.store.experiments import ExperimentRow
+from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.targets.protocol import Observation
+
+log = logging.getLogger(__name__)
+
+
+class Lifecycle:
+    """Applies observations; ``ending`` is awaited before an end is told, ``moved`` after each change of status."""
+
+    def __init__(
+        self,
+        db: Database,
+        ending: Callable[[Observation], Awaitable[None]],
+        moved: Callable[[ExperimentRow], Awaitable[None]],
+    ) -> None:
+        self._db = db
+        self._ending = ending
+        self._moved = moved
+
+    async def observe(self, seen: Observation) -> None:
+        """Store what a target saw."""
+        if seen.status.final:
+            await self._ending(seen)
+        reach("observation_before")
+        before, after = await self._db.write(lambda tx: apply(tx, seen))
+        reach("observation_after")
+        if after is not None and before is not None and after.status != before.status:
+            log.info("%s is %s%s", after.id, after.status, f" ({after.reason})" if after.reason else "")
+            await self._moved(after)
+
+
+def apply(tx: Connection, seen: Observation) -> tuple[ExperimentRow | None, ExperimentRow | None]:
+    """Apply one observation in a transaction; return the row before and after, None where nothing changed."""
+    before = experiments.find(tx, seen.experiment_id, include_deleted=True)
+    if before is None or before.uid != seen.uid or before.attempt > seen.attempt:
+        return before, None
+    if seen.replicas:
+        replicas.upsert(tx, seen.experiment_id, seen.attempt, seen.replicas)
+    after = experiments.advance(
+        tx,
+        seen.experiment_id,
+        uid=seen.uid,
+        attempt=seen.attempt,
+        status=seen.status,
+        at_ms=seen.at_ms,
+        created_ms=seen.created_ms,
+        running_ms=seen.running_ms,
+        finished_ms=seen.finished_ms,
+        reason=seen.reason,
+        message=seen.message,
+        notes=seen.notes,
+    )
+    if after is not None and (after.status, after.reason, after.message) != (
+        before.status,
+        before.reason,
+        before.message,
+    ):
+        record(tx, after, "status" if after.status != before.status else "reason")
+    return before, after
+
+
+def record(tx: Connection, row: ExperimentRow, type_: str) -> None:
+    """Append the event that tells listeners how ``row`` is now."""
+    status = Status.DELETED if row.deleted is not None else row.status
+    events.append(tx, row.id, type=type_, status=status, reason=row.reason, message=row.message)
+
+
+def tell_deleted(tx: Connection, row: ExperimentRow) -> None:
+    """Tell listeners, once, that an experiment is deleted."""
+    if not deletion_told(tx, row.id):
+        record(tx, row, "deleted")
+
+
+def deletion_told(tx: Connection, experiment_id: str) -> bool:
+    """Return whether anybody may have been told that an experiment is deleted."""
+    last = events.of(tx, experiment_id, limit=1)
+    return bool(last) and last[0].status == Status.DELETED

@@ -1,0 +1,225 @@
+"""The other servers on the data directory: whether there are any, who gives the orders, what they have committed.
+
+One thread looks after that: every two seconds while this server is alone, twice a second otherwise. It is all that
+wakes an idle server. The controller says how it is every few seconds, but only while somebody else is there to read it,
+and only if its event loop answers: what hangs is silent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from submarine_jupyter_server.control.election import Election, Note
+from submarine_jupyter_server.daemon_threads import begun
+from submarine_jupyter_server.notices import Failing
+from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.store.sqlite.foreign import ForeignCommits
+
+log = logging.getLogger(__name__)
+ALONE_S = 2.0
+SHARED_S = 0.5
+BEAT_S = 4.0
+# Less than the 20 s within which somebody who waits is to be told.
+SILENT_S = 14.0
+
+# Within this a controller whose files were removed finds that out, and steps down.
+STEP_DOWN_S = 10.0
+_JOIN_S = 0.5
+
+Describe = Callable[[], Awaitable[list[dict[str, Any]]]]
+Tell = Callable[[str, float], None]
+
+
+class Neighbours:
+    """The part of this server among those on its data directory; belongs to the event loop that made it.
+
+    ``news`` is called on the loop when another server may have committed something, ``describe`` is awaited there for
+    what the followers are told of the targets. ``tell`` hears again and again who is silent, and since when (Unix
+    time).
+    """
+
+    def __init__(self, data_dir: Path, db: Database, news: Callable[[], None], describe: Describe, tell: Tell) -> None:
+        self.leads = asyncio.Event()
+        """Set while this server gives the orders."""
+        self.deposed = asyncio.Event()
+        """Set when it must not do so any more, until ``step_down``."""
+        self.note: Note | None = None
+        """What the controller said last, if that is another server."""
+        self.silent_since: float | None = None
+        """When another controller was heard of last (Unix time), None unless that is long ago."""
+        self._controller = Election(data_dir)
+        self._db = db
+        self._foreign = ForeignCommits(db.path)
+        self._notices = db.notices
+        self._news = news
+        self._tell_silence = tell
+        self._describe = describe
+        self._loop = asyncio.get_running_loop()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="submarine neighbours", daemon=True)
+        self._competes = True
+        self._leading = False
+        self._won_at: float | None = None
+        self._beat: tuple[int, int] | None = None
+        self._heard = time.monotonic()
+        self._told = 0.0
+        self._telling: Future[list[dict[str, Any]]] | None = None
+
+    async def start(self) -> None:
+        """Become the controller if nobody else is, else go on trying. One that may only read follows."""
+        await begun(self._look, "submarine controller lock")
+        self._thread.start()
+
+    async def step_down(self) -> None:
+        """Let another server give the orders, now that nothing of ours does; compete for it again."""
+        self.deposed.clear()
+        await begun(self._controller.release, "submarine controller lock")
+        self._competes = True
+
+    def stop(self) -> None:
+        """Begin to end: take nothing over any more."""
+        self._competes = False
+        self._stop.set()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        await begun(self._shut, "submarine controller lock")
+
+    def elsewhere(self, name: str) -> dict[str, Any] | None:
+        """Return the controller's words on a target: health, capacity, note; None if this server is the controller."""
+        if self.leads.is_set():
+            return None
+        who = self._who()
+        rows = {row.get("name"): row for row in (self.note.targets if self.note else ())}
+        if self.silent_since is not None:
+            why = f"waiting for {who}, which gives the orders and has been silent for {self._silence():.0f} s"
+        elif not rows:
+            why = f"waiting for {who}, which gives the orders, to say what it has; ask again"
+        elif name not in rows:
+            why = f"{who}, which gives the orders, has no target of this name"
+        else:
+            return {key: rows[name][key] for key in ("health", "capacity", "note") if key in rows[name]}
+        return {"health": {"ok": False, "trouble": why}, "capacity": None, "note": why}
+
+    def _who(self) -> str:
+        return str(self.note or "the other server")
+
+    def _silence(self) -> float:
+        return 0.0 if self.silent_since is None else time.time() - self.silent_since
+
+    def _shut(self) -> None:
+        self.stop()
+        if self._thread.is_alive():
+            self._thread.join(_JOIN_S)
+        self._controller.release()
+
+    def _run(self) -> None:
+        failing = Failing(self._notices, "neighbours", "Looking after the data directory")
+        pause = SHARED_S
+        while not self._stop.wait(pause):
+            try:
+                shared = self._look()
+            except Exception as error:  # noqa: BLE001 - it is logged, and shown as a notice
+                pause = max(SHARED_S, failing.again(error))
+            else:
+                failing.over()
+                pause = SHARED_S if shared else ALONE_S
+        self._foreign.close()
+
+    def _look(self) -> bool:
+        """Do what is to be done; return whether another server is there."""
+        self._db.keep()
+        if not self._leading and not self._take_over():
+            self._follow()
+        elif self._db.read_only or not self._controller.lead():
+            self._leading = self._competes = False
+            self._call(self._depose)
+        elif not self._controller.followed():
+            self._foreign.close()
+            self._telling = None
+            return False
+        else:
+            self._tell()
+        if self._foreign.happened():
+            self._call(self._news)
+        return True
+
+    def _take_over(self) -> bool:
+        if not self._competes or self._db.read_only or not self._controller.lead():
+            self._won_at = None
+            return False
+        self._won_at = self._won_at or time.monotonic()
+        other = self._controller.predecessor(self.note)
+        if other is not None and (self._controller.note() or time.monotonic() - self._won_at < STEP_DOWN_S):
+            self._notices.put("predecessor", f"The lock of {other} was removed: its orders are waited for.")
+            return False
+        self._notices.drop("predecessor")
+        self._controller.write([], [])
+        self._leading = True
+        self._told = 0.0
+        self._call(self._lead)
+        return True
+
+    def _follow(self) -> None:
+        self._controller.follow()
+        beat = self._controller.beat()
+        if beat != self._beat:
+            self._beat, self._heard = beat, time.monotonic()
+            self._call(self._hear, self._controller.note(), None)
+        elif (silence := time.monotonic() - self._heard) > SILENT_S:
+            self._call(self._hear, self.note, time.time() - silence)
+
+    def _tell(self) -> None:
+        """Write down how this controller is, once the event loop has said so."""
+        if self._telling is None:
+            if time.monotonic() - self._told >= BEAT_S:
+                self._telling = asyncio.run_coroutine_threadsafe(self._described(), self._loop)
+        elif self._telling.done():
+            telling, self._telling = self._telling, None
+            self._told = time.monotonic()
+            self._controller.write(telling.result(), list(self._notices))
+
+    async def _described(self) -> list[dict[str, Any]]:
+        return await self._describe()
+
+    def _call(self, function: Callable[..., None], *args: object) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, *args)
+
+    # On the event loop
+
+    def _lead(self) -> None:
+        self.note = self.silent_since = None
+        self._notices.drop("controller")
+        self.leads.set()
+
+    def _depose(self) -> None:
+        self.leads.clear()
+        self.deposed.set()
+
+    def _hear(self, note: Note | None, since: float | None) -> None:
+        if self.leads.is_set():
+            return
+        self.note, self.silent_since = note, since
+        if since is not None:
+            silence = f"gives the orders and has been silent for {self._silence():.0f} s"
+            self._notices.put("controller", f"{_upper(self._who())} {silence}: nothing starts or ends meanwhile.")
+            self._tell_silence(self._who(), since)
+        elif note is not None and note.notices:
+            self._notices.put(
+                "controller", f"{_upper(self._who())}, which gives the orders, says: {' '.join(note.notices)}"
+            )
+        else:
+            self._notices.drop("controller")
+
+
+def _upper(text: str) -> str:
+    """Return a text as it begins a sentence."""
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,168 @@
+"""The feed of events: one reader of the event table serves every listener.
+
+Events are rows first. After each commit of ours, and of other servers on the same data directory, the new rows are read
+once into a bounded ring; each listener keeps only the number of the last event it has seen, so a slow one costs nothing
+and a returning one resumes where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from submarine_jupyter.models import Status
+from submarine_jupyter_server.clock import now_ms
+from submarine_jupyter_server.config import nobody
+from submarine_jupyter_server.notices import Failing
+from submarine_jupyter_server.store import events, experiments
+from submarine_jupyter_server.store.events import EventRow
+from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.wire.answers import event_data, json_text
+
+log = logging.getLogger(__name__)
+HEARTBEAT_S = 15.0
+BATCH = 500
+# Whoever made the commit answers first: the thread that reads would compete with it for the interpreter.
+_AFTER_YOU_S = 0.003
+
+
+@dataclass(frozen=True, slots=True)
+class FeedMessage:
+    """One server-sent event; ``data`` is JSON text."""
+
+    id: str
+    event: str
+    data: str
+
+
+class EventFeed:
+    """All state changes in order."""
+
+    def __init__(self, db: Database, emit: Callable[[dict[str, object]], None] = nobody) -> None:
+        self._db = db
+        self._emit = emit
+        self._failing = Failing(db.notices, "events", "Reading the events")
+        self._ring: deque[EventRow] = deque(maxlen=10_000)
+        self._last = 0
+        self._news = asyncio.Event()
+        self._arrived = asyncio.Condition()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to read what is committed from now on."""
+        self._last = await self._db.read(events.last_seq)
+        self._task = asyncio.create_task(self._pump(), name="submarine event feed")
+
+    async def close(self) -> None:
+        """End the reader and every listener."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def committed(self) -> None:
+        """Tell the feed that a transaction was committed; to be called on the event loop."""
+        self._news.set()
+
+    @property
+    def last(self) -> int:
+        """The number of the newest event that was read."""
+        return self._last
+
+    async def stream(self, after: int | None, experiment_id: str | None = None) -> AsyncIterator[FeedMessage | None]:
+        """Yield the events after number ``after`` (None: from now on), and None when a heartbeat is due.
+
+        For one experiment the stream begins with its whole history when ``after`` is None, as far as it is kept, and
+        closes with ``end`` once nothing can follow, at once where it has ended already.
+        """
+        seen = (0 if experiment_id else self._last) if after is None else after
+        told = time.monotonic()
+        idle = True
+        while True:
+            read_to = self._last
+            rows = await self._after(seen, experiment_id)
+            for row in rows:
+                yield FeedMessage(str(row.seq), row.type, json_text(event_data(row)))
+                if experiment_id and row.status and Status(row.status).final:
+                    yield FeedMessage(str(row.seq), "end", json_text({"status": row.status}))
+                    return
+            seen = rows[-1].seq if rows else max(seen, read_to)
+            if not rows:
+                if idle and experiment_id and (last := await self._over(experiment_id, seen)):
+                    if after is None:
+                        yield FeedMessage(str(seen), last.type, json_text(event_data(last)))
+                    yield FeedMessage(str(seen), "end", json_text({"status": last.status}))
+                    return
+                idle = not await self._beyond(seen, HEARTBEAT_S - (time.monotonic() - told))
+                if idle:
+                    yield None
+            if rows or time.monotonic() - told >= HEARTBEAT_S:
+                told = time.monotonic()
+
+    async def _after(self, seen: int, experiment_id: str | None) -> list[EventRow]:
+        if self._ring and self._ring[0].seq <= seen + 1:
+            return [e for e in self._ring if e.seq > seen and experiment_id in (None, e.experiment_id)]
+        if seen < self._last:
+            return await self._db.read(lambda tx: events.after(tx, seen, BATCH, experiment_id))
+        return []
+
+    async def _over(self, experiment_id: str, seen: int) -> EventRow | None:
+        return await self._db.read(lambda tx: _end_of(tx, experiment_id, seen))
+
+    async def _beyond(self, seen: int, seconds: float) -> bool:
+        """Wait until there is an event after ``seen``; False when ``seconds`` went by without one."""
+        try:
+            async with asyncio.timeout(max(seconds, 0.0)), self._arrived:
+                await self._arrived.wait_for(lambda: self._last > seen)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _pump(self) -> None:
+        while True:
+            await self._news.wait()
+            await asyncio.sleep(_AFTER_YOU_S)
+            self._news.clear()
+            try:
+                rows = await self._db.read(lambda tx: events.after(tx, self._last, BATCH))
+            except Exception as error:  # noqa: BLE001 - it is logged, and shown as a notice
+                await asyncio.sleep(self._failing.again(error))
+                self._news.set()
+                continue
+            self._failing.over()
+            if rows:
+                await self._publish(rows)
+
+    async def _publish(self, rows: list[EventRow]) -> None:
+        self._ring.extend(rows)
+        if len(rows) == BATCH:
+            self._news.set()
+        async with self._arrived:
+            self._last = rows[-1].seq
+            self._arrived.notify_all()
+        for row in rows:
+            try:
+                self._emit(event_data(row))
+            except Exception:
+                log.exception("Jupyter's event system does not take event %d", row.seq)
+
+
+def _end_of(tx: Connection, experiment_id: str, seen: int) -> EventRow | None:
+    """Return how an experiment ended if nothing can follow event ``seen``, None while something can."""
+    row = experiments.find(tx, experiment_id, include_deleted=True)
+    if row is not None and row.deleted is None and not Status(row.status).final:
+        return None
+    if events.after(tx, seen, 1, experiment_id):
+        return None
+    if row is None:
+        return EventRow(seen, experiment_id, now_ms(), "deleted", Status.DELETED, None, None, None)
+    if row.deleted is not None:
+        return EventRow(seen, row.id, row.deleted, "deleted", Status.DELETED, row.reason, row.message, None)
+    return EventRow(seen, row.id, row.finished or row.accepted, "status", row.status, row.reason, row.message, None)

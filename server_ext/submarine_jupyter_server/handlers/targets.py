@@ -1,0 +1,19 @@
+"""``target``: the compute targets, and what they have."""
+
+from __future__ import annotations
+
+from tornado.web import authenticated
+
+from submarine_jupyter_server.handlers.base import SubmarineHandler
+from submarine_jupyter_server.handlers.url import choice
+
+
+class TargetHandler(SubmarineHandler):
+    """The compute targets."""
+
+    @authenticated
+    async def get(self) -> None:
+        """List them, with what they have unless ``capacity`` is false."""
+        capacity = choice(self.query("capacity"), "capacity", "true", "false") != "false"
+        service = await self.service()
+        self.answer(await service.insight.targets(capacity=capacity))

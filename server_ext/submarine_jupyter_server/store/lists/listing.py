@@ -1,0 +1,239 @@
+"""Pages of experiments that stay fast however many there are.
+
+A page starts where the last one ended (keyset), never at an offset. Which index leads to it is decided here: SQLite
+knows nothing of how the values are distributed, and a wrong guess reads a hundred thousand rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, func, literal_column, select, union_all
+from sqlalchemy.sql.elements import ColumnElement
+
+from submarine_jupyter.errors import InvalidRequest
+from submarine_jupyter.models import Status
+from submarine_jupyter_server.store.rows import LISTED, ListRow, listed
+from submarine_jupyter_server.store.tables import Text, experiment, experiment_tag
+
+from .cursor import PagePosition
+
+_UNDELETED = experiment.c.deleted.is_(None)
+# A filter that leaves fewer rows than this leads to the page itself, and what it leaves is sorted.
+_FEW = 1000
+_MOST_TAGS = 20
+# Of the specs of one page: a thousand experiments may have a MiB each.
+MOST_CHARACTERS = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which experiments, in which order.
+
+    Several ``statuses`` mean any of them, several ``tags`` all of them; a ``name`` that ends in ``*`` is the beginning
+    of a name. ``sort`` is accepted, name, status or finished, from high to low after a ``-``; what has not finished
+    counts as low.
+    Accepted means the order of acceptance, whatever the clock did.
+    """
+
+    statuses: Sequence[str] = ()
+    name: str | None = None
+    tags: Sequence[str] = ()
+    framework: str | None = None
+    target: str | None = None
+    owner: str | None = None
+    namespace: str | None = None
+    sort: str = "-accepted"
+    limit: int = 1000
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some experiments, and the cursor of the page after it, None on the last one."""
+
+    rows: list[ListRow]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One condition, twice: so that an index may answer it, and so that none can.
+
+    ``ordered``: its index holds the rows in the order of acceptance.
+    """
+
+    indexed: ColumnElement[bool]
+    hidden: ColumnElement[bool]
+    ordered: bool = True
+    tag: str | None = None
+
+
+def page(tx: Connection, query: Query) -> Page:
+    """Return one page of the experiments that are not deleted.
+
+    Raises InvalidRequest for a bad filter, sort or cursor.
+    """
+    if query.limit < 1:
+        raise InvalidRequest(f"limit: it must be 1 or more, not {query.limit}")
+    position = PagePosition.of(query.sort, query.cursor)
+    picked = _picked(tx, _filters(query), position, query.limit + 1).subquery()
+    statement = (
+        select(*LISTED).join(picked, picked.c.seq == experiment.c.seq).order_by(*_order(position, position.column))
+    )
+    rows: list[ListRow] = []
+    size = 0
+    with contextlib.closing(tx.execute(statement)) as found:
+        for row in map(listed, found):
+            size += len(row.wire_spec)
+            if len(rows) == query.limit or (rows and size > MOST_CHARACTERS):
+                return Page(rows, position.after(rows[-1]))
+            rows.append(row)
+    return Page(rows, None)
+
+
+def count(tx: Connection, query: Query) -> int:
+    """Return how many experiments fit the filters."""
+    conditions = [found.indexed for found in _filters(query)]
+    return tx.execute(select(func.count()).select_from(experiment).where(_UNDELETED, *conditions)).scalar_one()
+
+
+def _picked(tx: Connection, filters: list[Filter], position: PagePosition, limit: int) -> Select[Any]:
+    """Return the statement that finds the numbers of the rows of a page, touching few others."""
+    by_acceptance = position.column is experiment.c.seq
+    if len(filters) == 1 and by_acceptance and filters[0].ordered:
+        conditions = [filters[0].indexed]
+        if filters[0].tag is not None:
+            return _of_tag(filters[0].tag, position, limit)
+    else:
+        leading = _selective(tx, filters)
+        conditions = [found.indexed if found is leading else found.hidden for found in filters]
+    if by_acceptance:
+        return _arm(conditions, position, limit, *_beyond(position, experiment.c.seq, position.key))
+    if position.seq is None:
+        return _arm(conditions, position, limit)
+    # Searches that an index answers to the end: the rest of the equal ones, then what comes beyond.
+    arms = [_arm(conditions, position, limit, *bounds).subquery() for bounds in _bounds(position)]
+    found = union_all(*(select(arm.c.seq, arm.c.key) for arm in arms)).subquery()
+    return select(found.c.seq).order_by(*_order(position, found.c.key, found.c.seq)).limit(limit)
+
+
+def _bounds(position: PagePosition) -> list[list[ColumnElement[bool]]]:
+    """Return what follows a row, in parts; SQLite sorts null below everything."""
+    column, key = position.column, position.key
+    missing: ColumnElement[bool] = column.is_(None)
+    equal = [missing if key is None else column == key, *_beyond(position, experiment.c.seq, position.seq)]
+    if position.descending:
+        return [equal] if key is None else [equal, _beyond(position, column, key), [missing]]
+    return [equal, [column.is_not(None)] if key is None else _beyond(position, column, key)]
+
+
+def _arm(
+    conditions: list[ColumnElement[bool]], position: PagePosition, limit: int, *bounds: ColumnElement[bool]
+) -> Select[Any]:
+    return (
+        select(experiment.c.seq, position.column.label("key"))
+        .where(_UNDELETED, *conditions, *bounds)
+        .order_by(*_order(position, position.column))
+        .limit(limit)
+    )
+
+
+def _of_tag(tag: str, position: PagePosition, limit: int) -> Select[Any]:
+    seq = experiment_tag.c.seq
+    found = _having(tag).where(*_beyond(position, seq, position.key))
+    return found.order_by(*_order(position, seq, seq)).limit(limit)
+
+
+def _beyond(position: PagePosition, column: ColumnElement[Any], key: str | int | None) -> list[ColumnElement[bool]]:
+    if key is None:
+        return []
+    return [column < key if position.descending else column > key]
+
+
+def _order(
+    position: PagePosition, key: ColumnElement[Any], seq: ColumnElement[Any] = experiment.c.seq
+) -> list[ColumnElement[Any]]:
+    columns = [seq] if key is seq else [key, seq]
+    return [column.desc() if position.descending else column.asc() for column in columns]
+
+
+def _selective(tx: Connection, filters: list[Filter]) -> Filter | None:
+    """Return the filter that leaves the fewest rows, None if they all leave many."""
+    if not filters:
+        return None
+    counted = []
+    for found in filters:
+        rows = select(experiment.c.seq).where(_UNDELETED, found.indexed) if found.tag is None else _having(found.tag)
+        counted.append(select(func.count()).select_from(rows.limit(_FEW).subquery()).scalar_subquery())
+    counts = list(tx.execute(select(*counted)).one())
+    fewest = min(counts)
+    return filters[counts.index(fewest)] if fewest < _FEW else None
+
+
+def _filters(query: Query) -> list[Filter]:
+    filters = [
+        _equal(column, value)
+        for column in ("owner", "framework", "target", "namespace")
+        if (value := getattr(query, column)) is not None
+    ]
+    if query.name is not None:
+        filters += _named(query.name)
+    if query.statuses:
+        filters.append(_in_status(query.statuses))
+    if len(query.tags) > _MOST_TAGS:
+        raise InvalidRequest(f"tag: at most {_MOST_TAGS} can be asked for at once")
+    return filters + [_tagged(tag) for tag in dict.fromkeys(query.tags)]
+
+
+def _equal(column: str, value: str) -> Filter:
+    return Filter(experiment.c[column] == value, _hidden(column) == value)
+
+
+def _named(name: str) -> list[Filter]:
+    if not name.endswith("*"):
+        return [_equal("name", name)]
+    start = name[:-1]
+    end = _first_after(start)
+
+    def within(column: ColumnElement[str]) -> ColumnElement[bool]:
+        return column >= start if end is None else and_(column >= start, column < end)
+
+    return [Filter(within(experiment.c.name), within(_hidden("name")), ordered=False)] if start else []
+
+
+def _in_status(statuses: Sequence[str]) -> Filter:
+    known = {status.lower(): status.value for status in Status}
+    for status in statuses:
+        if status.lower() not in known:
+            raise InvalidRequest(f"status: '{status[:40]}' is not one of {', '.join(Status)}")
+    wanted = sorted({known[status.lower()] for status in statuses})
+    if len(wanted) == 1:
+        return _equal("status", wanted[0])
+    return Filter(experiment.c.status.in_(wanted), _hidden("status").in_(wanted), ordered=False)
+
+
+def _tagged(tag: str) -> Filter:
+    this = _having(tag).where(experiment_tag.c.seq == experiment.c.seq)
+    return Filter(experiment.c.seq.in_(_having(tag)), this.exists(), tag=tag)
+
+
+def _having(tag: str) -> Select[Any]:
+    return select(experiment_tag.c.seq).where(experiment_tag.c.tag == tag)
+
+
+def _hidden(column: str) -> ColumnElement[str]:
+    """Return a column that SQLite looks up in no index (https://www.sqlite.org/optoverview.html#uplus)."""
+    return literal_column(f"+experiment.{column}", Text)
+
+
+def _first_after(start: str) -> str | None:
+    """Return the first text, by code points, that comes after all that begin with ``start``; None if none does."""
+    for index in range(len(start) - 1, -1, -1):
+        if start[index] != "\U0010ffff":
+            following = ord(start[index]) + 1
+            return start[:index] + chr(0xE000 if following == 0xD800 else following)
+    return None

@@ -1,0 +1,80 @@
+"""A JobSet: one replicated Indexed Job per role, ended together, admitted together by Kueue.
+
+https://jobset.sigs.k8s.io/docs/reference/jobset.v1alpha2/. A retry starts all replicas again, and ``maxRunTime`` is the
+time of each try.
+"""
+
+from __future__ import annotations
+
+from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter_server.targets.kubernetes.manifests import inline_code, pods, secret_object
+from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json, Kind, Wiring, only_set, roles
+from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import (
+    in_queue,
+    labels,
+    marks,
+    own_metadata,
+)
+
+from .role_jobs import INDEX_LABEL, deciding, job_spec
+
+_FRAMEWORKS = ("TensorFlow", "PyTorch", "XGBoost", "Standalone")
+_TOO_LATE = {"name": "deadline", "action": "FailJobSet", "onJobFailureReasons": ["DeadlineExceeded"]}
+
+
+def objects(draft: Draft) -> list[Json]:
+    """Return the JobSet, then what it owns."""
+    wiring = Wiring(INDEX_LABEL, pods.address(draft, "{id}-{role}-0-{index}.{stem}.{namespace}.svc"))
+    job_set = {
+        "apiVersion": "jobset.x-k8s.io/v1alpha2",
+        "kind": "JobSet",
+        "metadata": in_queue(draft, own_metadata(draft, draft.id)),
+        "spec": only_set(
+            {
+                "suspend": True if draft.runtime.queue else None,
+                "network": {"enableDNSHostnames": True, "subdomain": draft.stem, "publishNotReadyAddresses": True},
+                "successPolicy": {
+                    "operator": "All",
+                    "targetReplicatedJobs": [role.lower() for role in deciding(draft.spec)],
+                },
+                "failurePolicy": _failure_policy(draft),
+                "replicatedJobs": [_replicated(draft, role, wiring) for role in roles(draft.spec)],
+            }
+        ),
+    }
+    return [job_set, *inline_code.objects(draft), *secret_object.objects(draft)]
+
+
+def _problems(spec: ExperimentSpec) -> list[str]:
+    return []
+
+
+KIND = Kind(
+    "jobset",
+    "jobset.x-k8s.io/v1alpha2",
+    "JobSet",
+    "jobsets",
+    _FRAMEWORKS,
+    objects,
+    _problems,
+    fixed="a JobSet cannot be changed once it is made",
+)
+
+
+def _replicated(draft: Draft, role: str, wiring: Wiring) -> Json:
+    return {
+        "name": role.lower(),
+        "replicas": 1,
+        # So that its Jobs are seen: their events tell why pods cannot be made.
+        "template": {
+            "metadata": {"labels": labels(draft, role), "annotations": marks(draft)},
+            "spec": job_spec(draft, role, wiring, {"backoffLimit": 0}),
+        },
+    }
+
+
+def _failure_policy(draft: Draft) -> Json:
+    # Without retries there is none: then the message names the Job that failed.
+    if not draft.runtime.retries:
+        return {}
+    return only_set({"maxRestarts": draft.runtime.retries, "rules": [_TOO_LATE] if draft.runtime.max_run_time else []})

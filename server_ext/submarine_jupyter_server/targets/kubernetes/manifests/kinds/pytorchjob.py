@@ -1,0 +1,42 @@
+"""PyTorch as a PyTorchJob: with a Master the operator gives the ranks, without one only what torchrun needs."""
+
+from __future__ import annotations
+
+from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json, Kind
+
+from . import kubeflow
+
+_ALWAYS = frozenset({"PYTHONUNBUFFERED", "PET_NPROC_PER_NODE", "PET_NNODES"})
+_WITH_MASTER = frozenset(
+    {"MASTER_ADDR", "MASTER_PORT", "PET_MASTER_ADDR", "PET_MASTER_PORT", "WORLD_SIZE", "RANK", "PET_NODE_RANK"}
+)
+
+
+def objects(draft: Draft) -> list[Json]:
+    """Return the PyTorchJob, then what it owns."""
+    wiring = kubeflow.wiring(draft, _injected(draft.spec), "{id}-{role}-{index}")
+    return kubeflow.objects(draft, "PyTorchJob", "pytorchReplicaSpecs", wiring, nprocPerNode="1")
+
+
+def _problems(spec: ExperimentSpec) -> list[str]:
+    return [
+        *kubeflow.overwritten(spec, "PyTorchJob", _injected(spec)),
+        *kubeflow.one_decides(spec, "PyTorchJob", "Master" if "Master" in spec.spec else None),
+    ]
+
+
+KIND = Kind(
+    "pytorchjob",
+    kubeflow.API_VERSION,
+    "PyTorchJob",
+    "pytorchjobs",
+    ("PyTorch",),
+    objects,
+    _problems,
+    fixed="replicas of a PyTorchJob know their number from the start",
+)
+
+
+def _injected(spec: ExperimentSpec) -> frozenset[str]:
+    return _ALWAYS | _WITH_MASTER if "Master" in spec.spec else _ALWAYS

@@ -1,0 +1,38 @@
+"""TensorFlow as a TFJob: the operator gives TF_CONFIG, and its workers can be more or fewer while it runs.
+
+Its TF_CONFIG has the evaluator in the cluster too; else it is the contract's.
+"""
+
+from __future__ import annotations
+
+from submarine_jupyter.models import LEADERS, ExperimentSpec
+from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json, Kind
+from submarine_jupyter_server.targets.replicas import members
+
+from . import kubeflow
+
+
+def objects(draft: Draft) -> list[Json]:
+    """Return the TFJob, then what it owns."""
+    wiring = kubeflow.wiring(draft, _injected(draft.spec), "{id}-{role}-{index}.{namespace}.svc")
+    # By default the first worker alone would decide, and the others would be killed when it is done.
+    policy = "AllWorkers" if _leader(draft.spec) is None else None
+    return kubeflow.objects(draft, "TFJob", "tfReplicaSpecs", wiring, successPolicy=policy)
+
+
+def _problems(spec: ExperimentSpec) -> list[str]:
+    return [
+        *kubeflow.overwritten(spec, "TFJob", _injected(spec)),
+        *kubeflow.one_decides(spec, "TFJob", _leader(spec)),
+    ]
+
+
+KIND = Kind("tfjob", kubeflow.API_VERSION, "TFJob", "tfjobs", ("TensorFlow",), objects, _problems)
+
+
+def _injected(spec: ExperimentSpec) -> frozenset[str]:
+    return frozenset({"TF_CONFIG"} if len(members(spec)) > 1 else ())
+
+
+def _leader(spec: ExperimentSpec) -> str | None:
+    return next((role for role in LEADERS if role in spec.spec), None)

@@ -1,0 +1,43 @@
+"""XGBoost as an XGBoostJob, which has to have a Master: the tracker runs there."""
+
+from __future__ import annotations
+
+from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json, Kind
+from submarine_jupyter_server.targets.replicas import members
+
+from . import kubeflow
+
+_ALWAYS = frozenset({"PYTHONUNBUFFERED", "MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "RANK"})
+_WITH_WORKERS = frozenset({"WORKER_PORT", "WORKER_ADDRS"})
+
+
+def objects(draft: Draft) -> list[Json]:
+    """Return the XGBoostJob, then what it owns."""
+    wiring = kubeflow.wiring(draft, _injected(draft.spec), "{id}-{role}-{index}")
+    return kubeflow.objects(draft, "XGBoostJob", "xgbReplicaSpecs", wiring)
+
+
+def _problems(spec: ExperimentSpec) -> list[str]:
+    if "Master" not in spec.spec:
+        return ["spec.Master: an XGBoostJob must have one; add it, its replica is the first of the workers"]
+    return [
+        *kubeflow.overwritten(spec, "XGBoostJob", _injected(spec)),
+        *kubeflow.one_decides(spec, "XGBoostJob", "Master"),
+    ]
+
+
+KIND = Kind(
+    "xgboostjob",
+    kubeflow.API_VERSION,
+    "XGBoostJob",
+    "xgboostjobs",
+    ("XGBoost",),
+    objects,
+    _problems,
+    fixed="replicas of an XGBoostJob know their number from the start",
+)
+
+
+def _injected(spec: ExperimentSpec) -> frozenset[str]:
+    return _ALWAYS | _WITH_WORKERS if len(members(spec)) > 1 else _ALWAYS

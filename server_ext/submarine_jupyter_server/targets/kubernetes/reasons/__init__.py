@@ -1,1 +1,0 @@
-"""The causes behind a status, each in one module and in plain words: pure functions from views to a ``Trouble``."""

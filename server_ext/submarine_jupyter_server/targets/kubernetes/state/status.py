@@ -1,0 +1,96 @@
+"""What was seen of one experiment -> how it is."""
+
+from __future__ import annotations
+
+from submarine_jupyter.models import LEADERS, Status
+from submarine_jupyter_server.targets.kubernetes.manifests import Kind
+from submarine_jupyter_server.targets.protocol import Observation, ReplicaState
+
+from .diagnosis import why
+from .replica_status import replicas
+from .snapshot import AttemptView, Snapshot
+from .views import JobView, PodView
+
+__all__ = ["Snapshot", "observe"]
+
+# Who serves and who evaluates does not count.
+_WORKING = (*(role.lower() for role in LEADERS), "worker")
+_ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_MOST_NOTES = 20
+
+
+def observe(seen: Snapshot, *, kind: Kind, now_ms: int) -> Observation:
+    """Return how an experiment is; ``kind`` is the kind of its own object. Never raises."""
+    look = AttemptView(seen, now_ms)
+    if look.own is not None and look.own.kind != kind.kind:
+        look = AttemptView(Snapshot(seen.launch), now_ms)
+    launch, own = seen.launch, look.own
+    status = _status(look)
+    diagnosis = why(look)
+    states = replicas(look)
+    finished = look.verdict.at_ms if look.verdict else None
+    return Observation(
+        experiment_id=launch.experiment_id,
+        uid=launch.uid,
+        attempt=launch.attempt,
+        generation=launch.generation if seen.generation is None else seen.generation,
+        status=status,
+        at_ms=finished or now_ms,
+        reason=diagnosis.reason if diagnosis else None,
+        message=diagnosis.message if diagnosis else None,
+        replicas=states,
+        notes=_notes(states),
+        created_ms=own.created_ms if own is not None and status != Status.ACCEPTED else None,
+        running_ms=_running_ms(look, status),
+        finished_ms=finished,
+    )
+
+
+def _status(look: AttemptView) -> Status:
+    if look.verdict is not None:
+        return look.verdict.status
+    if look.own is None:
+        return Status.ACCEPTED
+    if _condition_ms(look.own) is not None or any(_started(pod) for pod in _working(look)):
+        return Status.RUNNING
+    # A status never goes back: what had its pods already and was suspended again is Created with a reason.
+    return Status.ACCEPTED if look.own.suspended and not look.pods else Status.CREATED
+
+
+def _running_ms(look: AttemptView, status: Status) -> int | None:
+    if look.own is None or status in (Status.ACCEPTED, Status.CREATED):
+        return None
+    starts = [pod.container.started_ms for pod in _working(look) if pod.container.started_ms is not None]
+    times = [_condition_ms(look.own), *([min(starts)] if starts else [])]
+    known = [at for at in times if at is not None]
+    if known:
+        return min(known)
+    return look.own.started_ms if status == Status.SUCCEEDED else None
+
+
+def _condition_ms(own: JobView) -> int | None:
+    """Return since when the operator says that it runs, or that it is starting it again."""
+    for condition in own.conditions:
+        # At the end it takes the first back and leaves its time; when it suspends, another time comes in.
+        if condition.type in ("Running", "Restarting", "RestartingJobSet") and (condition.status or own.finished_ms):
+            return condition.at_ms if condition.at_ms is not None else own.created_ms
+    return None
+
+
+def _working(look: AttemptView) -> list[PodView]:
+    return [pod for pods in look.pods.values() for pod in pods if pod.role in _WORKING]
+
+
+def _started(pod: PodView) -> bool:
+    container = pod.container
+    again = container.restarts > 0 and container.last_reason != "StartError"
+    return container.state == "running" or container.started_ms is not None or again or pod.phase == "Succeeded"
+
+
+def _notes(states: tuple[ReplicaState, ...]) -> tuple[str, ...]:
+    notes = [
+        f"the cluster gives {state.name} its {_ORDINALS[state.restarts - 1]} start"
+        for state in states
+        if 0 < state.restarts <= len(_ORDINALS)
+    ]
+    return tuple(notes[:_MOST_NOTES])

@@ -1,0 +1,74 @@
+"""How a watch is, and what its errors mean: for the next try, and for a person.
+
+https://kubernetes.io/docs/reference/using-api/api-concepts/#410-gone-responses
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from submarine_jupyter_server.targets.kubernetes.api.cluster import ApiError, Json
+
+_PATH = re.compile(r"/(?:api|apis/[^/]+)/[^/]+(?:/namespaces/(?P<namespace>[^/]+))?/(?P<resource>[^/]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a stream is: ``trouble`` is why it does not work now, ``quarantined`` names objects that cannot be read.
+
+    ``synced`` once all objects were known for the first time; ``last_event_age_s`` since anything came; ``restarts``
+    are streams after the first one, ``requests`` all requests.
+    """
+
+    synced: bool
+    last_event_age_s: float | None
+    restarts: int
+    requests: int
+    trouble: str | None
+    quarantined: tuple[str, ...]
+
+
+def told(status: Json) -> ApiError:
+    """Return the error that an ERROR event in a stream speaks of."""
+    code, details = status.get("code"), status.get("details")
+    after: Any = details.get("retryAfterSeconds") if isinstance(details, dict) else None
+    return ApiError(
+        code if isinstance(code, int) else 500,
+        str(status.get("reason") or ""),
+        str(status.get("message") or ""),
+        float(after) if isinstance(after, int | float) and after > 0 else None,
+    )
+
+
+def expired(error: ApiError) -> bool:
+    """Return whether a stream cannot go on from its version: too old, or newer than an etcd that was restored."""
+    return error.status == 410 or error.reason in ("Expired", "Gone") or "resource version" in error.message.lower()
+
+
+def unsupported(error: ApiError) -> bool:
+    """Return whether a stream cannot begin with all objects: that is switched off, or etcd is too old for it (3.4)."""
+    return error.status in (400, 422) or "RequestWatchProgress" in error.message
+
+
+def in_words(error: Exception, path: str) -> str:
+    """Return what is the matter with the watch of a collection."""
+    what = _resource(path)
+    if not isinstance(error, ApiError):
+        return f"{what}: {str(error) or type(error).__name__}"
+    if error.status == 401:
+        return "the API server does not accept the credentials of this server"
+    if error.status == 403:
+        return f"no permission to watch {what}"
+    if error.status == 404:
+        return f"the cluster has no {what}"
+    return f"{what}: the API server answers {error}"
+
+
+def _resource(path: str) -> str:
+    found = _PATH.fullmatch(path)
+    if found is None:
+        return path
+    where = f"namespace {found['namespace']}" if found["namespace"] else "all namespaces"
+    return f"{found['resource']} in {where}"

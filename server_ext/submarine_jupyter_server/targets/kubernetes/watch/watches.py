@@ -1,0 +1,331 @@
+"""The streams of a target, and the experiments they add up to.
+
+One stream per kind and namespace, with our labels: what others run costs nothing. Whose an object is that a stream has
+is for `Ownership` to say. Events and Kueue's workloads have no
+labels of ours; they are followed only while an experiment waits for something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from submarine_jupyter_server.targets.kubernetes.api.cluster import Cluster
+from submarine_jupyter_server.targets.kubernetes.api.discovery import KUEUE
+from submarine_jupyter_server.targets.kubernetes.api.object_calls import ObjectCalls
+from submarine_jupyter_server.targets.kubernetes.api.paths import collection, collection_of_ref, own_collection
+from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, Json
+from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import (
+    INSTANCE_LABEL,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    TARGET_LABEL,
+)
+from submarine_jupyter_server.targets.kubernetes.state import projection
+from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
+from submarine_jupyter_server.targets.kubernetes.state.ownership import Ownership
+from submarine_jupyter_server.targets.kubernetes.state.views import EventView, JobView, PodView, WorkloadView
+from submarine_jupyter_server.targets.protocol import EXPERIMENT_ID, Launch, Made, ObjectRef
+
+from .cluster_heartbeat import ClusterHeartbeat
+from .hidden_pods import HiddenPods
+from .reflector import Health, Reflector
+
+# How long events are followed after the last experiment that waited.
+_LINGER_S = 60.0
+_TICK_S = 1.0
+
+
+class Watches:
+    """Everything of ours in those namespaces of a cluster that may be followed.
+
+    ``touched`` is called with an experiment of which something has changed, ``seen`` and ``gone`` with its pods and the
+    attempt they are of.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        belongings: Ownership,
+        *,
+        touched: Callable[[ExperimentState], None],
+        seen: Callable[[PodView, int], None],
+        gone: Callable[[PodView, int], None],
+    ) -> None:
+        self.belongings = belongings
+        self._cluster = cluster
+        ours = belongings.signature
+        self.labels = {MANAGED_BY_LABEL: MANAGED_BY, INSTANCE_LABEL: ours.instance, TARGET_LABEL: ours.target}
+        self._touched, self._seen, self._gone = touched, seen, gone
+        self.hidden = HiddenPods(ObjectCalls(cluster), self.labels, self._put_pod, self._drop_pod)
+        self._reflectors: dict[str, Reflector[Any]] = {}
+        self._of: dict[str, set[str]] = {}
+        self._hidden: dict[str, frozenset[str]] = {}
+        self._lazy: dict[str, Reflector[Any]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._queues: dict[str, str] = {}
+        self._workloads: dict[str, WorkloadView] = {}
+        self._heartbeat = ClusterHeartbeat(cluster, watchful=self._anything_lives)
+
+    @property
+    def experiments(self) -> dict[str, ExperimentState]:
+        """Return the experiments with objects on the cluster, and those that are about to have some."""
+        return self.belongings.experiments
+
+    def watch(self, namespace: str, served: frozenset[str], hidden: frozenset[str], queues: str | None) -> None:
+        """Follow what is served but for what is ``hidden``; asked again, what has come since, and not what has gone.
+
+        ``queues`` is the version of Kueue. What is hidden may be there all the same.
+        """
+        self._add(namespace, _pods(namespace), projection.pod, self._pod)
+        for kind in KINDS.values():
+            if kind.kind == "Job" or kind.kind in served - hidden:
+                self._add(namespace, own_collection(kind.name, namespace), projection.job, self._job)
+            elif kind.kind not in served:
+                self._drop(namespace, own_collection(kind.name, namespace))
+        self._hidden[namespace] = hidden & {kind.kind for kind in KINDS.values()}
+        self._lazily(collection("v1", "events", namespace), _our_event, self._event, "type=Warning")
+        if queues is not None and "Workload" in served - hidden:
+            path = self._queues[namespace] = collection(f"{KUEUE}/{queues}", "workloads", namespace)
+            self._lazily(path, projection.workload, self._workload, None)
+
+    async def run(self, returned: Callable[[], None]) -> None:
+        """Follow events while somebody waits, until cancelled.
+
+        ``returned`` is called when an outage is over, and when there is more that can be seen.
+        """
+        self._tasks["heartbeat"] = asyncio.create_task(self._heartbeat.run(), name="heartbeat of the cluster")
+        needed, returns, seen = 0.0, self._heartbeat.returns, (self.seen, self.whole, self.queued)
+        while True:
+            now, before, seen = time.monotonic(), seen, (self.seen, self.whole, self.queued)
+            if self._heartbeat.returns > returns or any(map(frozenset.difference, seen, before)):
+                returns = self._heartbeat.returns
+                returned()
+            if any(tracked.waits for tracked in self.experiments.values()):
+                needed = now
+            if needed and now - needed < _LINGER_S:
+                for path, reflector in self._lazy.items():
+                    self._start(path, reflector)
+            else:
+                await self._stop(self._lazy)
+            await asyncio.sleep(_TICK_S)
+
+    async def wait_synced(self) -> None:
+        """Wait until all that there is is known, but for what cannot be read, in one namespace at least."""
+        for reflector in list(self._reflectors.values()):
+            await reflector.wait_answered()
+        first = [asyncio.create_task(self._wait_seen(name)) for name in self._of]
+        try:
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in first:
+                task.cancel()
+
+    async def _wait_seen(self, namespace: str) -> None:
+        for path in _needed(namespace):
+            await self._reflectors[path].wait_synced()
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """Return the namespaces of which all pods and Jobs were known once: without them nothing can be done there."""
+        return frozenset(name for name in self._of if all(self._reflectors[path].synced for path in _needed(name)))
+
+    @property
+    def whole(self) -> frozenset[str]:
+        """Return the namespaces of which everything is known as it is now: what is not there does not exist."""
+        return frozenset(
+            name
+            for name, paths in self._of.items()
+            if not self._hidden.get(name) and all(self._reflectors[path].current for path in paths)
+        )
+
+    @property
+    def queued(self) -> frozenset[str]:
+        """Return the namespaces of which all was known once that waits in queues, and those without queues."""
+        return frozenset(name for name in self._of if not (q := self._queues.get(name)) or self._lazy[q].synced)
+
+    def has_seen(self, tracked: ExperimentState) -> bool:
+        """Tell whether all that there was in the namespace of an experiment is known."""
+        return tracked.ref is None or tracked.ref.namespace in self.seen
+
+    def unlisted(self, namespace: str) -> frozenset[str]:
+        """Return the kinds, by their names in ``KINDS``, of which it is not known what there is in a namespace."""
+        paths = {own_collection(kind, namespace): kind for kind in KINDS}
+        streams = self._reflectors
+        return frozenset(kind for path, kind in paths.items() if path in streams and not streams[path].synced)
+
+    def follows(self, kind: str, namespace: str) -> bool:
+        """Tell whether a kind, by its name in ``KINDS``, is followed in a namespace: the cluster has it."""
+        return own_collection(kind, namespace) in self._reflectors
+
+    def trouble(self, namespace: str | None = None) -> str | None:
+        """Return why streams do not work now, of all or of one namespace."""
+        paths = self._reflectors if namespace is None else self._of.get(namespace, ())
+        return next((found for path in paths if (found := self._reflectors[path].health.trouble)), None)
+
+    async def close(self) -> None:
+        """End all streams."""
+        await self.hidden.close()
+        await self._stop(list(self._tasks))
+
+    def track(self, launch: Launch) -> ExperimentState:
+        """Return what is known of an experiment, which may not be on the cluster yet."""
+        tracked = self.belongings.tracked(launch.experiment_id)
+        tracked.launch, tracked.settled = launch, False
+        return tracked
+
+    def claim(self, tracked: ExperimentState, made: Made) -> None:
+        """Take note of what was made for an experiment."""
+        self._come(tracked, self.belongings.claim(tracked, made))
+
+    def forget(self, tracked: ExperimentState) -> None:
+        """Drop an experiment of which nothing is left."""
+        self.belongings.forget(tracked)
+
+    def merge(self, ref: ObjectRef, item: Json) -> None:
+        """Take in at once what the cluster answered to an order about an object that makes pods."""
+        if (reflector := self._reflectors.get(collection_of_ref(ref))) is not None:
+            reflector.merge(item)
+
+    def gone(self, ref: ObjectRef) -> None:
+        """Take in that the cluster does not have an object any more."""
+        if (reflector := self._reflectors.get(collection_of_ref(ref))) is not None:
+            reflector.forget(ref.name, ref.uid)
+
+    def health(self) -> dict[str, Health]:
+        """Return how each stream is, by the path it follows."""
+        running = {path: reflector for path, reflector in self._lazy.items() if path in self._tasks}
+        return {path: reflector.health for path, reflector in {**self._reflectors, **running}.items()}
+
+    def unreadable(self) -> set[str]:
+        """Return the experiments with an object that cannot be read."""
+        names = [name for reflector in self._reflectors.values() for name in reflector.health.quarantined]
+        return {found[0] for name in names if (found := EXPERIMENT_ID.match(name))}
+
+    def _add(self, namespace: str, path: str, project: Any, changed: Any) -> None:
+        if path not in self._reflectors:
+            made = self._reflectors[path] = self._reflector(
+                path, project, changed, labels=",".join(f"{name}={value}" for name, value in self.labels.items())
+            )
+            self._of.setdefault(namespace, set()).add(path)
+            self._start(path, made)
+
+    def _drop(self, namespace: str, path: str) -> None:
+        """Follow a kind no more that the cluster does not have: nothing of it is there."""
+        reflector = self._reflectors.pop(path, None)
+        if reflector is not None:
+            self._of[namespace].discard(path)
+            self._tasks[path].cancel()
+            for name, view in list(reflector.cache.items()):
+                reflector.forget(name, view.uid)
+
+    def _lazily(self, path: str, project: Any, changed: Any, fields: str | None) -> None:
+        if path not in self._lazy:
+            self._lazy[path] = self._reflector(path, project, changed, fields=fields)
+
+    def _reflector(
+        self, path: str, project: Any, changed: Any, *, labels: str | None = None, fields: str | None = None
+    ) -> Reflector[Any]:
+        return Reflector(
+            self._cluster,
+            path,
+            project=project,
+            changed=partial(changed, path),
+            labels=labels,
+            fields=fields,
+            name=path,
+            heartbeat=self._heartbeat,
+        )
+
+    def _anything_lives(self) -> bool:
+        return any(not (tracked.over or tracked.settled) for tracked in self.experiments.values())
+
+    def _start(self, path: str, reflector: Reflector[Any]) -> None:
+        if path not in self._tasks or self._tasks[path].cancelling():
+            self._tasks[path] = asyncio.create_task(reflector.run(), name=f"watch {path}")
+
+    async def _stop(self, paths: Iterable[str]) -> None:
+        ending = [task for path in paths if (task := self._tasks.pop(path, None)) is not None]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
+    def _changed(self, tracked: ExperimentState) -> None:
+        tracked.stir()
+        self._touched(tracked)
+
+    def _come(self, tracked: ExperimentState, found: Iterable[JobView | PodView]) -> None:
+        """Take in what turned out to be of an experiment."""
+        for view in found:
+            if isinstance(view, PodView) and tracked.made is not None:
+                self._seen(view, tracked.made.attempt)
+        if (ref := tracked.ref) is not None:
+            tracked.workload = self._workloads.get(ref.uid)
+        self._changed(tracked)
+
+    def _pod(self, path: str, key: str, old: PodView | None, new: PodView | None) -> None:
+        if old is not None and (new is None or new.uid != old.uid):
+            tracked = self.belongings.whose_pod(old)
+            if new is not None or not self.hidden.suspect(tracked, old):
+                self._drop_pod(old)
+        if new is not None:
+            self._put_pod(new)
+
+    def _put_pod(self, pod: PodView) -> None:
+        tracked = self.belongings.put_pod(pod)
+        if tracked is not None and tracked.made is not None:
+            self._seen(pod, tracked.made.attempt)
+            self._changed(tracked)
+
+    def _drop_pod(self, pod: PodView) -> None:
+        tracked = self.belongings.drop_pod(pod)
+        if tracked is not None and tracked.made is not None:
+            self._gone(pod, tracked.made.attempt)
+            self._changed(tracked)
+
+    def _job(self, path: str, key: str, old: JobView | None, new: JobView | None) -> None:
+        if old is not None and (new is None or new.uid != old.uid):
+            tracked = self.belongings.drop_job(old, watched=self._reflectors[path].current)
+            if tracked is not None:
+                self._changed(tracked)
+        if new is not None:
+            tracked, more = self.belongings.put_job(new)
+            if tracked is not None:
+                self._come(tracked, more)
+
+    def _event(self, path: str, key: str, old: EventView | None, new: EventView | None) -> None:
+        found = EXPERIMENT_ID.match(new.object_name) if new else None
+        tracked = self.experiments.get(found[0]) if found else None
+        # Events go after an hour, what they said stays true of what still waits.
+        if tracked is not None and new is not None:
+            tracked.put_event(new)
+            self._changed(tracked)
+
+    def _workload(self, path: str, key: str, old: WorkloadView | None, new: WorkloadView | None) -> None:
+        view = new or old
+        if view is None:
+            return
+        if new is None:
+            self._workloads.pop(view.owner_uid, None)
+        else:
+            self._workloads[view.owner_uid] = new
+        tracked = self.belongings.whose(view.owner_uid)
+        if tracked is not None and tracked.ref is not None and tracked.ref.uid == view.owner_uid:
+            tracked.workload = new
+            self._changed(tracked)
+
+
+def _pods(namespace: str) -> str:
+    return collection("v1", "pods", namespace)
+
+
+def _needed(namespace: str) -> tuple[str, str]:
+    return _pods(namespace), own_collection("indexed_jobs", namespace)
+
+
+def _our_event(raw: Json) -> EventView | None:
+    view = projection.event(raw)
+    return view if EXPERIMENT_ID.match(view.object_name) else None

@@ -1,0 +1,135 @@
+"""What the server tells about an experiment, in forms that Python and a notebook can use."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from submarine_jupyter.display.tables import LONGEST_SENTENCE, Table, bundle
+from submarine_jupyter.errors import NotFound
+
+
+class LogLine(NamedTuple):
+    """One line of one replica; as text it is ``[worker-0] line``."""
+
+    replica: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"[{self.replica}] {self.text}"
+
+
+class Logs(dict[str, list[str]]):
+    """The lines of each replica by its name (``worker-0``); shown with the names before the lines."""
+
+    @classmethod
+    def read(cls, result: dict[str, Any]) -> Logs:
+        """Return the result of ``GET logs/{id}``."""
+        prefix = f"{result['experimentId']}-"
+        return cls({one["podName"].removeprefix(prefix): one["podLog"] for one in result["logContent"]})
+
+    def __repr__(self) -> str:
+        lines = [str(LogLine(replica, text)) for replica, found in self.items() for text in found]
+        return "\n".join(lines) or "no lines yet"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        # IPython would show the items of a dict; colours are for the notebook to render.
+        printer.text(repr(self))
+
+
+class Point(NamedTuple):
+    """A value at a step of the training, None if it has none; ``time`` is when it was logged."""
+
+    step: int | None
+    value: float
+    time: datetime | None
+
+
+class Series(NamedTuple):
+    """One metric of one replica, in the order it was logged."""
+
+    name: str
+    replica: str
+    points: tuple[Point, ...]
+
+
+class Metrics(tuple[Series, ...]):  # noqa: SLOT001 - a tuple cannot have slots for more
+    """All that the replicas have measured; shown with the last, the least and the greatest value of each.
+
+    ``note`` says what is not among it, None: nothing is left out.
+    """
+
+    note: str | None
+
+    @classmethod
+    def read(cls, result: dict[str, Any], attributes: Mapping[str, Any]) -> Metrics:
+        """Return the result and the attributes of ``GET {id}/metrics``."""
+        found = (Series(one["name"], one["replica"], tuple(map(_point, one["points"]))) for one in result["series"])
+        made = cls(found)
+        made.note = attributes.get("note")
+        return made
+
+    def last(self, name: str) -> float:
+        """Return the newest value of a metric, named in any case. Raises NotFound telling of those there are."""
+        points = [point for one in self if one.name.lower() == name.lower() for point in one.points[-1:]]
+        if not points:
+            known = commas(sorted({one.name for one in self})) or "none yet"
+            raise NotFound(f"There is no metric {name!r}.", hint=f"There is {known}.")
+        return max(points, key=lambda point: point.time.timestamp() if point.time else 0.0).value
+
+    def __repr__(self) -> str:
+        return str(self._repr_mimebundle_()["text/plain"])
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        rows = [
+            (one.name, one.replica, _number(values[-1]), _number(min(values)), _number(max(values)), *_steps(one))
+            for one in self
+            if (values := [point.value for point in one.points if not math.isnan(point.value)])
+        ]
+        headers = ("metric", "replica", "last", "min", "max", "at step", "points")
+        note = Table(("",), [(self.note,)] if self.note else [], longest=LONGEST_SENTENCE)
+        return bundle([note, Table(headers, rows)], "no metrics yet")
+
+
+def moment(text: str | None) -> datetime | None:
+    """Return a time of an answer (ISO 8601 with its offset), None if it is not set."""
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def clock(text: str | None) -> str:
+    """Return a time of an answer as this machine's clock shows it, with the day."""
+    when = moment(text)
+    return "" if when is None else f"{when.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def span(start: str | None, end: str | None) -> str:
+    """Return how long it took, or has taken up to now, as ``850 ms``, ``12.3 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    first = moment(start)
+    if first is None:
+        return ""
+    last = moment(end) or datetime.now().astimezone()
+    seconds = max(0.0, (last - first).total_seconds())
+    if seconds < 60:
+        return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+    minutes = int(seconds // 60)
+    return f"{minutes} min {int(seconds % 60)} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def commas(items: Iterable[object]) -> str:
+    """Return items with commas between."""
+    return ", ".join(str(item) for item in items)
+
+
+def _point(point: dict[str, Any]) -> Point:
+    value = point["value"]
+    return Point(point["step"], math.nan if value is None else value, moment(point["time"]))
+
+
+def _steps(series: Series) -> tuple[object, int]:
+    return series.points[-1].step, len(series.points)
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}"

@@ -1,0 +1,195 @@
+"""Talk to a Submarine server from Python."""
+
+from __future__ import annotations
+
+import builtins
+import re
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from submarine_jupyter.client.answers import Logs, Metrics
+from submarine_jupyter.client.experiment import Experiment, ExperimentList
+from submarine_jupyter.client.following import Item, follow_events, follow_log
+from submarine_jupyter.client.scaling import replica_patch
+from submarine_jupyter.client.transport import Transport
+from submarine_jupyter.errors import NotFound
+
+if TYPE_CHECKING:
+    from submarine_jupyter.models import ExperimentSpec
+
+    Spec = ExperimentSpec | Mapping[str, Any]
+
+# A server that is just starting may be known a moment before it listens (s).
+PING_S = 2.0
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+
+
+class SubmarineClient:
+    """The experiments of one server.
+
+    ``url`` is that of the Jupyter Server, with its base URL; ``token`` authenticates there. Every call raises a
+    SubmarineError with the server's own words, or ServerNotFound when nothing answers. What can be repeated safely
+    is, for about 10 s.
+
+    >>> with SubmarineClient("http://127.0.0.1:8888/", "secret") as client:  # doctest: +SKIP
+    ...     client.create({"meta": {"name": "hello", "framework": "Standalone", "cmd": "echo hello"},
+    ...                    "spec": {"Worker": {"replicas": 1}}}).wait()
+
+    ``on_use`` is called with the id of each experiment that was created or changed.
+    """
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        self._transport = Transport(url, token)
+        self.on_use: Callable[[str], object] = _nobody
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self._transport.url
+
+    def ping(self) -> builtins.list[str]:
+        """Return what people should know about the server, whole sentences. Raises ServerNotFound, Forbidden."""
+        return _notices(self._transport.ask("GET", "experiment/ping", patience=PING_S)[1])
+
+    def targets(self, *, capacity: bool = True) -> builtins.list[dict[str, Any]]:
+        """Return the compute targets: ``name``, ``kind``, ``default``, ``namespaces``, ``health``, ``capacity``.
+
+        To leave ``capacity`` out is quick, for a busy cluster takes a while to count.
+        """
+        params = {} if capacity else {"capacity": "false"}
+        found: list[dict[str, Any]] = self._transport.request("GET", "target", params=params)
+        return found
+
+    def create(self, spec: Spec, *, key: str | None = None) -> Experiment:
+        """Submit an experiment; the same ``key`` and spec never make a second one (None: a new key)."""
+        headers = {"Idempotency-Key": key or str(uuid.uuid4())}
+        body = _wire(spec)
+        found = self._transport.request("POST", "experiment", body=body, headers=headers, repeatable=True)
+        return self._used(Experiment(self, found))
+
+    def plan(self, spec: Spec) -> dict[str, Any]:
+        """Return what ``create`` would make, and make nothing."""
+        found: dict[str, Any] = self._transport.request(
+            "POST", "experiment", body=_wire(spec), params={"dryRun": "true"}, repeatable=True
+        )
+        return found
+
+    def list(
+        self,
+        *,
+        status: str | None = None,
+        name: str | None = None,
+        tag: str | None = None,
+        framework: str | None = None,
+        limit: int | None = None,
+    ) -> ExperimentList:
+        """Return the experiments, newest first, at most ``limit`` (None: what the server gives at once)."""
+        query = {"status": status, "name": name, "tag": tag, "framework": framework, "limit": limit, "view": "summary"}
+        found, attributes = self._transport.ask("GET", "experiment", params=query)
+        return ExperimentList((Experiment(self, one) for one in found), _notices(attributes))
+
+    def get(self, experiment_id: str) -> Experiment:
+        """Return one experiment with its ``detail``. Raises NotFound."""
+        return Experiment(self, self.read(experiment_id))
+
+    def read(self, experiment_id: str) -> dict[str, Any]:
+        """Return one experiment as the server answers it, with ``detail``. Raises NotFound."""
+        found: dict[str, Any] = self._transport.request("GET", _path(experiment_id), params={"view": "full"})
+        return found
+
+    def patch(self, experiment_id: str, change: Mapping[str, Any]) -> Experiment:
+        """Change an experiment by a JSON merge patch of its spec (RFC 7396)."""
+        headers = {"Content-Type": "application/merge-patch+json"}
+        found = self._transport.request("PATCH", _path(experiment_id), body=dict(change), headers=headers)
+        return self._used(Experiment(self, found))
+
+    def _used(self, experiment: Experiment) -> Experiment:
+        self.on_use(experiment.id)
+        return experiment
+
+    def scale(self, experiment_id: str, **replicas: int) -> Experiment:
+        """Change how many replicas roles have: ``scale(id, worker=3)``."""
+        spec = self.read(experiment_id)["spec"]["spec"]
+        return self.patch(experiment_id, {"spec": replica_patch(spec, replicas)})
+
+    def stop(self, experiment_id: str) -> Experiment:
+        """End an experiment; its record and its logs stay."""
+        found, attributes = self._transport.ask("POST", f"{_path(experiment_id)}/stop")
+        return Experiment(self, found | ({"detail": attributes} if "state" in attributes else {}))
+
+    def delete(self, experiment_id: str) -> None:
+        """End an experiment and forget it."""
+        self._transport.request("DELETE", _path(experiment_id))
+
+    def logs(
+        self,
+        experiment_id: str,
+        *,
+        tail: int | None = None,
+        since: str | None = None,
+        replica: str | None = None,
+    ) -> Logs:
+        """Return the newest lines of each replica: the last ``tail``, those ``since`` ``10m`` or an ISO time."""
+        _path(experiment_id)
+        query = {"tail": tail, "since": since, "replica": replica}
+        return Logs.read(self._transport.request("GET", f"experiment/logs/{experiment_id}", params=query))
+
+    def follow(
+        self,
+        experiment_id: str,
+        *,
+        tail: int | None = None,
+        replica: str | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Item]:
+        """Yield lines and changes of state as they come, from the start or the last ``tail`` lines, to the end.
+
+        A connection that breaks is made again where it broke. Raises WaitTimeout after ``timeout`` seconds.
+        """
+        _path(experiment_id)
+        return follow_log(self._transport, experiment_id, {"tail": tail, "replica": replica}, timeout)
+
+    def events(self, experiment_id: str | None = None, *, timeout: float | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the events of an experiment from first to last, or those of all experiments from now on."""
+        if experiment_id is not None:
+            _path(experiment_id)
+        return follow_events(self._transport, experiment_id, timeout)
+
+    def metrics(self, experiment_id: str) -> Metrics:
+        """Return what the replicas have measured: after the end all of it, else ``note`` says why not."""
+        return Metrics.read(*self._transport.ask("GET", f"{_path(experiment_id)}/metrics"))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"SubmarineClient({self.url!r})"
+
+
+def _nobody(experiment_id: str) -> None:
+    pass
+
+
+def _notices(attributes: Mapping[str, Any]) -> list[str]:
+    return [str(notice) for notice in attributes.get("notices") or ()]
+
+
+def _wire(spec: Spec) -> dict[str, Any]:
+    return dict(spec) if isinstance(spec, Mapping) else spec.wire()
+
+
+def _path(experiment_id: str) -> str:
+    if not _ID.fullmatch(experiment_id):
+        raise NotFound(f"{experiment_id[:80]!r} is not the id of an experiment.")
+    return f"experiment/{experiment_id}"

@@ -1,0 +1,264 @@
+"""One experiment, as an object to hold on to."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
+
+from submarine_jupyter.client.answers import LogLine, Logs, Metrics, clock, commas, span
+from submarine_jupyter.client.following import FINAL, Lines
+from submarine_jupyter.display.tables import LONGEST_SENTENCE, Table, bundle
+from submarine_jupyter.errors import ExperimentFailed, InvalidRequest, SubmarineError, WaitTimeout
+
+if TYPE_CHECKING:
+    from submarine_jupyter.client.client import SubmarineClient
+    from submarine_jupyter.models import ExperimentSpec
+
+LAST_LINES = 5
+
+
+class Experiment:
+    """An experiment of a server; what it knows is as fresh as the last ``refresh``, but ``status`` always is."""
+
+    def __init__(self, client: SubmarineClient, known: Mapping[str, Any]) -> None:
+        self._client = client
+        self._known = dict(known)
+
+    @property
+    def id(self) -> str:
+        """The id, like ``experiment-1647574374688-0002``."""
+        return str(self._known["experimentId"])
+
+    @property
+    def name(self) -> str:
+        """The name given in ``meta.name``; several experiments can have the same."""
+        return str(self._known["spec"]["meta"]["name"])
+
+    @property
+    def status(self) -> str:
+        """The status now: Accepted, Created, Running, Succeeded, Failed or Deleted."""
+        if self._known["status"] not in FINAL:
+            self.refresh()
+        return str(self._known["status"])
+
+    @property
+    def state(self) -> str:
+        """The word for people, as fresh as the last ``refresh``: a status, or Queued, Starting, Stopping, Stopped."""
+        return str((self._known.get("detail") or {}).get("state") or self._known["status"])
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it had ended when it was last looked at."""
+        return self._known["status"] in FINAL
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What the server answered last: ids, status, times and spec, with ``detail`` after a ``refresh``."""
+        return copy.deepcopy(self._known)
+
+    @property
+    def spec(self) -> ExperimentSpec:
+        """The spec, secrets masked; it can be changed and sent to ``SubmarineClient.create``."""
+        from submarine_jupyter.models import ExperimentSpec
+
+        return ExperimentSpec.parse(copy.deepcopy(self._known["spec"]))
+
+    def refresh(self) -> Self:
+        """Ask the server again. Raises NotFound when it was deleted."""
+        self._known = self._client.read(self.id)
+        return self
+
+    def wait(self, timeout: float | None = None, *, on_log: Callable[[LogLine], object] | None = None) -> Self:
+        """Wait until it has ended, at most ``timeout`` seconds; ``on_log`` gets each line as it comes.
+
+        Raises ExperimentFailed with the reason and the last lines, WaitTimeout when it goes on after that time.
+        """
+        if on_log is None:
+            for _ in self._client.events(self.id, timeout=timeout):
+                pass
+        else:
+            for line in self._lines(timeout=timeout):
+                on_log(line)
+        return self.ended()
+
+    def ended(self) -> Self:
+        """Return the experiment if it has succeeded. Raises ExperimentFailed, WaitTimeout if it has not ended."""
+        status = self.refresh()._known["status"]
+        if status not in FINAL:
+            raise WaitTimeout(f"{self.id} is still {status}.")
+        if status == "Failed":
+            detail = self._known.get("detail") or {}
+            why, *lines = (detail.get("message") or "no reason is known").splitlines()
+            # Where the target has not said how it ended, the log may.
+            lines = lines[-LAST_LINES:] or self._last_lines()
+            raise ExperimentFailed("\n".join([f"{self.id} ({self.name}): {why}", *lines]), reason=detail.get("reason"))
+        return self
+
+    @overload
+    def logs(self, tail: int | None = ..., *, since: str | None = ..., replica: str | None = ...) -> Logs: ...
+
+    @overload
+    def logs(
+        self, tail: int | None = ..., *, replica: str | None = ..., follow: Literal[True]
+    ) -> Iterator[LogLine]: ...
+
+    def logs(
+        self, tail: int | None = None, *, since: str | None = None, replica: str | None = None, follow: bool = False
+    ) -> Logs | Iterator[LogLine]:
+        """Return the newest lines of each replica: the last ``tail``, those ``since`` ``10m`` or an ISO 8601 time.
+
+        With ``follow`` return an iterator over the lines of all replicas as they come, until it has ended.
+        """
+        if follow and since is not None:
+            raise InvalidRequest("Lines since a time cannot be followed: give tail, or none to begin at the start.")
+        if follow:
+            return self._lines(tail=tail, replica=replica)
+        return self._client.logs(self.id, tail=tail, since=since, replica=replica)
+
+    def scale(self, **replicas: int) -> Self:
+        """Change how many replicas roles have, while it runs: ``scale(worker=3)``."""
+        self._known = self._client.scale(self.id, **replicas)._known
+        return self
+
+    def stop(self) -> Self:
+        """End it; its record and its logs stay."""
+        self._known = self._client.stop(self.id)._known
+        return self
+
+    def delete(self) -> None:
+        """End it and forget it."""
+        self._client.delete(self.id)
+        self._known |= {"status": "Deleted", "detail": {"replicas": []}}
+
+    def clone(
+        self,
+        *,
+        name: str | None = None,
+        cmd: str | None = None,
+        env: Mapping[str, object] | None = None,
+        resources: str | None = None,
+        **replicas: int,
+    ) -> Experiment:
+        """Submit it again as a new experiment, with these changes: ``clone(env={"LR": 0.1}, worker=3)``.
+
+        ``env`` is added to the variables, ``resources`` and the numbers of replicas replace those of the roles.
+        """
+        from submarine_jupyter.client.scaling import replica_patch
+
+        spec = copy.deepcopy(self._known["spec"])
+        meta = spec["meta"]
+        meta["name"] = name or meta["name"]
+        meta["cmd"] = cmd or meta["cmd"]
+        meta["envVars"] = {**(meta["envVars"] or {}), **{key: str(value) for key, value in (env or {}).items()}}
+        for task in spec["spec"].values() if resources is not None else ():
+            task["resources"] = resources
+        for role, change in (replica_patch(spec["spec"], replicas) if replicas else {}).items():
+            spec["spec"][role].update(change)
+        return self._client.create(spec)
+
+    def took(self) -> str:
+        """Return its state and for how long it runs, or ran: ``Succeeded in 12.3 s``."""
+        time = span(self._known["runningTime"], self._known["finishedTime"])
+        link = "in" if self.state == "Succeeded" else "after"
+        return f"{self.state} {link} {time}" if time else self.state
+
+    def metrics(self) -> Metrics:
+        """Return what the replicas have measured so far."""
+        return self._client.metrics(self.id)
+
+    def __repr__(self) -> str:
+        return f"<Experiment {self.id} {self.name!r} {self.state}>"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        if self._known["status"] not in FINAL or "replicas" not in (self._known.get("detail") or {}):
+            # What is known is shown when the server is away.
+            with contextlib.suppress(SubmarineError):
+                self.refresh()
+        return bundle(self._tables())
+
+    def _tables(self) -> list[Table]:
+        known, detail = self._known, self._known.get("detail") or {}
+        facts = [
+            ("status", _because(self.state, detail)),
+            ("replicas", replica_counts(known)),
+            ("framework", known["spec"]["meta"]["framework"]),
+            ("target", detail.get("target")),
+            ("accepted", clock(known["acceptedTime"])),
+            ("took", span(known["runningTime"], known["finishedTime"])),
+            *(("note", note) for note in detail.get("notes") or ()),
+        ]
+        rows = [
+            (one["name"], one["status"], one["exitCode"], one["signal"], one["message"] or one["reason"])
+            for one in detail.get("replicas") or ()
+        ]
+        return [
+            Table(("", ""), [fact for fact in facts if fact[1]], f"{self.id} ({self.name})", longest=LONGEST_SENTENCE),
+            Table(("replica", "status", "exit code", "signal", "message"), rows, longest=LONGEST_SENTENCE),
+        ]
+
+    def _lines(self, **how: Any) -> Iterator[LogLine]:
+        for item in self._client.follow(self.id, **how):
+            if isinstance(item, Lines):
+                yield from (LogLine(item.replica, text) for text in item.lines)
+
+    def _last_lines(self) -> list[str]:
+        """Return the last lines of the replica that failed first."""
+        replicas = (self._known.get("detail") or {}).get("replicas") or ()
+        failed = [one["name"] for one in sorted(replicas, key=_finished) if one["status"] == "Failed"]
+        with contextlib.suppress(SubmarineError):
+            return self.logs(LAST_LINES, replica=failed[0]).get(failed[0], []) if failed else []
+        return []
+
+
+class ExperimentList(tuple[Experiment, ...]):  # noqa: SLOT001 - a tuple cannot have slots for more
+    """Experiments, newest first; a notebook shows them as a table, below what people should know of the server."""
+
+    notices: tuple[str, ...]
+
+    def __new__(cls, found: Iterable[Experiment] = (), notices: Iterable[str] = ()) -> Self:
+        """Return the experiments found, with the server's ``notices``."""
+        made = super().__new__(cls, found)
+        made.notices = tuple(notices)
+        return made
+
+    def __repr__(self) -> str:
+        return str(self._repr_mimebundle_()["text/plain"])
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        rows = []
+        for experiment in self:
+            known = experiment._known
+            meta = known["spec"]["meta"]
+            rows.append(
+                (
+                    experiment.id,
+                    experiment.name,
+                    meta["framework"],
+                    experiment.state,
+                    replica_counts(known),
+                    clock(known["acceptedTime"]),
+                    span(known["runningTime"], known["finishedTime"]),
+                )
+            )
+        headers = ("id", "name", "framework", "status", "replicas", "accepted", "took")
+        notices = Table(("",), [(notice,) for notice in self.notices], longest=LONGEST_SENTENCE)
+        return bundle([notices, Table(headers, rows)], "no experiments")
+
+
+def replica_counts(known: Mapping[str, Any]) -> str:
+    """Return ``1 Master, 2 Worker``."""
+    return commas(f"{task['replicas']} {role}" for role, task in known["spec"]["spec"].items())
+
+
+def _finished(replica: Mapping[str, Any]) -> tuple[bool, str]:
+    """Order replicas by their end; those without one come last."""
+    return replica["finishedTime"] is None, replica["finishedTime"] or ""
+
+
+def _because(status: str, detail: Mapping[str, Any]) -> str:
+    """Return the status and why it is so."""
+    reason = detail.get("reason")
+    why = ": ".join(part for part in (reason if reason != status else None, detail.get("message")) if part)
+    return f"{status} ({why})" if why else status

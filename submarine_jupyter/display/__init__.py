@@ -1,0 +1,6 @@
+"""What a person sees: tables, one experiment in full, its lines as they come.
+
+cell_stream  Show in a cell how an experiment goes, as it goes
+description  Everything about an experiment, for a person
+tables       Draw small tables as text and as HTML; every cell is plain text and stays so
+"""

@@ -1,0 +1,76 @@
+"""A service on an empty data directory, in the process of the test; what it runs is real."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tornado.ioloop import IOLoop
+
+from submarine_jupyter_server.config import ServiceConfig
+from submarine_jupyter_server.wiring import Service
+
+
+def experiment(cmd: str, *, workers: int = 1, cpu: str = "100m", **more: Any) -> dict[str, Any]:
+    """Return the body of a POST."""
+    meta = {"name": "x", "framework": "PyTorch", "cmd": cmd, **more.pop("meta", {})}
+    return {"meta": meta, "spec": {"Worker": {"replicas": workers, "resources": f"cpu={cpu}"}}, **more}
+
+
+class Client:
+    """Calls a service as the handlers do, and decodes the answers."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.experiments = service.experiments
+
+    async def create(self, body: object, key: str | None = None) -> dict[str, Any]:
+        return self._dict(await self.experiments.create(body, owner="me", key=key))
+
+    async def get(self, experiment_id: str) -> dict[str, Any]:
+        return self._dict(await self.experiments.get(experiment_id, full=True))
+
+    async def until(self, experiment_id: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        for _ in range(600):
+            found = await self.get(experiment_id)
+            if holds(found):
+                return found
+            await asyncio.sleep(0.05)
+        raise AssertionError(found)
+
+    async def ended(self, experiment_id: str) -> dict[str, Any]:
+        return await self.until(experiment_id, lambda found: found["status"] in ("Succeeded", "Failed"))
+
+    async def log(self, experiment_id: str, **query: str) -> list[list[str]]:
+        answer = await self.service.logs.page(experiment_id, {name: [value] for name, value in query.items()})
+        return [pod["podLog"] for pod in json.loads(answer.result)["logContent"]]
+
+    @staticmethod
+    def _dict(answer: Any) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(answer.result)
+        return found
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> ServiceConfig:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    return ServiceConfig(data, local_cpus=2, grace_seconds=1, namespaces=("default", "team"))
+
+
+@pytest.fixture
+def client(config: ServiceConfig, io_loop: IOLoop) -> Iterator[Client]:
+    service: Service = io_loop.run_sync(lambda: Service.open(config))
+    yield Client(service)
+    io_loop.run_sync(lambda: end(service))
+
+
+async def end(service: Service) -> None:
+    """Delete what there is and close the service."""
+    for row in json.loads((await service.experiments.list({})).result):
+        await service.experiments.delete(row["experimentId"])
+    await service.close()
