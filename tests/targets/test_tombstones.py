@@ -37,3 +37,14 @@ def test_an_old_one_goes(tmp_path: Path) -> None:
     os.utime(folder / "deleted", (1, 1))
     assert not tombstones.stands(folder)
     assert not folder.exists()
+
+
+def test_an_old_one_stands_beside_the_logs_that_are_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "experiment-1-0001"
+    tombstones.bury(folder)
+    (folder / "1/logs").mkdir(parents=True)
+    os.utime(folder / "deleted", (1, 1))
+    assert tombstones.all_of(tmp_path) == ["experiment-1-0001"]
+    tombstones.clear(folder)
+    assert tombstones.all_of(tmp_path) == []
+    assert not folder.exists()

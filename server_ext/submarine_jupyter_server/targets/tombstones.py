@@ -1,6 +1,7 @@
 """What a deletion leaves for good, also where all else is purged: an older copy of the database may come back.
 
-``<runs>/<id>/deleted`` is empty; it goes when no copy that could come back is as old as it is.
+``<runs>/<id>/deleted`` is empty. It goes when no copy that could come back is as old as it is, and when nothing else is
+kept of the experiment any more.
 """
 
 from __future__ import annotations
@@ -35,14 +36,15 @@ def clear(folder: Path) -> None:
 
 
 def stands(folder: Path) -> bool:
-    """Return whether there is a tombstone; one of long ago is removed with its folder. Blocks."""
+    """Return whether there is a tombstone; one of long ago, alone in its folder, is removed with it. Blocks."""
     try:
         age = time.time() - (folder / NAME).lstat().st_mtime
+        if age <= KEPT_S or os.listdir(folder) != [NAME]:
+            return True
     except (FileNotFoundError, NotADirectoryError):
         return False
-    if age > KEPT_S:
-        shutil.rmtree(folder, ignore_errors=True)
-    return age <= KEPT_S
+    shutil.rmtree(folder, ignore_errors=True)
+    return False
 
 
 def all_of(runs: Path) -> list[str]:

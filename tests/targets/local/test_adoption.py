@@ -117,6 +117,17 @@ async def test_purge_leaves_nothing_but_a_tombstone(bench: Bench) -> None:
     assert not tombstone.parent.exists()
 
 
+async def test_what_was_deleted_before_it_began_never_begins(bench: Bench) -> None:
+    target = await bench.target()
+    order = launch("exec sleep 600")
+    await target.delete(order.experiment_id, order.uid)
+    [found] = (await target.inventory()).found
+    assert (found.launch, found.buried, found.experiment_id) == (None, True, order.experiment_id)
+    with pytest.raises(TargetRefused, match="was deleted"):
+        await target.ensure(order)
+    assert bench.processes(order) == []
+
+
 async def test_everything_can_be_rebuilt_from_the_inventory(bench: Bench) -> None:
     target = await bench.target()
     running = launch("exec sleep 600", runtime={"secrets": {"KEY": "value"}}, meta={"tags": ["a"]})

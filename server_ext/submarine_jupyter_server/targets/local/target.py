@@ -188,9 +188,12 @@ class LocalTarget:
         run = self._supervision.runs.get(experiment_id)
         if run is None:
             run = await self._supervision.calls.io(adopt, folder, uid)
-        if run is None or run.launch.uid != uid:
+        if run is not None and run.launch.uid != uid:
             return
+        # Also where nothing was begun: an older copy of the database may still hold the order to begin it.
         await self._supervision.calls.io(folder.bury)
+        if run is None:
+            return
         run = self._adopt(run)
         run.deleted = True
         await self._supervision.stop(run, "Deleted", "it was deleted")

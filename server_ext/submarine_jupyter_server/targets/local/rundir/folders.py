@@ -181,6 +181,7 @@ class ExperimentFolder:
 
     def bury(self) -> None:
         """Set the tombstone, for good."""
+        private_folder(self.path)
         files.mark(self.path / "deleted")
         files.sync_folder(self.path)
 
