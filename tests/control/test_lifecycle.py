@@ -12,7 +12,7 @@ from typing import Any
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.control import lifecycle
 from submarine_jupyter_server.control.lifecycle import Lifecycle
-from submarine_jupyter_server.store import events, experiments
+from submarine_jupyter_server.store import events, experiments, replicas
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
 from submarine_jupyter_server.store.sqlite.database import Database
 from submarine_jupyter_server.targets.protocol import Observation, ReplicaState
@@ -84,6 +84,16 @@ async def test_the_same_again_tells_nobody(tmp_path: Path) -> None:
         assert await one.told() == [("status", "Running")]
         await one.see(reason=None)
         assert await one.told() == [("status", "Running"), ("reason", "Running")]
+
+
+async def test_what_is_reported_late_lets_no_replica_run_again(tmp_path: Path) -> None:
+    async with life(tmp_path) as one:
+        worker = ReplicaState("worker-0", "Worker", 0, "Running", pid=7)
+        failed = replace(worker, status="Failed", pid=None, signal="SIGKILL")
+        for status, state in ((Status.RUNNING, worker), (Status.FAILED, failed), (Status.RUNNING, worker)):
+            await one.see(status=status, replicas=(state,))
+        [shown] = await one.db.read(lambda tx: replicas.of(tx, NEW.id, 1))
+        assert (shown.status, shown.pid, shown.signal) == ("Failed", None, "SIGKILL")
 
 
 async def test_a_deletion_is_told_once(tmp_path: Path) -> None:

@@ -51,7 +51,9 @@ def apply(tx: Connection, seen: Observation) -> tuple[ExperimentRow | None, Expe
     before = experiments.find(tx, seen.experiment_id, include_deleted=True)
     if before is None or before.uid != seen.uid or before.attempt > seen.attempt:
         return before, None
-    if seen.replicas:
+    # What was seen before the end may be reported after it: its replicas do not run again.
+    late = before.attempt == seen.attempt and Status(before.status).final and not seen.status.final
+    if seen.replicas and not late:
         replicas.upsert(tx, seen.experiment_id, seen.attempt, seen.replicas)
     after = experiments.advance(
         tx,
