@@ -21,19 +21,22 @@ ROUNDS = 200
 MODELS = 50
 PAUSE_S = 0.03
 # What a user's cluster serves decides the kind: here, what the server may use.
-KINDS = {"TFJob": ("tfjob", ["tfjob"]), "plain Jobs": ("indexed_jobs", ["xgboostjob"])}
+KINDS = {"TFJob": ("tfjob", ["tfjob"], objects.mnist), "plain Jobs": ("indexed_jobs", ["xgboostjob"], objects.program)}
 Json = dict[str, Any]
 
 
 def run(rig: Rig) -> list[Row]:
     """Measure our POST in turn with the peer's, which creates the same objects with bare aiohttp."""
     rows = []
-    for title, (kind, kinds) in KINDS.items():
+    for title, (kind, kinds, spec) in KINDS.items():
+        # For a queue of Kueue it is made suspended. Else its controllers and pods would be busy with one while the
+        # next is measured, on the same processors.
+        body = spec({}) | {"runtime": {"queue": "bench"}}
         namespace, kubeconfig = rig.namespace()
         with rig.server(namespace, kubeconfig, kinds=kinds) as server:
-            ours, theirs = asyncio.run(_in_turn(server, kind))
+            ours, theirs = asyncio.run(_in_turn(server, kind, body))
             loop = server.loop()
-            models = _models(kubeconfig, namespace, kind)
+            models = _models(kubeconfig, namespace, kind, body)
         more = statistics.median(ours) - statistics.median(theirs)
         peer = f"raw {_both(theirs)}, kubernetes package {_both(models)}"
         rows.append(Row(f"{title}: p50 / p99", _both(ours), "raw + 4 / 40 ms", f"raw + {more:.1f} ms; {peer}"))
@@ -42,16 +45,7 @@ def run(rig: Rig) -> list[Row]:
     return rows
 
 
-def _body() -> Json:
-    """Return an experiment for a queue of Kueue, which is made suspended.
-
-    Else its controllers and pods would be busy with one while the next is measured, on the same processors.
-    """
-    return objects.mnist({}) | {"runtime": {"queue": "bench"}}
-
-
-async def _in_turn(server: TargetServer, kind: str) -> tuple[list[float], list[float]]:
-    body = _body()
+async def _in_turn(server: TargetServer, kind: str, body: Json) -> tuple[list[float], list[float]]:
     found: tuple[list[float], list[float]] = ([], [])
     async with raw.cluster(server.kubeconfig) as api, raw.ours(server.url) as mine:
         for number in range(-5, ROUNDS):
@@ -76,14 +70,14 @@ async def _create(api: aiohttp.ClientSession, made: list[Json]) -> None:
     await asyncio.gather(*(raw.call(api, "POST", collection_of(item), params=raw.STRICT, json=item) for item in rest))
 
 
-def _models(kubeconfig: Path, namespace: str, kind: str) -> list[float]:
+def _models(kubeconfig: Path, namespace: str, kind: str, body: Json) -> list[float]:
     """Measure the ``kubernetes`` package; it has no model of TFJob and takes a dict for it."""
     from kubernetes import client, config
 
     found = []
     with config.new_client_from_config(str(kubeconfig)) as api:  # type: ignore[no-untyped-call]
         for number in range(MODELS):
-            made = objects.objects(_body(), kind, namespace, number + 5000)
+            made = objects.objects(body, kind, namespace, number + 5000)
             models = [_model(api, item) for item in made] if kind != "tfjob" else []
             begin = time.perf_counter()
             if kind == "tfjob":
