@@ -53,9 +53,18 @@ def servers(home: Path) -> list[int]:
 def test_all_who_come_at_once_share_one_and_are_told_before_they_wait(home: Path) -> None:
     found: list[Running] = []
     said: list[tuple[str, int]] = []
+    others = threading.Semaphore(0)
+
+    def told(text: str) -> None:
+        said.append((text, len(servers(home))))
+        if text.startswith("Waiting"):
+            others.release()
+        if text.startswith("Starting"):  # it goes on once the others have come
+            for _ in range(2):
+                assert others.acquire(timeout=60)
 
     def come() -> None:
-        found.append(personal.personal_server(lambda text: said.append((text, len(servers(home))))))
+        found.append(personal.personal_server(told))
 
     threads = [threading.Thread(target=come) for _ in range(3)]
     for thread in threads:
