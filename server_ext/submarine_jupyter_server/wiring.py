@@ -176,20 +176,21 @@ class Service:
                 log.exception("The metrics of %s are not followed", row.id)
         self._tasks.append(asyncio.create_task(self._finish_metrics(), name="submarine late metrics"))
 
-    def _finish(self, row: ExperimentRow) -> asyncio.Task[None]:
-        return self._metrics.finish(row.id, row.attempt, _templates(row))
+    def _finish(self, row: ExperimentRow, attempt: int | None = None) -> asyncio.Task[None]:
+        """Read the metrics of an attempt, the present one by default, to their end."""
+        return self._metrics.finish(row.id, attempt or row.attempt, _templates(row))
 
     async def _finish_metrics(self) -> None:
         """Read to their end the logs that ended while nobody read them, one after the other."""
         for experiment_id, attempt in await self.db.read(metrics.unfinished):
             row = await self.db.read(lambda tx, id_=experiment_id: experiments.find(tx, id_))  # type: ignore[misc]
             if row is not None:
-                await asyncio.wait([self._metrics.finish(row.id, attempt, _templates(row))])
+                await asyncio.wait([self._finish(row, attempt)])
 
     async def _moved(self, row: ExperimentRow) -> None:
         """Follow the metrics of what runs, and read the last ones of an attempt that was replaced."""
         if row.attempt > 1:
-            self._metrics.finish(row.id, row.attempt - 1, _templates(row))
+            self._finish(row, row.attempt - 1)
         if not Status(row.status).final:
             self._metrics.watch(row.id, row.attempt, _templates(row))
 
@@ -197,7 +198,7 @@ class Service:
         """Read the last metrics: who sees the end may ask for them at once. What takes long goes on meanwhile."""
         row = await self.db.read(lambda tx: experiments.find(tx, seen.experiment_id))
         if row is not None and row.uid == seen.uid:
-            await asyncio.wait([self._metrics.finish(row.id, seen.attempt, _templates(row))], timeout=DRAIN_S)
+            await asyncio.wait([self._finish(row, seen.attempt)], timeout=DRAIN_S)
 
     async def _gone(self, row: ExperimentRow) -> None:
         """Forget what was deleted."""

@@ -65,24 +65,22 @@ class Insight:
         limit = whole(query, "limit", 1, MAX_POINTS) or MAX_POINTS
         points, since = whole(query, "points", 4, MAX_POINTS), whole(query, "since") or 0
 
-        def read(tx: Connection) -> tuple[ExperimentRow, bool]:
+        def read(tx: Connection) -> tuple[ExperimentRow, bool, bool, str]:
             row = experiments.find(tx, experiment_id)
             if row is None:
                 raise NotFound("Not found experiment.")
-            return row, Status(row.status).final and not metrics.is_finished(tx, row.id, row.attempt)
-
-        def answer(tx: Connection) -> tuple[str, bool]:
+            late = Status(row.status).final and not metrics.is_finished(tx, row.id, row.attempt)
+            full = len(metrics.names(tx, row.id, row.attempt)) >= MAX_NAMES
             about = {"name": name, "replica": replica, "limit": limit, "since": since}
             found = metrics.series(tx, row.id, attempt=row.attempt, **about)  # type: ignore[arg-type]
-            full = len(metrics.names(tx, row.id, row.attempt)) >= MAX_NAMES
             params = metrics.settings(tx, row.id, row.attempt)
-            return _metrics_json(row, found, points, max(since, found[-1].seq if found else 0), params), full
+            text = _metrics_json(row, found, points, max(since, found[-1].seq if found else 0), params)
+            return row, late, full, text
 
-        row, late = await self._db.read(read)
+        row, late, full, text = await self._db.read(read)
         if late:
             await asyncio.wait([self._finish(row)], timeout=LATE_S)
-            row, late = await self._db.read(read)
-        text, full = await self._db.read(answer)
+            _, late, full, text = await self._db.read(read)
         notes = [note for note, true in ((_LATE, late), (_FULL, full)) if true]
         return Answer(text, ({"incomplete": True} if late else {}) | ({"note": " ".join(notes)} if notes else {}))
 
