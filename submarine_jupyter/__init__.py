@@ -9,6 +9,7 @@ What a notebook needs is here; it is imported when it is first used, because a k
     display/    what a person sees
     magics/     ``%submarine`` in IPython
     errors      The one tree of errors, the same in the kernel and in the server
+    experiment_ids  The id of an experiment, and what is one
     fields      The texts of a spec: what a system takes as a command, a variable, a file name, an address
     models      The wire format of the Experiment REST API
     parsing     Text of a body -> plain values, strictly: what two readers could understand differently is refused

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from IPython.core.error import UsageError
 
-_WHOLE = re.compile(r"experiment-\d+-\d{4,}")
+from submarine_jupyter.experiment_ids import parts
+
 SHOWN = 5
 
 
@@ -40,11 +40,6 @@ class KnownIds:
         return list(reversed(self._ids))
 
 
-def is_whole(text: str) -> bool:
-    """Tell whether a text is a whole id, so that nobody need be asked."""
-    return _WHOLE.fullmatch(text) is not None
-
-
 def choose(text: str, known: Iterable[tuple[str, str]], *, newest: bool = True) -> tuple[str, str]:
     """Return id and name of the experiment that ``text`` means, of those ``known``, newest first.
 
@@ -72,5 +67,5 @@ def _shown(found: list[tuple[str, str]]) -> str:
 
 
 def _number(experiment_id: str, text: str) -> bool:
-    last = experiment_id.rpartition("-")[2]
-    return text.isascii() and text.isdecimal() and last.isdecimal() and int(last) == int(text)
+    found = parts(experiment_id)
+    return found is not None and text.isascii() and text.isdecimal() and found[1] == int(text)

@@ -12,11 +12,12 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from submarine_jupyter.commands.grammar import Grammar, HelpShown
-from submarine_jupyter.commands.ids import KnownIds, choose, is_whole
+from submarine_jupyter.commands.ids import KnownIds, choose
 from submarine_jupyter.commands.spec import asked_replicas, describe
 from submarine_jupyter.commands.spec_file import read_spec
 from submarine_jupyter.commands.surroundings import Surroundings
 from submarine_jupyter.errors import ServerNotFound
+from submarine_jupyter.experiment_ids import is_id
 from submarine_jupyter.magics.completion import matcher
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ class SubmarineMagics(Magics):
             if self._ids.last is None:
                 raise UsageError("There is no experiment of this notebook yet: give an id; %submarine list shows them")
             return self._ids.last
-        if is_whole(text):
+        if is_id(text):
             found = text
         else:
             found, name = choose(text, ((one.id, one.name) for one in self._server().list()), newest=newest)

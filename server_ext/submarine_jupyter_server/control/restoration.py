@@ -11,11 +11,12 @@ import uuid
 
 from sqlalchemy import Connection
 
+from submarine_jupyter.experiment_ids import is_id
 from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.control import lifecycle
 from submarine_jupyter_server.store import experiments, objects, outbox
 from submarine_jupyter_server.store.experiments import NewExperiment
-from submarine_jupyter_server.targets.protocol import EXPERIMENT_ID, ComputeTarget, Found, Launch, Observation
+from submarine_jupyter_server.targets.protocol import ComputeTarget, Found, Launch, Observation
 from submarine_jupyter_server.wire.specs import stored
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def _problem(
             "it is not restored: this server has not signed its record. Delete it there, or give this server the key "
             "that signed it (SubmarineExtension.signing_key_file)"
         )
-    if EXPERIMENT_ID.fullmatch(launch.experiment_id) is None or not _is_uuid(launch.uid):
+    if not is_id(launch.experiment_id) or not _is_uuid(launch.uid):
         return "it is not restored: its id or its uid is none that a server gives"
     if launch.accepted_ms < 0 or not all(1 <= number <= _MOST for number in (launch.attempt, launch.generation)):
         return "it is not restored: its attempt, its generation or its time of acceptance is none that there can be"

@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 
 from submarine_jupyter.errors import InvalidRequest, NotFound
+from submarine_jupyter.experiment_ids import is_id
 from submarine_jupyter_server.wire.parameters import one
 
 Values = dict[str, list[str]]
 
 # Of Jupyter's own: who calls, whether it counts as activity, and the number JupyterLab adds against caches.
 _NOT_OURS = re.compile(r"token|_xsrf|no_track_activity|[0-9]+")
-_EXPERIMENT_ID = re.compile(r"experiment-[0-9]{1,20}-[0-9]{4,20}")
 _KEY = re.compile(r"[!-~]{1,255}")
 
 
@@ -50,7 +50,7 @@ def choice(values: Values, name: str, *choices: str) -> str | None:
 
 def experiment_id(text: str) -> str:
     """Return ``text`` if it can be an id: nothing else of a URL gets any further. Raises NotFound."""
-    if not _EXPERIMENT_ID.fullmatch(text):
+    if not is_id(text):
         raise NotFound("Not found experiment.")
     return text
 

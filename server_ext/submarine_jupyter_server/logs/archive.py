@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 from submarine_jupyter.errors import NotFound
+from submarine_jupyter.experiment_ids import is_id
 from submarine_jupyter_server.daemon_threads import DaemonPool
 from submarine_jupyter_server.logs import times
 from submarine_jupyter_server.logs.layout import (
@@ -29,7 +30,6 @@ from submarine_jupyter_server.logs.layout import (
     segment_offset,
 )
 
-_EXPERIMENT = re.compile(r"experiment-[0-9]+-[0-9]{4,}")
 _REPLICA = re.compile(r"([a-z]+)-([0-9]+)")
 _ATTEMPT = re.compile(r"0|[1-9][0-9]{0,8}")
 _RANK = {"chief": 0, "master": 0, "ps": 1, "worker": 2, "evaluator": 3}
@@ -235,7 +235,7 @@ class LogArchive:
 
     def attempts(self, experiment_id: str) -> list[int]:
         """Return the attempts that left something, oldest first; empty for an unknown experiment."""
-        if not _EXPERIMENT.fullmatch(experiment_id):
+        if not is_id(experiment_id):
             return []
         names = _names(self._runs / experiment_id, folders=True)
         return sorted(int(name) for name in names if _ATTEMPT.fullmatch(name))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from submarine_jupyter import experiment_ids
 from submarine_jupyter.models import Status
 
 from . import tags
@@ -58,15 +58,15 @@ def next_id(tx: Connection) -> str:
     known = _meta(tx)
     number = int(known["counter"]) + 1
     _set_counter(tx, number)
-    return f"experiment-{known['instance_start_ms']}-{number:04d}"
+    return experiment_ids.make(known["instance_start_ms"], number)
 
 
 def note_id(tx: Connection, experiment_id: str) -> None:
     """Let no new id be this one, which is in use; those of other starts cannot be."""
     known = _meta(tx)
-    number = re.fullmatch(f"experiment-{known['instance_start_ms']}-([0-9]+)", experiment_id)
-    if number is not None and int(number[1]) > int(known["counter"]):
-        _set_counter(tx, int(number[1]))
+    start, number = experiment_ids.parts(experiment_id) or ("", 0)
+    if start == known["instance_start_ms"] and number > int(known["counter"]):
+        _set_counter(tx, number)
 
 
 def is_compared(tx: Connection, target: str) -> bool:

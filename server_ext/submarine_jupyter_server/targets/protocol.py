@@ -7,16 +7,12 @@ The service decides *what* should be (a ``Launch``), a target makes it so and re
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from submarine_jupyter.models import ExperimentSpec, Status
-
-# Time of the first start in milliseconds, and a counter: names made from longer ones would not fit.
-EXPERIMENT_ID = re.compile(r"experiment-[0-9]{1,15}-[0-9]{4,9}")
 
 
 @dataclass(frozen=True, slots=True)

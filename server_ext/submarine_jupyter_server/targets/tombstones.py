@@ -11,6 +11,8 @@ import shutil
 import time
 from pathlib import Path
 
+from submarine_jupyter.experiment_ids import is_id
+
 NAME = "deleted"
 KEPT_S = 30 * 86_400.0
 
@@ -50,4 +52,4 @@ def stands(folder: Path) -> bool:
 def all_of(runs: Path) -> list[str]:
     """Return the ids of all experiments that have a tombstone. Blocks."""
     names = [path.name for path in runs.iterdir()] if runs.is_dir() else []
-    return sorted(name for name in names if name.startswith("experiment-") and stands(runs / name))
+    return sorted(name for name in names if is_id(name) and stands(runs / name))

@@ -10,12 +10,12 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from submarine_jupyter import __version__
+from submarine_jupyter import __version__, experiment_ids
 from submarine_jupyter.models import Experiment, ExperimentLog, ExperimentSpec, Status
 
 Json = dict[str, Any]
 
-_ID = r"^experiment-[0-9]{1,20}-[0-9]{4,20}$"
+_ID = f"^{experiment_ids.PATTERN}$"
 _ERRORS = {
     400: "What was sent cannot be understood; the message says what and where.",
     403: "Authentication is missing, or the caller may not do this.",

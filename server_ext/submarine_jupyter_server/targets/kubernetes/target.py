@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from pathlib import Path
 
 from submarine_jupyter.errors import NotFound, TargetRefused, TargetUnavailable
+from submarine_jupyter.experiment_ids import is_id
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.targets import tombstones
 from submarine_jupyter_server.targets.protocol import (
@@ -196,7 +197,7 @@ class KubernetesTarget:
 
     def _folder(self, experiment_id: str) -> Path:
         folder = self._runs / experiment_id
-        if folder.parent != self._runs or not folder.name.startswith("experiment-"):
+        if not is_id(experiment_id):
             raise NotFound(f"{experiment_id[:80]!r} is not the id of an experiment")
         return folder
 

@@ -12,10 +12,11 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from submarine_jupyter.errors import InvalidSpec
+from submarine_jupyter.experiment_ids import is_id
 from submarine_jupyter.models import FRAMEWORKS, LEADERS
 from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, Json, owned, render
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import SPEC, unpack
-from submarine_jupyter_server.targets.protocol import EXPERIMENT_ID, Launch
+from submarine_jupyter_server.targets.protocol import Launch
 
 LaunchOf = Callable[..., Launch]
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -171,8 +172,8 @@ def test_whatever_is_rendered_is_harmless_and_valid(body: dict[str, Any], owner:
 
 
 def test_the_longest_id_is_one() -> None:
-    assert EXPERIMENT_ID.fullmatch(LONGEST_ID)
-    assert not EXPERIMENT_ID.fullmatch(f"{LONGEST_ID}0")
+    assert is_id(LONGEST_ID)
+    assert not is_id(f"{LONGEST_ID}0")
 
 
 def check_objects(kind: str, launch: Launch, objects: list[Json]) -> None:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
+from submarine_jupyter.experiment_ids import is_id
 from submarine_jupyter_server.targets.kubernetes.state.views import PodView
 
 from .disk import Disk
@@ -26,7 +27,6 @@ LIMIT = 512
 # How long somebody who begins to read logs waits for what there is of them.
 ATTEND_S = 2.0
 
-_EXPERIMENT = re.compile(r"experiment-[0-9]+-[0-9]{4,}")
 _ROLE = re.compile(r"[a-z]+")
 _Attempt = tuple[str, int]
 
@@ -153,7 +153,7 @@ class PodLogs:
     def _follower(self, pod: PodView, attempt: int) -> Follower | None:
         key = (pod.experiment_id, attempt)
         # Names become folders, and who may write pods names them.
-        if key in self._finished or not (_EXPERIMENT.fullmatch(pod.experiment_id) and _ROLE.fullmatch(pod.role)):
+        if key in self._finished or not (is_id(pod.experiment_id) and _ROLE.fullmatch(pod.role)):
             return None
         found = self._followers.setdefault(key, {})
         if pod.replica not in found:

@@ -13,20 +13,20 @@ from collections.abc import Iterator
 from sys import intern
 from typing import Any
 
+from submarine_jupyter import experiment_ids
 from submarine_jupyter.models import FRAMEWORKS
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import PREFIX, QUEUE_LABEL
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.seal import SEAL
-from submarine_jupyter_server.targets.protocol import EXPERIMENT_ID
 
 from .fields import MOST, Part, as_object, count, items, need, number, part, parts, tail, text, time_ms
 from .views import Condition, ContainerView, EventView, JobView, PodView, WorkloadView
 
 # Of an operator ID-worker-0, of a Job ID-worker-0-x2x4z, of a JobSet ID-worker-0-0-x2x4z.
 _POD = re.compile(
-    rf"({EXPERIMENT_ID.pattern})-([a-z]{{1,20}})-(?:([0-9]{{1,9}})(?:-[a-z0-9]{{5}})?|0-([0-9]{{1,9}})-[a-z0-9]{{5}})"
+    rf"({experiment_ids.PATTERN})-([a-z]{{1,20}})-(?:([0-9]{{1,9}})(?:-[a-z0-9]{{5}})?|0-([0-9]{{1,9}})-[a-z0-9]{{5}})"
 )
 # The own object ID, a Job of plain ones ID-worker, one of a JobSet ID-worker-0.
-_JOB = re.compile(rf"({EXPERIMENT_ID.pattern})(?:-([a-z]{{1,20}})(-0)?)?")
+_JOB = re.compile(rf"({experiment_ids.PATTERN})(?:-([a-z]{{1,20}})(-0)?)?")
 _ROLES = {"TFJob": "tfReplicaSpecs", "PyTorchJob": "pytorchReplicaSpecs", "XGBoostJob": "xgbReplicaSpecs"}
 _KINDS = (*_ROLES, "JobSet", "Job")
 # Of Kubernetes itself: they go by themselves.

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+from submarine_jupyter import experiment_ids
 from submarine_jupyter_server.targets.kubernetes.api.cluster import Cluster
 from submarine_jupyter_server.targets.kubernetes.api.discovery import KUEUE
 from submarine_jupyter_server.targets.kubernetes.api.object_calls import ObjectCalls
@@ -28,7 +29,7 @@ from submarine_jupyter_server.targets.kubernetes.state import projection
 from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
 from submarine_jupyter_server.targets.kubernetes.state.ownership import Ownership
 from submarine_jupyter_server.targets.kubernetes.state.views import EventView, JobView, PodView, WorkloadView
-from submarine_jupyter_server.targets.protocol import EXPERIMENT_ID, Launch, Made, ObjectRef
+from submarine_jupyter_server.targets.protocol import Launch, Made, ObjectRef
 
 from .cluster_heartbeat import ClusterHeartbeat
 from .hidden_pods import HiddenPods
@@ -203,7 +204,7 @@ class Watches:
     def unreadable(self) -> set[str]:
         """Return the experiments with an object that cannot be read."""
         names = [name for reflector in self._reflectors.values() for name in reflector.health.quarantined]
-        return {found[0] for name in names if (found := EXPERIMENT_ID.match(name))}
+        return {found for name in names if (found := experiment_ids.at_start(name))}
 
     def _add(self, namespace: str, path: str, project: Any, changed: Any) -> None:
         if path not in self._reflectors:
@@ -297,8 +298,8 @@ class Watches:
                 self._come(tracked, more)
 
     def _event(self, path: str, key: str, old: EventView | None, new: EventView | None) -> None:
-        found = EXPERIMENT_ID.match(new.object_name) if new else None
-        tracked = self.experiments.get(found[0]) if found else None
+        found = experiment_ids.at_start(new.object_name) if new else None
+        tracked = self.experiments.get(found) if found else None
         # Events go after an hour, what they said stays true of what still waits.
         if tracked is not None and new is not None:
             tracked.put_event(new)
@@ -328,4 +329,4 @@ def _needed(namespace: str) -> tuple[str, str]:
 
 def _our_event(raw: Json) -> EventView | None:
     view = projection.event(raw)
-    return view if EXPERIMENT_ID.match(view.object_name) else None
+    return view if experiment_ids.at_start(view.object_name) else None

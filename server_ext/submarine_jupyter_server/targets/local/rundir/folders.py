@@ -30,6 +30,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from submarine_jupyter.errors import NotFound, SubmarineError, TargetUnavailable
+from submarine_jupyter.experiment_ids import is_id
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.targets import tombstones
 from submarine_jupyter_server.targets.protocol import Launch
@@ -37,7 +38,6 @@ from submarine_jupyter_server.targets.protocol import Launch
 from . import contents, files
 from .files import Json, Unreadable, private_folder
 
-_ID = re.compile(r"experiment-[0-9]{1,20}-[0-9]{4,20}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
@@ -242,7 +242,7 @@ class RunFolders:
 
     def experiment(self, experiment_id: str) -> ExperimentFolder:
         """Return the folder of an experiment. Raises NotFound for what is no id: nothing else gets into a path."""
-        if not _ID.fullmatch(experiment_id):
+        if not is_id(experiment_id):
             raise NotFound(f"{experiment_id[:80]!r} is not the id of an experiment")
         return ExperimentFolder(self.path / experiment_id)
 
@@ -252,7 +252,7 @@ class RunFolders:
             names = sorted(os.listdir(self.path))
         except OSError as error:
             raise TargetUnavailable(f"the experiments in {self.path} cannot be listed: {error.strerror}") from error
-        return [ExperimentFolder(self.path / name) for name in names if _ID.fullmatch(name)]
+        return [ExperimentFolder(self.path / name) for name in names if is_id(name)]
 
     def listen(self) -> int:
         """Open the FIFO through which shims report news, for reading without waiting; -1 where there are no FIFOs."""

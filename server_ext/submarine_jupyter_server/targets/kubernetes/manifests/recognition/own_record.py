@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from submarine_jupyter.errors import InvalidSpec
+from submarine_jupyter.experiment_ids import is_id
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.targets.kubernetes.manifests.kinds.role_jobs import leader
-from submarine_jupyter_server.targets.protocol import EXPERIMENT_ID, Launch, ObjectRef
+from submarine_jupyter_server.targets.protocol import Launch, ObjectRef
 
 from .metadata import ACCEPTED, ATTEMPT, GENERATION, NAME, OWNER, SPEC, SPEC_LIMIT, UID, unpack
 
@@ -29,7 +30,7 @@ def record(notes: Mapping[str, Any], ref: ObjectRef, experiment_id: str) -> Laun
 
     Its secret values are masked, and its code has no text. Raises ValueError, which says what is wrong with it.
     """
-    if not EXPERIMENT_ID.fullmatch(experiment_id):
+    if not is_id(experiment_id):
         raise ValueError(f"'{experiment_id[:80]}' is not the id of an experiment")
     found = Launch(
         experiment_id=experiment_id,
