@@ -22,8 +22,8 @@ from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.config import nobody
 from submarine_jupyter_server.notices import Failing
 from submarine_jupyter_server.store import events, experiments
+from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.events import EventRow
-from submarine_jupyter_server.store.sqlite.database import Database
 from submarine_jupyter_server.wire.answers import event_data, json_text
 
 log = logging.getLogger(__name__)

@@ -33,8 +33,9 @@ from submarine_jupyter_server.services.experiments import Experiments
 from submarine_jupyter_server.services.insight import Insight
 from submarine_jupyter_server.services.log_reader import LogReader
 from submarine_jupyter_server.store import experiments, metrics
+from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
-from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 from submarine_jupyter_server.targets.local.target import LocalTarget
 from submarine_jupyter_server.targets.protocol import ComputeTarget, Observation
 from submarine_jupyter_server.wire.specs import SpecReader
@@ -95,7 +96,7 @@ class Service:
                 f"but {', '.join(targets) or 'none at all'}.",
                 hint="Configure SubmarineExtension.targets, or local_enabled.",
             )
-        db = await Database.open(config.data_dir / "submarine.db")
+        db = await SqliteDatabase.open(config.data_dir / "submarine.db")
         service = cls(config, db, targets)
         try:
             await service._begin()

@@ -14,7 +14,7 @@ from submarine_jupyter_server.control import lifecycle
 from submarine_jupyter_server.control.lifecycle import Lifecycle
 from submarine_jupyter_server.store import events, experiments, replicas
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
-from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 from submarine_jupyter_server.targets.protocol import Observation, ReplicaState
 
 AT = 1_700_000_000_000
@@ -25,7 +25,7 @@ SEEN = Observation("experiment-1-0001", "uid", 1, 1, Status.RUNNING, AT + 5)
 class Life:
     """One experiment, and what was done beside its status: the ends that were awaited, the moves that were told."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: SqliteDatabase) -> None:
         self.db = db
         self.done: list[str] = []
         self.lifecycle = Lifecycle(db, self._ending, self._moved)
@@ -50,7 +50,7 @@ class Life:
 
 @asynccontextmanager
 async def life(folder: Path) -> AsyncIterator[Life]:
-    db = await Database.open(folder / "submarine.db")
+    db = await SqliteDatabase.open(folder / "submarine.db")
     await db.write(lambda tx: experiments.insert(tx, NEW))
     try:
         yield Life(db)

@@ -13,13 +13,13 @@ import pytest
 from submarine_jupyter_server.control import neighbours
 from submarine_jupyter_server.control.neighbours import Neighbours
 from submarine_jupyter_server.store import experiments
-from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 
 
 class Server:
     """One of them, and what it heard."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: SqliteDatabase) -> None:
         self.db = db
         self.news = 0
         self.silent: list[str] = []
@@ -39,7 +39,7 @@ class Server:
 
 @asynccontextmanager
 async def server(folder: Path) -> AsyncIterator[Server]:
-    db = await Database.open(folder / "submarine.db")
+    db = await SqliteDatabase.open(folder / "submarine.db")
     made = Server(db)
     await made.neighbours.start()
     try:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.control.reconcile import Reconcile
 from submarine_jupyter_server.store import experiments, objects, outbox
-from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 from submarine_jupyter_server.targets.protocol import (
     Found,
     Inventory,
@@ -92,7 +92,7 @@ def poison(draw: st.DrawFn) -> Found:
 
 def test_one_bad_thing_stops_nobody_and_reaches_no_row(tmp_path: Path) -> None:
     loop = asyncio.new_event_loop()
-    db = loop.run_until_complete(Database.open(tmp_path / "submarine.db"))
+    db = loop.run_until_complete(SqliteDatabase.open(tmp_path / "submarine.db"))
 
     @settings(max_examples=60, deadline=None)
     @given(bad=poison(), at=st.integers(0, GOOD), lost=st.booleans())
@@ -107,7 +107,7 @@ def test_one_bad_thing_stops_nobody_and_reaches_no_row(tmp_path: Path) -> None:
         loop.close()
 
 
-async def _try(db: Database, bad: Found, at: int, lost: bool) -> None:
+async def _try(db: SqliteDatabase, bad: Found, at: int, lost: bool) -> None:
     items = [good(number) for number in range(1, GOOD + 1)]
     await db.write(_forget)
     if not lost:

@@ -22,7 +22,7 @@ from submarine_jupyter_server.metrics import reader as metric_reader
 from submarine_jupyter_server.metrics.collector import MetricCollector
 from submarine_jupyter_server.store import experiments, metrics
 from submarine_jupyter_server.store.experiments import NewExperiment
-from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 
 NewWriter = Callable[..., SegmentWriter]
 Result = TypeVar("Result")
@@ -31,8 +31,8 @@ FAILED = Status.FAILED
 
 
 @asynccontextmanager
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    db = await Database.open(tmp_path / "submarine.db")
+async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    db = await SqliteDatabase.open(tmp_path / "submarine.db")
     new = NewExperiment(EXPERIMENT, "uid", "ada", "local", "default", "mnist", "TensorFlow", "{}", "{}", 1)
     try:
         await db.write(lambda tx: experiments.find(tx, EXPERIMENT) or experiments.insert(tx, new))
@@ -41,12 +41,12 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
         await db.close()
 
 
-async def stored(db: Database, attempt: int = 1) -> list[tuple[str, str, float | None, int | None]]:
+async def stored(db: SqliteDatabase, attempt: int = 1) -> list[tuple[str, str, float | None, int | None]]:
     rows = await db.read(lambda tx: metrics.series(tx, EXPERIMENT, attempt=attempt))
     return [(row.replica, row.name, row.value, row.step) for row in rows]
 
 
-async def _stored_at_least(db: Database, count: int) -> bool:
+async def _stored_at_least(db: SqliteDatabase, count: int) -> bool:
     return len(await stored(db)) >= count
 
 
@@ -116,7 +116,7 @@ async def test_watches_a_running_experiment(tmp_path: Path, archive: LogArchive,
 class Unreliable:
     """A database whose answers get lost: the write happens or not, and the caller cannot tell."""
 
-    def __init__(self, db: Database, dice: random.Random) -> None:
+    def __init__(self, db: SqliteDatabase, dice: random.Random) -> None:
         self._db = db
         self._dice = dice
 
@@ -229,7 +229,7 @@ async def test_the_last_metrics_are_stored_once_the_store_takes_them(
     class Full:
         """Refuses three times, as a full disk does."""
 
-        def __init__(self, db: Database) -> None:
+        def __init__(self, db: SqliteDatabase) -> None:
             self._db = db
             self.refused = 0
 

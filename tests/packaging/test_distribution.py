@@ -87,7 +87,9 @@ def test_wheel_holds_every_file_of_the_packages(wheel: Path, package: Path) -> N
 def test_wheel_holds_data_that_no_import_would_miss(wheel: Path) -> None:
     held = zipfile.ZipFile(wheel).namelist()
 
-    migrations = [name for name in held if name.startswith("submarine_jupyter_server/store/migrations/versions/")]
+    migrations = [
+        name for name in held if name.startswith("submarine_jupyter_server/store/sqlite/migrations/versions/")
+    ]
     assert migrations
     assert "submarine_jupyter/py.typed" in held
     assert "submarine_jupyter_server/py.typed" in held

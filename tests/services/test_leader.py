@@ -15,7 +15,7 @@ from tornado.ioloop import IOLoop
 from submarine_jupyter_server import notices
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.control import leader
-from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 from submarine_jupyter_server.targets.local.target import LocalTarget
 from submarine_jupyter_server.targets.protocol import ComputeTarget, Doubt, Inventory, Made, Recall, Sink
 from submarine_jupyter_server.wiring import Service
@@ -44,7 +44,7 @@ def pair(config: ServiceConfig, tmp_path: Path, io_loop: IOLoop, monkeypatch: py
     broken = Broken(tmp_path / "other", name="broken", cpus=2)
 
     async def make() -> Service:
-        db = await Database.open(config.data_dir / "submarine.db")
+        db = await SqliteDatabase.open(config.data_dir / "submarine.db")
         targets: dict[str, ComputeTarget] = {"local": LocalTarget.from_config(config), "broken": broken}
         return Service(replace(config, reconcile_seconds=0.2), db, targets)
 

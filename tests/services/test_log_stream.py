@@ -28,7 +28,7 @@ from submarine_jupyter_server.services.log_stream import States, log_stream, mer
 from submarine_jupyter_server.store import events, experiments
 from submarine_jupyter_server.store.experiments import NewExperiment
 from submarine_jupyter_server.store.sqlite import connection
-from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 from submarine_jupyter_server.targets.protocol import Observation
 
 ORDER = ("Accepted", "Created", "Running", "Succeeded")
@@ -38,10 +38,10 @@ ORDER = ("Accepted", "Created", "Running", "Succeeded")
 class World:
     """One data directory as two servers have it: ``db`` and ``feed`` are the follower's, ``other`` writes."""
 
-    db: Database
+    db: SqliteDatabase
     feed: EventFeed
     growth: Growth
-    other: Database
+    other: SqliteDatabase
     runs: Path
 
     async def add(self, number: int) -> str:
@@ -73,7 +73,7 @@ class World:
 
 @asynccontextmanager
 async def world(folder: Path) -> AsyncIterator[World]:
-    db, other = await Database.open(folder / "submarine.db"), await Database.open(folder / "submarine.db")
+    db, other = await SqliteDatabase.open(folder / "submarine.db"), await SqliteDatabase.open(folder / "submarine.db")
     feed, archive = EventFeed(db), LogArchive(folder / "runs")
     db.on_commit = other.on_commit = feed.committed
     growth = Growth(archive)

@@ -10,7 +10,7 @@ from tornado.ioloop import IOLoop
 
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.control.silence import REASON, Silence
-from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 from submarine_jupyter_server.targets.local.target import LocalTarget
 from submarine_jupyter_server.wiring import Service
 from tests.services.conftest import Client, experiment
@@ -21,7 +21,7 @@ def follower(config: ServiceConfig, io_loop: IOLoop) -> Iterator[Client]:
     """A service that gives no orders."""
 
     async def make() -> Service:
-        db = await Database.open(config.data_dir / "submarine.db")
+        db = await SqliteDatabase.open(config.data_dir / "submarine.db")
         return Service(config, db, {"local": LocalTarget.from_config(config)})
 
     service: Service = io_loop.run_sync(make)

@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 
 from submarine_jupyter_server.store.experiments import NewExperiment
 from submarine_jupyter_server.store.sqlite import connection, recovery
-from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 
 New = Callable[..., NewExperiment]
-Opened = Callable[[], AbstractAsyncContextManager[Database]]
+Opened = Callable[[], AbstractAsyncContextManager[SqliteDatabase]]
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def opened(path: Path) -> Opened:
     """Return a function that opens the database for the length of an ``async with``."""
 
     @asynccontextmanager
-    async def database() -> AsyncIterator[Database]:
-        found = await Database.open(path)
+    async def database() -> AsyncIterator[SqliteDatabase]:
+        found = await SqliteDatabase.open(path)
         try:
             yield found
         finally:

@@ -25,9 +25,9 @@ from submarine_jupyter_server.control.refusals import Outcome, Refusal
 from submarine_jupyter_server.control.waiters import Waiters
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.store import changes, events, experiments, objects, outbox
+from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.outbox import OutboxRow
-from submarine_jupyter_server.store.sqlite.database import Database
 from submarine_jupyter_server.targets.protocol import ComputeTarget, Launch, Made
 
 log = logging.getLogger(__name__)

@@ -19,8 +19,7 @@ from typing import Any
 from submarine_jupyter_server.control.election import Election, Note
 from submarine_jupyter_server.daemon_threads import begun
 from submarine_jupyter_server.notices import Failing
-from submarine_jupyter_server.store.sqlite.database import Database
-from submarine_jupyter_server.store.sqlite.foreign import ForeignCommits
+from submarine_jupyter_server.store.engine import Database
 
 log = logging.getLogger(__name__)
 ALONE_S = 2.0
@@ -56,7 +55,7 @@ class Neighbours:
         """When another controller was heard of last (Unix time), None unless that is long ago."""
         self._controller = Election(data_dir)
         self._db = db
-        self._foreign = ForeignCommits(db.path)
+        self._foreign = db.foreign_commits()
         self._notices = db.notices
         self._news = news
         self._tell_silence = tell

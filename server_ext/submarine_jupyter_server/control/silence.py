@@ -12,8 +12,8 @@ from submarine_jupyter.errors import SubmarineError
 from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.control.delivery import put_off
 from submarine_jupyter_server.store import outbox
+from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.outbox import OutboxRow
-from submarine_jupyter_server.store.sqlite.database import Database
 
 log = logging.getLogger(__name__)
 REASON = "ControllerSilent"

@@ -31,10 +31,10 @@ from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.masking import mask
 from submarine_jupyter_server.services import changing
 from submarine_jupyter_server.store import changes, events, experiments, idempotency, metrics, outbox, replicas
+from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
 from submarine_jupyter_server.store.idempotency import IdempotencyRow
 from submarine_jupyter_server.store.outbox import OutboxRow
-from submarine_jupyter_server.store.sqlite.database import Database
 from submarine_jupyter_server.targets.protocol import ComputeTarget, Launch
 from submarine_jupyter_server.wire.answers import (
     Answer,

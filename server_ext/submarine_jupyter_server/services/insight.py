@@ -15,9 +15,9 @@ from submarine_jupyter.models import Status
 from submarine_jupyter_server.metrics.reader import MAX_NAMES
 from submarine_jupyter_server.metrics.thinning import thinned
 from submarine_jupyter_server.store import experiments, metrics
+from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.metrics import MetricRow
-from submarine_jupyter_server.store.sqlite.database import Database
 from submarine_jupyter_server.targets.protocol import ComputeTarget
 from submarine_jupyter_server.wire.answers import Answer, json_text, time_text
 from submarine_jupyter_server.wire.parameters import QueryString, one, only, whole

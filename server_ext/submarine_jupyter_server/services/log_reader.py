@@ -23,8 +23,8 @@ from submarine_jupyter_server.logs.position import Position, parse_position
 from submarine_jupyter_server.logs.raw import ByteRange, Unsatisfiable
 from submarine_jupyter_server.services.log_stream import States, log_stream
 from submarine_jupyter_server.store import events, experiments, replicas
+from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
-from submarine_jupyter_server.store.sqlite.database import Database
 from submarine_jupyter_server.targets.protocol import ComputeTarget
 from submarine_jupyter_server.wire.answers import Answer, json_text
 from submarine_jupyter_server.wire.parameters import QueryString, one, only, whole

@@ -23,8 +23,8 @@ from submarine_jupyter_server.logs.follow import follow
 from submarine_jupyter_server.logs.growth import Growth
 from submarine_jupyter_server.logs.position import Position
 from submarine_jupyter_server.store import events, experiments
+from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
-from submarine_jupyter_server.store.sqlite.database import Database
 from submarine_jupyter_server.wire.answers import json_text
 
 AWAITED_S = 1.5

@@ -4,9 +4,9 @@ The modules by topic hold plain functions that take the connection of a transact
 milliseconds since the Unix epoch.
 
     lists/         pages of experiments
-    migrations/    Alembic's scripts
-    sqlite/        the engine: file, writer and reader threads, backups, repair
+    sqlite/        the engine: file, writer and reader threads, migrations, backups, repair
     changes        Changes of a spec: stored before the target takes them, and taken back if it refuses
+    engine         What the rest of the server needs of the engine
     events         What happened, in order: numbers grow, also over a restored database, and are never used twice
     experiments    The experiments: made, found, changed, deleted
     idempotency    The keys by which a client says that two requests are the same one

@@ -1,7 +1,7 @@
 """The tables.
 
-A change here needs a migration in ``migrations/versions`` and its number in ``schema.REVISIONS``; a test compares what
-the migrations build with what stands here.
+A change here needs a migration in ``sqlite/migrations/versions`` and its number in ``sqlite.schema.REVISIONS``; a test
+compares what the migrations build with what stands here.
 """
 
 from __future__ import annotations

@@ -20,10 +20,10 @@ WRITER = """
 import asyncio, itertools, os, sys, uuid
 from pathlib import Path
 from submarine_jupyter_server.store import events, experiments, outbox
-from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 
 async def main(path, most):
-    db = await Database.open(Path(path))
+    db = await SqliteDatabase.open(Path(path))
 
     def submit(tx):
         new_id = experiments.next_id(tx)
@@ -111,10 +111,10 @@ def test_a_failure_inside_a_transaction_is_told_and_the_next_one_works(path: Pat
 import asyncio, sys
 from pathlib import Path
 from submarine_jupyter_server.store import experiments
-from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 
 async def main():
-    db = await Database.open(Path(sys.argv[1]))
+    db = await SqliteDatabase.open(Path(sys.argv[1]))
     try:
         await db.write(experiments.next_id)
     except RuntimeError as error:
@@ -159,11 +159,11 @@ def test_a_server_starts_without_alembic(path: Path) -> None:
     probe = """
 import asyncio, json, sys
 from pathlib import Path
-from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 
 async def main():
     for _ in range(2):
-        await (await Database.open(Path(sys.argv[1]))).close()
+        await (await SqliteDatabase.open(Path(sys.argv[1]))).close()
     print(json.dumps(sorted(sys.modules)))
 
 asyncio.run(main())

@@ -18,11 +18,11 @@ from submarine_jupyter.errors import Conflict, Unavailable
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
 from submarine_jupyter_server.store.sqlite import connection, filesystem, job_threads
-from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 from submarine_jupyter_server.store.sqlite.lock import OpenLock
 
 New = Callable[..., NewExperiment]
-Opened = Callable[[], AbstractAsyncContextManager[Database]]
+Opened = Callable[[], AbstractAsyncContextManager[SqliteDatabase]]
 
 
 def submit(new: New) -> Callable[[Connection], ExperimentRow]:
@@ -32,7 +32,7 @@ def submit(new: New) -> Callable[[Connection], ExperimentRow]:
     return run
 
 
-async def ids(db: Database) -> list[str]:
+async def ids(db: SqliteDatabase) -> list[str]:
     page = await db.read(lambda tx: experiments.page(tx, Query(sort="accepted")))
     return [row.id for row in page.rows]
 
@@ -268,14 +268,14 @@ async def test_opening_does_not_wait_for_ever(path: Path) -> None:
     with path.with_name("submarine.db.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(Unavailable, match=r"could not be opened within 0\.2 s"):
-            await Database.open(path, timeout=0.2)
+            await SqliteDatabase.open(path, timeout=0.2)
     # The thread that was left behind gets the lock now, and gives back what nobody wants any more.
     for thread in threading.enumerate():
         if thread.name == "submarine store opening":
             await asyncio.to_thread(thread.join, 30)
     with path.with_name("submarine.db.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    await (await Database.open(path)).close()
+    await (await SqliteDatabase.open(path)).close()
 
 
 async def test_no_thread_is_left(opened: Opened) -> None:
@@ -294,7 +294,7 @@ def test_a_database_of_another_program_is_left_alone(path: Path) -> None:
         raw.execute("CREATE TABLE bookmarks (url TEXT)")
     before = path.read_bytes()
     with pytest.raises(Unavailable, match="a database of another program"):
-        asyncio.run(Database.open(path))
+        asyncio.run(SqliteDatabase.open(path))
     assert path.read_bytes() == before
 
 

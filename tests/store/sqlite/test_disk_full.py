@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from submarine_jupyter.errors import StorageFull
 from submarine_jupyter_server.store import events, experiments, metrics, outbox
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
-from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 
 New = Callable[..., NewExperiment]
 
@@ -65,12 +65,12 @@ def end(row: ExperimentRow) -> Callable[[Connection], ExperimentRow | None]:
     return run
 
 
-async def submit_for_ever(db: Database, new: New, rows: list[ExperimentRow]) -> None:
+async def submit_for_ever(db: SqliteDatabase, new: New, rows: list[ExperimentRow]) -> None:
     while True:
         rows.append(await db.write(submit(new)))
 
 
-async def submit_within_five_seconds(db: Database, new: New) -> ExperimentRow:
+async def submit_within_five_seconds(db: SqliteDatabase, new: New) -> ExperimentRow:
     for _ in range(50):
         with suppress(StorageFull):
             return await db.write(submit(new))
@@ -80,7 +80,7 @@ async def submit_within_five_seconds(db: Database, new: New) -> ExperimentRow:
 
 async def test_a_full_disk(disk: Path, new: New) -> None:
     path, ballast, filler = disk / "submarine.db", disk / "submarine.db.ballast", disk / "filler"
-    db = await Database.open(path)
+    db = await SqliteDatabase.open(path)
     try:
         rows = [await db.write(submit(new)) for _ in range(20)]
         assert ballast.stat().st_size == 1 << 20
@@ -109,7 +109,7 @@ async def test_a_full_disk(disk: Path, new: New) -> None:
 
 async def check(path: Path, rows: list[ExperimentRow]) -> None:
     """Make sure that the database is whole and has exactly these experiments."""
-    db = await Database.open(path)
+    db = await SqliteDatabase.open(path)
     try:
         assert (list(db.notices), db.rebuilt) == ([], False)
         page = await db.read(lambda tx: experiments.page(tx, Query(sort="accepted")))
@@ -120,12 +120,12 @@ async def check(path: Path, rows: list[ExperimentRow]) -> None:
 
 async def test_a_server_starts_on_a_full_disk(disk: Path, new: New) -> None:
     path = disk / "submarine.db"
-    db = await Database.open(path)
+    db = await SqliteDatabase.open(path)
     row = await db.write(lambda tx: experiments.insert(tx, new()))
     await db.close()
     (disk / "submarine.db.ballast").unlink()
     fill(disk / "filler")
-    db = await Database.open(path)
+    db = await SqliteDatabase.open(path)
     try:
         assert await db.read(lambda tx: experiments.find(tx, row.id)) == row
         with pytest.raises(StorageFull):
@@ -140,9 +140,9 @@ async def test_a_server_starts_on_a_full_disk(disk: Path, new: New) -> None:
 async def test_no_database_can_be_made_on_a_full_disk(disk: Path) -> None:
     fill(disk / "filler")
     with pytest.raises(StorageFull):
-        await Database.open(disk / "submarine.db")
+        await SqliteDatabase.open(disk / "submarine.db")
     (disk / "filler").unlink()
-    db = await Database.open(disk / "submarine.db")
+    db = await SqliteDatabase.open(disk / "submarine.db")
     await db.close()
 
 
@@ -152,10 +152,10 @@ from pathlib import Path
 from submarine_jupyter.errors import StorageFull
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.space import require_space
-from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 
 async def main(folder, on):
-    db = await Database.open(folder / "submarine.db")
+    db = await SqliteDatabase.open(folder / "submarine.db")
     await db.write(experiments.next_id)
     on.touch()
     try:

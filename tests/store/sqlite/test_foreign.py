@@ -8,15 +8,15 @@ from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
 
 from submarine_jupyter_server.store import experiments
-from submarine_jupyter_server.store.sqlite.database import Database
-from submarine_jupyter_server.store.sqlite.foreign import ForeignCommits
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
+from submarine_jupyter_server.store.sqlite.foreign import DataVersion
 
-Opened = Callable[[], AbstractAsyncContextManager[Database]]
+Opened = Callable[[], AbstractAsyncContextManager[SqliteDatabase]]
 
 
 async def test_each_commit_is_noticed_once(opened: Opened, path: Path) -> None:
     async with opened() as db:
-        foreign = ForeignCommits(path)
+        foreign = DataVersion(path)
         assert foreign.happened()  # whatever was before
         assert not foreign.happened()
         await db.write(experiments.next_id)
@@ -32,6 +32,6 @@ async def test_each_commit_is_noticed_once(opened: Opened, path: Path) -> None:
 
 
 def test_a_database_that_cannot_be_read_is_news(tmp_path: Path) -> None:
-    foreign = ForeignCommits(tmp_path / "none.db")
+    foreign = DataVersion(tmp_path / "none.db")
     assert foreign.happened()
     assert foreign.happened()

@@ -17,10 +17,10 @@ from submarine_jupyter.errors import SubmarineError, Unavailable
 from submarine_jupyter_server.store import events, experiments
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
 from submarine_jupyter_server.store.sqlite import backups, recovery
-from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 
 New = Callable[..., NewExperiment]
-Opened = Callable[[], AbstractAsyncContextManager[Database]]
+Opened = Callable[[], AbstractAsyncContextManager[SqliteDatabase]]
 Damage = Callable[[Path, random.Random], None]
 SAVED, LOST = 40, 5
 
@@ -250,7 +250,7 @@ async def test_a_damaged_file_that_another_server_has_open_is_not_touched(opened
         headless = bytes(100) + content(path)[100:]
         overwrite(path, headless)
         with pytest.raises(Unavailable, match="damaged"):
-            await Database.open(path)
+            await SqliteDatabase.open(path)
         assert content(path) == headless
         for _ in range(2):
             with pytest.raises(SubmarineError, match="damaged"):

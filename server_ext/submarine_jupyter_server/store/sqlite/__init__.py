@@ -1,5 +1,6 @@
 """The engine: one SQLite file, written by one thread of each server, backed up and repaired.
 
+migrations/  Alembic's scripts
 backups      Copies of the database to fall back on
 ballast      A file to give up when the disk is full, so that what has ended can still be recorded
 connection   Connections to the database file, set up the same way everywhere

@@ -1,4 +1,4 @@
-"""The one object through which the server reads and writes its database."""
+"""The one object through which the server reads and writes its database: a `Database` in one file."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from submarine_jupyter_server.daemon_threads import in_thread
 
 from . import backups, connection, failures
 from .failures import Damaged
+from .foreign import DataVersion
 from .job_threads import T
 from .opening import Opened, open_file
 from .readers import Readers
@@ -26,7 +27,7 @@ from .writer import Writer
 log = logging.getLogger(__name__)
 
 
-class Database:
+class SqliteDatabase:
     """An open database: one thread that writes, two that read, all off the event loop."""
 
     def __init__(self, opened: Opened) -> None:
@@ -50,7 +51,7 @@ class Database:
         self._readers = Readers(self.path, connection.engine(self.path, read_only=True), self._damaged)
 
     @classmethod
-    async def open(cls, path: Path, *, timeout: float = 60.0) -> Database:
+    async def open(cls, path: Path, *, timeout: float = 60.0) -> SqliteDatabase:
         """Open the database at ``path``: made if it is not there, restored if damaged, migrated if old.
 
         ``timeout`` is in seconds: a file system that hangs holds up nobody else. Raises Unavailable, StorageFull.
@@ -100,6 +101,10 @@ class Database:
         """
         self._check_open()
         return await asyncio.wrap_future(self._begin_backup())
+
+    def foreign_commits(self) -> DataVersion:
+        """Return what finds out whether another server has committed."""
+        return DataVersion(self.path)
 
     def keep(self) -> None:
         """Let no other server believe that nobody has the database open, whatever became of the lock file. Blocks.

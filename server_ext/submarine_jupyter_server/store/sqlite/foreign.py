@@ -8,7 +8,7 @@ from pathlib import Path
 from .connection import connect
 
 
-class ForeignCommits:
+class DataVersion:
     """One connection of its own, kept while somebody asks; belongs to one thread."""
 
     def __init__(self, path: Path) -> None:

@@ -62,7 +62,7 @@ def migrate(path: Path) -> Schema:
         backups.make(path, raw_of(tx))
         with immediate(tx):
             # Only here: Alembic costs a tenth of a second, and most starts have nothing to migrate.
-            from submarine_jupyter_server.store.migrations.upgrade import upgrade
+            from .migrations.upgrade import upgrade
 
             upgrade(tx)
         return Schema.CURRENT

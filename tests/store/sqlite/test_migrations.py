@@ -19,12 +19,12 @@ from alembic.script import ScriptDirectory
 from submarine_jupyter.errors import ReadOnly
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import NewExperiment, Query
-from submarine_jupyter_server.store.migrations import upgrade
 from submarine_jupyter_server.store.sqlite import connection, schema
-from submarine_jupyter_server.store.sqlite.database import Database
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
+from submarine_jupyter_server.store.sqlite.migrations import upgrade
 
 New = Callable[..., NewExperiment]
-Opened = Callable[[], AbstractAsyncContextManager[Database]]
+Opened = Callable[[], AbstractAsyncContextManager[SqliteDatabase]]
 
 # A revision of the future: it copies a table, adds one, changes rows, and passes failpoints in between.
 NEXT = """
@@ -51,14 +51,14 @@ FUTURE = """
 import asyncio, sys
 from pathlib import Path
 from submarine_jupyter_server.store.sqlite import schema
-from submarine_jupyter_server.store.sqlite.database import Database
-from submarine_jupyter_server.store.migrations import upgrade
+from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
+from submarine_jupyter_server.store.sqlite.migrations import upgrade
 
 schema.REVISIONS, schema.HEAD = ("0001", "0002"), "0002"
 upgrade.SCRIPTS = Path(sys.argv[2])
 
 async def main():
-    db = await Database.open(Path(sys.argv[1]))
+    db = await SqliteDatabase.open(Path(sys.argv[1]))
     assert not db.read_only and not db.notices, db.notices
     await db.close()
 
