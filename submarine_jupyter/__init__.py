@@ -3,18 +3,20 @@
 What a notebook needs is here; it is imported when it is first used, because a kernel that only says
 ``import submarine_jupyter`` should not wait for an HTTP client (PEP 562).
 
-    client/     HTTP to one server, the experiment as an object
-    commands/   the language of ``%submarine``
-    discovery/  which server belongs to this kernel
-    display/    what a person sees
-    magics/     ``%submarine`` in IPython
-    errors      The one tree of errors, the same in the kernel and in the server
+    client/         HTTP to one server, the experiment as an object
+    commands/       the language of ``%submarine``
+    discovery/      which server belongs to this kernel
+    display/        what a person sees
+    magics/         ``%submarine`` in IPython
+    durations       Lengths of time as people write them: ``90s``, ``10m``, ``2h``, ``1d``
+    errors          The one tree of errors, the same in the kernel and in the server
     experiment_ids  The id of an experiment, and what is one
-    fields      The texts of a spec: what a system takes as a command, a variable, a file name, an address
-    models      The wire format of the Experiment REST API
-    parsing     Text of a body -> plain values, strictly: what two readers could understand differently is refused
-    resources   Read ``cpu=1,memory=1024M,nvidia.com/gpu=1`` and Kubernetes quantities
-    tracking    Tell the server what training code measures: one line on standard output each
+    fields          The texts of a spec: what a system takes as a command, a variable, a file name, an address
+    models          The wire format of the Experiment REST API
+    parsing         Text of a body -> plain values, strictly: what two readers could understand differently is refused
+    resources       Read ``cpu=1,memory=1024M,nvidia.com/gpu=1`` and Kubernetes quantities
+    tracking        Tell the server what training code measures: one line on standard output each
+    vocabulary      The words of an experiment: statuses, frameworks, roles
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ so that the spec of a GET is a valid body for PATCH and POST.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -38,34 +37,11 @@ from submarine_jupyter.fields import (
     start_size,
 )
 from submarine_jupyter.resources import parse_resources
+from submarine_jupyter.vocabulary import FRAMEWORKS, LEADERS
+from submarine_jupyter.vocabulary import Status as Status  # part of the wire format
 
 MAX_REPLICAS = 1000
-FRAMEWORKS: dict[str, tuple[str, ...]] = {
-    "TensorFlow": ("Ps", "Worker", "Chief", "Master", "Evaluator"),
-    "PyTorch": ("Master", "Worker"),
-    "XGBoost": ("Master", "Worker"),
-    "Standalone": ("Worker",),
-}
-LEADERS = ("Chief", "Master")
 _READ_ONLY = ("experimentId", "uid", "status", "acceptedTime", "createdTime", "runningTime", "finishedTime")
-
-
-class Status(StrEnum):
-    """The six states of an experiment; the last three are final."""
-
-    ACCEPTED = "Accepted"
-    CREATED = "Created"
-    RUNNING = "Running"
-    SUCCEEDED = "Succeeded"
-    FAILED = "Failed"
-    DELETED = "Deleted"
-
-    @property
-    def final(self) -> bool:
-        """Tell whether nothing can follow (but Deleted)."""
-        return self in (Status.SUCCEEDED, Status.FAILED, Status.DELETED)
-
-
 Whole = Annotated[int, Field(strict=True)]  # `true` and "1" are no numbers
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from submarine_jupyter.client.answers import LogLine, Logs, Metrics, clock, commas, span
-from submarine_jupyter.client.following import FINAL, Lines
+from submarine_jupyter.client.following import Lines
 from submarine_jupyter.display.tables import LONGEST_SENTENCE, Table, bundle
 from submarine_jupyter.errors import ExperimentFailed, InvalidRequest, SubmarineError, WaitTimeout
+from submarine_jupyter.vocabulary import FINAL
 
 if TYPE_CHECKING:
     from submarine_jupyter.client.client import SubmarineClient

@@ -21,6 +21,7 @@ import httpx
 from submarine_jupyter.client.sse import Event, EventParser
 from submarine_jupyter.client.transport import CONNECT_S, Pauses, Transport, retry_after
 from submarine_jupyter.errors import ServerError, SubmarineError, TooManyRequests, Unavailable, WaitTimeout
+from submarine_jupyter.vocabulary import FINAL
 
 # The server sends a sign of life every 15 s; a stream that is silent for longer is dead. How long to try for
 # another one (s) leaves time for a server that restarts.
@@ -29,7 +30,6 @@ PATIENCE_S = 60.0
 # A connection that lasted is no failure: a proxy may cut what is silent, however well the server is.
 LASTING_S = 5.0
 _PASSING = (429, 502, 503, 504)
-FINAL = ("Succeeded", "Failed", "Deleted")
 
 
 @dataclass(frozen=True, slots=True)

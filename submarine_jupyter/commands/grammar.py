@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
 
+from submarine_jupyter import durations
 from submarine_jupyter.commands.expansion import expanded
+from submarine_jupyter.vocabulary import FRAMEWORKS, ROLES, Status
 
-ROLES = ("master", "chief", "ps", "worker", "evaluator")
-STATUSES = ("Accepted", "Created", "Running", "Succeeded", "Failed")
-FRAMEWORKS = ("Standalone", "TensorFlow", "PyTorch", "XGBoost")
-_DURATION = re.compile(r"(\d{1,9})([smhd]?)")
+STATUSES = tuple(str(status) for status in Status if status is not Status.DELETED)
 # What others call it.
 _OTHERS = {
     **dict.fromkeys(("--file", "--script", "--code", "--program"), "--cmd 'python {0}' runs it, in this folder"),
@@ -28,7 +26,6 @@ _OTHERS = {
     **dict.fromkeys(("--no-wait", "--background", "--async"), "--detach"),
     **dict.fromkeys(("--timeout", "--time"), "--max-run-time 10m"),
 }
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 EXAMPLES = """\
 examples:
@@ -122,10 +119,10 @@ class Grammar:
 
 def duration(text: str) -> int:
     """Return seconds for ``90``, ``90s``, ``10m``, ``2h`` or ``1d``."""
-    match = _DURATION.fullmatch(text)
-    if match is None:
+    found = durations.seconds(f"{text}s" if text[-1:].isdecimal() else text)
+    if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time like 90, 10m, 2h or 1d")
-    return int(match[1]) * _UNITS[match[2]]
+    return found
 
 
 def count(text: str) -> int:
@@ -207,13 +204,13 @@ def _run() -> Parser:
     add("--name", help="name of the experiment (default: that of the notebook)")
     add("--framework", type=framework, metavar="NAME", help=f"{', '.join(FRAMEWORKS)} (default: Standalone)")
     for role in ROLES:
-        add(f"--{role}", type=count, metavar="N", help=f"number of {role.capitalize()} replicas")
+        add(f"--{role.lower()}", type=count, metavar="N", help=f"number of {role} replicas")
     add("--resources", metavar="LIST", help="what each replica may use: cpu=1,memory=512M")
     add("--cpu", metavar="N", help="cores of each replica: 2, or 500m for half of one")
     add("--memory", metavar="SIZE", help="memory of each replica: 2G")
     add("--gpu", metavar="N", help="GPUs of each replica (nvidia.com/gpu)")
     for role in ROLES:
-        add(f"--{role}-resources", metavar="LIST", help=argparse.SUPPRESS)
+        add(f"--{role.lower()}-resources", metavar="LIST", help=argparse.SUPPRESS)
     add("--env", action="append", type=assignment, metavar="NAME=VALUE", help="environment variable; can be repeated")
     add("--tag", action="append", metavar="TAG", help="tag to find it by; can be repeated")
     add("--image", help="container image (on Kubernetes)")
@@ -224,7 +221,7 @@ def _run() -> Parser:
     add("--detach", action="store_true", help="do not wait; return the handle at once")
     add("--tail", type=count, metavar="N", help="show only the last N lines of each replica, at the end")
     add("-o", "--output", type=variable, metavar="VAR", help="also put the handle into this variable, at once")
-    parser.epilog = f"--{{{','.join(ROLES)}}}-resources LIST: resources of one role\n\n{EXAMPLES}"
+    parser.epilog = f"--{{{','.join(ROLES).lower()}}}-resources LIST: resources of one role\n\n{EXAMPLES}"
     return parser
 
 
@@ -260,7 +257,7 @@ def _wait() -> Parser:
 def _scale() -> Parser:
     parser = _with_id("scale", "change how many replicas an experiment has, while it runs")
     for role in ROLES:
-        parser.add_argument(f"--{role}", type=count, metavar="N", help=f"number of {role.capitalize()} replicas")
+        parser.add_argument(f"--{role.lower()}", type=count, metavar="N", help=f"number of {role} replicas")
     return parser
 
 

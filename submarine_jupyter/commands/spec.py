@@ -10,8 +10,8 @@ from typing import Any
 
 from IPython.core.error import UsageError
 
-from submarine_jupyter.commands.grammar import ROLES
 from submarine_jupyter.commands.surroundings import Surroundings
+from submarine_jupyter.vocabulary import ROLES
 
 SCRIPT = "train.py"
 Json = dict[str, Any]
@@ -69,8 +69,9 @@ def _tasks(options: argparse.Namespace, known: Mapping[str, Any], framework: str
             if amount is not None:
                 task["resources"] = _with(str(task.get("resources") or ""), kind, amount)
     for role in ROLES:
-        if getattr(options, f"{role}_resources") and role.capitalize() not in map(str.capitalize, tasks):
-            raise UsageError(f"--{role}-resources without a {role.capitalize()}: give --{role} N")
+        option = role.lower()
+        if getattr(options, f"{option}_resources") and role not in map(str.capitalize, tasks):
+            raise UsageError(f"--{option}-resources without a {role}: give --{option} N")
     return tasks
 
 
@@ -82,7 +83,7 @@ def _with(resources: str, kind: str, amount: str) -> str:
 
 def asked_replicas(options: argparse.Namespace) -> Iterator[tuple[str, int]]:
     """Yield role (lower case) and number for each ``--worker N`` that was given."""
-    for role in ROLES:
+    for role in map(str.lower, ROLES):
         replicas = getattr(options, role)
         if replicas is not None:
             yield role, replicas

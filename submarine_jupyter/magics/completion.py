@@ -8,8 +8,9 @@ from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
-from submarine_jupyter.commands.grammar import FRAMEWORKS, STATUSES, Grammar
+from submarine_jupyter.commands.grammar import STATUSES, Grammar
 from submarine_jupyter.commands.ids import KnownIds
+from submarine_jupyter.vocabulary import FRAMEWORKS
 
 # The line up to the cursor: alone, assigned, or the head of a cell.
 _LINE = re.compile(r"(?:[\w, ]+=\s*)?%{1,2}submarine[ \t]+(?P<words>[^\n]*)")

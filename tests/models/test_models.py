@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from submarine_jupyter.errors import InvalidSpec
-from submarine_jupyter.models import FRAMEWORKS, ExperimentSpec
+from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter.vocabulary import FRAMEWORKS
 
 GOLDEN = Path(__file__).parent / "golden"
 

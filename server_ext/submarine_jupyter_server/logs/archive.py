@@ -18,6 +18,7 @@ from typing import TypeVar, TypeVarTuple
 
 from submarine_jupyter.errors import NotFound
 from submarine_jupyter.experiment_ids import is_id
+from submarine_jupyter.vocabulary import replica_order
 from submarine_jupyter_server.daemon_threads import DaemonPool
 from submarine_jupyter_server.logs import times
 from submarine_jupyter_server.logs.layout import (
@@ -32,7 +33,6 @@ from submarine_jupyter_server.logs.layout import (
 
 _REPLICA = re.compile(r"([a-z]+)-([0-9]+)")
 _ATTEMPT = re.compile(r"0|[1-9][0-9]{0,8}")
-_RANK = {"chief": 0, "master": 0, "ps": 1, "worker": 2, "evaluator": 3}
 # A capped log may lose its oldest segments between being listed and being opened.
 _TRIES = 20
 _READERS = 4
@@ -272,12 +272,6 @@ class LogArchive:
     def close(self) -> None:
         """End the threads once they are done."""
         self._readers.shutdown(wait=False)
-
-
-def replica_order(name: str) -> tuple[int, str, int]:
-    """Return the key that sorts replica names as answers list them: who leads comes first."""
-    role, _, index = name.rpartition("-")
-    return _RANK.get(role, len(_RANK)), role, int(index)
 
 
 def _apart(segments: list[Segment]) -> tuple[Segment, ...]:

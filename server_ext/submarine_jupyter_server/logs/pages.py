@@ -12,7 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from submarine_jupyter.errors import InvalidRequest
-from submarine_jupyter_server.logs.archive import Chunk, Gap, LogArchive, ReplicaLog, replica_order
+from submarine_jupyter.vocabulary import replica_order
+from submarine_jupyter_server.logs.archive import Chunk, Gap, LogArchive, ReplicaLog
 from submarine_jupyter_server.logs.position import Position
 from submarine_jupyter_server.logs.screen import folded_lines, moves_up
 from submarine_jupyter_server.logs.view import LINE_BYTES, LineView

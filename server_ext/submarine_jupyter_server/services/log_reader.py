@@ -12,11 +12,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from submarine_jupyter import durations
 from submarine_jupyter.errors import InvalidRequest, NotFound, RangeNotSatisfiable
 from submarine_jupyter.models import Status
+from submarine_jupyter.vocabulary import replica_order
 from submarine_jupyter_server.feed import EventFeed, FeedMessage
 from submarine_jupyter_server.logs import raw
-from submarine_jupyter_server.logs.archive import LogArchive, LogSnapshot, ReplicaLog, replica_order
+from submarine_jupyter_server.logs.archive import LogArchive, LogSnapshot, ReplicaLog
 from submarine_jupyter_server.logs.growth import Growth
 from submarine_jupyter_server.logs.pages import experiment_pages, start_position
 from submarine_jupyter_server.logs.position import Position, parse_position
@@ -33,7 +35,6 @@ from submarine_jupyter_server.wire.specs import list_query
 MAX_TAIL = 1_000_000
 MAX_GAPPED = 1000
 MAX_HEADER = 4096
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True)
@@ -183,8 +184,8 @@ def since(text: str | None) -> float | None:
     """Return the Unix time (s) of ``10m`` ago, or of an ISO 8601 time. Raises InvalidRequest."""
     if text is None:
         return None
-    if text[:-1].isascii() and text[:-1].isdigit() and len(text) < 12 and text[-1] in _UNITS:
-        return time.time() - int(text[:-1]) * _UNITS[text[-1]]
+    if (ago := durations.seconds(text)) is not None:
+        return time.time() - ago
     try:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError, OSError):

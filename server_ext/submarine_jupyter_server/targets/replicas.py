@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from submarine_jupyter.models import LEADERS, ExperimentSpec, TaskSpec
+from submarine_jupyter.models import ExperimentSpec, TaskSpec
 from submarine_jupyter.resources import parse_resources
-
-# Leaders first, then who serves, then who works: the order of logs and of ranks.
-_ORDER = (*LEADERS, "Ps", "Worker", "Evaluator")
+from submarine_jupyter.vocabulary import ROLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ def resources(task: TaskSpec) -> dict[str, str]:
 
 def members(spec: ExperimentSpec) -> list[Member]:
     """Return all replicas: chief or master, then ps, workers, evaluators, each by index."""
-    return [Member(role, i) for role in _ORDER if role in spec.spec for i in range(spec.spec[role].replicas)]
+    return [Member(role, i) for role in ROLES if role in spec.spec for i in range(spec.spec[role].replicas)]
 
 
 def listens(spec: ExperimentSpec, member: Member) -> bool:
@@ -51,4 +49,4 @@ def _count(spec: ExperimentSpec) -> int:
 
 
 def _first(spec: ExperimentSpec) -> Member:
-    return Member(next(role for role in _ORDER if role in spec.spec), 0)
+    return Member(next(role for role in ROLES if role in spec.spec), 0)

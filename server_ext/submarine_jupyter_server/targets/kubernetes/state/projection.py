@@ -14,7 +14,7 @@ from sys import intern
 from typing import Any
 
 from submarine_jupyter import experiment_ids
-from submarine_jupyter.models import FRAMEWORKS
+from submarine_jupyter.vocabulary import FRAMEWORKS
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import PREFIX, QUEUE_LABEL
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.seal import SEAL
 

@@ -5,7 +5,8 @@ https://kubernetes.io/docs/concepts/workloads/controllers/job/
 
 from __future__ import annotations
 
-from submarine_jupyter.models import LEADERS, ExperimentSpec
+from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter.vocabulary import LEADERS
 from submarine_jupyter_server.targets.kubernetes.manifests import pods
 from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json, Wiring, only_set, roles
 

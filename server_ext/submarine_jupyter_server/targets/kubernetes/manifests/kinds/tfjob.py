@@ -5,7 +5,8 @@ Its TF_CONFIG has the evaluator in the cluster too; else it is the contract's.
 
 from __future__ import annotations
 
-from submarine_jupyter.models import LEADERS, ExperimentSpec
+from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter.vocabulary import LEADERS
 from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json, Kind
 from submarine_jupyter_server.targets.replicas import members
 
