@@ -8,6 +8,7 @@ What a notebook needs is here; it is imported when it is first used, because a k
     discovery/      which server belongs to this kernel
     display/        what a person sees
     magics/         ``%submarine`` in IPython
+    backoff         How long to wait before the next try
     durations       Lengths of time as people write them: ``90s``, ``10m``, ``2h``, ``1d``
     errors          The one tree of errors, the same in the kernel and in the server
     experiment_ids  The id of an experiment, and what is one

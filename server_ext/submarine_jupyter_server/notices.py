@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
+from submarine_jupyter.backoff import Backoff
 from submarine_jupyter.errors import SubmarineError
 
 log = logging.getLogger(__name__)
@@ -42,29 +43,28 @@ class Failing:
         self._notices = notices
         self._key = key
         self._what = what
-        self._retry_s = retry_s
-        self._times = 0
+        self._backoff = Backoff(retry_s, max(retry_s, MAX_RETRY_S))
         self._causes: set[str] = set()
 
     def again(self, error: Exception) -> float:
-        """Take note of a failure; return the seconds until the next try: twice as many each time, 60 at most."""
-        self._times += 1
-        pause = min(self._retry_s * 2.0 ** min(self._times - 1, 10), max(self._retry_s, MAX_RETRY_S))
+        """Take note of a failure; return the seconds until the next try: more each time, 60 at most."""
+        pause = self._backoff.failed()
         why = cause(error)
         if why not in self._causes:
             self._causes.add(why)
             unexpected = None if isinstance(error, SubmarineError) else error
             log.error("%s failed: %s. It is tried again", self._what, why, exc_info=unexpected)
-        times = "once" if self._times == 1 else f"{self._times} times in a row"
+        count = self._backoff.failures
+        times = "once" if count == 1 else f"{count} times in a row"
         self._notices.put(self._key, f"{self._what} failed {times}, at last with: {why}")
         return pause
 
     def over(self) -> None:
         """Take note that it works."""
-        if self._times:
-            log.info("%s works again after %d failures", self._what, self._times)
+        if self._backoff.failures:
+            log.info("%s works again after %d failures", self._what, self._backoff.failures)
             self._notices.drop(self._key)
-        self._times = 0
+        self._backoff.worked()
         self._causes.clear()
 
 

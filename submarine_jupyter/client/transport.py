@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import random
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from submarine_jupyter import errors
+from submarine_jupyter.backoff import Backoff
 from submarine_jupyter.client.proxies import on_this_machine, proxy_of
 
 API = "api/v1/"
@@ -42,16 +42,15 @@ _BY_STATUS: dict[int, type[errors.SubmarineError]] = {
 
 
 class Pauses:
-    """Growing pauses with full jitter, until ``patience`` seconds are over."""
+    """Growing pauses, until ``patience`` seconds are over."""
 
     def __init__(self, patience: float) -> None:
         self._end = time.monotonic() + patience
-        self._next = _FIRST_PAUSE_S
+        self._backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
 
     def wait(self, at_least: float = 0.0, at_most: float = math.inf) -> bool:
         """Sleep; return False at once when there is no time left for another try."""
-        pause = min(max(random.uniform(0, self._next), at_least), at_most)  # noqa: S311 - no secret
-        self._next = min(self._next * 2, _LONGEST_PAUSE_S)
+        pause = min(max(self._backoff.failed(), at_least), at_most)
         if time.monotonic() + pause > self._end:
             return False
         time.sleep(pause)

@@ -12,11 +12,11 @@ import contextlib
 import contextvars
 import json
 import logging
-import random
 from collections.abc import Awaitable, Callable, Mapping
 
 from sqlalchemy import Connection
 
+from submarine_jupyter.backoff import pause_s
 from submarine_jupyter.errors import Conflict, InvalidSpec, SubmarineError, TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.clock import now_ms
@@ -35,7 +35,6 @@ RETRY_S = 1.0
 MAX_BACKOFF_S = 60.0
 SILENCE_S = 10.0  # after which it is said that a target has not answered
 FIRST_PAUSE_S = 0.2
-_DOUBLINGS = 9  # from the first until the longest pause
 # Whoever waits gets the answer first: the thread that writes would compete with it for the interpreter.
 _AFTER_YOU_S = 0.005
 
@@ -241,10 +240,8 @@ class Outbox:
 
     async def _again(self, order: OutboxRow, error: str, reason: str, *, after_s: float = 0) -> None:
         """Put the order off, by ``after_s`` seconds at least, and let the user see why nothing happens."""
-        doublings = min(order.attempts, _DOUBLINGS)
-        pause = min(MAX_BACKOFF_S, FIRST_PAUSE_S * 2**doublings) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
-        pause = min(MAX_BACKOFF_S, max(pause, after_s * random.uniform(1.0, 1.2)))  # noqa: S311
-        at = now_ms() + int(pause * 1000)
+        pause = pause_s(order.attempts + 1, FIRST_PAUSE_S, MAX_BACKOFF_S, after_s)
+        at = now_ms() + int(min(pause, MAX_BACKOFF_S) * 1000)
         try:
             await self._db.write(lambda tx: put_off(tx, order, at, error[:1000], reason))
         except SubmarineError as trouble:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import Generic
 
+from submarine_jupyter.backoff import Backoff
 from submarine_jupyter.errors import InvalidSpec, SubmarineError
 from submarine_jupyter_server.logs.archive import LogArchive
 from submarine_jupyter_server.metrics.reader import MetricReader, MetricStore, Transactions, Tx
@@ -78,7 +79,7 @@ class MetricCollector(Generic[Tx]):
             await asyncio.wait(tasks)
 
     async def _finish(self, experiment_id: str, attempt: int, templates: Sequence[str]) -> None:
-        pause = _AFTER_FAILURE_S
+        backoff = Backoff(_AFTER_FAILURE_S, _LONGEST_S)
         while True:
             try:
                 await self.drain(experiment_id, attempt, templates)
@@ -91,8 +92,7 @@ class MetricCollector(Generic[Tx]):
                 log.exception("The last metrics of %s cannot be read", experiment_id)
             else:
                 return
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_S)
+            await asyncio.sleep(backoff.failed())
 
     def _reader(self, experiment_id: str, attempt: int, templates: Sequence[str]) -> MetricReader[Tx]:
         parsed = [parse_template(text) for text in templates]

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from submarine_jupyter import backoff
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.targets.kubernetes.api import backoff
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import ATTEMPT, GENERATION, SPEC
 from submarine_jupyter_server.targets.kubernetes.watch.cache import CollectionCache
 from tests.targets.kubernetes.fault_server import FaultServer

@@ -63,7 +63,7 @@ def test_pauses_grow_and_have_an_end(tmp_path: Path) -> None:
     pauses = []
     for run.failures in (1, 2, 3, 7, 1000):
         pauses.append(run.pause_s())
-    assert pauses == [1, 2, 4, 60, 60]
+    assert all(1 <= pause <= longest for pause, longest in zip(pauses, (2, 4, 8, 60, 60), strict=True))
 
 
 def test_when_to_look(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from submarine_jupyter.backoff import Backoff
 from submarine_jupyter.errors import SubmarineError, TargetRefused, TargetUnavailable
 from submarine_jupyter_server.targets.protocol import Doubt, Known, Made, Recall, Sink
 
@@ -29,7 +29,6 @@ from .state.ownership import Signature
 
 log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 30.0
 # An operator installed or a right granted meanwhile is found by the first experiment after that.
 _KINDS_AGE_S, _MISSING_AGE_S = 60.0, 10.0
 # In a namespace that cannot be seen nothing begins, so nothing would ask whether it can be seen by now.
@@ -157,7 +156,7 @@ class Attachment:
             await link.cluster.close()
 
     async def _run(self, sink: Sink, doubt: Doubt, made: Collection[Made], recall: Recall) -> None:
-        pause = _FIRST_PAUSE_S
+        backoff = Backoff(_FIRST_PAUSE_S)
         while self._link is None:
             try:
                 self._link = await self._attach(sink, made, recall)
@@ -168,8 +167,7 @@ class Attachment:
                 self._trouble = f"{type(error).__name__}: {error}"
                 log.exception("Target %s cannot be attached", self._settings.name)
             if self._link is None:
-                await asyncio.sleep(random.uniform(0.5, 1.0) * pause)  # noqa: S311 - jitter
-                pause = min(_LONGEST_PAUSE_S, pause * 2)
+                await asyncio.sleep(backoff.failed())
         await self._link.watches.wait_synced()
         if self._missing:
             await self._find_kinds(self._link)  # what was missing may have been granted meanwhile

@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 
+from submarine_jupyter.backoff import Backoff
 from submarine_jupyter.errors import SubmarineError, TargetUnavailable
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.targets.protocol import Absence, ObjectRef, Observation, Recall, Sink
 
-from .api.backoff import Backoff
 from .logs.pod_logs import PodLogs
 from .manifests import KINDS
 from .state.experiment_state import ExperimentState

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import Future
 
+from submarine_jupyter.backoff import Backoff
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.targets.protocol import Launch
 
@@ -51,11 +52,10 @@ async def take_on_all(supervision: Supervision, runs: RunFolders) -> None:
 
 
 async def _take_on_later(supervision: Supervision, left: list[ExperimentFolder]) -> None:
-    pause_s = FIRST_PAUSE_S
+    backoff = Backoff(FIRST_PAUSE_S, LAST_PAUSE_S)
     while left:
-        await asyncio.sleep(pause_s)
+        await asyncio.sleep(backoff.failed())
         left = await _take_on(supervision, left)
-        pause_s = min(pause_s * 2, LAST_PAUSE_S)
 
 
 async def _take_on(supervision: Supervision, folders: list[ExperimentFolder]) -> list[ExperimentFolder]:

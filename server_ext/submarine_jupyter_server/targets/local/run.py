@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
+from submarine_jupyter import backoff
 from submarine_jupyter.errors import TargetRefused
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.targets.protocol import Launch, Observation
@@ -174,7 +175,7 @@ class Run:
 
     def pause_s(self) -> float:
         """Return how long to wait before the next try, after so many that failed."""
-        return min(FIRST_PAUSE_S * 2.0 ** min(self.failures - 1, 10), LAST_PAUSE_S)
+        return backoff.pause_s(self.failures, FIRST_PAUSE_S, LAST_PAUSE_S)
 
 
 def record(folder: ExperimentFolder, launch: Launch) -> Launch:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from submarine_jupyter import backoff
 from submarine_jupyter.errors import Unavailable
 from submarine_jupyter.models import ExperimentSpec, Status
-from submarine_jupyter_server.targets.kubernetes.api import backoff
 from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import OWNER, SPEC
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.seal import SEAL

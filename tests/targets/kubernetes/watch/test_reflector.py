@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from submarine_jupyter_server.targets.kubernetes.api import backoff, transport
+from submarine_jupyter import backoff
+from submarine_jupyter_server.targets.kubernetes.api import transport
 from submarine_jupyter_server.targets.kubernetes.watch import cluster_heartbeat, decoder, reflector
 from tests.targets.kubernetes.fault_server import (
     EXPIRED,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from submarine_jupyter_server.targets.kubernetes.api import backoff
+from submarine_jupyter import backoff
 from tests.targets.kubernetes.fault_server import FaultServer
 from tests.targets.kubernetes.followed import PODS, following, replayed, view
 from tests.targets.kubernetes.model_server import Model

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from submarine_jupyter_server.targets.kubernetes.api import backoff
+from submarine_jupyter import backoff
 from submarine_jupyter_server.targets.kubernetes.api.cluster import Cluster
 from submarine_jupyter_server.targets.kubernetes.watch import cluster_heartbeat, collection
 from submarine_jupyter_server.targets.kubernetes.watch.cluster_heartbeat import ClusterHeartbeat

@@ -1,6 +1,5 @@
 """Requests to one API server: credentials, rights, paths, and what an answer means.
 
-backoff       How long to wait before the next try
 cluster       One Kubernetes cluster as one user sees it
 credentials   What requests are authenticated with, kept fresh
 discovery     What a cluster serves of the kinds this target knows; needs no rights beyond those everybody has

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from submarine_jupyter_server.targets.kubernetes.api.backoff import Backoff
+from submarine_jupyter.backoff import Backoff
 from submarine_jupyter_server.targets.kubernetes.api.errors import ApiError, Unreachable
 from submarine_jupyter_server.targets.kubernetes.state.views import PodView
 

@@ -12,8 +12,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from submarine_jupyter.backoff import Backoff
 from submarine_jupyter.errors import SubmarineError
-from submarine_jupyter_server.targets.kubernetes.api.backoff import Backoff
 from submarine_jupyter_server.targets.kubernetes.api.object_calls import MERGE, ObjectCalls
 from submarine_jupyter_server.targets.kubernetes.api.paths import path_of
 from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, Json, time_to_live

@@ -23,7 +23,7 @@ from contextlib import aclosing, nullcontext
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from submarine_jupyter_server.targets.kubernetes.api.backoff import Backoff
+from submarine_jupyter.backoff import Backoff
 from submarine_jupyter_server.targets.kubernetes.api.cluster import ApiError, Unreachable
 from submarine_jupyter_server.targets.kubernetes.manifests import Json
 

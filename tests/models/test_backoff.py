@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submarine_jupyter_server.targets.kubernetes.api.backoff import LONGEST_S, LONGEST_TOLD_S, SHORTEST_S, Backoff
+from submarine_jupyter.backoff import LONGEST_S, LONGEST_TOLD_S, SHORTEST_S, Backoff
 
 
 def test_grows_to_its_longest_and_begins_again() -> None:
