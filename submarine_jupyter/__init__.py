@@ -14,6 +14,7 @@ What a notebook needs is here; it is imported when it is first used, because a k
     experiment_ids  The id of an experiment, and what is one
     fields          The texts of a spec: what a system takes as a command, a variable, a file name, an address
     models          The wire format of the Experiment REST API
+    params          ``runtime.params``: names, values, and how a replica is given them
     parsing         Text of a body -> plain values, strictly: what two readers could understand differently is refused
     resources       Read ``cpu=1,memory=1024M,nvidia.com/gpu=1`` and Kubernetes quantities
     tracking        Tell the server what training code measures: one line on standard output each

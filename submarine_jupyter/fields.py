@@ -43,7 +43,11 @@ def _text(value: object) -> object:
 
 def _command(text: str) -> str:
     # A text area of a browser, and Windows, end lines with both; a shell would take the first for a part of the word.
-    text = text.replace("\r\n", "\n").removesuffix("\r")
+    return check_command(text.replace("\r\n", "\n").removesuffix("\r"))
+
+
+def check_command(text: str) -> str:
+    """Return a command line, if a process can be given it. Raises ValueError."""
     if (size := len(text.encode())) > LONGEST_COMMAND:
         raise ValueError(
             f"has {size:,} bytes, and Linux runs no command of 128 KiB (131,072 bytes): "

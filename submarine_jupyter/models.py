@@ -14,8 +14,10 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainValidator,
     SerializerFunctionWrapHandler,
     ValidationError,
+    WithJsonSchema,
     computed_field,
     field_validator,
     model_serializer,
@@ -32,10 +34,12 @@ from submarine_jupyter.fields import (
     Label,
     Repository,
     Text,
+    check_command,
     check_files,
     is_empty,
     start_size,
 )
+from submarine_jupyter.params import LONGEST_VALUE, MOST_PARAMS, Value, check_params, filled, variables
 from submarine_jupyter.resources import parse_resources
 from submarine_jupyter.vocabulary import FRAMEWORKS, LEADERS
 from submarine_jupyter.vocabulary import Status as Status  # part of the wire format
@@ -192,6 +196,33 @@ class Toleration(WireModel):
     toleration_seconds: Annotated[Whole, Field(ge=-(10**9), le=10**9)] | None = None
 
 
+def _params(value: object) -> dict[str, Value] | None:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise ValueError('must be names and values, such as {"lr": 0.1}')
+    return check_params(value)
+
+
+Params = Annotated[
+    dict[str, Value] | None,
+    PlainValidator(_params),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {
+                    "type": "object",
+                    "maxProperties": MOST_PARAMS,
+                    "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_.-]{0,63}$"},
+                    "additionalProperties": {"type": ["string", "number", "boolean"], "maxLength": LONGEST_VALUE},
+                },
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+
+
 class RuntimeSpec(WireModel):
     """What the document does not know: where and how to run. Left out of answers when unset; times in seconds."""
 
@@ -209,6 +240,7 @@ class RuntimeSpec(WireModel):
     success_policy: Literal["AllWorkers"] | None = None
     working_dir: Folder | None = None
     metrics: list[Text] | None = None
+    params: Params = None
 
     @model_serializer(mode="wrap")
     def _only_what_is_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -249,9 +281,10 @@ class ExperimentSpec(WireModel):
     def _coherent(self) -> Self:
         self.spec = _normal_roles(self.meta.framework, self.spec)
         for role, task in self.spec.items():
-            if is_empty(self.command(role)):
+            command = self._checked_command(role)
+            if is_empty(command):
                 raise ValueError(f"meta.cmd: nothing to run for {role}: give meta.cmd or spec.{role}.cmd")
-            if (size := start_size(self.command(role), self.env(role))) > LONGEST_START:
+            if (size := start_size(command, self.env(role) | variables(self.params))) > LONGEST_START:
                 raise ValueError(
                     f"spec.{role}: the command and its variables have {size:,} bytes together, and a process is given "
                     f"{LONGEST_START:,} at most: send the values as files in code.files"
@@ -280,9 +313,20 @@ class ExperimentSpec(WireModel):
         """Return the spec as it is answered: key set, key order and nulls of the document."""
         return self.model_dump(by_alias=True, mode="json")
 
+    def _checked_command(self, role: str) -> str:
+        try:
+            return check_command(self.command(role))
+        except ValueError as error:
+            raise ValueError(f"{f'spec.{role}' if self.spec[role].cmd else 'meta'}.cmd: {error}") from None
+
+    @property
+    def params(self) -> dict[str, Value]:
+        """The parameters of all replicas."""
+        return (self.runtime.params if self.runtime else None) or {}
+
     def command(self, role: str) -> str:
-        """Return the command line of a role."""
-        return self.spec[role].cmd or self.meta.cmd or ""
+        """Return the command line of a role, its parameters filled in."""
+        return filled(self.spec[role].cmd or self.meta.cmd or "", self.params)
 
     def image(self, role: str) -> str | None:
         """Return the container image of a role."""

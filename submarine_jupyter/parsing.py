@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from submarine_jupyter.errors import InvalidRequest, TooLarge
+from submarine_jupyter.params import Fraction
 
 try:
     from yaml import CSafeLoader as _SafeLoader
@@ -140,7 +141,7 @@ def _check_scalar(value: object) -> None:
 
 
 class _StrictLoader(_SafeLoader):
-    """A safe loader for text, whole numbers, true, false and null."""
+    """A safe loader for text, whole numbers, fractions, true, false and null."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as in its base
 
@@ -158,10 +159,12 @@ class _StrictLoader(_SafeLoader):
 
 
 # A number with a fraction stays text, as it was written: VERSION: 1.10 must not become 1.1, nor 1e-3 0.001.
+_StrictLoader.add_constructor("tag:yaml.org,2002:float", lambda _, node: Fraction(node.value))
 for _tag, _pattern, _first in (
     ("null", r"~|null|", ["~", "n", ""]),
     ("bool", r"true|false", list("tf")),
     ("int", r"0|-?[1-9][0-9]{0,17}", list("-0123456789")),
+    ("float", r"-?(?:0|[1-9][0-9]{0,17})(?=[.eE])(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?", list("-0123456789")),
 ):
     _StrictLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _first)
 

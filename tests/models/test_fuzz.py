@@ -57,6 +57,7 @@ FULL: dict[str, Any] = {
         "successPolicy": "AllWorkers",
         "workingDir": "/w",
         "metrics": ["loss={loss}"],
+        "params": {"lr": 0.1, "n": 1, "on": True, "text": "a"},
     },
 }
 Path = tuple[str | int, ...]

@@ -12,6 +12,7 @@ import json
 import math
 
 from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter.params import variables
 from submarine_jupyter.resources import quantity
 from submarine_jupyter_server.targets.replicas import Address, Member, members, resources
 
@@ -37,7 +38,7 @@ class Environments:
         self._spec = spec
         self._ranks = {member: rank for rank, member in enumerate(everyone)}
         self._own = {role: spec.env(role).keys() for role in spec.spec}
-        self._fixed = {"JOB_ID": experiment_id, "SUBMARINE_EXPERIMENT_ID": experiment_id}
+        self._fixed = {"JOB_ID": experiment_id, "SUBMARINE_EXPERIMENT_ID": experiment_id, **variables(spec.params)}
         if code_path:
             self._fixed["CODE_PATH"] = code_path
         self._shared = {"PYTHONUNBUFFERED": "1"}
@@ -55,7 +56,7 @@ class Environments:
     def of(self, member: Member) -> dict[str, str]:
         """Return the variables of one replica.
 
-        What the user has set himself is left out, but for what says who the replica is.
+        What the user has set himself is left out, but for what says who the replica is and what its parameters are.
         """
         own = self._own[member.role]
         variables = self._shared | self._of_role(member.role) | self._rank(member)

@@ -23,7 +23,7 @@ PYTORCH = {
     "meta": {
         "name": "resnet",
         "framework": "PyTorch",
-        "cmd": "torchrun train.py --data $DATA",
+        "cmd": 'torchrun train.py --data $DATA --lr {{lr}} --note "{{note}}"',
         "envVars": {"DATA": "/data/imagenet"},
     },
     "environment": {"image": "registry.example.org:5000/team/torch@sha256:" + "0123456789abcdef" * 4},
@@ -32,6 +32,7 @@ PYTORCH = {
         "Worker": {"replicas": 2, "resources": "cpu=4,memory=8Gi,nvidia.com/gpu=1"},
     },
     "runtime": {
+        "params": {"lr": 0.1, "batch-size": 64, "amp": True, "note": "costs 5$ (`id`) $(HOME)"},
         "queue": "team-a",
         "workingDir": "/workspace",
         "volumes": [
@@ -41,13 +42,14 @@ PYTORCH = {
     },
 }
 XGBOOST = {
-    "meta": {"name": "iris", "framework": "XGBoost", "cmd": "python main.py"},
+    "meta": {"name": "iris", "framework": "XGBoost", "cmd": "python main.py --eta {{eta}} --name {{name}}"},
     "environment": {"image": "python:3.12-slim"},
     "spec": {"Master": {"resources": "cpu=500m,memory=1Gi"}, "Worker": {"replicas": 2, "resources": "cpu=1500m"}},
     "code": {
         "syncMode": "inline",
         "files": {"main.py": "import lib.data\nprint('$HOME `id` $(id)')\n", "lib/data.py": "", "Ünï cödé.txt": "✓"},
     },
+    "runtime": {"params": {"eta": 1e-05, "name": "$(JOB_ID) it's ✓"}},
 }
 STANDALONE = {
     "meta": {"name": "hello", "framework": "standalone", "cmd": "echo $HOSTNAME has PID $$; sleep 1"},
@@ -98,6 +100,7 @@ EVERYTHING = {
         "successPolicy": "AllWorkers",
         "workingDir": "/elsewhere",
         "metrics": ["loss"],
+        "params": {"lr": 0.1},
     },
 }
 BODIES: dict[str, Any] = {

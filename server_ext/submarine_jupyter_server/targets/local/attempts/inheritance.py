@@ -30,6 +30,7 @@ _KEPT_BACK = {
     "GIT_PAGER": "is made for cells",
     "PYDEVD_*": "is of the debugger of a kernel",
     # A server can itself be a replica of a training job.
+    "SUBMARINE_PARAM*": "are the parameters of the server",
     "TF_CONFIG": "says who the server is",
     "RANK": "says who the server is",
     "LOCAL_RANK": "says who the server is",
