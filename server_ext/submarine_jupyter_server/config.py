@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from submarine_jupyter import atomic_files
 from submarine_jupyter.errors import Unavailable
 
 # RFC 1123, as Kubernetes takes it for namespaces: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
@@ -139,21 +140,9 @@ def _one_line(path: Path, *, private: bool) -> str:
 
 def _write_once(path: Path, text: str) -> None:
     """Write a file of mode 0600, whole or not at all; one that somebody else has just written stays."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with open(descriptor, "w", encoding="ascii") as file:
-            file.write(f"{text}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        except OSError:
-            # Some file systems (exFAT, many shares) have no links; there the last of several that write at once stays.
-            if path.exists():
-                return
-            draft.rename(path)
-    finally:
-        draft.unlink(missing_ok=True)
+        atomic_files.create(path, f"{text}\n")
+    except OSError:
+        # Without hard links the last of several that write at once stays.
+        if not path.exists():
+            atomic_files.replace(path, f"{text}\n", durable=True)

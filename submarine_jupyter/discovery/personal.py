@@ -6,7 +6,6 @@ token that is known from its runtime file (mode 0600) alone, and ends when nobod
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import platform
@@ -21,6 +20,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from submarine_jupyter import atomic_files, file_locks
 from submarine_jupyter.discovery.login_environment import clean_environment
 from submarine_jupyter.discovery.processes import identity
 from submarine_jupyter.discovery.running import PATIENCE_S, PING, Running, owner_of, runtime_dir
@@ -106,7 +106,8 @@ def _start(note: Path, log: Path, say: Say) -> Running:
             start_new_session=True,  # it outlives the kernel, and Ctrl-C is not meant for it
         )
     # Before the wait: whoever comes while it starts, or after this kernel was killed, finds it.
-    _write(note, {"pid": process.pid, "identity": identity(process.pid)})
+    known = {"pid": process.pid, "identity": identity(process.pid)}
+    atomic_files.replace(note, json.dumps(known), durable=False)
     try:
         server = _wait(process.pid, START_S, lambda: process.poll() is None)
         if server is None:
@@ -162,22 +163,13 @@ def _wait(pid: int, seconds: float, lives: Callable[[], bool] | None = None) -> 
     return None
 
 
-def _write(path: Path, value: object) -> None:
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps(value), encoding="utf-8")
-    draft.replace(path)
-
-
 @contextmanager
 def _one_at_a_time(path: Path, say: Say) -> Iterator[None]:
     path.touch(mode=0o600)
     with path.open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not file_locks.try_lock(lock.fileno()):
             say("Waiting for your personal server, which another notebook is starting ...")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            file_locks.wait_for_lock(lock.fileno())
         yield
 
 

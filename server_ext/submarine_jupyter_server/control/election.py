@@ -9,7 +9,6 @@ here blocks.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import secrets
@@ -17,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from submarine_jupyter import atomic_files, file_locks
 from submarine_jupyter_server.targets.local.shim.processes.identity import hostname, start_ticks
 
 _MOST_BYTES = 4 << 20
@@ -53,7 +53,7 @@ class Election:
         """Try to become the controller, or to stay it where the lock file was removed. Raises OSError."""
         if not _is_at(self._leading, self._lock):
             self._leading = _closed(self._leading)
-            self._leading = _locked(self._lock, fcntl.LOCK_EX)
+            self._leading = _locked(self._lock)
         return self._leading is not None
 
     def holds(self) -> bool:
@@ -75,23 +75,19 @@ class Election:
         """Let the controller know that this server is there. Raises OSError."""
         if not _is_at(self._following, self._followers):
             self._following = _closed(self._following)
-            self._following = _locked(self._followers, fcntl.LOCK_SH)
+            self._following = _locked(self._followers, shared=True)
 
     def followed(self) -> bool:
         """Return whether there is another server, to be asked by the controller."""
         self._following = _closed(self._following)
-        probe = _locked(self._followers, fcntl.LOCK_EX)
+        probe = _locked(self._followers)
         _closed(probe)
         return probe is None
 
     def write(self, targets: list[dict[str, Any]], notices: list[str]) -> None:
         """Say that this server is the controller, and how things are. Raises OSError."""
         me = Note(self._me.pid, self._me.host, self._me.ticks, self._me.token, targets, notices)
-        draft = self._note.with_name(f".{self._note.name}.{self._me.token}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(me), file)
-        draft.rename(self._note)
+        atomic_files.replace(self._note, json.dumps(asdict(me)), durable=False)
 
     def note(self) -> Note | None:
         """Return what the controller said last, None where nothing can be read."""
@@ -119,28 +115,20 @@ class Election:
         self._following = _closed(self._following)
 
 
-def _locked(path: Path, how: int) -> int | None:
+def _locked(path: Path, *, shared: bool = False) -> int | None:
     """Return the descriptor of a file that is locked now, None where another server has it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     try:
-        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _closed(descriptor)
+        locked = file_locks.try_lock(descriptor, shared=shared)
     except BaseException:
         os.close(descriptor)
         raise
     # The file may have been replaced before it was locked.
-    return descriptor if _is_at(descriptor, path) else _closed(descriptor)
+    return descriptor if locked and file_locks.is_at(descriptor, path) else _closed(descriptor)
 
 
 def _is_at(descriptor: int | None, path: Path) -> bool:
-    """Return whether an open file is the one at ``path``."""
-    if descriptor is None:
-        return False
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.lstat())
-    except OSError:
-        return False
+    return descriptor is not None and file_locks.is_at(descriptor, path)
 
 
 def _closed(descriptor: int | None) -> int | None:

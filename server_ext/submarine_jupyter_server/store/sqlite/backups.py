@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from submarine_jupyter import atomic_files
 from submarine_jupyter.errors import Unavailable
 from submarine_jupyter_server.failpoints import reach
 
@@ -60,13 +61,13 @@ def make(path: Path, source: sqlite3.Connection) -> Path:
     filesystem.new_file(part)
     try:
         copy(source, part)
-        filesystem.sync(part)
+        atomic_files.sync(part)
         reach("backup")
         part.rename(final)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    filesystem.sync(folder)
+    atomic_files.sync(folder)
     for old in stored(path)[KEEP:]:
         old.unlink(missing_ok=True)
     return final

@@ -60,15 +60,6 @@ def new_file(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
 
 
-def sync(path: Path) -> None:
-    """Force a file or the entries of a directory to the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def is_full(directory: Path) -> bool:
     """Return whether 4 KiB more cannot be written there, for want of space or by a quota."""
     probe = directory / f".probe-{secrets.token_hex(4)}"

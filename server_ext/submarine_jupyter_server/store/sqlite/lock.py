@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from pathlib import Path
 
+from submarine_jupyter import file_locks
 from submarine_jupyter.errors import Unavailable
 
 from .connection import BUSY_S
@@ -24,12 +24,12 @@ class OpenLock:
 
     def alone(self) -> bool:
         """Try to lock out every other server; False if there is one."""
-        return self._try(fcntl.LOCK_EX)
+        return self._try()
 
     def share(self) -> None:
         """Lock it together with the other servers, once none of them is alone with it. Raises Unavailable."""
         deadline = time.monotonic() + BUSY_S
-        while not self._try(fcntl.LOCK_SH):
+        while not self._try(shared=True):
             if time.monotonic() > deadline:
                 raise Unavailable(
                     "Another server is repairing or migrating the database.", hint="Try again when it has started."
@@ -38,14 +38,10 @@ class OpenLock:
 
     def keep(self) -> bool:
         """Share the lock anew where its file was removed; False while another server is alone with the database."""
-        try:
-            here = os.path.samestat(os.fstat(self._descriptor), self._path.lstat())
-        except FileNotFoundError:
-            here = False
-        if here:
+        if file_locks.is_at(self._descriptor, self._path):
             return True
         before, self._descriptor = self._descriptor, self._opened()
-        if not self._try(fcntl.LOCK_SH):
+        if not self._try(shared=True):
             os.close(self._descriptor)
             self._descriptor = before
             return False
@@ -61,14 +57,11 @@ class OpenLock:
     def _opened(self) -> int:
         return os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
 
-    def _try(self, how: int) -> bool:
+    def _try(self, *, shared: bool = False) -> bool:
         try:
-            fcntl.flock(self._descriptor, how | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
+            return file_locks.try_lock(self._descriptor, shared=shared)
         except OSError as error:
             raise Unavailable(
                 f"{self._path} cannot be locked: {error.strerror}.",
                 hint="This file system is not fit for a database: choose a data directory on another one.",
             ) from error
-        return True

@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from submarine_jupyter import atomic_files
 from submarine_jupyter.errors import Unavailable
 
 from . import backups, failures, filesystem, schema
@@ -135,7 +136,7 @@ def _set_aside(path: Path) -> Path:
             file.rename(aside.with_name(aside.name + file.name.removeprefix(path.name)))
         else:
             file.unlink(missing_ok=True)
-    filesystem.sync(path.parent)
+    atomic_files.sync(path.parent)
     return aside
 
 
@@ -147,9 +148,9 @@ def _restore_newest(path: Path) -> Path | None:
         filesystem.new_file(part)
         shutil.copyfile(backup, part)
         if _renewed(part):
-            filesystem.sync(part)
+            atomic_files.sync(part)
             part.rename(path)
-            filesystem.sync(path.parent)
+            atomic_files.sync(path.parent)
             return backup
         log.warning("The backup %s cannot be used; trying an older one", backup)
     part.unlink(missing_ok=True)

@@ -14,13 +14,14 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from submarine_jupyter import atomic_files
 from submarine_jupyter.errors import TargetUnavailable
 
 Json = dict[str, Any]
 MIB = 1024 * 1024
 # Never follow a link, never wait for the other end of a FIFO, never pass it on to a shim.
 _SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_drafts = itertools.count()
+_aside = itertools.count()
 
 
 class Unreadable(TargetUnavailable):
@@ -99,37 +100,24 @@ def mark(path: Path) -> None:
 
 
 def write_json(path: Path, data: Json) -> None:
-    """Replace a file at once and for good, also through a power cut."""
-    draft = _write_draft(path, data)
+    """Replace a file at once and for good, also through a power cut; a folder of its name is set aside."""
+    text = json.dumps(data)
     try:
-        try:
-            draft.replace(path)
-        except IsADirectoryError:
-            set_aside(path)
-            draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+        atomic_files.replace(path, text, durable=True)
+    except IsADirectoryError:
+        set_aside(path)
+        atomic_files.replace(path, text, durable=True)
 
 
 def create_json(path: Path, data: Json) -> bool:
     """Write a file that is not there yet, whole or not at all; False if there is one. Raises OSError without links."""
-    draft = _write_draft(path, data)
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        return False
-    finally:
-        draft.unlink()
-    sync_folder(path.parent)
-    return True
+    return atomic_files.create(path, json.dumps(data))
 
 
 def set_aside(path: Path) -> None:
     """Give another name to what cannot be read, so that a good file can take its place."""
     with contextlib.suppress(FileNotFoundError):
-        path.rename(path.with_name(f".{path.name}.unreadable.{os.getpid()}.{next(_drafts)}"))
+        path.rename(path.with_name(f".{path.name}.unreadable.{os.getpid()}.{next(_aside)}"))
 
 
 def private_folder(path: Path) -> Path:
@@ -138,26 +126,3 @@ def private_folder(path: Path) -> Path:
         private_folder(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
     return path
-
-
-def sync_folder(path: Path) -> None:
-    """Have the names in a folder survive a power cut."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _write_draft(path: Path, data: Json) -> Path:
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{next(_drafts)}")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with open(fd, "w", encoding="utf-8") as file:
-            json.dump(data, file)
-            file.flush()
-            os.fsync(fd)
-    except OSError:
-        draft.unlink()
-        raise
-    return draft

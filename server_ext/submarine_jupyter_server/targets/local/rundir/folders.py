@@ -20,7 +20,6 @@ Everything is for the owner only: plans hold secrets. What replicas work in is a
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -29,6 +28,7 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from pathlib import Path
 
+from submarine_jupyter import atomic_files, file_locks
 from submarine_jupyter.errors import NotFound, SubmarineError, TargetUnavailable
 from submarine_jupyter.experiment_ids import is_id
 from submarine_jupyter.models import ExperimentSpec
@@ -126,12 +126,11 @@ class Attempt:
         except OSError as error:
             raise Unreadable(path, error.strerror or error) from error
         try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared, so that two who ask do not take each other for it
-        except BlockingIOError:
-            return Lock.HELD, os.fstat(fd).st_mtime_ns
+            # Shared, so that two who ask do not take each other for it.
+            free = file_locks.try_lock(fd, shared=True)
+            return (Lock.FREE, 0) if free else (Lock.HELD, os.fstat(fd).st_mtime_ns)
         finally:
             os.close(fd)
-        return Lock.FREE, 0
 
     def finish(self, state: Json) -> bool:
         """Write ``exit.json`` for an attempt without a shim, so that none ever starts; False if there is one.
@@ -160,10 +159,7 @@ class Attempt:
             files.set_aside(path)
         fd = files.open_regular(path, os.O_RDWR | os.O_CREAT)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield True
-        except BlockingIOError:
-            yield False
+            yield file_locks.try_lock(fd)
         finally:
             os.close(fd)
 
@@ -183,7 +179,7 @@ class ExperimentFolder:
         """Set the tombstone, for good."""
         private_folder(self.path)
         files.mark(self.path / "deleted")
-        files.sync_folder(self.path)
+        atomic_files.sync(self.path)
 
     def attempt(self, number: int) -> Attempt:
         """Return the folder of an attempt."""
@@ -221,7 +217,7 @@ class ExperimentFolder:
         data = {name: getattr(launch, name) for name in Launch.__slots__} | {"spec": launch.spec.wire()}
         files.write_json(self.path / "experiment.json", data)
         if new:
-            files.sync_folder(self.path.parent)
+            atomic_files.sync(self.path.parent)
 
     def remove(self) -> None:
         """Remove everything but the tombstone: an older copy of the database may come back."""
