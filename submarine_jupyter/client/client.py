@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
@@ -15,6 +14,7 @@ from submarine_jupyter.client.following import Item, follow_events, follow_log
 from submarine_jupyter.client.scaling import replica_patch
 from submarine_jupyter.client.transport import Transport
 from submarine_jupyter.errors import NotFound
+from submarine_jupyter.experiment_ids import is_id
 
 if TYPE_CHECKING:
     from submarine_jupyter.models import ExperimentSpec
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 # A server that is just starting may be known a moment before it listens (s).
 PING_S = 2.0
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 
 
 class SubmarineClient:
@@ -51,7 +50,7 @@ class SubmarineClient:
 
     def ping(self) -> builtins.list[str]:
         """Return what people should know about the server, whole sentences. Raises ServerNotFound, Forbidden."""
-        return _notices(self._transport.ask("GET", "experiment/ping", patience=PING_S)[1])
+        return _notices(self._transport.ask("GET", "experiment/ping", patience=PING_S).attributes)
 
     def targets(self, *, capacity: bool = True) -> builtins.list[dict[str, Any]]:
         """Return the compute targets: ``name``, ``kind``, ``default``, ``namespaces``, ``health``, ``capacity``.
@@ -59,21 +58,21 @@ class SubmarineClient:
         To leave ``capacity`` out is quick, for a busy cluster takes a while to count.
         """
         params = {} if capacity else {"capacity": "false"}
-        found: list[dict[str, Any]] = self._transport.request("GET", "target", params=params)
+        found: list[dict[str, Any]] = self._transport.ask("GET", "target", params=params).result
         return found
 
     def create(self, spec: Spec, *, key: str | None = None) -> Experiment:
         """Submit an experiment; the same ``key`` and spec never make a second one (None: a new key)."""
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
         body = _wire(spec)
-        found = self._transport.request("POST", "experiment", body=body, headers=headers, repeatable=True)
+        found = self._transport.ask("POST", "experiment", body=body, headers=headers, repeatable=True).result
         return self._used(Experiment(self, found))
 
     def plan(self, spec: Spec) -> dict[str, Any]:
         """Return what ``create`` would make, and make nothing."""
-        found: dict[str, Any] = self._transport.request(
+        found: dict[str, Any] = self._transport.ask(
             "POST", "experiment", body=_wire(spec), params={"dryRun": "true"}, repeatable=True
-        )
+        ).result
         return found
 
     def list(
@@ -96,13 +95,13 @@ class SubmarineClient:
 
     def read(self, experiment_id: str) -> dict[str, Any]:
         """Return one experiment as the server answers it, with ``detail``. Raises NotFound."""
-        found: dict[str, Any] = self._transport.request("GET", _path(experiment_id), params={"view": "full"})
+        found: dict[str, Any] = self._transport.ask("GET", _path(experiment_id), params={"view": "full"}).result
         return found
 
     def patch(self, experiment_id: str, change: Mapping[str, Any]) -> Experiment:
         """Change an experiment by a JSON merge patch of its spec (RFC 7396)."""
         headers = {"Content-Type": "application/merge-patch+json"}
-        found = self._transport.request("PATCH", _path(experiment_id), body=dict(change), headers=headers)
+        found = self._transport.ask("PATCH", _path(experiment_id), body=dict(change), headers=headers).result
         return self._used(Experiment(self, found))
 
     def _used(self, experiment: Experiment) -> Experiment:
@@ -121,7 +120,7 @@ class SubmarineClient:
 
     def delete(self, experiment_id: str) -> None:
         """End an experiment and forget it."""
-        self._transport.request("DELETE", _path(experiment_id))
+        self._transport.ask("DELETE", _path(experiment_id))
 
     def logs(
         self,
@@ -134,7 +133,7 @@ class SubmarineClient:
         """Return the newest lines of each replica: the last ``tail``, those ``since`` ``10m`` or an ISO time."""
         _path(experiment_id)
         query = {"tail": tail, "since": since, "replica": replica}
-        return Logs.read(self._transport.request("GET", f"experiment/logs/{experiment_id}", params=query))
+        return Logs.read(self._transport.ask("GET", f"experiment/logs/{experiment_id}", params=query).result)
 
     def follow(
         self,
@@ -190,6 +189,6 @@ def _wire(spec: Spec) -> dict[str, Any]:
 
 
 def _path(experiment_id: str) -> str:
-    if not _ID.fullmatch(experiment_id):
+    if not is_id(experiment_id):
         raise NotFound(f"{experiment_id[:80]!r} is not the id of an experiment.")
     return f"experiment/{experiment_id}"

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
@@ -41,6 +41,13 @@ _BY_STATUS: dict[int, type[errors.SubmarineError]] = {
 }
 
 
+class Answer(NamedTuple):
+    """What an envelope holds: the ``result``, and ``attributes`` that tell more."""
+
+    result: Any
+    attributes: dict[str, Any]
+
+
 class Pauses:
     """Growing pauses, until ``patience`` seconds are over."""
 
@@ -65,22 +72,6 @@ class Transport:
         self._token = _usable(token)
         self._http = _http(self.url, self._token)
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, Any] | None = None,
-        body: object = None,
-        headers: Mapping[str, str] | None = None,
-        repeatable: bool | None = None,
-        patience: float = PATIENCE_S,
-    ) -> Any:
-        """Return the ``result`` of the answer; ``ask`` with the same arguments tells its attributes too."""
-        return self.ask(
-            method, path, params=params, body=body, headers=headers, repeatable=repeatable, patience=patience
-        )[0]
-
     def ask(
         self,
         method: str,
@@ -91,8 +82,8 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         repeatable: bool | None = None,
         patience: float = PATIENCE_S,
-    ) -> tuple[Any, dict[str, Any]]:
-        """Return the ``result`` and the ``attributes`` of the answer.
+    ) -> Answer:
+        """Send a request and return what the server answers.
 
         What may be repeated (None: GET) is, after a lost connection or a 502, 503 or 504. Raises a SubmarineError
         with the server's own words, or ServerNotFound when nothing answers.
@@ -133,11 +124,11 @@ class Transport:
         """Return an answer whose body is still to be read; raises httpx.RequestError as it comes."""
         return self._http.send(request, stream=True)
 
-    def result(self, answer: httpx.Response) -> tuple[Any, dict[str, Any]]:
-        """Return result and attributes of an envelope, or raise the error it tells of."""
+    def result(self, answer: httpx.Response) -> Answer:
+        """Return what is in an envelope, or raise the error it tells of."""
         envelope = _envelope(answer)
         if answer.status_code == 200 and envelope and "result" in envelope:
-            return envelope["result"], envelope.get("attributes") or {}
+            return Answer(envelope["result"], envelope.get("attributes") or {})
         raise self._error(answer, envelope)
 
     def lost(self, error: httpx.RequestError) -> errors.ServerNotFound:
