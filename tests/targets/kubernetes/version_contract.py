@@ -235,7 +235,8 @@ async def nothing_leaks(stand: Stand) -> None:
         except BadCredentials as error:
             told = repr(error)
         else:
-            told = repr((vars(cluster), await cluster._transport._keeper.current()))
+            call: Any = cluster.call
+            told = repr((vars(cluster), await call.__self__._keeper.current()))
             await cluster.close()
         assert "t0ken" not in told, told
         assert "passw0rd" not in told, told

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -31,11 +30,13 @@ _IMPERSONATION = {"as": "Impersonate-User", "as-uid": "Impersonate-Uid", "as-gro
 class Cluster:
     """A connection to the API server; ``server`` is its URL, ``namespace`` that of the context or of the pod.
 
-    Every request raises ApiError when the server answers with an error, and Unreachable when it does not answer.
+    Its requests are those of ``Transport``. Each raises ApiError when the server answers with an error, and Unreachable
+    when it does not answer.
     """
 
     def __init__(self, transport: Transport, credentials: Credentials) -> None:
-        self._transport = transport
+        self.call, self.text = transport.call, transport.text
+        self.stream, self.close = transport.stream, transport.close
         self.server = credentials.server
         self.namespace = credentials.namespace
 
@@ -52,42 +53,6 @@ class Cluster:
         credentials = await keeper.current()
         transport = await in_thread(_transport_class)
         return cls(transport(keeper), credentials)
-
-    async def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: Json | list[Any] | None = None,
-        content_type: str = "application/json",
-        timeout_s: float = 30.0,
-    ) -> Json:
-        """Send ``body`` as JSON and return the answer.
-
-        A GET, PUT or DELETE is sent a second time when the connection turned out to be closed: a DELETE may then
-        answer 404 for what it deleted.
-        """
-        return await self._transport.call(
-            method, path, params=params, body=body, content_type=content_type, timeout_s=timeout_s
-        )
-
-    async def text(self, path: str, *, params: Mapping[str, str] | None = None, timeout_s: float = 30.0) -> bytes:
-        """Return what is no JSON, as a log."""
-        return await self._transport.text(path, params=params, timeout_s=timeout_s)
-
-    def stream(
-        self, path: str, *, params: Mapping[str, str], idle_s: float
-    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Open an answer without an end; its chunks come as they arrive, cut anywhere.
-
-        Raises Unreachable also when nothing came for ``idle_s`` seconds. The iteration ends when the server ends it.
-        """
-        return self._transport.stream(path, params=params, idle_s=idle_s)
-
-    async def close(self) -> None:
-        """Close all connections."""
-        await self._transport.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -52,7 +52,11 @@ class Transport:
         content_type: str = "application/json",
         timeout_s: float = 30.0,
     ) -> Json:
-        """Send JSON and return the JSON of the answer; 1 MiB stops the event loop for 40 ms: ask for lists in pages."""
+        """Send ``body`` as JSON and return the JSON of the answer.
+
+        1 MiB of it stops the event loop for 40 ms: ask for lists in pages. A GET, PUT or DELETE is sent a second time
+        when the connection turned out to be closed: a DELETE may then answer 404 for what it deleted.
+        """
         data = None if body is None else json.dumps(body).encode()
         answer = await self._whole(
             path, params, timeout_s, method=method, data=data, content_type=content_type if data else None
@@ -66,14 +70,17 @@ class Transport:
         return found
 
     async def text(self, path: str, *, params: Mapping[str, str] | None = None, timeout_s: float = 30.0) -> bytes:
-        """Return the bytes of an answer."""
+        """Return the bytes of an answer that is no JSON, as a log."""
         return await self._whole(path, params, timeout_s)
 
     @asynccontextmanager
     async def stream(
         self, path: str, *, params: Mapping[str, str], idle_s: float
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open an answer without an end."""
+        """Open an answer without an end; its chunks come as they arrive, cut anywhere.
+
+        Raises Unreachable also when nothing came for ``idle_s`` seconds. The iteration ends when the server ends it.
+        """
         timeout = aiohttp.ClientTimeout(total=None, connect=2 * CONNECT_S, sock_connect=CONNECT_S, sock_read=idle_s)
         async with self._answer(self._streams, path, params, timeout) as answer:
             _keep_alive(answer)
