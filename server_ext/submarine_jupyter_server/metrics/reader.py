@@ -8,12 +8,12 @@ nor a second reader nor a write whose outcome was not waited for loses or double
 from __future__ import annotations
 
 import asyncio
-import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.logs.archive import Gap, LogArchive, ReplicaLog
 from submarine_jupyter_server.logs.layout import unreadable
@@ -233,4 +233,4 @@ def _skip(line: bytes) -> int:
 def _at_ms(times: Sequence[tuple[int, int]], offset: int) -> int:
     """Return when the byte at ``offset`` was written, now when that is not known (Unix time in ms)."""
     index = bisect_right(times, offset, key=lambda record: record[0]) - 1
-    return times[index][1] // 1_000_000 if index >= 0 else int(time.time() * 1000)
+    return times[index][1] // 1_000_000 if index >= 0 else now_ms()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, delete, func, insert, select
 
 from submarine_jupyter.models import Status
+from submarine_jupyter_server.clock import now_ms
 
 from .tables import event, outbox
 
@@ -46,7 +46,7 @@ def append(
     """Store an event and return its number; it happened now unless ``at`` says otherwise."""
     values = {
         "experiment_id": experiment_id,
-        "at": time.time_ns() // 1_000_000 if at is None else at,
+        "at": now_ms() if at is None else at,
         "type": type,
         "status": None if status is None else str(status),
         "reason": reason,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from enum import Enum
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
+from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.store.tables import alembic_version, meta, metadata
 
 # "SUBJ": tells `file` and us that the database is ours (https://www.sqlite.org/fileformat.html#application_id).
@@ -67,7 +67,7 @@ def renew(tx: Connection) -> None:
     present as their instance start, and numbers of events go on from the present in milliseconds, or far above the last
     one that is known, should the clock be behind.
     """
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     known = tx.execute(select(meta.c.value).where(meta.c.key == "instance_start_ms")).scalar()
     start = max(now, int(known or 0) + 1)
     for key, value in (("instance_start_ms", start), ("counter", 0)):

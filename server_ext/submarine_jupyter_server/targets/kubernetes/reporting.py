@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -12,6 +11,7 @@ from dataclasses import replace
 from submarine_jupyter.backoff import Backoff
 from submarine_jupyter.errors import SubmarineError, TargetUnavailable
 from submarine_jupyter.models import Status
+from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.targets.protocol import Absence, ObjectRef, Observation, Recall, Sink
 
 from .logs.pod_logs import PodLogs
@@ -195,7 +195,7 @@ class Reporter:
 
 def observed(tracked: ExperimentState, seen: Snapshot) -> Observation:
     """Return how an experiment is now."""
-    return observe(seen, kind=KINDS[tracked.kind or "indexed_jobs"], now_ms=time.time_ns() // 1_000_000)
+    return observe(seen, kind=KINDS[tracked.kind or "indexed_jobs"], now_ms=now_ms())
 
 
 def unended(tracked: ExperimentState, now: Observation) -> Observation:

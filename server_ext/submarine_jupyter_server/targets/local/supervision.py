@@ -16,13 +16,14 @@ from concurrent.futures import Future
 from typing import ParamSpec
 
 from submarine_jupyter.errors import TargetRefused, TargetUnavailable
+from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.targets.protocol import Observation, Sink
 from submarine_jupyter_server.targets.replicas import members
 
 from . import blocking_calls
 from . import run as acts
 from .attempts import launcher
-from .attempts.attempt_status import AttemptStatus, Life, ended, now_ms, observe, pulse
+from .attempts.attempt_status import AttemptStatus, Life, ended, observe, pulse
 from .attempts.planning import Settings
 from .blocking_calls import BlockingCalls
 from .blocking_threads import finished

@@ -11,6 +11,7 @@ import logging
 import time
 
 from submarine_jupyter.errors import SubmarineError
+from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.targets.kubernetes.api.object_calls import MERGE, ObjectCalls
 from submarine_jupyter_server.targets.kubernetes.api.paths import path_of
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import NUDGED
@@ -71,7 +72,7 @@ class Deadlines:
         own = tracked.own
         if own is None:
             return
-        now = str(time.time_ns() // 1_000_000)
+        now = str(now_ms())
         body = {"metadata": {"uid": own.uid, "annotations": {NUDGED: now}}}
         try:
             await self._calls.call("PATCH", path_of(own.ref), body=body, content_type=MERGE)

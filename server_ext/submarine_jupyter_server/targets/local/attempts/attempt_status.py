@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, fields, replace
 from enum import Enum, auto
 from pathlib import Path
 
 from submarine_jupyter.models import Status
+from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.targets.local.rundir.files import Json, Unreadable
 from submarine_jupyter_server.targets.local.rundir.folders import Attempt, Lock
 from submarine_jupyter_server.targets.protocol import Launch, Observation, ReplicaState
@@ -201,11 +201,6 @@ def ended(launch: Launch, state: Json | None, reason: str, message: str) -> Json
         "finished_ms": now,
         "replicas": replicas,
     }
-
-
-def now_ms() -> int:
-    """Return Unix time in milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 def _replicas(launch: Launch, state: Json, host: str, *, final: bool) -> tuple[ReplicaState, ...]:
