@@ -15,7 +15,7 @@ from typing import Any
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter_server.sensitive import MASK, hide, is_secret
 
-__all__ = ["MASK", "mask", "restore"]
+__all__ = ["MASK", "conceal", "mask", "restore"]
 Spec = dict[str, Any]
 _Place = tuple[str, ...]
 
@@ -37,9 +37,14 @@ class _Secret:
 def mask(spec: Spec) -> Spec:
     """Return a copy of a spec in wire form in which every secret value is ``******``."""
     shown = copy.deepcopy(spec)
-    for secret in _secrets(shown):
-        secret.holder[secret.key] = secret.masked(secret.value)
+    conceal(shown)
     return shown
+
+
+def conceal(spec: Spec) -> None:
+    """Make every secret value of a spec in wire form ``******``, in the very dict that is given."""
+    for secret in _secrets(spec):
+        secret.holder[secret.key] = secret.masked(secret.value)
 
 
 def restore(spec: Spec, source: Spec | None) -> Spec:

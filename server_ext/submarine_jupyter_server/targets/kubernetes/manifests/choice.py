@@ -93,9 +93,8 @@ def _refuse(draft: Draft, kind: Kind) -> None:
     found += _queue_problems(draft, kind)
     found += inline_code.problems(spec.code)
     found += volumes.problems(draft.runtime.volumes or [], inline_code.places(spec.code))
-    size = len(metadata.pack(draft.masked))
-    if size > metadata.SPEC_LIMIT:
-        found.append(f"spec: {size // 1024} KiB compressed are more than a cluster keeps with an object")
+    if too_much := metadata.excess(draft.masked):
+        found.append(f"spec: {too_much // 1024} KiB compressed are more than a cluster keeps with an object")
     if found:
         raise InvalidSpec(list(dict.fromkeys(found)))
 

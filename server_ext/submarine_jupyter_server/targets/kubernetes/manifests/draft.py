@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from submarine_jupyter.models import ExperimentSpec, RuntimeSpec
-from submarine_jupyter_server.masking import mask
+from submarine_jupyter_server.masking import conceal
 from submarine_jupyter_server.targets.protocol import Launch
 from submarine_jupyter_server.targets.replicas import Address, members
 
@@ -39,7 +40,7 @@ class ClusterOptions:
     key: bytes = field(default=b"", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Draft:
     """One launch on its way into objects; ``masked`` is its spec in wire form without secret values."""
 
@@ -51,14 +52,16 @@ class Draft:
     @classmethod
     def of(cls, launch: Launch, namespace: str, options: ClusterOptions) -> Draft:
         """Return the draft of a launch."""
-        return cls(launch, namespace, options, mask(launch.spec.wire()))
+        masked = launch.spec.wire()
+        conceal(masked)
+        return cls(launch, namespace, options, masked)
 
     @property
     def id(self) -> str:
         """Return the experiment's id: the name of its object and the start of the names of its replicas."""
         return self.launch.experiment_id
 
-    @property
+    @cached_property
     def stem(self) -> str:
         """Return the start of the names of what belongs to an attempt: nobody can take them before it exists."""
         stem = f"{self.id}-{self.launch.uid[:8]}"
@@ -69,7 +72,7 @@ class Draft:
         """Return the spec, secrets included."""
         return self.launch.spec
 
-    @property
+    @cached_property
     def runtime(self) -> RuntimeSpec:
         """Return ``runtime``, empty where the spec has none, in the administrator's queue where it names none."""
         own = self.launch.spec.runtime or RuntimeSpec()

@@ -83,10 +83,28 @@ def in_queue(draft: Draft, metadata: Json) -> Json:
 
 def pack(masked: Json) -> str:
     """Return a spec in wire form as compressed text, without the text of its code."""
+    return _packed(_record(masked))
+
+
+def excess(masked: Json) -> int:
+    """Return how long the packed spec is (bytes) where that is more than an object may have, else 0."""
+    record = _record(masked)
+    # What is short is not compressed only to find that it is short: compression makes nothing half as long again.
+    if len(record) * 3 // 2 <= SPEC_LIMIT:
+        return 0
+    size = len(_packed(record))
+    return size if size > SPEC_LIMIT else 0
+
+
+def _record(masked: Json) -> bytes:
     code = masked["code"]
     if code and code.get("files"):
         masked = {**masked, "code": {**code, "files": dict.fromkeys(code["files"], "")}}
-    return base64.b64encode(gzip.compress(json.dumps(masked).encode(), mtime=0)).decode()
+    return json.dumps(masked).encode()
+
+
+def _packed(record: bytes) -> str:
+    return base64.b64encode(gzip.compress(record, mtime=0)).decode()
 
 
 def unpack(text: str) -> Json:

@@ -70,7 +70,9 @@ def cut(text: str, longest: int = _PART) -> str:
 
 def flat(text: str) -> str:
     """Return a text in one line and without control characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())
 
 
 def last_lines(text: str) -> str:
