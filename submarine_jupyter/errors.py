@@ -20,6 +20,7 @@ SubmarineError                  500  anything of ours that went wrong
 │   └── TargetUnavailable       503  the outcome on the target is not known yet
 ├── StorageFull                 507
 └── KernelError                      only ever raised in a notebook or script
+    ├── UsageError                   a command says what means nothing here
     ├── ServerNotFound               no Submarine server to talk to
     ├── ServerError                  the server answered with an error of no kind above
     ├── WaitTimeout                  the experiment goes on, the waiting ended
@@ -174,6 +175,10 @@ class StorageFull(SubmarineError):
 
 class KernelError(SubmarineError):
     """Something failed on the notebook's side."""
+
+
+class UsageError(KernelError):
+    """A command was written that means nothing here; one line says what to write instead."""
 
 
 class ServerNotFound(KernelError):

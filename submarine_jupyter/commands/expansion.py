@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from IPython.core.error import UsageError
+from submarine_jupyter.errors import UsageError
 
 # {{ and }} are braces; ${x} is the shell's; what begins like a name in braces is meant as one.
 _BRACES = re.compile(r"\{\{|\}\}|(?<!\$)\{(?P<name>[^\W\d][^{}]*)\}")

@@ -11,10 +11,9 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from IPython.core.error import UsageError
-
 from submarine_jupyter import durations
 from submarine_jupyter.commands.expansion import expanded
+from submarine_jupyter.errors import UsageError
 from submarine_jupyter.vocabulary import FRAMEWORKS, ROLES, Status
 
 STATUSES = tuple(str(status) for status in Status if status is not Status.DELETED)
@@ -66,7 +65,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("-h", "--help", action=_Help)
 
     def error(self, message: str) -> NoReturn:
-        """Raise a UsageError of exactly this type: IPython prints a traceback for a subclass."""
+        """Raise a UsageError."""
         raise UsageError(f"{self.prog}: {message} ({self.prog} --help tells more)")
 
     def options(self) -> list[str]:

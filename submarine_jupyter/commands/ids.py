@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from IPython.core.error import UsageError
-
+from submarine_jupyter.errors import UsageError
 from submarine_jupyter.experiment_ids import parts
 
 SHOWN = 5

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
-from IPython.core.error import UsageError
-
 from submarine_jupyter.commands.surroundings import Surroundings
+from submarine_jupyter.errors import UsageError
 from submarine_jupyter.vocabulary import ROLES
 
 SCRIPT = "train.py"

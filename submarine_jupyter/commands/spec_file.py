@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from IPython.core.error import UsageError
-
-from submarine_jupyter.errors import SubmarineError
+from submarine_jupyter.errors import SubmarineError, UsageError
 
 MAX_BYTES = 1024 * 1024  # as the server takes
 Json = dict[str, Any]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from IPython.core.error import UsageError
+from submarine_jupyter.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)

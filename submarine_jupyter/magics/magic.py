@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.error import UsageError
+from IPython.core import error as ipython
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from submarine_jupyter.commands.grammar import Grammar, HelpShown
@@ -16,7 +16,7 @@ from submarine_jupyter.commands.ids import KnownIds, choose
 from submarine_jupyter.commands.spec import asked_replicas, describe
 from submarine_jupyter.commands.spec_file import read_spec
 from submarine_jupyter.commands.surroundings import Surroundings
-from submarine_jupyter.errors import ServerNotFound
+from submarine_jupyter.errors import ServerNotFound, UsageError
 from submarine_jupyter.experiment_ids import is_id
 from submarine_jupyter.magics.completion import matcher
 
@@ -51,6 +51,22 @@ class SubmarineMagics(Magics):
     @line_cell_magic
     def submarine(self, line: str, cell: str | None = None) -> Any:
         try:
+            return self._carry_out(line, cell)
+        except UsageError as error:
+            # IPython shows its own without a traceback, if it is exactly this class.
+            raise ipython.UsageError(str(error)) from None
+
+    # What '%submarine?' shows.
+    submarine.__doc__ = f"{_QUESTION}\n\n{Grammar().help()}"
+
+    def close(self) -> None:
+        """Forget the server."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _carry_out(self, line: str, cell: str | None) -> Any:
+        try:
             options = self._grammar.parse(line, self.shell.user_ns)
         except HelpShown as shown:
             return _say(shown.text)
@@ -64,15 +80,6 @@ class SubmarineMagics(Magics):
             # The next command looks for it anew: a restarted server has another port or token.
             self.close()
             raise
-
-    # What '%submarine?' shows.
-    submarine.__doc__ = f"{_QUESTION}\n\n{Grammar().help()}"
-
-    def close(self) -> None:
-        """Forget the server."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
 
     # The sub-commands
 

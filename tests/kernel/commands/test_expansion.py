@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from IPython.core.error import UsageError
 
 from submarine_jupyter.commands.expansion import expanded
+from submarine_jupyter.errors import UsageError
 
 NAMES: dict[str, Any] = {
     "lr": 0.1, "name": "a b", "path": Path("/x"), "cfg": SimpleNamespace(n=3), "math": math, "run": lambda: None,

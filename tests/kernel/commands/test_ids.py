@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from IPython.core.error import UsageError
 
 from submarine_jupyter.commands.grammar import Grammar
 from submarine_jupyter.commands.ids import KnownIds, choose
+from submarine_jupyter.errors import UsageError
 from submarine_jupyter.magics.completion import complete
 
 IDS = ["experiment-1647574374688-0012", "experiment-1647574374688-0002", "experiment-1647192232698-0001"]

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from IPython.core.error import UsageError
 
 from submarine_jupyter.commands.grammar import Grammar
 from submarine_jupyter.commands.spec import describe
 from submarine_jupyter.commands.spec_file import read_spec
 from submarine_jupyter.commands.surroundings import Surroundings
+from submarine_jupyter.errors import UsageError
 from submarine_jupyter.models import ExperimentSpec
 
 GRAMMAR = Grammar()

@@ -12,13 +12,12 @@ import pytest
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
-from IPython.core.error import UsageError
 
 from submarine_jupyter.commands.grammar import Grammar
 from submarine_jupyter.commands.spec import describe
 from submarine_jupyter.commands.spec_file import MAX_BYTES, checked, read_spec
 from submarine_jupyter.commands.surroundings import Surroundings
-from submarine_jupyter.errors import InvalidSpec
+from submarine_jupyter.errors import InvalidSpec, UsageError
 from submarine_jupyter.models import ExperimentSpec
 
 HERE = Surroundings("/bin/python", "/notes", "notes", {"PATH": "/bin", "PYTHONPATH": "/notes"})

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-from IPython.core.error import UsageError
 
 from submarine_jupyter.commands.surroundings import Surroundings, environment
+from submarine_jupyter.errors import UsageError
 
 
 def test_the_programs_of_the_kernel_come_first(tmp_path: Path) -> None:
