@@ -21,7 +21,7 @@ from traitlets.utils.bunch import Bunch
 
 from submarine_jupyter import __version__
 from submarine_jupyter_server.activity import Activity
-from submarine_jupyter_server.config import DNS_LABEL, INSTANCE_LENGTH, ServiceConfig, is_instance
+from submarine_jupyter_server.config import DNS_LABEL, INSTANCE_LENGTH, ServiceConfig, is_instance, nobody
 from submarine_jupyter_server.handlers import ROUTES
 from submarine_jupyter_server.handlers.authentication import HEADER_NAME, insecure, token_file, trusted_proxy
 from submarine_jupyter_server.handlers.base import Surroundings
@@ -106,6 +106,12 @@ class SubmarineExtension(ExtensionApp):
         300.0, help="Seconds between two comparisons of the database with what runs on the targets."
     ).tag(config=True)
 
+    separate_users = Bool(
+        False,
+        help="Whether users see and change only their own experiments. Only where several people share this server "
+        "and none of them has a shell on it (no kernels, no terminals): who has one can read all of its files. It "
+        "needs an identity provider, or a trusted_user_header, that names each user.",
+    ).tag(config=True)
     trusted_user_header = Unicode(
         help="Header in which a proxy in front of this server names the user whom it has authenticated, such as "
         "'kubeflow-userid'. Only where nobody can come but through that proxy, and where it replaces what the caller "
@@ -169,7 +175,9 @@ class SubmarineExtension(ExtensionApp):
         if strangers:
             self.log.warning("Submarine runs no experiments here: %s %s", *strangers)
         self.settings["submarine_activity"] = Activity(opening)
-        self.settings["submarine_surroundings"] = Surroundings(opening, _owner(), strangers, proxy)
+        self.settings["submarine_surroundings"] = Surroundings(
+            opening, _owner(), strangers, proxy, separate=self.separate_users
+        )
         config = self._service_config()
         server.io_loop.add_callback(lambda: opening.start(config, own_process=server.starter_app is self))
 
@@ -214,7 +222,7 @@ class SubmarineExtension(ExtensionApp):
             log_cap_bytes=self.log_cap_bytes,
             retention_days=self.retention_days,
             reconcile_seconds=self.reconcile_seconds,
-            emit=self._emit,
+            emit=nobody if self.separate_users else self._emit,
         )
 
     def _emit(self, data: dict[str, object]) -> None:

@@ -76,8 +76,12 @@ class EventFeed:
         """The number of the newest event that was read."""
         return self._last
 
-    async def stream(self, after: int | None, experiment_id: str | None = None) -> AsyncIterator[FeedMessage | None]:
+    async def stream(
+        self, after: int | None, experiment_id: str | None = None, owner: str | None = None
+    ) -> AsyncIterator[FeedMessage | None]:
         """Yield the events after number ``after`` (None: from now on), and None when a heartbeat is due.
+
+        They are those of one experiment, of one ``owner``, or all.
 
         For one experiment the stream begins with its whole history when ``after`` is None, as far as it is kept, and
         closes with ``end`` once nothing can follow, at once where it has ended already.
@@ -87,7 +91,7 @@ class EventFeed:
         idle = True
         while True:
             read_to = self._last
-            rows = await self._after(seen, experiment_id)
+            rows = await self._after(seen, experiment_id, owner)
             for row in rows:
                 yield FeedMessage(str(row.seq), row.type, json_text(event_data(row)))
                 if experiment_id and row.status and Status(row.status).final:
@@ -106,11 +110,12 @@ class EventFeed:
             if rows or time.monotonic() - told >= HEARTBEAT_S:
                 told = time.monotonic()
 
-    async def _after(self, seen: int, experiment_id: str | None) -> list[EventRow]:
+    async def _after(self, seen: int, experiment_id: str | None, owner: str | None) -> list[EventRow]:
         if self._ring and self._ring[0].seq <= seen + 1:
-            return [e for e in self._ring if e.seq > seen and experiment_id in (None, e.experiment_id)]
+            found = (e for e in self._ring if e.seq > seen and experiment_id in (None, e.experiment_id))
+            return [e for e in found if owner in (None, e.owner)]
         if seen < self._last:
-            return await self._db.read(lambda tx: events.after(tx, seen, BATCH, experiment_id))
+            return await self._db.read(lambda tx: events.after(tx, seen, BATCH, experiment_id, owner))
         return []
 
     async def _over(self, experiment_id: str, seen: int) -> EventRow | None:

@@ -29,9 +29,12 @@ from submarine_jupyter_server.daemon_threads import begun
 from submarine_jupyter_server.feed import EventFeed
 from submarine_jupyter_server.logs.archive import LogArchive
 from submarine_jupyter_server.metrics.collector import MetricCollector
+from submarine_jupyter_server.services.events import Events
 from submarine_jupyter_server.services.experiments import Experiments
-from submarine_jupyter_server.services.insight import Insight
 from submarine_jupyter_server.services.log_reader import LogReader
+from submarine_jupyter_server.services.metrics import Metrics
+from submarine_jupyter_server.services.principal import Principal
+from submarine_jupyter_server.services.targets import Targets
 from submarine_jupyter_server.store import experiments, metrics
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
@@ -53,7 +56,7 @@ class Service:
     def __init__(self, config: ServiceConfig, db: Database, targets: dict[str, ComputeTarget]) -> None:
         self.config = config
         self.db = db
-        self.targets = targets
+        self.compute_targets = targets
         self.notices = db.notices
         archive = LogArchive(config.data_dir / "runs")
         reader = SpecReader(targets, config.default_target)
@@ -65,15 +68,17 @@ class Service:
         self._leader = Leader(
             db, targets, self._started, self._outbox, reconcile, self.notices, doubt, config.reconcile_seconds
         )
-        self._metrics = MetricCollector(db, archive, metrics)
+        self._collector = MetricCollector(db, archive, metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._decided = asyncio.Event()
-        self.feed = EventFeed(db, config.emit)
+        self._feed = EventFeed(db, config.emit)
+        self.events = Events(db, self._feed)
         self.experiments = Experiments(db, targets, reader, self._outbox)
-        self.logs = LogReader(db, archive, self.feed, targets)
+        self.logs = LogReader(db, archive, self._feed, targets)
         self._silence = Silence(db)
         self._neighbours = Neighbours(config.data_dir, db, self._news, self._describe, self._silence.tell)
-        self.insight = Insight(db, targets, config.default_target, self._finish, self._neighbours.elsewhere)
+        self.metrics = Metrics(db, self._finish)
+        self.targets = Targets(db, targets, config.default_target, self._neighbours.elsewhere)
 
     @classmethod
     async def open(cls, config: ServiceConfig) -> Service:
@@ -118,15 +123,15 @@ class Service:
         until = time.monotonic() + CLOSE_S
         # Each part may take what is left, but for what those after it need at least.
         await _ended(until - 2.2, {"the controller": asyncio.gather(*self._tasks, return_exceptions=True)})
-        await _ended(until - 1.4, {f"target '{name}'": target.close() for name, target in self.targets.items()})
-        readers = {"metrics": self._metrics.close(), "logs": self.logs.close(), "events": self.feed.close()}
+        await _ended(until - 1.4, {f"target '{name}'": target.close() for name, target in self.compute_targets.items()})
+        readers = {"metrics": self._collector.close(), "logs": self.logs.close(), "events": self._feed.close()}
         await _ended(until - 1.0, readers)
         await _ended(until - 0.2, {"the database": self.db.close()})
         await _ended(until, {"the controller's lock": self._neighbours.close()})
 
     async def _begin(self) -> None:
-        self.db.on_commit = self.feed.committed
-        await self.feed.start()
+        self.db.on_commit = self._feed.committed
+        await self._feed.start()
         await self._neighbours.start()
         self._tasks.append(asyncio.create_task(self._control(), name="submarine controller"))
         if self._neighbours.leads.is_set():
@@ -157,16 +162,17 @@ class Service:
         log.warning("Submarine: another server gives the orders from now on")
         self._started.clear()
         await _ended(
-            time.monotonic() + CLOSE_S, {f"target '{name}'": target.close() for name, target in self.targets.items()}
+            time.monotonic() + CLOSE_S,
+            {f"target '{name}'": target.close() for name, target in self.compute_targets.items()},
         )
-        await self._metrics.close()
-        self.targets.update(_targets(self.config))
+        await self._collector.close()
+        self.compute_targets.update(_targets(self.config))
 
     async def _describe(self) -> list[dict[str, Any]]:
-        return await self.insight.described()
+        return await self.targets.list(Principal("this server", sees_all=True))
 
     def _news(self) -> None:
-        self.feed.committed()
+        self._feed.committed()
         self._outbox.wake()
 
     async def _follow_live(self) -> None:
@@ -179,7 +185,7 @@ class Service:
 
     def _finish(self, row: ExperimentRow, attempt: int | None = None) -> asyncio.Task[None]:
         """Read the metrics of an attempt, the present one by default, to their end."""
-        return self._metrics.finish(row.id, attempt or row.attempt, _templates(row))
+        return self._collector.finish(row.id, attempt or row.attempt, _templates(row))
 
     async def _finish_metrics(self) -> None:
         """Read to their end the logs that ended while nobody read them, one after the other."""
@@ -193,7 +199,7 @@ class Service:
         if row.attempt > 1:
             self._finish(row, row.attempt - 1)
         if not Status(row.status).final:
-            self._metrics.watch(row.id, row.attempt, _templates(row))
+            self._collector.watch(row.id, row.attempt, _templates(row))
 
     async def _ending(self, seen: Observation) -> None:
         """Read the last metrics: who sees the end may ask for them at once. What takes long goes on meanwhile."""
@@ -203,7 +209,7 @@ class Service:
 
     async def _gone(self, row: ExperimentRow) -> None:
         """Forget what was deleted."""
-        await self._metrics.forget(row.id, row.attempt)
+        await self._collector.forget(row.id, row.attempt)
 
 
 async def _ended(until: float, parts: Mapping[str, Awaitable[object]]) -> None:

@@ -14,11 +14,15 @@ from typing import Any
 from submarine_jupyter.errors import Conflict, NotFound, SubmarineError, Unavailable
 from submarine_jupyter_server import wiring as service_module
 from submarine_jupyter_server.config import ServiceConfig
+from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store import events, experiments, outbox
+from submarine_jupyter_server.store.experiments import Query
 from submarine_jupyter_server.targets.protocol import Made
+from submarine_jupyter_server.wire.answers import shown_json
 from submarine_jupyter_server.wiring import Service
 from tests.control.world import CommandedTarget, World
 
+ME = Principal("me")
 FINAL = ("Succeeded", "Failed")
 _ID = re.compile(r"experiment-\d+-\d+")
 
@@ -83,7 +87,7 @@ class House:
         self._call(service, self._create(service, key))
 
     def patch(self, service: Service, experiment_id: str, change: dict[str, Any]) -> None:
-        self._call(service, self._change(service.experiments.patch(experiment_id, change, merge=True), "ensure"))
+        self._call(service, self._change(service.experiments.patch(ME, experiment_id, change, merge=True), "ensure"))
 
     def stop(self, service: Service, experiment_id: str) -> None:
         self._call(service, self._stop(service, experiment_id))
@@ -106,17 +110,17 @@ class House:
     async def read(self, experiment_id: str) -> dict[str, Any] | None:
         """Return an experiment as it is shown, None for a 404."""
         try:
-            answer = await self.service.experiments.get(experiment_id, full=True)
+            shown = await self.service.experiments.get(ME, experiment_id, full=True)
         except NotFound:
             return None
-        found: dict[str, Any] = json.loads(answer.result)
+        found: dict[str, Any] = json.loads(shown_json(shown))
         return found
 
     async def rows(self) -> dict[str, dict[str, Any]]:
         """Return all experiments that are shown, by id."""
-        listed = json.loads((await self.service.experiments.list({})).result)
-        self.told.update(row["experimentId"] for row in listed)
-        found = {row["experimentId"]: await self.read(row["experimentId"]) for row in listed}
+        listed = (await self.service.experiments.list(ME, Query())).rows
+        self.told.update(row.id for row in listed)
+        found = {row.id: await self.read(row.id) for row in listed}
         return {name: row for name, row in found.items() if row is not None}
 
     async def forget_events(self) -> None:
@@ -164,14 +168,14 @@ class House:
             "spec": {"Worker": {"replicas": 1}},
         }
         try:
-            answer = await service.experiments.create(body, owner="me", key=key)
+            accepted = await service.experiments.create(ME, body, key=key)
         except Unavailable:
             return
         except SubmarineError as error:
             # A refusal names the experiment, which stays to be read.
             self._told(key, f"refused {_ID.findall(str(error))[0]}", str(error))
         else:
-            self._told(key, f"accepted {json.loads(answer.result)['experimentId']}", "")
+            self._told(key, f"accepted {json.loads(accepted.experiment)['experimentId']}", "")
 
     def _told(self, key: str, answer: str, text: str) -> None:
         if text and "ensure" not in text:
@@ -190,13 +194,13 @@ class House:
 
     async def _stop(self, service: Service, experiment_id: str) -> None:
         before = len(self.failures)
-        await self._change(service.experiments.stop(experiment_id), "stop")
+        await self._change(service.experiments.stop(ME, experiment_id), "stop")
         if len(self.failures) == before and await self.read(experiment_id) is not None:
             self.stopped.add(experiment_id)
 
     async def _delete(self, service: Service, experiment_id: str, *, purge: bool) -> None:
         try:
-            await service.experiments.delete(experiment_id, purge=purge)
+            await service.experiments.delete(ME, experiment_id, purge=purge)
         except (NotFound, Unavailable):
             return
         except SubmarineError as error:
@@ -207,7 +211,7 @@ class House:
 
     async def _hear(self, service: Service) -> None:
         """Note every id that an event tells of."""
-        async for message in service.feed.stream(None):
+        async for message in service._feed.stream(None):
             if message is not None:
                 self.told.add(json.loads(message.data)["experimentId"])
 
@@ -216,9 +220,9 @@ class House:
     ) -> None:
         try:
             if logs:
-                stream = await service.logs.follow(experiment_id)
+                stream = await service.logs.follow(ME, experiment_id)
             else:
-                stream = service.feed.stream(None, experiment_id)
+                stream = service._feed.stream(None, experiment_id)
             async for message in stream:
                 if message is not None:
                     heard.append(message.event)
@@ -234,7 +238,7 @@ class House:
 
 
 def _target(service: Service) -> CommandedTarget:
-    target = service.targets["local"]
+    target = service.compute_targets["local"]
     assert isinstance(target, CommandedTarget)
     return target
 

@@ -18,8 +18,9 @@ from submarine_jupyter_server.services import experiments as experiments_module
 from submarine_jupyter_server.store import experiments, outbox
 from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.store.tables import outbox as outbox_table
+from submarine_jupyter_server.wire.answers import state_of
 from tests.control.conftest import opened, until
-from tests.control.house import House
+from tests.control.house import ME, House
 from tests.control.world import Trouble
 
 BODY: dict[str, Any] = {
@@ -33,8 +34,8 @@ def order(seq: int, experiment_id: str = "e") -> OutboxRow:
 
 
 async def create(house: House) -> str:
-    answer = await house.service.experiments.create(BODY, owner="me")
-    return str(json.loads(answer.result)["experimentId"])
+    accepted = await house.service.experiments.create(ME, BODY)
+    return str(json.loads(accepted.experiment)["experimentId"])
 
 
 async def test_each_hears_of_his_own_order() -> None:
@@ -60,12 +61,12 @@ async def test_a_refused_change_is_no_answer_to_a_deletion(tmp_path: Path, monke
         house.world.gate.clear()
         house.world.troubles = [Trouble("refuse", slow=True)]
         verbs = house.service.experiments
-        patched = asyncio.create_task(verbs.patch(made, {"spec": {"Worker": {"replicas": 3}}}, merge=True))
+        patched = asyncio.create_task(verbs.patch(ME, made, {"spec": {"Worker": {"replicas": 3}}}, merge=True))
         await until(lambda: not house.world.troubles, "the order of the change is given")
-        deleted = asyncio.create_task(verbs.delete(made))
+        deleted = asyncio.create_task(verbs.delete(ME, made))
         await until(lambda: len(house.service._outbox._waiters._futures[made]) == 2, "both wait")
         house.world.gate.set()
-        assert json.loads((await deleted).result)["status"] == "Deleted"
+        assert (await deleted).row.id == made
         with pytest.raises(Exception, match=r"Not found experiment\."):
             await patched  # its order was replaced, and there is nothing left to show
         await house.quiet()
@@ -78,8 +79,7 @@ async def test_what_stands_in_the_way_of_an_order_is_shown_until_it_does_so_no_m
         await house.quiet()
         house.world.gate.clear()
         house.world.troubles = [Trouble("unavailable"), Trouble("unavailable"), Trouble("ok", slow=True)]
-        answer = await house.service.experiments.stop(made)
-        assert answer.attributes == {"state": "Stopping"}
+        assert state_of((await house.service.experiments.stop(ME, made)).row) == "Stopping"
         await until(lambda: not house.world.troubles, "the third try")
         shown = await house.read(made)
         assert shown is not None
@@ -156,9 +156,9 @@ async def test_what_was_made_is_kept_with_the_end_of_its_order_and_given_to_the_
     async with opened(tmp_path) as house:
         kept, deleted = [await create(house) for _ in range(2)]
         house.world.troubles = [Trouble("unknown")]
-        await house.service.experiments.patch(kept, {"meta": {"cmd": "train more"}}, merge=True)
+        await house.service.experiments.patch(ME, kept, {"meta": {"cmd": "train more"}}, merge=True)
         await house.quiet()
-        await house.service.experiments.delete(deleted)
+        await house.service.experiments.delete(ME, deleted)
         await house.quiet()
         await house.close()
         await house.open()

@@ -12,10 +12,14 @@ import pytest
 from submarine_jupyter.errors import Conflict, IdempotencyMismatch, InvalidSpec, NotFound
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.services.experiments import _replace
+from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store import experiments as rows
+from submarine_jupyter_server.store.experiments import Query
 from submarine_jupyter_server.store.lists import listing
+from submarine_jupyter_server.wire.answers import page_json
+from submarine_jupyter_server.wire.queries import list_query
 from tests.control.conftest import opened, until
-from tests.control.house import House
+from tests.control.house import ME, House
 from tests.control.test_delivery import BODY, create
 from tests.control.world import Trouble
 
@@ -23,13 +27,15 @@ SECRET = {**BODY, "meta": {**BODY["meta"], "envVars": {"HF_TOKEN": "canary"}}}
 
 
 async def make(house: House, body: object, owner: str = "me", key: str | None = None) -> dict[str, Any]:
-    made: dict[str, Any] = json.loads((await house.service.experiments.create(body, owner=owner, key=key)).result)
+    accepted = await house.service.experiments.create(Principal(owner), body, key=key)
+    made: dict[str, Any] = json.loads(accepted.experiment)
     return made
 
 
-async def listed(house: House, **query: str) -> tuple[list[dict[str, Any]], dict[str, object]]:
-    answer = await house.service.experiments.list({name: [value] for name, value in query.items()})
-    return json.loads(answer.result), answer.attributes
+async def listed(house: House, **query: str) -> tuple[list[dict[str, Any]], str | None]:
+    wanted = list_query({name: [value] for name, value in query.items()})
+    page = await house.service.experiments.list(ME, wanted)
+    return json.loads(page_json(page)), page.next_cursor
 
 
 async def test_a_key_is_known_before_its_body_is_read_again(tmp_path: Path) -> None:
@@ -37,7 +43,7 @@ async def test_a_key_is_known_before_its_body_is_read_again(tmp_path: Path) -> N
         source = await make(house, SECRET)
         copy = source["spec"]
         first = await make(house, copy, key="k")
-        await house.service.experiments.delete(source["experimentId"])
+        await house.service.experiments.delete(ME, source["experimentId"])
         assert await make(house, copy, key="k") == first  # its mask can be put back by nobody any more
         with pytest.raises(InvalidSpec, match="is the mask"):
             await make(house, copy, key="other")
@@ -63,9 +69,9 @@ async def test_a_stop_and_a_change_at_the_same_time_leave_nothing_waiting(tmp_pa
         house.world.gate.clear()
         house.world.troubles = [Trouble("ok", slow=True)]
         verbs = house.service.experiments
-        await verbs.stop(made)
+        await verbs.stop(ME, made)
         with pytest.raises(Conflict, match="being stopped"):
-            await verbs.patch(made, {"meta": {"cmd": "other"}}, merge=True)
+            await verbs.patch(ME, made, {"meta": {"cmd": "other"}}, merge=True)
         await house.quiet()
         shown = await house.read(made)
         assert shown is not None
@@ -81,7 +87,7 @@ async def test_a_change_that_was_read_before_a_stop_is_refused_when_it_is_made(t
         assert row is not None
         house.world.gate.clear()
         house.world.troubles = [Trouble("ok", slow=True)]
-        await house.service.experiments.stop(made)
+        await house.service.experiments.stop(ME, made)
         spec = ExperimentSpec.parse(json.loads(row.spec))
         with pytest.raises(Conflict, match="being stopped"):
             await db.write(lambda tx: _replace(tx, row, spec, restart=True))
@@ -94,18 +100,18 @@ async def test_what_ran_stays_readable(tmp_path: Path) -> None:
         made = await create(house)
         verbs = house.service.experiments
         await house.quiet()
-        await verbs.patch(made, {"meta": {"cmd": "second"}}, merge=True)
+        await verbs.patch(ME, made, {"meta": {"cmd": "second"}}, merge=True)
         await house.quiet()
         house.world.things[made].end(Status.SUCCEEDED, "")
         await house.quiet()
         for cmd in ("never ran", "never ran either"):
-            await verbs.patch(made, {"meta": {"cmd": cmd, "framework": "Standalone"}}, merge=True)
+            await verbs.patch(ME, made, {"meta": {"cmd": cmd, "framework": "Standalone"}}, merge=True)
         ran = {}
         for attempt in (None, 1, 2):
-            ran[attempt] = json.loads((await verbs.get(made, attempt=attempt)).result)["spec"]["meta"]["cmd"]
+            ran[attempt] = json.loads((await verbs.get(ME, made, attempt=attempt)).row.wire_spec)["meta"]["cmd"]
         assert ran == {None: "never ran either", 1: "train", 2: "second"}
         with pytest.raises(NotFound, match="2 attempts"):
-            await verbs.get(made, attempt=3)
+            await verbs.get(ME, made, attempt=3)
         # The filter and what is shown agree.
         assert [row["experimentId"] for row in (await listed(house, framework="Standalone"))[0]] == [made]
         assert (await listed(house, framework="PyTorch"))[0] == []
@@ -128,11 +134,12 @@ async def test_a_page_ends_before_it_is_too_large(tmp_path: Path, monkeypatch: p
     async with opened(tmp_path) as house:
         body = {**BODY, "meta": {**BODY["meta"], "envVars": {"A": "x" * 4000}}}
         names = [(await make(house, body))["experimentId"] for _ in range(5)]
-        seen, cursor, pages = [], "", 0
+        seen: list[str] = []
+        cursor, pages = None, 0
         while pages == 0 or cursor:
-            found, attributes = await listed(house, **({"cursor": cursor} if cursor else {}))
+            found, cursor = await listed(house, **({"cursor": cursor} if cursor else {}))
             seen += [row["experimentId"] for row in found]
-            cursor, pages = str(attributes.get("nextCursor", "")), pages + 1
+            pages += 1
         assert seen == names[::-1]
         assert pages == 3
 
@@ -142,20 +149,20 @@ async def test_the_word_for_people(tmp_path: Path) -> None:
         house.world.slots = 1
         names = [await create(house) for _ in range(2)]
         await house.quiet()
-        answer = await house.service.experiments.list({}, summary=True)
-        states = {row["experimentId"]: row["detail"]["state"] for row in json.loads(answer.result)}
+        listed = json.loads(page_json(await house.service.experiments.list(ME, Query(), summary=True)))
+        states = {row["experimentId"]: row["detail"]["state"] for row in listed}
         assert states == {names[0]: "Running", names[1]: "Queued"}
-        await house.service.experiments.stop(names[0])
+        await house.service.experiments.stop(ME, names[0])
         await house.quiet()
-        answer = await house.service.experiments.list({}, summary=True)
-        states = {row["experimentId"]: row["detail"]["state"] for row in json.loads(answer.result)}
+        listed = json.loads(page_json(await house.service.experiments.list(ME, Query(), summary=True)))
+        states = {row["experimentId"]: row["detail"]["state"] for row in listed}
         assert states == {names[0]: "Stopped", names[1]: "Running"}
 
 
 async def test_a_purge_leaves_nothing_but_the_name(tmp_path: Path) -> None:
     async with opened(tmp_path) as house:
         made = await make(house, SECRET)
-        await house.service.experiments.delete(made["experimentId"], purge=True)
+        await house.service.experiments.delete(ME, made["experimentId"], purge=True)
         await house.quiet()
         await until(lambda: not house.world.processes, "its end")
         row = await house.service.db.read(lambda tx: rows.find(tx, made["experimentId"], include_deleted=True))

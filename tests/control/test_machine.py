@@ -22,7 +22,10 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from submarine_jupyter.errors import SubmarineError
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.store import outbox
+from submarine_jupyter_server.store.experiments import Query
+from submarine_jupyter_server.wire.answers import shown_json
 from submarine_jupyter_server.wiring import Service
+from tests.control.house import ME
 
 PATIENCE_S = 30.0
 CPUS = 2
@@ -91,14 +94,14 @@ class FullMachine(RuleBasedStateMachine):
         self.run(start())
 
     async def _create(self, cpu: int, seconds: int) -> None:
-        answer = await self.service.experiments.create(
+        accepted = await self.service.experiments.create(
+            ME,
             {
                 "meta": {"name": "m", "framework": "PyTorch", "cmd": f"sleep {seconds}"},
                 "spec": {"Worker": {"replicas": 1, "resources": f"cpu={cpu}"}},
             },
-            owner="me",
         )
-        made = json.loads(answer.result)
+        made = json.loads(accepted.experiment)
         self.uids[made["uid"]] = made["experimentId"]
 
     async def _change(self, name: str, what: str) -> None:
@@ -110,11 +113,11 @@ class FullMachine(RuleBasedStateMachine):
         experiments = self.service.experiments
         with contextlib.suppress(SubmarineError):  # larger than the machine, deleted, being stopped
             if what == "stop":
-                await experiments.stop(name)
+                await experiments.stop(ME, name)
             elif what == "delete":
-                await experiments.delete(name)
+                await experiments.delete(ME, name)
             else:
-                await experiments.patch(name, changes[what], merge=True)
+                await experiments.patch(ME, name, changes[what], merge=True)
 
     async def _quiet(self) -> None:
         until, wrong = time.monotonic() + PATIENCE_S, "nothing was seen"
@@ -129,9 +132,9 @@ class FullMachine(RuleBasedStateMachine):
         """Return what is shown and does not run so, or the reverse; empty if there is nothing."""
         if await self.service.db.read(outbox.ordered):
             return "an order is under way"
-        listed = json.loads((await self.service.experiments.list({})).result)
-        rows = [json.loads((await self.service.experiments.get(row["experimentId"], full=True)).result)
-                for row in listed]  # fmt: skip
+        experiments = self.service.experiments
+        listed = (await experiments.list(ME, Query())).rows
+        rows = [json.loads(shown_json(await experiments.get(ME, row.id, full=True))) for row in listed]
         shown = {row["uid"]: row for row in rows}
         running = {(uid, attempt) for _, uid, attempt in marked() if uid in self.uids}
         for uid, attempt in running:
@@ -140,7 +143,7 @@ class FullMachine(RuleBasedStateMachine):
                 return f"{self.uids[uid]} is deleted, and its attempt {attempt} runs"
             if row["status"] in FINAL or row["detail"]["attempt"] != attempt:
                 return f"attempt {attempt} of {row['experimentId']} runs, shown is {row['status']} {row['detail']}"
-        capacity: Any = await self.service.targets["local"].capacity()
+        capacity: Any = await self.service.compute_targets["local"].capacity()
         for uid, row in shown.items():
             if row["status"] == "Running" and (uid, row["detail"]["attempt"]) not in running:
                 return f"{row['experimentId']} is shown as Running, and does not"

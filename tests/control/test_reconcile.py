@@ -24,7 +24,7 @@ from tests.control.world import CommandedTarget
 
 
 def target_of(service: Service) -> CommandedTarget:
-    target = service.targets["local"]
+    target = service.compute_targets["local"]
     assert isinstance(target, CommandedTarget)
     return target
 

@@ -15,8 +15,9 @@ from submarine_jupyter_server.control import delivery as outbox_module
 from submarine_jupyter_server.control import refusals
 from submarine_jupyter_server.services import experiments as experiments_module
 from submarine_jupyter_server.store import outbox
+from submarine_jupyter_server.wire.answers import state_of
 from tests.control.conftest import opened, until
-from tests.control.house import House
+from tests.control.house import ME, House
 from tests.control.test_delivery import BODY, create
 from tests.control.world import Trouble
 
@@ -36,7 +37,7 @@ async def test_a_refused_experiment_is_kept_and_its_key_gives_the_same_answer(tm
     async with opened(tmp_path) as house:
         house.world.troubles = [Trouble("refuse")]
         answers = await asyncio.gather(
-            *(house.service.experiments.create(BODY, owner="me", key="k") for _ in range(8)), return_exceptions=True
+            *(house.service.experiments.create(ME, BODY, key="k") for _ in range(8)), return_exceptions=True
         )
         assert {type(answer) for answer in answers} == {TargetRefused}
         assert len({str(answer) for answer in answers}) == 1
@@ -48,7 +49,7 @@ async def test_a_refused_experiment_is_kept_and_its_key_gives_the_same_answer(tm
         await house.close()
         await house.open()
         with pytest.raises(TargetRefused) as again:
-            await house.service.experiments.create(BODY, owner="me", key="k")
+            await house.service.experiments.create(ME, BODY, key="k")
         assert str(again.value) == str(answers[0])
 
 
@@ -56,12 +57,12 @@ async def test_what_was_acknowledged_stays_so_for_its_key_when_it_is_refused_lat
     async with opened(tmp_path) as house:
         house.world.gate.clear()
         house.world.troubles = [Trouble("refuse", slow=True)]
-        made = json.loads((await house.service.experiments.create(BODY, owner="me", key="k")).result)
+        made = json.loads((await house.service.experiments.create(ME, BODY, key="k")).experiment)
         house.world.gate.set()
         await house.quiet()
         assert (await shown(house, made["experimentId"]))["status"] == "Failed"
-        again = await house.service.experiments.create(BODY, owner="me", key="k")
-        assert json.loads(again.result) == made
+        again = await house.service.experiments.create(ME, BODY, key="k")
+        assert json.loads(again.experiment) == made
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -73,7 +74,7 @@ async def test_a_refused_change_is_taken_back(tmp_path: Path, late: bool, anew: 
         house.world.gate.clear()
         house.world.troubles = [Trouble("refuse", slow=late)]
         change = {"meta": {"cmd": "other"}} if anew else {"spec": {"Worker": {"replicas": 5}}}
-        patched = house.service.experiments.patch(made, change, merge=True)
+        patched = house.service.experiments.patch(ME, made, change, merge=True)
         if late:
             await patched
         else:
@@ -104,7 +105,7 @@ async def test_a_missing_right_refuses_only_who_still_waits(
         change = {"spec": {"Worker": {"replicas": 5}}}
         for create_it in (True, False):
             house.world.troubles = [lacking, *[Trouble("refuse", reason="NoPermission")] * 3 * late]
-            order = verbs.create(BODY, owner="me") if create_it else verbs.patch(scaled, change, merge=True)
+            order = verbs.create(ME, BODY) if create_it else verbs.patch(ME, scaled, change, merge=True)
             if late:
                 await order
                 house.world.gate.set()
@@ -135,7 +136,7 @@ async def test_a_refused_stop_is_given_again(tmp_path: Path, late: bool) -> None
             assert found is not None
             return found.live, found.stopping
 
-        assert (await house.service.experiments.stop(made)).attributes == {"state": "Stopping"}
+        assert state_of((await house.service.experiments.stop(ME, made)).row) == "Stopping"
         if late:
             house.world.gate.set()
         else:
@@ -160,7 +161,7 @@ async def test_a_refused_deletion_leaves_the_experiment_in_the_lists_and_is_give
         house.world.gate.clear()
         house.world.troubles = [Trouble("refuse"), Trouble("ok", slow=True)]
         with pytest.raises(TargetRefused, match="refusal 1 of delete; it is deleted as soon as that is possible"):
-            await house.service.experiments.delete(made)
+            await house.service.experiments.delete(ME, made)
         now = (await house.rows())[made]
         assert (now["status"], now["detail"]["reason"]) == ("Running", "DeleteRefused")
         await house.quiet()
@@ -174,7 +175,7 @@ async def test_a_deletion_that_was_told_stays_told_when_it_is_refused_later(tmp_
         await house.quiet()
         house.world.gate.clear()
         house.world.troubles = [Trouble("refuse", slow=True), Trouble("refuse")]
-        await house.service.experiments.delete(made)
+        await house.service.experiments.delete(ME, made)
         house.world.gate.set()
         await until(lambda: not house.world.troubles, "the second try")
         assert await house.read(made) is None
@@ -188,7 +189,7 @@ async def test_a_deletion_that_was_told_stays_told_however_old_it_is_when_it_is_
         await house.quiet()
         house.world.gate.clear()
         house.world.troubles = [Trouble("unavailable", slow=True), Trouble("refuse"), Trouble("ok", slow=True)]
-        await house.service.experiments.delete(made)
+        await house.service.experiments.delete(ME, made)
         await house.forget_events()
         house.world.gate.set()  # for the first try only
         house.world.gate.clear()
@@ -210,11 +211,11 @@ async def give(house: House, op: str, made: str) -> bool:
     verbs = house.service.experiments
     try:
         if op in CHANGES:
-            await verbs.patch(made, CHANGES[op], merge=True)
+            await verbs.patch(ME, made, CHANGES[op], merge=True)
         elif op == "stop":
-            await verbs.stop(made)
+            await verbs.stop(ME, made)
         else:
-            await verbs.delete(made, purge=op == "purge")
+            await verbs.delete(ME, made, purge=op == "purge")
     except TargetRefused:
         return False
     return True
@@ -224,8 +225,10 @@ async def give(house: House, op: str, made: str) -> bool:
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("op", [*CHANGES, "stop", "delete", "purge"])
 async def test_what_was_answered_is_what_becomes_of_an_order_that_is_refused_and_then_allowed(
-    tmp_path: Path, op: str, late: bool, reason: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, op: str, late: bool, reason: str
 ) -> None:
+    if not late and op != "stop":
+        patient(monkeypatch)
     async with opened(tmp_path) as house:
         made = await create(house)
         await house.quiet()
@@ -321,7 +324,7 @@ async def test_why_an_order_is_not_carried_out_is_shown_also_after_new_hope(tmp_
         await house.quiet()
         house.world.gate.clear()
         house.world.troubles = [Trouble("refuse"), Trouble("ok", slow=True)]
-        await house.service.experiments.stop(made)
+        await house.service.experiments.stop(ME, made)
         await until(lambda: not house.world.troubles, "the second try")
         await house.service.db.write(outbox.hasten)
         assert (await shown(house, made))["detail"]["reason"] == "StopRefused"

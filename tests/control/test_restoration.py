@@ -11,7 +11,7 @@ import pytest
 from submarine_jupyter.errors import Conflict, InvalidSpec
 from submarine_jupyter_server.store import experiments, outbox
 from tests.control.conftest import opened
-from tests.control.house import House, damage
+from tests.control.house import ME, House, damage
 
 BODY: dict[str, Any] = {
     "meta": {"name": "n", "framework": "PyTorch", "cmd": "train", "envVars": {"PASSWORD": "hunter2"}},
@@ -23,8 +23,8 @@ BODY: dict[str, Any] = {
 async def restored(house: House, *, whole: bool) -> str:
     """Run an experiment, and lose its row: what the target has of it is all there is."""
     house.world.whole = whole
-    answer = await house.service.experiments.create(BODY, owner="me")
-    made = str(json.loads(answer.result)["experimentId"])
+    accepted = await house.service.experiments.create(ME, BODY)
+    made = str(json.loads(accepted.experiment)["experimentId"])
     await house.quiet()
     await house.service.db.write(lambda tx: experiments.forget(tx, made))
     await house.close()
@@ -53,7 +53,7 @@ async def test_what_runs_of_a_restored_experiment_cannot_be_changed(tmp_path: Pa
         made = await restored(house, whole=False)
         before = house.world.things[made].launch
         with pytest.raises(Conflict, match="written again from the cluster") as refused:
-            await house.service.experiments.patch(made, change, merge=True)
+            await house.service.experiments.patch(ME, made, change, merge=True)
         assert "Clone it" in (refused.value.hint or "")
         await house.quiet()
         assert house.world.things[made].launch == before
@@ -67,9 +67,8 @@ async def test_a_restored_experiment_can_be_named_anew_and_nothing_is_ordered(tm
         spec = (await shown(house, made))["spec"]
         body = {"meta": {"name": "other", "tags": ["t"]}}
         whole = spec | {"meta": spec["meta"] | body["meta"]}
-        answer = await house.service.experiments.patch(made, body if merge else whole, merge=merge)
-        assert json.loads(answer.result)["spec"]["meta"]["name"] == "other"
-        assert answer.attributes == {}
+        changed = await house.service.experiments.patch(ME, made, body if merge else whole, merge=merge)
+        assert (changed.row.name, changed.note) == ("other", None)
         assert await house.service.db.read(outbox.ordered) == frozenset()
         assert house.world.things[made].launch == before
         assert (await shown(house, made))["spec"]["code"]["files"] == {"train.py": None}
@@ -82,10 +81,10 @@ async def test_a_restored_experiment_says_so_and_is_observed_stopped_and_deleted
         assert (now["status"], now["detail"]["owner"]) == ("Running", "me")
         assert "written again from the cluster" in now["detail"]["notes"][0]
         assert now["spec"]["meta"]["envVars"] == {"PASSWORD": "******"}
-        await house.service.experiments.stop(made)
+        await house.service.experiments.stop(ME, made)
         await house.quiet()
         assert (await shown(house, made))["detail"]["state"] == "Stopped"
-        await house.service.experiments.delete(made)
+        await house.service.experiments.delete(ME, made)
         await house.quiet()
         assert house.world.things[made].buried
         assert await house.read(made) is None
@@ -96,10 +95,10 @@ async def test_a_clone_of_a_restored_experiment_asks_for_what_is_not_known(tmp_p
         made = await restored(house, whole=False)
         spec = (await shown(house, made))["spec"]
         with pytest.raises(InvalidSpec, match=r"code\.files\.train\.py: is null"):
-            await house.service.experiments.create(spec, owner="me")
+            await house.service.experiments.create(ME, spec)
         spec["code"]["files"] = {"train.py": "print()"}
         with pytest.raises(InvalidSpec, match=r"meta\.envVars\.PASSWORD"):
-            await house.service.experiments.create(spec, owner="me")
+            await house.service.experiments.create(ME, spec)
 
 
 async def test_a_restored_experiment_that_is_gone_is_not_made_again(tmp_path: Path) -> None:
@@ -120,7 +119,7 @@ async def test_a_restored_experiment_that_is_gone_is_not_made_again(tmp_path: Pa
 async def test_a_record_with_everything_in_it_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
     async with opened(tmp_path, reconcile_seconds=1000) as house:
         made = await restored(house, whole=True)
-        await house.service.experiments.patch(made, {"spec": {"Worker": {"replicas": 2}}}, merge=True)
+        await house.service.experiments.patch(ME, made, {"spec": {"Worker": {"replicas": 2}}}, merge=True)
         await house.quiet()
         launch = house.world.things[made].launch
         assert launch.spec.spec["Worker"].replicas == 2
@@ -130,18 +129,18 @@ async def test_a_record_with_everything_in_it_goes_on_as_if_nothing_had_happened
 
 async def test_a_row_that_is_behind_a_record_without_secrets_is_a_restored_one(tmp_path: Path) -> None:
     async with opened(tmp_path, reconcile_seconds=1000) as house:
-        answer = await house.service.experiments.create(BODY, owner="me")
-        made = str(json.loads(answer.result)["experimentId"])
+        accepted = await house.service.experiments.create(ME, BODY)
+        made = str(json.loads(accepted.experiment)["experimentId"])
         await house.quiet()
         await house.service.db.backup()
-        await house.service.experiments.patch(made, {"meta": {"envVars": {"PASSWORD": "new"}}}, merge=True)
+        await house.service.experiments.patch(ME, made, {"meta": {"envVars": {"PASSWORD": "new"}}}, merge=True)
         await house.quiet()
         house.world.whole = False
         await damaged(house)
         now = await shown(house, made)
         assert (now["status"], now["detail"]["attempt"]) == ("Running", 2)
         with pytest.raises(Conflict, match="written again"):
-            await house.service.experiments.patch(made, {"spec": {"Worker": {"replicas": 2}}}, merge=True)
+            await house.service.experiments.patch(ME, made, {"spec": {"Worker": {"replicas": 2}}}, merge=True)
         assert house.world.things[made].launch.spec.meta.env_vars["PASSWORD"] == "new"
 
 

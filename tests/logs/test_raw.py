@@ -25,6 +25,12 @@ from submarine_jupyter_server.logs.segment_writer import SegmentWriter
 NewWriter = Callable[..., SegmentWriter]
 
 
+def ranged(header: str | None, size: int) -> ByteRange | Unsatisfiable | None:
+    wanted = parse_range(header)
+    assert wanted is None or parse_range(str(wanted)) == wanted
+    return None if wanted is None else wanted.within(size)
+
+
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
@@ -50,7 +56,7 @@ NewWriter = Callable[..., SegmentWriter]
     ],
 )
 def test_range_header(header: str | None, expected: tuple[int, int] | int | None) -> None:
-    found = parse_range(header, 100)
+    found = ranged(header, 100)
     if isinstance(expected, tuple):
         assert found == ByteRange(*expected, 100)
         assert found.content_range == f"bytes {expected[0]}-{expected[1] - 1}/100"
@@ -63,7 +69,7 @@ def test_range_header(header: str | None, expected: tuple[int, int] | int | None
 
 @given(st.text() | st.from_regex(r"bytes=[0-9]{0,20}-[0-9]{0,20}", fullmatch=True), st.integers(0, 2**40))
 def test_any_header_gives_a_range_inside_of_the_log(header: str, size: int) -> None:
-    found = parse_range(header, size)
+    found = ranged(header, size)
     if isinstance(found, ByteRange):
         assert 0 <= found.start < found.stop <= size
 

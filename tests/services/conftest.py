@@ -12,7 +12,13 @@ import pytest
 from tornado.ioloop import IOLoop
 
 from submarine_jupyter_server.config import ServiceConfig
+from submarine_jupyter_server.services.principal import Principal
+from submarine_jupyter_server.store.experiments import Query
+from submarine_jupyter_server.wire.answers import shown_json
+from submarine_jupyter_server.wire.queries import log_query
 from submarine_jupyter_server.wiring import Service
+
+ME = Principal("me")
 
 
 def experiment(cmd: str, *, workers: int = 1, cpu: str = "100m", **more: Any) -> dict[str, Any]:
@@ -29,10 +35,12 @@ class Client:
         self.experiments = service.experiments
 
     async def create(self, body: object, key: str | None = None) -> dict[str, Any]:
-        return self._dict(await self.experiments.create(body, owner="me", key=key))
+        made: dict[str, Any] = json.loads((await self.experiments.create(ME, body, key=key)).experiment)
+        return made
 
     async def get(self, experiment_id: str) -> dict[str, Any]:
-        return self._dict(await self.experiments.get(experiment_id, full=True))
+        found: dict[str, Any] = json.loads(shown_json(await self.experiments.get(ME, experiment_id, full=True)))
+        return found
 
     async def until(self, experiment_id: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         for _ in range(600):
@@ -46,13 +54,9 @@ class Client:
         return await self.until(experiment_id, lambda found: found["status"] in ("Succeeded", "Failed"))
 
     async def log(self, experiment_id: str, **query: str) -> list[list[str]]:
-        answer = await self.service.logs.page(experiment_id, {name: [value] for name, value in query.items()})
-        return [pod["podLog"] for pod in json.loads(answer.result)["logContent"]]
-
-    @staticmethod
-    def _dict(answer: Any) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(answer.result)
-        return found
+        wanted = log_query({name: [value] for name, value in query.items()})
+        found: Any = (await self.service.logs.page(ME, experiment_id, wanted)).result
+        return [pod["podLog"] for pod in found["logContent"]]
 
 
 @pytest.fixture
@@ -71,6 +75,6 @@ def client(config: ServiceConfig, io_loop: IOLoop) -> Iterator[Client]:
 
 async def end(service: Service) -> None:
     """Delete what there is and close the service."""
-    for row in json.loads((await service.experiments.list({})).result):
-        await service.experiments.delete(row["experimentId"])
+    for row in (await service.experiments.list(ME, Query())).rows:
+        await service.experiments.delete(ME, row.id)
     await service.close()

@@ -105,7 +105,7 @@ async def test_a_target_on_a_cluster_has_the_key_and_nothing_shows_it(config: Se
     try:
         assert service.config.signing_key == b"\xab" * 32
         for _ in range(1000):  # what is begun in a thread comes to its end
-            if "asked" not in str(service.targets["prod"].health()):
+            if "asked" not in str(service.compute_targets["prod"].health()):
                 break
             await asyncio.sleep(0.01)
         assert "abab" not in f"{service.config} {await service._describe()} {list(service.notices)}"

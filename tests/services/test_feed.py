@@ -13,13 +13,14 @@ from tornado.ioloop import IOLoop
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.store import events, experiments
 from submarine_jupyter_server.wiring import Service
-from tests.services.conftest import Client, end, experiment
+from tests.services.conftest import ME, Client, end, experiment
 
 
 async def told(client: Client, after: int | None, experiment_id: str) -> list[tuple[str, str, str]]:
     """Read the stream of an experiment to its end; return id, event and status of each message."""
     async with asyncio.timeout(20):
-        messages = [message async for message in client.service.feed.stream(after, experiment_id) if message]
+        stream = client.service._feed.stream(after, experiment_id)
+        messages = [message async for message in stream if message]
     return [(message.id, message.event, json.loads(message.data)["status"]) for message in messages]
 
 
@@ -56,7 +57,7 @@ async def test_whoever_resumes_after_the_last_event_is_told_the_end(client: Clie
 @pytest.mark.parametrize("purged", ["events", "experiment"])
 async def test_what_is_deleted_ends_at_once(client: Client, purged: str) -> None:
     experiment_id = await finished(client)
-    await client.experiments.delete(experiment_id)
+    await client.experiments.delete(ME, experiment_id)
     if purged == "events":
         await client.service.db.write(lambda tx: events.purge(tx, 2**62))
     else:
@@ -70,7 +71,7 @@ async def test_a_stream_that_is_open_hears_what_follows(client: Client) -> None:
     reading = asyncio.create_task(told(client, None, made["experimentId"]))
     await client.until(made["experimentId"], lambda found: found["status"] == "Running")
     assert not reading.done()
-    await client.experiments.stop(made["experimentId"])
+    await client.experiments.stop(ME, made["experimentId"])
     assert (await reading)[-1][1:] == ("end", "Failed")
 
 

@@ -11,8 +11,10 @@ from sqlalchemy import Connection, delete
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.store import metrics
 from submarine_jupyter_server.store.tables import log_position, metric, metrics_read
+from submarine_jupyter_server.wire.curves import curves_json
+from submarine_jupyter_server.wire.queries import MetricQuery
 from submarine_jupyter_server.wiring import Service
-from tests.services.conftest import Client, experiment
+from tests.services.conftest import ME, Client, experiment
 
 PRINTS = """
 import json
@@ -42,8 +44,8 @@ async def test_metrics_are_read_after_a_restart(config: ServiceConfig, killed: b
         async with asyncio.timeout(60):
             while await service.db.read(metrics.unfinished):  # noqa: ASYNC110 - a database tells nobody
                 await asyncio.sleep(0.05)
-        [series] = json.loads((await service.insight.metrics(made, {})).result)["series"]
+        [series] = json.loads(curves_json(await service.metrics.curves(ME, made, MetricQuery())))["series"]
         assert [point["step"] for point in series["points"]] == list(range(20_000))
-        await service.experiments.delete(made)
+        await service.experiments.delete(ME, made)
     finally:
         await service.close()

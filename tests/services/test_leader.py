@@ -111,9 +111,3 @@ async def test_a_backup_that_fails_stops_no_order_and_is_a_notice(pair: Any, mon
     folder.unlink()
     await until(lambda: folder.is_dir() and len(list(folder.glob("*.db"))) == 1)
     await until(lambda: not len(service.notices))
-
-
-async def test_the_list_shows_notices_only_where_there_are_any(client: Client) -> None:
-    answer = await client.experiments.list({})
-    assert answer.noted(list(client.service.notices)).attributes == {}
-    assert answer.noted(["The disk is full."]).attributes == {"notices": ["The disk is full."]}

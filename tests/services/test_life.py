@@ -7,6 +7,7 @@ import gc
 import json
 import weakref
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import pytest
 
 from submarine_jupyter.errors import Conflict, Forbidden, IdempotencyMismatch, InvalidSpec, NotFound
 from submarine_jupyter_server.config import ServiceConfig
+from submarine_jupyter_server.store.experiments import Query
+from submarine_jupyter_server.wire.answers import deleted_json, shown_json
 from submarine_jupyter_server.wiring import Service
-from tests.services.conftest import Client, experiment
+from tests.services.conftest import ME, Client, experiment
 
 
 async def test_post_answers_the_state_at_acceptance_and_the_end_is_true(client: Client) -> None:
@@ -67,7 +70,7 @@ async def test_the_same_key_is_the_same_experiment_even_fifty_times_at_once(clie
 async def test_what_is_larger_than_the_machine_is_refused_and_not_kept(client: Client) -> None:
     with pytest.raises(InvalidSpec, match="cpu"):
         await client.create(experiment("true", cpu="64"))
-    assert json.loads((await client.experiments.list({})).result) == []
+    assert (await client.experiments.list(ME, Query())).rows == []
 
 
 async def test_a_full_machine_makes_it_wait_and_says_for_what(client: Client) -> None:
@@ -77,7 +80,7 @@ async def test_a_full_machine_makes_it_wait_and_says_for_what(client: Client) ->
     assert waiting["status"] == "Accepted"
     assert "cpu" in waiting["detail"]["message"]
     assert first["experimentId"] in waiting["detail"]["message"]
-    await client.experiments.stop(first["experimentId"])
+    await client.experiments.stop(ME, first["experimentId"])
     assert (await client.ended(second["experimentId"]))["status"] == "Succeeded"
 
 
@@ -85,12 +88,12 @@ async def test_stop_keeps_the_record_and_what_waited_never_starts(client: Client
     running = await client.create(experiment("echo begun; sleep 60", cpu="2"))
     waiting = await client.create(experiment(f"touch {tmp_path}/started"))
     for made in (waiting, running):
-        await client.experiments.stop(made["experimentId"])
+        await client.experiments.stop(ME, made["experimentId"])
         ended = await client.ended(made["experimentId"])
         assert (ended["status"], ended["detail"]["reason"]) == ("Failed", "Stopped")
     assert not (tmp_path / "started").exists()
-    again = await client.experiments.stop(running["experimentId"])
-    assert again.attributes == {"note": "The experiment had ended already."}
+    again = await client.experiments.stop(ME, running["experimentId"])
+    assert again.note == "The experiment had ended already."
 
 
 async def test_scaling_leaves_what_runs_alone(client: Client, tmp_path: Path) -> None:
@@ -98,8 +101,8 @@ async def test_scaling_leaves_what_runs_alone(client: Client, tmp_path: Path) ->
     made = await client.create(body)
     for replicas in (3, 1, 2):
         patch = {"spec": {"Worker": {"replicas": replicas}}}
-        answer = await client.experiments.patch(made["experimentId"], patch, merge=True)
-        assert json.loads(answer.result)["spec"]["spec"]["Worker"]["replicas"] == replicas
+        shown = json.loads(shown_json(await client.experiments.patch(ME, made["experimentId"], patch, merge=True)))
+        assert shown["spec"]["spec"]["Worker"]["replicas"] == replicas
         await client.until(made["experimentId"], lambda found, n=replicas: running(found) == n)  # type: ignore[misc]
     assert (await client.get(made["experimentId"]))["detail"]["attempt"] == 1
     assert sorted((tmp_path / "starts").read_text().split()) == ["0", "1", "1", "2"]
@@ -113,7 +116,7 @@ async def test_a_new_template_is_a_new_attempt_with_the_logs_of_both(client: Cli
     made = await client.create(experiment("echo first; exec sleep 60"))
     await client.until(made["experimentId"], lambda found: found["status"] == "Running")
     patch = {"meta": {"cmd": "echo second"}}
-    await client.experiments.patch(made["experimentId"], patch, merge=True)
+    await client.experiments.patch(ME, made["experimentId"], patch, merge=True)
     ended = await client.ended(made["experimentId"])
     assert (ended["status"], ended["detail"]["attempt"], ended["detail"]["generation"]) == ("Succeeded", 2, 2)
     assert await client.log(made["experimentId"]) == [["second"]]
@@ -123,32 +126,33 @@ async def test_a_new_template_is_a_new_attempt_with_the_logs_of_both(client: Cli
 async def test_what_has_ended_only_records_a_change(client: Client) -> None:
     made = await client.create(experiment("true"))
     before = await client.ended(made["experimentId"])
-    answer = await client.experiments.patch(
-        made["experimentId"], experiment("true", workers=2), merge=False, if_match='"1"'
+    shown = await client.experiments.patch(
+        ME, made["experimentId"], experiment("true", workers=2), merge=False, if_match='"1"'
     )
-    after = json.loads(answer.result)
-    assert "nothing was started" in str(answer.attributes["note"])
+    after = json.loads(shown_json(shown))
+    assert "nothing was started" in str(shown.note)
     assert after["spec"]["spec"]["Worker"]["replicas"] == 2
     assert [after[key] for key in after if key != "spec"] == [before[key] for key in after if key != "spec"]
     with pytest.raises(Conflict, match="generation 2"):
-        await client.experiments.patch(made["experimentId"], {}, merge=True, if_match='"1"')
+        await client.experiments.patch(ME, made["experimentId"], {}, merge=True, if_match='"1"')
 
 
 async def test_a_living_experiment_keeps_its_framework_and_namespace(client: Client) -> None:
     made = await client.create(experiment("sleep 60"))
     for change in ({"framework": "Standalone"}, {"namespace": "team"}):
         with pytest.raises(Conflict, match=f"meta.{next(iter(change))} cannot change"):
-            await client.experiments.patch(made["experimentId"], {"meta": change}, merge=True)
+            await client.experiments.patch(ME, made["experimentId"], {"meta": change}, merge=True)
     with pytest.raises(Forbidden, match="'other' is not one of the namespaces of target 'local'"):
         await client.create(experiment("true", meta={"namespace": "other"}))
 
 
 async def test_deleted_is_gone_and_its_processes_are(client: Client) -> None:
     made = await client.create(experiment("sleep 60"))
-    answer = json.loads((await client.experiments.delete(made["experimentId"])).result)
+    answer = json.loads(deleted_json((await client.experiments.delete(ME, made["experimentId"])).row))
     times = [answer[f"{name}Time"] for name in ("accepted", "created", "running", "finished")]
     assert (answer["status"], times) == ("Deleted", [None] * 4)
-    for call in (client.get, client.experiments.stop, client.experiments.delete, client.log):
+    experiments = client.experiments
+    for call in (client.get, partial(experiments.stop, ME), partial(experiments.delete, ME), client.log):
         with pytest.raises(NotFound, match=r"^Not found experiment\.$"):
             await call(made["experimentId"])
 
@@ -167,7 +171,7 @@ async def test_secrets_reach_the_process_and_nobody_else(client: Client, config:
     assert shown.count(canary) == 2 * 1  # CHECK is no secret by its name
     # The masked spec sent back keeps the secret; so does a copy of it.
     await client.experiments.patch(
-        made["experimentId"], {**found["spec"], "spec": {"Worker": {"replicas": 2}}}, merge=True
+        ME, made["experimentId"], {**found["spec"], "spec": {"Worker": {"replicas": 2}}}, merge=True
     )
     copied = await client.create(found["spec"])
     for each in (made, copied):
@@ -182,7 +186,7 @@ async def test_a_lost_database_is_written_again_from_the_run_directories(config:
     alive = await client.create(experiment("echo alive; sleep 2"))
     before = await client.ended(kept["experimentId"])
     await client.ended(gone["experimentId"])
-    await client.experiments.delete(gone["experimentId"])
+    await client.experiments.delete(ME, gone["experimentId"])
     await service.close()
     for file in config.data_dir.glob("submarine.db*"):
         file.unlink()
@@ -192,7 +196,7 @@ async def test_a_lost_database_is_written_again_from_the_run_directories(config:
     service = await Service.open(config)
     client = Client(service)
     for _ in range(100):
-        listed = [row["experimentId"] for row in json.loads((await service.experiments.list({})).result)]
+        listed = [row.id for row in (await service.experiments.list(ME, Query())).rows]
         if len(listed) == 2:
             break
         await asyncio.sleep(0.05)

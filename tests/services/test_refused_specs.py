@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.errors import SubmarineError
-from tests.services.conftest import Client, experiment
+from submarine_jupyter_server.wire.answers import plan_json
+from tests.services.conftest import ME, Client, experiment
 
 LONG = "x" * 300
 NEVER: dict[str, dict[str, Any]] = {
@@ -40,7 +40,7 @@ NEVER: dict[str, dict[str, Any]] = {
 async def test_a_dry_run_and_a_post_refuse_alike(client: Client, case: str) -> None:
     body = experiment("true", **NEVER[case])
     with pytest.raises(SubmarineError) as planned:
-        await client.experiments.plan(body, owner="me")
+        await client.experiments.plan(ME, body)
     with pytest.raises(SubmarineError) as posted:
         await client.create(body)
     assert planned.value.status == posted.value.status == 400
@@ -69,11 +69,11 @@ async def longest_stall(work: Any) -> float:
 async def test_a_dry_run_of_a_thousand_replicas_is_bounded_and_stalls_nobody(client: Client) -> None:
     body = experiment("true", workers=1000, cpu="1m", meta={"framework": "TensorFlow"})
     begun = time.perf_counter()
-    answer = await client.experiments.plan(body, owner="me")
-    assert len(answer.result) < 1_000_000
-    assert json.loads(answer.result)["objects"][-1]["note"].startswith("990 more of role Worker")
+    plan = await client.experiments.plan(ME, body)
+    assert len(plan_json(plan)) < 1_000_000
+    assert str(plan.objects[-1]["note"]).startswith("990 more of role Worker")
     took = time.perf_counter() - begun
-    print(f"{took:.3f} s, stall {await longest_stall(client.experiments.plan(body, owner='me')):.3f} s")
+    print(f"{took:.3f} s, stall {await longest_stall(client.experiments.plan(ME, body)):.3f} s")
 
 
 async def test_a_long_command_is_planned_and_runs(client: Client, tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from submarine_jupyter.errors import Forbidden, InvalidRequest, InvalidSpec
+from submarine_jupyter.errors import Forbidden, InvalidSpec
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.targets.local.target import LocalTarget
-from submarine_jupyter_server.wire.specs import SpecReader, body_hash, list_query, merge_patch, patched, source_id
+from submarine_jupyter_server.wire.specs import SpecReader, body_hash, merge_patch, patched, source_id
 
 BODY: dict[str, Any] = {"meta": {"name": "x", "framework": "PyTorch", "cmd": "a"}, "spec": {"Worker": {}}}
 
@@ -81,22 +81,6 @@ def test_the_source_of_a_copied_spec_is_found_in_any_body() -> None:
     assert source_id({"meta": {"experimentId": "experiment-1-0001"}}) == "experiment-1-0001"
     others: list[object] = [None, [], {"meta": None}, {"meta": {"experimentId": 5}}]
     assert [source_id(body) for body in others] == [None] * 4
-
-
-@pytest.mark.parametrize(
-    ("query", "problem"),
-    [
-        ({"stauts": ["Running"]}, "'stauts' is not a parameter here; known: status, name"),
-        ({"limit": ["0"]}, "'limit' must be a whole number from 1 to 1000"),
-        ({"limit": ["1e3"]}, "'limit' must be a whole number"),
-        ({"limit": ["9" * 40]}, "'limit' must be a whole number"),
-        ({"name": ["a", "b"]}, "'name' may be given only once"),
-    ],
-)
-def test_a_query_that_cannot_be_used_is_named(query: dict[str, list[str]], problem: str) -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        list_query(query)
-    assert problem in str(caught.value)
 
 
 def test_a_part_that_is_sent_as_the_whole_is_told_how_to_be_a_part() -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlencode
 
 from jupyter_core.utils import ensure_async
@@ -28,14 +28,15 @@ from submarine_jupyter_server.handlers import envelope
 from submarine_jupyter_server.handlers.body import Body
 from submarine_jupyter_server.handlers.sse import Message, Streams
 from submarine_jupyter_server.handlers.url import Values, decode
+from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.wire.parameters import only
 
 if TYPE_CHECKING:
     from submarine_jupyter_server.handlers.authentication import TrustedProxy
     from submarine_jupyter_server.startup import Opening
-    from submarine_jupyter_server.wire.answers import Answer
     from submarine_jupyter_server.wiring import Service
 
+Value = TypeVar("Value")
 RESOURCE = "submarine"
 ACTIONS = {"GET": "read", "POST": "write", "PUT": "write", "PATCH": "write", "DELETE": "write"}
 ANONYMOUS = (IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider)
@@ -43,6 +44,7 @@ BODY_SECONDS = 60.0
 DRAIN_SECONDS = 5.0
 DRAIN_BYTES = 64 * 1024 * 1024
 RETRY_SECONDS = 5
+MAKING_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,9 @@ class Surroundings:
     """What the handlers share.
 
     ``owner`` is whose experiments these are where nobody logs in by name; ``insecure`` says why nothing may
-    be run on this server, and what to do, if so; ``proxy`` is what authenticates instead of Jupyter.
+    be run on this server, and what to do, if so; ``proxy`` is what authenticates instead of Jupyter. ``separate``:
+    users see their own experiments only (`services.access`). ``making`` bounds how many texts are made at once: each
+    thread that makes one competes with the event loop for the interpreter.
     """
 
     opening: Opening
@@ -58,6 +62,8 @@ class Surroundings:
     insecure: tuple[str, str] | None = None
     proxy: TrustedProxy | None = None
     streams: Streams = field(default_factory=Streams)
+    separate: bool = False
+    making: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAKING_AT_ONCE))
 
 
 @stream_request_body
@@ -157,12 +163,11 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
         """Whether this server is one person's: it does not tell its callers apart."""
         return self.surroundings.proxy is None and type(self.identity_provider) in ANONYMOUS
 
-    def owner(self) -> str:
-        """Return the stable name of the caller; for a token alone Jupyter invents another one each time."""
-        if self._named is not None:
-            return self._named
+    def principal(self) -> Principal:
+        """Return the caller, by a stable name: for a token alone Jupyter invents another one each time."""
         nameless = type(self.identity_provider) in ANONYMOUS
-        return self.surroundings.owner if nameless else str(self.current_user.username)
+        name = self.surroundings.owner if nameless else str(self.current_user.username)
+        return Principal(name if self._named is None else self._named, sees_all=not self.surroundings.separate)
 
     # What is asked for
 
@@ -185,14 +190,18 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
         self.set_header("Cache-Control", "no-store")
         self.set_header("Cross-Origin-Resource-Policy", "same-origin")
 
-    def answer(self, answer: Answer) -> None:
-        """Answer with the result of the service."""
-        for name, value in answer.headers.items():
-            self.set_header(name, value)
-        if cursor := answer.attributes.get("nextCursor"):
+    async def made(self, text_of: Callable[[Value], str], value: Value) -> str:
+        """Return the text of what a service returned, which may be large: it is made off the event loop."""
+        async with self.surroundings.making:
+            return await asyncio.to_thread(text_of, value)
+
+    def answer(self, result: str, attributes: Mapping[str, object] | None = None) -> None:
+        """Answer with ``result``, which is JSON text; attributes that are None are left out."""
+        told = {name: value for name, value in (attributes or {}).items() if value is not None}
+        if cursor := told.get("nextCursor"):
             following = urlencode({**self.filters(), "cursor": cursor}, doseq=True)
             self.set_header("Link", f'<{self.request.path}?{following}>; rel="next"')  # RFC 8288
-        self.finish(envelope.success(answer.result, answer.attributes))
+        self.finish(envelope.success(result, told))
 
     async def stream(self, messages: AsyncIterator[Message | None]) -> None:
         """Answer with server-sent events until they end."""

@@ -19,6 +19,4 @@ class EventsHandler(SubmarineHandler):
         last = self.request.headers.get("Last-Event-ID") or take(query, "lastEventId")
         after, found = number(last, "lastEventId"), None if name is None else experiment_id(name)
         service = await self.service()
-        if found is not None:
-            await service.experiments.get(found)  # 404 before the stream begins
-        await self.stream(service.feed.stream(after, found))
+        await self.stream(await service.events.follow(self.principal(), after=after, experiment_id=found))

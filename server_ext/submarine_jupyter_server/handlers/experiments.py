@@ -7,7 +7,9 @@ from tornado.web import authenticated
 from submarine_jupyter_server.handlers.base import SubmarineHandler
 from submarine_jupyter_server.handlers.body import MERGE_PATCH, media_type
 from submarine_jupyter_server.handlers.url import choice, experiment_id, flag, idempotency_key, if_match
+from submarine_jupyter_server.wire.answers import deleted_json, page_json, plan_json, shown_json, state_of
 from submarine_jupyter_server.wire.parameters import whole
+from submarine_jupyter_server.wire.queries import MAX_ATTEMPT, list_query
 
 
 class ExperimentsHandler(SubmarineHandler):
@@ -18,8 +20,11 @@ class ExperimentsHandler(SubmarineHandler):
         """List them, newest first; ``view=summary`` adds how each is."""
         filters = self.filters()
         summary = choice(filters, "view", "summary") == "summary"
+        query = list_query(filters)
         service = await self.service()
-        self.answer((await service.experiments.list(filters, summary=summary)).noted(list(service.notices)))
+        page = await service.experiments.list(self.principal(), query, summary=summary)
+        attributes = {"nextCursor": page.next_cursor, "notices": list(service.notices) or None}
+        self.answer(await self.made(page_json, page), attributes)
 
     @authenticated
     async def post(self) -> None:
@@ -29,9 +34,12 @@ class ExperimentsHandler(SubmarineHandler):
         body = await self.incoming.read(self.request.headers)
         experiments = (await self.service()).experiments
         if dry_run:
-            self.answer(await experiments.plan(body, owner=self.owner()))
-        else:
-            self.answer(await experiments.create(body, owner=self.owner(), key=key))
+            self.answer(await self.made(plan_json, await experiments.plan(self.principal(), body)))
+            return
+        accepted = await experiments.create(self.principal(), body, key=key)
+        if accepted.replayed:
+            self.set_header("Idempotent-Replayed", "true")
+        self.answer(accepted.experiment)
 
 
 class ExperimentHandler(SubmarineHandler):
@@ -41,9 +49,10 @@ class ExperimentHandler(SubmarineHandler):
     async def get(self, name: str) -> None:
         """Return it; ``view=full`` adds why it is as it is, ``attempt`` shows what that one ran."""
         query = self.query("view", "attempt")
-        full, attempt = choice(query, "view", "full") == "full", whole(query, "attempt", 1, 10**6)
-        service = await self.service()
-        self.answer(await service.experiments.get(experiment_id(name), full=full, attempt=attempt))
+        full, attempt = choice(query, "view", "full") == "full", whole(query, "attempt", 1, MAX_ATTEMPT)
+        experiments = (await self.service()).experiments
+        shown = await experiments.get(self.principal(), experiment_id(name), full=full, attempt=attempt)
+        self.answer(await self.made(shown_json, shown) if full else shown_json(shown))
 
     @authenticated
     async def patch(self, name: str) -> None:
@@ -52,16 +61,17 @@ class ExperimentHandler(SubmarineHandler):
         generation = if_match(self.request.headers.get("If-Match"))
         merge = media_type(self.request.headers) == MERGE_PATCH
         body = await self.incoming.read(self.request.headers, merge_patch=True)
-        experiments = (await self.service()).experiments
-        found = experiment_id(name)
-        self.answer(await experiments.patch(found, body, merge=merge, if_match=generation, full=full))
+        experiments, found = (await self.service()).experiments, experiment_id(name)
+        shown = await experiments.patch(self.principal(), found, body, merge=merge, if_match=generation, full=full)
+        self.answer(await self.made(shown_json, shown), {"note": shown.note})
 
     @authenticated
     async def delete(self, name: str) -> None:
         """End it and take it out of every list; with ``purge=true`` its logs and its secrets go at once."""
         purge = flag(self.query("purge"), "purge")
         service = await self.service()
-        self.answer(await service.experiments.delete(experiment_id(name), purge=purge))
+        shown = await service.experiments.delete(self.principal(), experiment_id(name), purge=purge)
+        self.answer(deleted_json(shown.row), {"note": shown.note})
 
 
 class StopHandler(SubmarineHandler):
@@ -72,4 +82,5 @@ class StopHandler(SubmarineHandler):
         """End it."""
         self.query()
         service = await self.service()
-        self.answer(await service.experiments.stop(experiment_id(name)))
+        shown = await service.experiments.stop(self.principal(), experiment_id(name))
+        self.answer(shown_json(shown), {"note": shown.note} if shown.note else {"state": state_of(shown.row)})

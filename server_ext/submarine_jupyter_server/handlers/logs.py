@@ -7,7 +7,9 @@ from tornado.web import authenticated
 from submarine_jupyter_server.handlers.base import SubmarineHandler
 from submarine_jupyter_server.handlers.sse import write
 from submarine_jupyter_server.handlers.url import Values, choice, experiment_id, flag, take
+from submarine_jupyter_server.wire.answers import json_text, log_names_json
 from submarine_jupyter_server.wire.parameters import number, only
+from submarine_jupyter_server.wire.queries import list_query, log_query, place_in_log, wanted_bytes
 
 
 class LogsHandler(SubmarineHandler):
@@ -16,8 +18,10 @@ class LogsHandler(SubmarineHandler):
     @authenticated
     async def get(self) -> None:
         """List them, by name only."""
+        query = list_query(self.filters())
         service = await self.service()
-        self.answer(await service.logs.list(self.filters()))
+        found = await service.logs.list(self.principal(), query)
+        self.answer(await self.made(log_names_json, found), {"nextCursor": found.next_cursor})
 
 
 class LogHandler(SubmarineHandler):
@@ -33,24 +37,29 @@ class LogHandler(SubmarineHandler):
         elif flag(query, "follow"):
             await self._follow(found, query)
         else:
-            service = await self.service()
-            self.answer(await service.logs.page(found, query))
+            lines = log_query(query)
+            pages = await (await self.service()).logs.page(self.principal(), found, lines)
+            self.answer(await self.made(json_text, pages.result), pages.attributes)
 
     async def _follow(self, found: str, query: Values) -> None:
         only(query, "replica", "tail", "lastEventId")
-        position = self.request.headers.get("Last-Event-ID") or take(query, "lastEventId")
+        last = self.request.headers.get("Last-Event-ID") or take(query, "lastEventId")
+        position = place_in_log(last)
         tail, replica = number(take(query, "tail"), "tail"), take(query, "replica")
         logs = (await self.service()).logs
-        await self.stream(await logs.follow(found, replica=replica, position=position, tail=tail))
+        await self.stream(await logs.follow(self.principal(), found, replica=replica, position=position, tail=tail))
 
     async def _raw(self, found: str, query: Values, *, download: bool) -> None:
         only(query, "replica")
-        replica = take(query, "replica")
-        logs = (await self.service()).logs
-        log = await logs.raw(found, replica=replica, range_header=self.request.headers.get("Range"))
-        self.set_status(log.status)
-        for header, value in log.headers.items():
-            self.set_header(header, value)
+        replica, part = take(query, "replica"), wanted_bytes(self.request.headers.get("Range"))
+        log = await (await self.service()).logs.raw(self.principal(), found, replica=replica, part=part)
+        if log.ranged:
+            self.set_header("Accept-Ranges", "bytes")
+        if log.part is not None:
+            self.set_status(206)
+            self.set_header("Content-Range", log.part.content_range)
+        if log.gaps:
+            self.set_header("Submarine-Log-Gaps", log.gaps)
         # What training code prints must never become a page: no sniffing, no scripts, no embedding.
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.set_header("Content-Security-Policy", "sandbox; default-src 'none'")

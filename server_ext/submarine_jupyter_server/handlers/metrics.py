@@ -6,6 +6,8 @@ from tornado.web import authenticated
 
 from submarine_jupyter_server.handlers.base import SubmarineHandler
 from submarine_jupyter_server.handlers.url import experiment_id
+from submarine_jupyter_server.wire.curves import curves_attributes, curves_json
+from submarine_jupyter_server.wire.queries import metric_query
 
 
 class MetricsHandler(SubmarineHandler):
@@ -14,5 +16,7 @@ class MetricsHandler(SubmarineHandler):
     @authenticated
     async def get(self, name: str) -> None:
         """Return the series."""
+        query = metric_query(self.filters())
         service = await self.service()
-        self.answer(await service.insight.metrics(experiment_id(name), self.filters()))
+        curves = await service.metrics.curves(self.principal(), experiment_id(name), query)
+        self.answer(await self.made(curves_json, curves), curves_attributes(curves))

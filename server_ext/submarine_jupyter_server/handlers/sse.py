@@ -50,7 +50,7 @@ class Streams:
 
         Raises TooManyRequests: of several people nobody may take all the streams there are.
         """
-        owner = handler.owner()
+        owner = handler.principal().name
         if not handler.for_one and list(self._open.values()).count(owner) >= MAX_STREAMS_EACH:
             raise TooManyRequests(
                 f"You follow {MAX_STREAMS_EACH} streams on this server already.",

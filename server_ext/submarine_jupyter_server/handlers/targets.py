@@ -6,6 +6,7 @@ from tornado.web import authenticated
 
 from submarine_jupyter_server.handlers.base import SubmarineHandler
 from submarine_jupyter_server.handlers.url import choice
+from submarine_jupyter_server.wire.answers import json_text
 
 
 class TargetHandler(SubmarineHandler):
@@ -16,4 +17,4 @@ class TargetHandler(SubmarineHandler):
         """List them, with what they have unless ``capacity`` is false."""
         capacity = choice(self.query("capacity"), "capacity", "true", "false") != "false"
         service = await self.service()
-        self.answer(await service.insight.targets(capacity=capacity))
+        self.answer(json_text(await service.targets.list(self.principal(), capacity=capacity)))

@@ -40,7 +40,28 @@ class Unsatisfiable:
         return f"bytes */{self.size}"
 
 
-def parse_range(header: str | None, size: int) -> ByteRange | Unsatisfiable | None:
+@dataclass(frozen=True, slots=True)
+class WantedBytes:
+    """What a Range header asks for, before the size is known: from ``first`` to ``last``, or the ``last`` bytes."""
+
+    first: int | None
+    last: int | None
+
+    def within(self, size: int) -> ByteRange | Unsatisfiable:
+        """Return the bytes that this means in a log of ``size`` bytes."""
+        if self.first is None:
+            count = min(self.last or 0, size)
+            return ByteRange(size - count, size, size) if count else Unsatisfiable(size)
+        if self.first >= size:
+            return Unsatisfiable(size)
+        return ByteRange(self.first, size if self.last is None else min(self.last + 1, size), size)
+
+    def __str__(self) -> str:
+        """Return it as the header has it."""
+        return "bytes=" + "-".join("" if place is None else str(place) for place in (self.first, self.last))
+
+
+def parse_range(header: str | None) -> WantedBytes | None:
     """Read a Range header (RFC 9110, section 14.2): ``bytes=a-b``, ``bytes=a-`` or ``bytes=-n``.
 
     None means the whole: there is no header, it is malformed, or it asks for something we do not serve
@@ -49,15 +70,10 @@ def parse_range(header: str | None, size: int) -> ByteRange | Unsatisfiable | No
     match = _RANGE.fullmatch(header) if header else None
     if match is None or not (match[1] or match[2]):
         return None
-    if not match[1]:
-        count = min(int(match[2]), size)
-        return ByteRange(size - count, size, size) if count else Unsatisfiable(size)
-    start = int(match[1])
-    if match[2] and int(match[2]) < start:
+    first, last = (int(text) if text else None for text in match.groups())
+    if first is not None and last is not None and last < first:
         return None
-    if start >= size:
-        return Unsatisfiable(size)
-    return ByteRange(start, min(int(match[2]) + 1, size) if match[2] else size, size)
+    return WantedBytes(first, last)
 
 
 def gaps_text(look: LogSnapshot, start: int = 0, stop: int | None = None) -> str:

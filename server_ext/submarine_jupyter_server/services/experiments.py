@@ -1,4 +1,4 @@
-"""What can be done with experiments: the one object the handlers talk to.
+"""What can be done with experiments, by whom they belong to.
 
 A write is one transaction (the experiment, its event and the order to the target), answered once it is on disk; then
 the order is given at once, and the answer waits for that at most ``INLINE_S``.
@@ -29,32 +29,23 @@ from submarine_jupyter_server.control.lifecycle import record, tell_deleted
 from submarine_jupyter_server.control.refusals import answer_of
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.masking import mask
-from submarine_jupyter_server.services import changing
+from submarine_jupyter_server.services import access, changing
+from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store import changes, events, experiments, idempotency, metrics, outbox, replicas
 from submarine_jupyter_server.store.engine import Database
-from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
+from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
 from submarine_jupyter_server.store.idempotency import IdempotencyRow
 from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.targets.protocol import ComputeTarget, Launch
-from submarine_jupyter_server.wire.answers import (
-    Answer,
-    accepted_json,
-    brief,
-    deleted_json,
-    detail,
-    experiment_json,
-    json_text,
-    state_of,
-)
-from submarine_jupyter_server.wire.parameters import QueryString
-from submarine_jupyter_server.wire.specs import SpecReader, body_hash, list_query, patched, source_id, stored
+from submarine_jupyter_server.wire.answers import Accepted, Detail, ExperimentPage, Plan, Shown, accepted_json
+from submarine_jupyter_server.wire.specs import SpecReader, body_hash, patched, source_id, stored
 
 INLINE_S = 2.0
 _ENDED = "The experiment has ended: the change is recorded and nothing was started. Clone it to run it again."
 
 
 class Experiments:
-    """The verbs of the REST API; each returns what goes into the envelope."""
+    """The verbs of the REST API. Each raises NotFound for what its principal may not see."""
 
     def __init__(self, db: Database, targets: Mapping[str, ComputeTarget], reader: SpecReader, outbox_: Outbox) -> None:
         self._db = db
@@ -62,28 +53,28 @@ class Experiments:
         self._reader = reader
         self._outbox = outbox_
 
-    async def create(self, body: object, *, owner: str, key: str | None = None) -> Answer:
+    async def create(self, principal: Principal, body: object, *, key: str | None = None) -> Accepted:
         """Accept an experiment. The same ``key`` and body return the same experiment, another body is refused."""
         digest = body_hash(body)
         reach("body_parsed")
         try:
-            spec = await self._new_spec(body, owner)
+            spec = await self._new_spec(principal, body)
         except SubmarineError:
             # What was accepted once stays so, whatever has become of its source or of the targets meanwhile.
-            if key is not None and (replayed := await self._replay(owner, key, digest)) is not None:
+            if key is not None and (replayed := await self._replay(principal.name, key, digest)) is not None:
                 return replayed
             raise
-        accepted = await self._db.write(lambda tx: self._accept(tx, spec, owner, key, digest))
+        accepted = await self._db.write(lambda tx: self._accept(tx, spec, principal.name, key, digest))
         if accepted is None:
-            replayed = await self._replay(owner, key or "", digest)
+            replayed = await self._replay(principal.name, key or "", digest)
             assert replayed is not None  # noqa: S101 - for the type checker
             return replayed
         order, new = accepted
         await self._settle_first(order, new, keyed=key is not None)
         reach("response_before")
-        return Answer(accepted_json(new))
+        return Accepted(accepted_json(new))
 
-    async def _replay(self, owner: str, key: str, digest: str) -> Answer | None:
+    async def _replay(self, owner: str, key: str, digest: str) -> Accepted | None:
         """Return the answer that a key has been given, once its order is decided; None for a new key.
 
         Raises IdempotencyMismatch, or what the target has refused the experiment with.
@@ -106,7 +97,7 @@ class Experiments:
             raise answer_of(earlier.refusal)
         if order is not None and row is not None and (order.op, order.generation) == ("ensure", 1):
             await self._settle_first(order, row, keyed=earlier.refusal is None)
-        return Answer(earlier.response, headers={"Idempotent-Replayed": "true"})
+        return Accepted(earlier.response, replayed=True)
 
     async def _settle_first(self, order: OutboxRow, row: ExperimentRow, *, keyed: bool) -> None:
         """Wait for the decision on a new experiment; without one it is accepted, for this and all answers to its key.
@@ -117,11 +108,12 @@ class Experiments:
         if keyed and not decided and (refusal := await self._db.write(lambda tx: idempotency.promise(tx, row.id))):
             raise answer_of(refusal)
 
-    async def plan(self, body: object, *, owner: str) -> Answer:
+    async def plan(self, principal: Principal, body: object) -> Plan:
         """Return what ``create`` would make, and make nothing."""
-        spec = await self._new_spec(body, owner)
+        spec = await self._new_spec(principal, body)
         masked = await asyncio.to_thread(lambda: ExperimentSpec.parse(mask(spec.wire())))
-        launch = Launch("experiment-0-0000", str(uuid.UUID(int=0)), owner, spec.meta.name, masked, 1, 1, now_ms())
+        nobody = str(uuid.UUID(int=0))
+        launch = Launch("experiment-0-0000", nobody, principal.name, spec.meta.name, masked, 1, 1, now_ms())
         name = self._reader.target(spec)
         try:
             objects = await self._targets[name].render(launch)
@@ -132,46 +124,46 @@ class Experiments:
                 f"another server on this data directory gives the orders, and only that one is connected to '{name}'",
                 hint="Try it there, or submit without dryRun: that works here, too.",
             ) from error
-        return Answer(json_text({"target": name, "spec": masked.wire(), "objects": objects}))
+        return Plan(name, masked.wire(), objects)
 
-    async def list(self, query: QueryString, *, summary: bool = False) -> Answer:
+    async def list(self, principal: Principal, query: Query, *, summary: bool = False) -> ExperimentPage:
         """Return a page of experiments, newest first unless sorted otherwise; ``summary`` adds how each is."""
-        wanted = list_query(query)
 
-        def read(tx: Connection) -> tuple[str, str | None]:
-            page = experiments.page(tx, wanted)
-            trouble = outbox.troubled(tx, [row.id for row in page.rows]) if summary else {}
-            rows = (experiment_json(row, brief(row, trouble.get(row.id)) if summary else None) for row in page.rows)
-            return f"[{','.join(rows)}]", page.next_cursor
+        def read(tx: Connection) -> ExperimentPage:
+            page = access.page(tx, principal, query)
+            troubled = outbox.troubled(tx, [row.id for row in page.rows]) if summary else None
+            return ExperimentPage(page.rows, troubled, page.next_cursor)
 
-        result, cursor = await self._db.read(read)
-        return Answer(result) if cursor is None else Answer(result, {"nextCursor": cursor})
+        return await self._db.read(read)
 
-    async def get(self, experiment_id: str, *, full: bool = False, attempt: int | None = None) -> Answer:
+    async def get(
+        self, principal: Principal, experiment_id: str, *, full: bool = False, attempt: int | None = None
+    ) -> Shown:
         """Return one experiment; ``full`` adds why it is as it is, ``attempt`` shows the spec as that one ran."""
 
-        def read(tx: Connection) -> str:
-            row = _find(tx, experiment_id)
+        def read(tx: Connection) -> Shown:
+            row = access.find(tx, principal, experiment_id)
             if attempt is not None:
                 row = _as_it_ran(tx, row, attempt)
-            if not full:
-                return experiment_json(row)
-            seen = replicas.of(tx, row.id, row.attempt)
-            order = outbox.troubled(tx, [row.id]).get(row.id)
-            told = metrics.settings(tx, row.id, row.attempt)
-            params = {"params": {name: json.loads(value) for name, value in told.items()}} if told else {}
-            return experiment_json(row, detail(row, seen, events.of(tx, row.id, limit=100), order) | params)
+            return Shown(row, _detail(tx, row) if full else None)
 
-        return Answer(await self._db.read(read))
+        return await self._db.read(read)
 
     async def patch(
-        self, experiment_id: str, body: object, *, merge: bool, if_match: str | None = None, full: bool = False
-    ) -> Answer:
+        self,
+        principal: Principal,
+        experiment_id: str,
+        body: object,
+        *,
+        merge: bool,
+        if_match: str | None = None,
+        full: bool = False,
+    ) -> Shown:
         """Change an experiment: scale it while it runs, run it anew when its template changes.
 
         ``if_match`` is the generation (``detail.generation``) the change is meant for.
         """
-        row = await self._db.read(lambda tx: _find(tx, experiment_id))
+        row = await self._db.read(lambda tx: access.find(tx, principal, experiment_id))
         old = ExperimentSpec.parse(json.loads(row.spec))
         spec = self._reader.read(patched(old, body, merge=merge), old, target=row.target)
         restart = changing.template(old) != changing.template(spec)
@@ -184,36 +176,34 @@ class Experiments:
         order, changed = await self._db.write(lambda tx: _replace(tx, row, spec, restart=restart))
         if order is not None:
             await self._outbox.settle(order, changed, INLINE_S)
-        answer = await self.get(experiment_id, full=full)
-        return Answer(answer.result, {"note": _ENDED} if Status(changed.status).final else {})
+        shown = await self.get(principal, experiment_id, full=full)
+        return replace(shown, note=_ENDED if Status(changed.status).final else None)
 
-    async def stop(self, experiment_id: str) -> Answer:
+    async def stop(self, principal: Principal, experiment_id: str) -> Shown:
         """End an experiment and keep its record and logs; one that has ended stays as it is."""
 
-        def intend(tx: Connection) -> tuple[OutboxRow, ExperimentRow] | None:
-            row = _find(tx, experiment_id)
+        def intend(tx: Connection) -> tuple[OutboxRow | None, ExperimentRow]:
+            row = access.find(tx, principal, experiment_id)
             if Status(row.status).final:
-                return None
+                return None, row
             row = experiments.request_stop(tx, row.id, now_ms()) or row
             order = outbox.put(tx, row, "stop")
             events.append(tx, row.id, type="stop", status=row.status, reason="Stopping", message="stop was asked for")
             return order, row
 
-        stopping = await self._db.write(intend)
-        if stopping is None:
-            return Answer((await self.get(experiment_id)).result, {"note": "The experiment had ended already."})
+        order, row = await self._db.write(intend)
+        if order is None:
+            return Shown(row, note="The experiment had ended already.")
         reach("stop_intent")
-        await self._outbox.settle(*stopping, INLINE_S)
-        row = await self._db.read(lambda tx: _find(tx, experiment_id))
-        return Answer(experiment_json(row), {"state": state_of(row)})
+        await self._outbox.settle(order, row, INLINE_S)
+        return await self.get(principal, experiment_id)
 
-    async def delete(self, experiment_id: str, *, purge: bool = False) -> Answer:
+    async def delete(self, principal: Principal, experiment_id: str, *, purge: bool = False) -> Shown:
         """End an experiment and take it out of every list; ``purge`` removes its logs and its secrets at once."""
 
         def intend(tx: Connection) -> tuple[OutboxRow, ExperimentRow]:
-            row = experiments.mark_deleted(tx, experiment_id, now_ms())
-            if row is None:
-                raise NotFound("Not found experiment.")
+            found = access.find(tx, principal, experiment_id)
+            row = experiments.mark_deleted(tx, found.id, now_ms()) or found
             return outbox.put(tx, row, "purge" if purge else "delete"), row
 
         order, row = await self._db.write(intend)
@@ -222,15 +212,13 @@ class Experiments:
             await self._db.write(lambda tx: _confirm_deletion(tx, row))
         reach("delete_done")
         # What somebody left without its owner the target cannot end: the cause of its end says what to do.
-        return Answer(deleted_json(row), {"note": row.message} if row.reason == "Orphaned" else {})
+        return Shown(row, note=row.message if row.reason == "Orphaned" else None)
 
-    async def _new_spec(self, body: object, owner: str) -> ExperimentSpec:
+    async def _new_spec(self, principal: Principal, body: object) -> ExperimentSpec:
         source = None
         if copied_from := source_id(body):
-            row = await self._db.read(lambda tx: experiments.find(tx, copied_from))
-            # What is masked is shown to nobody else, and put back for nobody else.
-            known = row is not None and row.owner == owner and not row.restored
-            source = ExperimentSpec.parse(json.loads(row.spec)) if row and known else None
+            row = await self._db.read(lambda tx: access.secrets_of(tx, principal, copied_from))
+            source = ExperimentSpec.parse(json.loads(row.spec)) if row else None
         return await asyncio.to_thread(self._checked, body, source)  # a large body takes its time
 
     def _checked(self, body: object, source: ExperimentSpec | None) -> ExperimentSpec:
@@ -279,7 +267,9 @@ def _replace(
 
     There is none for what has ended, nor for what nothing can be started for.
     """
-    now = _find(tx, row.id)
+    now = experiments.find(tx, row.id)
+    if now is None:
+        raise NotFound("Not found experiment.")
     ended, pending = Status(now.status).final, outbox.pending(tx, row.id)
     if now.generation != row.generation:
         raise Conflict("The experiment was changed by somebody else meanwhile; nothing was done.")
@@ -306,8 +296,10 @@ def _as_it_ran(tx: Connection, row: ExperimentRow, attempt: int) -> ExperimentRo
     return replace(row, attempt=attempt, wire_spec=changes.ran(tx, row.id, attempt) or row.wire_spec)
 
 
-def _find(tx: Connection, experiment_id: str) -> ExperimentRow:
-    row = experiments.find(tx, experiment_id)
-    if row is None:
-        raise NotFound("Not found experiment.")
-    return row
+def _detail(tx: Connection, row: ExperimentRow) -> Detail:
+    return Detail(
+        replicas=replicas.of(tx, row.id, row.attempt),
+        events=events.of(tx, row.id, limit=100),
+        order=outbox.troubled(tx, [row.id]).get(row.id),
+        params=metrics.settings(tx, row.id, row.attempt),
+    )

@@ -7,20 +7,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, select
+from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, select
 
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.clock import now_ms
 
-from .tables import event, outbox
+from .tables import event, experiment, outbox
 
 # Made once: to put a statement together takes as long as to carry it out.
-_ROWS, _INSERT = select(*event.c), insert(event)
+_INSERT = insert(event)
+_ROWS: Select[Any] = select(*event.c, experiment.c.owner).outerjoin(
+    experiment, experiment.c.id == event.c.experiment_id
+)
 
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """One event at ``at`` (milliseconds); ``data`` is what else there is to say."""
+    """One event at ``at`` (milliseconds); ``data`` is what else there is to say, ``owner`` whose experiment it is."""
 
     seq: int
     experiment_id: str
@@ -30,6 +33,10 @@ class EventRow:
     reason: str | None
     message: str | None
     data: dict[str, Any] | None
+    owner: str | None = None
+
+
+_DATA = list(EventRow.__dataclass_fields__).index("data")
 
 
 def append(
@@ -57,11 +64,15 @@ def append(
     return seq
 
 
-def after(tx: Connection, seq: int, limit: int, experiment_id: str | None = None) -> list[EventRow]:
-    """Return the events after number ``seq``, of one experiment or of all, oldest first."""
+def after(
+    tx: Connection, seq: int, limit: int, experiment_id: str | None = None, owner: str | None = None
+) -> list[EventRow]:
+    """Return the events after number ``seq``, of one experiment, of one owner or of all, oldest first."""
     found = _ROWS.where(event.c.seq > seq).order_by(event.c.seq).limit(limit)
     if experiment_id is not None:
         found = found.where(event.c.experiment_id == experiment_id)
+    if owner is not None:
+        found = found.where(experiment.c.owner == owner)
     return [_row(row) for row in tx.execute(found)]
 
 
@@ -88,5 +99,5 @@ def purge(tx: Connection, before_ms: int) -> int:
 
 def _row(values: Row[Any]) -> EventRow:
     fields: list[Any] = list(values)
-    fields[-1] = None if fields[-1] is None else json.loads(fields[-1])
+    fields[_DATA] = None if fields[_DATA] is None else json.loads(fields[_DATA])
     return EventRow(*fields)

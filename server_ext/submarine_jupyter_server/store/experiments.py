@@ -14,7 +14,8 @@ from submarine_jupyter import experiment_ids
 from submarine_jupyter.models import Status
 
 from . import tags
-from .lists.listing import Page, Query, count, page
+from .lists.listing import Page, count, page
+from .lists.query import Query
 from .rows import FINAL_RANK, RANK, WHOLE, ExperimentRow, ListRow, NewExperiment, one, whole
 from .space import require_space
 from .tables import attempt_spec, event, experiment, log_position, made_object, meta, metric, replica
@@ -42,6 +43,7 @@ __all__ = [
     "next_id",
     "note_compared",
     "note_id",
+    "owned",
     "page",
     "request_stop",
     "restore",
@@ -140,6 +142,12 @@ def ids_after(tx: Connection, target: str, seq: int) -> tuple[int, list[str]]:
     found = sa.select(experiment.c.seq, experiment.c.id).where(experiment.c.seq > seq, experiment.c.target == target)
     rows = tx.execute(found.order_by(experiment.c.seq)).all()
     return (rows[-1].seq if rows else seq), [row.id for row in rows]
+
+
+def owned(tx: Connection, owner: str, ids: Sequence[str]) -> set[str]:
+    """Return those of ``ids`` that belong to ``owner`` and are not deleted."""
+    where = (experiment.c.deleted.is_(None), experiment.c.owner == owner, experiment.c.id.in_(ids))
+    return set(tx.execute(sa.select(experiment.c.id).where(*where)).scalars())
 
 
 def deleted_ids(tx: Connection, target: str) -> frozenset[str]:

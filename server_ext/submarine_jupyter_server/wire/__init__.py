@@ -1,7 +1,9 @@
 """Bodies and parameters in, answers out: all text of the REST API is read and made here.
 
-answers     stored experiments -> the document's JSON
+answers     what services return of experiments and logs, as values, and the document's JSON of them
+curves      metrics, as values and as JSON
 openapi     the OpenAPI document
 parameters  parameters of URLs, strictly
-specs       bodies -> specs, query strings -> filters
+queries     what the URL and the headers ask for, as values
+specs       bodies -> specs, specs -> the texts that are stored
 """

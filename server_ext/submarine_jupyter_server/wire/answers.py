@@ -6,16 +6,18 @@ The masked spec is stored as JSON text and goes out as it is: a list of a thousa
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from submarine_jupyter.models import Status
-from submarine_jupyter_server.store.events import EventRow
-from submarine_jupyter_server.store.experiments import ExperimentRow, ListRow
-from submarine_jupyter_server.store.outbox import OutboxRow
-from submarine_jupyter_server.store.replicas import ReplicaRow
+from submarine_jupyter.vocabulary import Status
+
+if TYPE_CHECKING:
+    from submarine_jupyter_server.store.events import EventRow
+    from submarine_jupyter_server.store.experiments import ExperimentRow, ListRow
+    from submarine_jupyter_server.store.outbox import OutboxRow
+    from submarine_jupyter_server.store.replicas import ReplicaRow
 
 
 class Listed(Protocol):
@@ -39,17 +41,60 @@ class Listed(Protocol):
     def finished(self) -> int | None: ...
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a handler puts into the envelope: ``result`` is JSON text already."""
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a POST is answered with: the experiment as it was accepted, which is stored as JSON text.
 
-    result: str
-    attributes: dict[str, object] = field(default_factory=dict)
-    headers: dict[str, str] = field(default_factory=dict)
+    ``replayed``: the key of the request was used before, and this is the answer it had.
+    """
 
-    def noted(self, notices: list[str]) -> Answer:
-        """Return this answer with ``notices`` among its attributes, if there are any."""
-        return replace(self, attributes={**self.attributes, "notices": notices}) if notices else self
+    experiment: str
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a POST would make on ``target``: ``spec`` in wire form, secrets masked, and the objects or replicas."""
+
+    target: str
+    spec: dict[str, Any]
+    objects: Sequence[dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What ``?view=full`` adds; ``order`` is one that was given in vain, ``params`` are settings told, name -> JSON."""
+
+    replicas: Sequence[ReplicaRow]
+    events: Sequence[EventRow]
+    order: OutboxRow | None
+    params: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One experiment; ``note`` is what a person should know of what was done with it."""
+
+    row: ExperimentRow
+    detail: Detail | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentPage:
+    """Some experiments and the cursor of the page after them; ``troubled`` (id -> order) where how each is is asked."""
+
+    rows: Sequence[ListRow]
+    troubled: Mapping[str, OutboxRow] | None
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogNames:
+    """The pods that have logs, of some experiments, id -> names; and the cursor of the page after them."""
+
+    pods: Mapping[str, Sequence[str]]
+    next_cursor: str | None
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -75,6 +120,35 @@ def accepted_json(row: Listed) -> str:
 def experiment_json(row: Listed, detail: dict[str, Any] | None = None) -> str:
     """Return the answer to GET; ``createdTime`` is never null there, because clients of Submarine rely on it."""
     return _experiment(row, row.status, (row.accepted, row.created or row.accepted, row.running, row.finished), detail)
+
+
+def shown_json(shown: Shown) -> str:
+    """Return the answer to GET, with ``detail`` where that is there."""
+    return experiment_json(shown.row, None if shown.detail is None else full(shown.row, shown.detail))
+
+
+def page_json(page: ExperimentPage) -> str:
+    """Return a list."""
+    how = page.troubled
+    rows = (experiment_json(row, None if how is None else brief(row, how.get(row.id))) for row in page.rows)
+    return f"[{','.join(rows)}]"
+
+
+def plan_json(plan: Plan) -> str:
+    """Return the answer to a dry run."""
+    return json_text({"target": plan.target, "spec": plan.spec, "objects": plan.objects})
+
+
+def log_names_json(found: LogNames) -> str:
+    """Return a list of logs without their lines."""
+    logs = (log_of(experiment_id, dict.fromkeys(names, ())) for experiment_id, names in found.pods.items())
+    return json_text(list(logs))
+
+
+def log_of(experiment_id: str, lines: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return the log of an experiment, pod -> lines, as values."""
+    content = [{"podName": name, "podLog": list(found)} for name, found in lines.items()]
+    return {"experimentId": experiment_id, "logContent": content}
 
 
 def deleted_json(row: Listed) -> str:
@@ -124,17 +198,11 @@ def brief(row: ListRow, order: OutboxRow | None = None) -> dict[str, Any]:
     return known
 
 
-def detail(
-    row: ExperimentRow, replicas: Sequence[ReplicaRow], events: Sequence[EventRow], order: OutboxRow | None = None
-) -> dict[str, Any]:
+def full(row: ExperimentRow, found: Detail) -> dict[str, Any]:
     """Return what ``?view=full`` adds: why it is as it is."""
-    retried = (
-        {
-            "order": {"op": order.op, "tries": order.attempts, "nextTime": time_text(order.next_at)},
-        }
-        if order is not None
-        else {}
-    )
+    order, retried = found.order, {}
+    if order is not None:
+        retried["order"] = {"op": order.op, "tries": order.attempts, "nextTime": time_text(order.next_at)}
     return {
         **brief(row, order),
         **retried,
@@ -143,8 +211,9 @@ def detail(
         "target": row.target,
         "attempt": row.attempt,
         "generation": row.generation,
-        "replicas": [_replica(row.id, replica) for replica in replicas],
-        "events": [event_data(event) for event in events],
+        "replicas": [_replica(row.id, replica) for replica in found.replicas],
+        "events": [event_data(event) for event in found.events],
+        **({"params": {name: json.loads(value) for name, value in found.params.items()}} if found.params else {}),
     }
 
 

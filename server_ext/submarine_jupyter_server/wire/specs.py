@@ -1,4 +1,4 @@
-"""Read what a request asks for: bodies into specs, query strings into filters."""
+"""Turn bodies into specs, and specs into the texts that are stored."""
 
 from __future__ import annotations
 
@@ -12,12 +12,7 @@ from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.masking import mask, restore
 from submarine_jupyter_server.metrics.templates import parse_template
 from submarine_jupyter_server.store.changes import SpecTexts
-from submarine_jupyter_server.store.experiments import Query
 from submarine_jupyter_server.targets.protocol import ComputeTarget
-from submarine_jupyter_server.wire.parameters import QueryString, one, only, whole
-
-DEFAULT_LIMIT = 1000
-_FILTERS = ("status", "name", "tag", "framework", "target", "owner", "namespace", "sort", "limit", "cursor")
 
 
 class SpecReader:
@@ -140,21 +135,3 @@ def body_hash(body: object) -> str:
     """Return a digest that is equal for bodies that mean the same, however they are spaced."""
     text = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def list_query(query: QueryString) -> Query:
-    """Return the filters, order and page of a list. Raises InvalidRequest naming what cannot be used."""
-    only(query, *_FILTERS)
-    statuses = [part for text in query.get("status", []) for part in text.split(",") if part]
-    return Query(
-        statuses=tuple(statuses),
-        name=one(query, "name"),
-        tags=tuple(query.get("tag", [])),
-        framework=one(query, "framework"),
-        target=one(query, "target"),
-        owner=one(query, "owner"),
-        namespace=one(query, "namespace"),
-        sort=one(query, "sort") or "-accepted",
-        limit=whole(query, "limit", 1, DEFAULT_LIMIT) or DEFAULT_LIMIT,
-        cursor=one(query, "cursor"),
-    )

@@ -2,4 +2,5 @@
 
 cursor   Where a page of a list begins: the sort order and the last row before it, as one opaque word
 listing  Pages of experiments that stay fast however many there are
+query    Which experiments a list shows: what is asked for, before any of it is checked
 """

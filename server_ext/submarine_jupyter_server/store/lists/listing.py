@@ -20,6 +20,7 @@ from submarine_jupyter_server.store.rows import LISTED, ListRow, listed
 from submarine_jupyter_server.store.tables import Text, experiment, experiment_tag
 
 from .cursor import PagePosition
+from .query import Query
 
 _UNDELETED = experiment.c.deleted.is_(None)
 # A filter that leaves fewer rows than this leads to the page itself, and what it leaves is sorted.
@@ -27,28 +28,6 @@ _FEW = 1000
 _MOST_TAGS = 20
 # Of the specs of one page: a thousand experiments may have a MiB each.
 MOST_CHARACTERS = 4 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """Which experiments, in which order.
-
-    Several ``statuses`` mean any of them, several ``tags`` all of them; a ``name`` that ends in ``*`` is the beginning
-    of a name. ``sort`` is accepted, name, status or finished, from high to low after a ``-``; what has not finished
-    counts as low.
-    Accepted means the order of acceptance, whatever the clock did.
-    """
-
-    statuses: Sequence[str] = ()
-    name: str | None = None
-    tags: Sequence[str] = ()
-    framework: str | None = None
-    target: str | None = None
-    owner: str | None = None
-    namespace: str | None = None
-    sort: str = "-accepted"
-    limit: int = 1000
-    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,71 @@
+"""Metrics of an experiment: whole once it has ended, or said not to be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from submarine_jupyter.models import Status
+from submarine_jupyter_server.metrics.reader import MAX_NAMES
+from submarine_jupyter_server.services import access
+from submarine_jupyter_server.services.principal import Principal
+from submarine_jupyter_server.store import metrics
+from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.experiments import ExperimentRow
+from submarine_jupyter_server.wire.curves import Curves
+from submarine_jupyter_server.wire.queries import MetricQuery
+
+LATE_S = 5.0
+_LATE = "The last metrics are still being read from the logs; ask again in a moment."
+_FULL = f"No more than {MAX_NAMES:,} metric names are kept; others are left out."
+
+
+class Metrics:
+    """The curves of experiments; ``finish`` reads the metrics of an ended one to their end."""
+
+    def __init__(self, db: Database, finish: Callable[[ExperimentRow], asyncio.Task[None]]) -> None:
+        self._db = db
+        self._finish = finish
+
+    async def curves(self, principal: Principal, experiment_id: str, query: MetricQuery) -> Curves:
+        """Return one series per metric and replica of the latest attempt, points in the order they were logged.
+
+        After the end of the experiment the answer is whole. Where it cannot be so within 5 s (a busy machine, a full
+        disk), it is ``late`` and says so. Raises NotFound.
+        """
+
+        def read(tx: Connection) -> tuple[ExperimentRow, Curves]:
+            row = access.find(tx, principal, experiment_id)
+            return row, _curves(tx, row, query)
+
+        row, found = await self._db.read(read)
+        if found.late:
+            await asyncio.wait([self._finish(row)], timeout=LATE_S)
+            _, found = await self._db.read(read)
+        return found
+
+
+def _curves(tx: Connection, row: ExperimentRow, query: MetricQuery) -> Curves:
+    late = Status(row.status).final and not metrics.is_finished(tx, row.id, row.attempt)
+    full = len(metrics.names(tx, row.id, row.attempt)) >= MAX_NAMES
+    found = metrics.series(
+        tx,
+        row.id,
+        attempt=row.attempt,
+        name=query.name,
+        replica=query.replica,
+        limit=query.limit,
+        since=query.since,
+    )
+    return Curves(
+        experiment_id=row.id,
+        attempt=row.attempt,
+        last=max(query.since, found[-1].seq if found else 0),
+        params=metrics.settings(tx, row.id, row.attempt),
+        found=found,
+        points=query.points,
+        late=late,
+        notes=tuple(note for note, true in ((_LATE, late), (_FULL, full)) if true),
+    )

@@ -1,0 +1,64 @@
+"""Write the metrics of an experiment: one series per metric and replica."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from submarine_jupyter_server.metrics.thinning import thinned
+from submarine_jupyter_server.wire.answers import json_text, time_text
+
+if TYPE_CHECKING:
+    from submarine_jupyter_server.store.metrics import MetricRow
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """The points of an attempt in the order they were logged, and the settings it told (name -> JSON).
+
+    ``last`` is the number of the newest point, ``points`` how many of each series are left (None: all), ``late``
+    whether the logs are still being read, ``notes`` what a person should know.
+    """
+
+    experiment_id: str
+    attempt: int
+    last: int
+    params: Mapping[str, str]
+    found: Sequence[MetricRow]
+    points: int | None
+    late: bool
+    notes: tuple[str, ...]
+
+
+def curves_json(curves: Curves) -> str:
+    """Return the answer as JSON, made in pieces: the event loop waits while one is made."""
+    series: dict[tuple[str, str], list[MetricRow]] = {}
+    for point in curves.found:
+        series.setdefault((point.name, point.replica), []).append(point)
+    texts = [
+        f'{{"name":{json_text(name)},"replica":{json_text(replica)},'
+        f'"points":[{_points(thinned(some, curves.points))}]}}'
+        for (name, replica), some in series.items()
+    ]
+    told = ",".join(f"{json_text(name)}:{value}" for name, value in curves.params.items())
+    return (
+        f'{{"experimentId":"{curves.experiment_id}","attempt":{curves.attempt},"last":{curves.last},'
+        f'"params":{{{told}}},"series":[{",".join(texts)}]}}'
+    )
+
+
+def curves_attributes(curves: Curves) -> dict[str, object]:
+    """Return what stands beside the answer; None for what does not."""
+    return {"incomplete": curves.late or None, "note": " ".join(curves.notes) or None}
+
+
+def _points(found: Sequence[MetricRow]) -> str:
+    return ",".join(json_text(_point(point)) for point in found)
+
+
+def _point(point: MetricRow) -> dict[str, Any]:
+    # JSON has no infinity; not a number is null in the database already.
+    value = point.value if point.value is not None and math.isfinite(point.value) else None
+    return {"step": point.step, "value": value, "time": time_text(point.at)}

@@ -1,0 +1,112 @@
+"""What the URL and the headers ask for, as values: filters of lists, parts of logs, points of curves.
+
+Light: the handlers are imported before anything of the service is.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from submarine_jupyter import durations
+from submarine_jupyter.errors import InvalidRequest
+from submarine_jupyter_server.logs.position import Position, parse_position
+from submarine_jupyter_server.logs.raw import WantedBytes, parse_range
+from submarine_jupyter_server.store.lists.query import Query
+from submarine_jupyter_server.wire.parameters import QueryString, one, only, whole
+
+DEFAULT_LIMIT = 1000
+MAX_ATTEMPT = 10**6
+MAX_TAIL = 1_000_000
+MAX_POINTS = 100_000
+_FILTERS = ("status", "name", "tag", "framework", "target", "owner", "namespace", "sort", "limit", "cursor")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogQuery:
+    """Which lines: the last ``tail``, written at Unix time ``since`` or later, of one replica, of one attempt."""
+
+    tail: int | None = None
+    since: float | None = None
+    replica: str | None = None
+    attempt: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricQuery:
+    """Which points: of one metric, of one replica, the newest ``limit``, those after number ``since``.
+
+    ``points`` are how many of each series are left, None: all.
+    """
+
+    name: str | None = None
+    replica: str | None = None
+    limit: int = MAX_POINTS
+    points: int | None = None
+    since: int = 0
+
+
+def list_query(query: QueryString) -> Query:
+    """Return the filters, order and page of a list. Raises InvalidRequest naming what cannot be used."""
+    only(query, *_FILTERS)
+    statuses = [part for text in query.get("status", []) for part in text.split(",") if part]
+    return Query(
+        statuses=tuple(statuses),
+        name=one(query, "name"),
+        tags=tuple(query.get("tag", [])),
+        framework=one(query, "framework"),
+        target=one(query, "target"),
+        owner=one(query, "owner"),
+        namespace=one(query, "namespace"),
+        sort=one(query, "sort") or "-accepted",
+        limit=whole(query, "limit", 1, DEFAULT_LIMIT) or DEFAULT_LIMIT,
+        cursor=one(query, "cursor"),
+    )
+
+
+def log_query(query: QueryString) -> LogQuery:
+    """Return which lines of a log are asked for. Raises InvalidRequest."""
+    only(query, "tail", "since", "replica", "attempt")
+    return LogQuery(
+        tail=whole(query, "tail", 0, MAX_TAIL),
+        since=since(one(query, "since")),
+        replica=one(query, "replica"),
+        attempt=whole(query, "attempt", 1, MAX_ATTEMPT),
+    )
+
+
+def metric_query(query: QueryString) -> MetricQuery:
+    """Return which points of the curves are asked for. Raises InvalidRequest."""
+    only(query, "name", "replica", "limit", "points", "since")
+    return MetricQuery(
+        name=one(query, "name"),
+        replica=one(query, "replica"),
+        limit=whole(query, "limit", 1, MAX_POINTS) or MAX_POINTS,
+        points=whole(query, "points", 4, MAX_POINTS),
+        since=whole(query, "since") or 0,
+    )
+
+
+def place_in_log(last_event_id: str | None) -> Position | None:
+    """Return where a follower of a log goes on, None where it begins anew. Raises InvalidRequest."""
+    return parse_position(last_event_id) if last_event_id else None
+
+
+def wanted_bytes(header: str | None) -> WantedBytes | None:
+    """Return the part of a log that a Range header asks for, None for the whole."""
+    return parse_range(header)
+
+
+def since(text: str | None) -> float | None:
+    """Return the Unix time (s) of ``10m`` ago, or of an ISO 8601 time. Raises InvalidRequest."""
+    if text is None:
+        return None
+    if (ago := durations.seconds(text)) is not None:
+        return time.time() - ago
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise InvalidRequest(
+            f"'since' must be like 30s, 10m, 2h, 1d, or a time like 2026-01-31T12:00:00Z, not '{text[:40]}'"
+        ) from None
