@@ -171,7 +171,7 @@ class SubmarineExtension(ExtensionApp):
         )
         opening = Opening()
         proxy = trusted_proxy(server, self.trusted_user_header)
-        strangers = insecure(server, proxy)
+        strangers = insecure(server, proxy, separate=self.separate_users)
         if strangers:
             self.log.warning("Submarine runs no experiments here: %s %s", *strangers)
         self.settings["submarine_activity"] = Activity(opening)

@@ -211,6 +211,7 @@ async def test_the_wrong_host_is_refused(fetch: Fetch, jp_auth_header: dict[str,
         ({"PasswordIdentityProvider": {"token": ""}}, "authentication is switched off"),
         ({"ServerApp": {"allow_origin": "*"}}, "any origin"),
         ({"ServerApp": {"allow_origin_pat": ".*"}}, "any origin"),
+        ({"SubmarineExtension": {"separate_users": True}}, "nobody tells the users of this server apart"),
     ],
 )
 async def test_a_server_open_to_strangers_runs_nothing(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from jupyter_server.auth.identity import LegacyIdentityProvider
+from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, PasswordIdentityProvider
 from jupyter_server.serverapp import ServerApp
 from tornado.httputil import HTTPHeaders
 
@@ -21,6 +21,8 @@ from submarine_jupyter.errors import AuthenticationRequired
 
 HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,100}")
 LONGEST_NAME = 255
+# Exactly these: what is derived from them may know its users.
+_NAMELESS = (IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,23 @@ def authenticates(server: ServerApp) -> bool:
     return any(kind.__module__ == "jupyterhub.singleuser.mixins" for kind in kinds)
 
 
-def insecure(server: ServerApp, proxy: TrustedProxy | None) -> tuple[str, str] | None:
-    """Return why a stranger could run code through this server and what to do, None if he cannot."""
+def is_nameless(provider: IdentityProvider) -> bool:
+    """Return whether an identity provider does not know its users by name: it invents one for each browser."""
+    return type(provider) in _NAMELESS
+
+
+def insecure(server: ServerApp, proxy: TrustedProxy | None, *, separate: bool = False) -> tuple[str, str] | None:
+    """Return why a stranger could run code through this server and what to do, None if he cannot.
+
+    Where users are to be ``separate``, whoever cannot be told from the others is a stranger.
+    """
     if proxy is not None:
         return None
+    if separate and is_nameless(server.identity_provider):
+        return (
+            "SubmarineExtension.separate_users is set, and nobody tells the users of this server apart.",
+            "Configure an identity provider that names each user, or SubmarineExtension.trusted_user_header.",
+        )
     if not authenticates(server):
         hint = (
             "Remove IdentityProvider.token = '' from the configuration, or set a token or a password. Where a proxy "

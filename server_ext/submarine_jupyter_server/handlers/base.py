@@ -16,7 +16,6 @@ from urllib.parse import urlencode
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.auth.decorator import allow_unauthenticated
-from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, PasswordIdentityProvider
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado.concurrent import future_set_result_unless_cancelled
@@ -25,6 +24,7 @@ from tornado.web import HTTPError, RequestHandler, authenticated, stream_request
 
 from submarine_jupyter.errors import Forbidden, Insecure, NotFound, SubmarineError, XsrfTokenRequired
 from submarine_jupyter_server.handlers import envelope
+from submarine_jupyter_server.handlers.authentication import is_nameless
 from submarine_jupyter_server.handlers.body import Body
 from submarine_jupyter_server.handlers.sse import Message, Streams
 from submarine_jupyter_server.handlers.url import Values, decode
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 RESOURCE = "submarine"
 ACTIONS = {"GET": "read", "POST": "write", "PUT": "write", "PATCH": "write", "DELETE": "write"}
-ANONYMOUS = (IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider)
 BODY_SECONDS = 60.0
 DRAIN_SECONDS = 5.0
 DRAIN_BYTES = 64 * 1024 * 1024
@@ -161,13 +160,15 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
     @property
     def for_one(self) -> bool:
         """Whether this server is one person's: it does not tell its callers apart."""
-        return self.surroundings.proxy is None and type(self.identity_provider) in ANONYMOUS
+        return self.surroundings.proxy is None and is_nameless(self.identity_provider)
 
     def principal(self) -> Principal:
         """Return the caller, by a stable name: for a token alone Jupyter invents another one each time."""
-        nameless = type(self.identity_provider) in ANONYMOUS
-        name = self.surroundings.owner if nameless else str(self.current_user.username)
-        return Principal(name if self._named is None else self._named, sees_all=not self.surroundings.separate)
+        name = self._named
+        if name is None:
+            nameless = is_nameless(self.identity_provider)
+            name = self.surroundings.owner if nameless else str(self.current_user.username)
+        return Principal(name, sees_all=not self.surroundings.separate)
 
     # What is asked for
 

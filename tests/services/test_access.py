@@ -1,0 +1,185 @@
+"""Who sees what: every service call, by the owner of an experiment, by a stranger, and on a server of one person."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from submarine_jupyter.errors import InvalidSpec, NotFound
+from submarine_jupyter_server.services.principal import Principal
+from submarine_jupyter_server.store import experiments
+from submarine_jupyter_server.store.experiments import Query
+from submarine_jupyter_server.wire.queries import LogQuery, MetricQuery
+from submarine_jupyter_server.wiring import Service
+from tests.services.conftest import ME, Client, experiment
+
+STRANGER = Principal("eve")
+SAME_MACHINE = Principal("eve", sees_all=True)
+BODY = experiment("echo $SUBMARINE_EXPERIMENT_ID; exec sleep 60", cpu="2", meta={"envVars": {"HF_TOKEN": "canary"}})
+Case = Callable[[Service, Principal, str], Awaitable[object]]
+
+
+async def copied(service: Service, who: Principal, made: str) -> dict[str, Any]:
+    """Return the body of a clone, as it is made of what a GET shows: its secret is the mask."""
+    meta = {**BODY["meta"], "experimentId": made, "envVars": {"HF_TOKEN": "******"}}
+    return {**BODY, "meta": meta}
+
+
+async def create(service: Service, who: Principal, made: str) -> object:
+    await service.experiments.create(who, await copied(service, who, made))
+    return made
+
+
+async def plan(service: Service, who: Principal, made: str) -> object:
+    await service.experiments.plan(who, await copied(service, who, made))
+    return made
+
+
+async def raw(service: Service, who: Principal, made: str) -> object:
+    log = await service.logs.raw(who, made)
+    return b"".join([chunk async for chunk in log.chunks])
+
+
+async def follow_log(service: Service, who: Principal, made: str) -> object:
+    async for message in await service.logs.follow(who, made):
+        if message is not None and message.event == "log":
+            return message
+    return None
+
+
+async def follow_all(service: Service, who: Principal, made: str) -> object:
+    """Return the first event of all, or the first heartbeat."""
+    async for message in await service.events.follow(who, after=0):
+        return message
+    return None
+
+
+async def follow_one(service: Service, who: Principal, made: str) -> object:
+    async for message in await service.events.follow(who, experiment_id=made):
+        return message
+    return None
+
+
+PATCH = {"meta": {"tags": ["mine"]}}
+# In this order: what ends the experiment comes last.
+CASES: dict[str, list[Case]] = {
+    "experiments.list": [lambda service, who, made: service.experiments.list(who, Query())],
+    "experiments.get": [lambda service, who, made: service.experiments.get(who, made, full=True)],
+    "experiments.create": [create],
+    "experiments.plan": [plan],
+    "logs.list": [lambda service, who, made: service.logs.list(who, Query())],
+    "logs.page": [lambda service, who, made: service.logs.page(who, made, LogQuery())],
+    "logs.raw": [raw],
+    "logs.follow": [follow_log],
+    "metrics.curves": [lambda service, who, made: service.metrics.curves(who, made, MetricQuery())],
+    "targets.list": [lambda service, who, made: service.targets.list(who)],
+    "events.follow": [follow_all, follow_one],
+    "experiments.patch": [lambda service, who, made: service.experiments.patch(who, made, PATCH, merge=True)],
+    "experiments.stop": [lambda service, who, made: service.experiments.stop(who, made)],
+    "experiments.delete": [lambda service, who, made: service.experiments.delete(who, made)],
+}
+OF_ITS_OWNER_ONLY = ("experiments.create", "experiments.plan")  # they put secrets into another experiment
+
+
+def calls(service: Service) -> dict[str, Callable[..., Any]]:
+    """Return everything that handlers can call, name -> method."""
+    parts = {name: part for name, part in vars(service).items() if not name.startswith("_")}
+    return {
+        f"{name}.{verb}": method
+        for name, part in parts.items()
+        if type(part).__module__.startswith("submarine_jupyter_server.services.")
+        for verb, method in inspect.getmembers(part, inspect.ismethod)
+        if not verb.startswith("_") and verb != "close"
+    }
+
+
+async def test_every_call_asks_who_it_is_and_has_a_case_here(client: Client) -> None:
+    found = calls(client.service)
+    for name, method in found.items():
+        first = next(iter(inspect.signature(method).parameters.values()), None)
+        assert first is not None, f"{name} takes no principal"
+        assert (first.name, first.annotation) == ("principal", "Principal"), f"{name} takes {first} first"
+    assert found.keys() == CASES.keys(), "each service call needs a case in this test"
+
+
+async def outcome(case: Case, service: Service, who: Principal, made: str) -> str:
+    """Return what is told of an experiment: ``seen``, ``hidden``, or the name of the error."""
+    try:
+        async with asyncio.timeout(30):
+            return "seen" if made in str(await case(service, who, made)) else "hidden"
+    except (NotFound, InvalidSpec) as error:
+        return type(error).__name__
+
+
+async def waiting(client: Client) -> str:
+    """Return an experiment that has run and waits for room again, with a log and events."""
+    made = (await client.create(BODY))["experimentId"]
+    await client.until(made, lambda found: found["status"] == "Running")
+    while await client.log(made) != [[made]]:  # noqa: ASYNC110 - a log tells nobody
+        await asyncio.sleep(0.02)
+    return str(made)
+
+
+@pytest.mark.parametrize("who", [STRANGER, ME, SAME_MACHINE], ids=["stranger", "owner", "personal"])
+async def test_who_sees_an_experiment(client: Client, monkeypatch: pytest.MonkeyPatch, who: Principal) -> None:
+    monkeypatch.setattr("submarine_jupyter_server.feed.HEARTBEAT_S", 0.05)
+    service = client.service
+    made = await waiting(client)
+    queued = (await client.create({**BODY, "meta": {**BODY["meta"], "name": "queued"}}))["experimentId"]
+    await client.until(queued, lambda found: found["detail"]["reason"] == "Queued")
+    before = await service.db.read(lambda tx: experiments.find(tx, made))
+    for name, cases in CASES.items():
+        about = queued if name == "targets.list" else made
+        for case in cases:
+            found = await outcome(case, service, who, about)
+            if who is STRANGER or (name in OF_ITS_OWNER_ONLY and who is not ME):
+                assert found in ("hidden", "NotFound", "InvalidSpec"), (name, found)
+            else:
+                assert found == "seen", (name, found)
+    after = await service.db.read(lambda tx: experiments.find(tx, made))
+    assert (after == before) is (who is STRANGER), "a stranger has changed it"
+
+
+async def test_a_filter_by_owner_opens_nothing(client: Client) -> None:
+    made = (await client.create(experiment("true")))["experimentId"]
+    for who, owner, expected in (
+        (ME, "me", [made]),
+        (ME, "eve", []),
+        (STRANGER, "me", []),
+        (STRANGER, "eve", []),
+        (SAME_MACHINE, "me", [made]),
+        (SAME_MACHINE, "eve", []),
+    ):
+        page = await client.experiments.list(who, Query(owner=owner))
+        assert [row.id for row in page.rows] == expected, (who, owner)
+
+
+async def test_pages_of_an_owner_are_whole_however_many_others_there_are(client: Client) -> None:
+    mine = [
+        (await client.experiments.create(ME if number % 3 == 0 else STRANGER, experiment("true"))).experiment
+        for number in range(9)
+    ]
+    seen: list[str] = []
+    query: Query | None = Query(limit=1)
+    while query is not None:
+        page = await client.experiments.list(ME, query)
+        seen += [row.id for row in page.rows]
+        query = replace(query, cursor=page.next_cursor) if page.next_cursor else None
+    assert len(seen) == 3
+    assert all(any(found in text for text in mine[::3]) for found in seen)
+    for row in (await client.experiments.list(STRANGER, Query())).rows:
+        await client.experiments.delete(STRANGER, row.id)
+
+
+async def test_a_key_of_somebody_else_is_another_key(client: Client) -> None:
+    first = await client.experiments.create(ME, experiment("true"), key="k")
+    other = await client.experiments.create(STRANGER, experiment("false"), key="k")
+    assert not other.replayed
+    assert first.experiment != other.experiment
+    for row in (await client.experiments.list(STRANGER, Query())).rows:
+        await client.experiments.delete(STRANGER, row.id)
