@@ -7,17 +7,17 @@ import random
 SHORTEST_S = 0.2
 LONGEST_S = 30.0
 # A server that says longer is asked again all the same.
-LONGEST_TOLD_S = 60.0
+LONGEST_ASKED_S = 60.0
 
 
-def pause_s(failures: int, shortest_s: float, longest_s: float, told_s: float | None = None) -> float:
-    """Return the seconds to wait after so many failures in a row; ``told_s`` is what the server asks for."""
+def pause_s(failures: int, shortest_s: float, longest_s: float, asked_s: float | None = None) -> float:
+    """Return the seconds to wait after so many failures in a row; ``asked_s`` is what the server asks for."""
     highest = min(longest_s, shortest_s * 2.0 ** min(failures, 32))
     pause = random.uniform(min(shortest_s, highest), highest)  # noqa: S311 - jitter
-    if told_s is None:
+    if asked_s is None:
         return pause
-    told_s = min(max(told_s, 0.0), LONGEST_TOLD_S)
-    return max(pause, told_s + random.uniform(0, 0.2 * told_s))  # noqa: S311 - jitter
+    asked_s = min(max(asked_s, 0.0), LONGEST_ASKED_S)
+    return max(pause, asked_s + random.uniform(0, 0.2 * asked_s))  # noqa: S311 - jitter
 
 
 class Backoff:
@@ -28,11 +28,11 @@ class Backoff:
         self._shortest_s = shortest_s
         self._longest_s = longest_s
 
-    def failed(self, told_s: float | None = None) -> float:
-        """Count a failure and return the seconds to wait; ``told_s`` is the server's Retry-After."""
+    def failed(self, asked_s: float | None = None) -> float:
+        """Count a failure and return the seconds to wait; ``asked_s`` is the server's Retry-After."""
         self.failures += 1
         shortest_s = SHORTEST_S if self._shortest_s is None else self._shortest_s
-        return pause_s(self.failures, shortest_s, LONGEST_S if self._longest_s is None else self._longest_s, told_s)
+        return pause_s(self.failures, shortest_s, LONGEST_S if self._longest_s is None else self._longest_s, asked_s)
 
     def worked(self) -> None:
         """Begin again with the shortest wait."""

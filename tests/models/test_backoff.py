@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submarine_jupyter.backoff import LONGEST_S, LONGEST_TOLD_S, SHORTEST_S, Backoff
+from submarine_jupyter.backoff import LONGEST_ASKED_S, LONGEST_S, SHORTEST_S, Backoff
 
 
 def test_grows_to_its_longest_and_begins_again() -> None:
@@ -21,7 +21,7 @@ def test_grows_to_its_longest_and_begins_again() -> None:
 
 
 @given(st.floats(allow_nan=False), st.integers(1, 50))
-def test_obeys_the_server_within_reason(told_s: float, failures: int) -> None:
+def test_obeys_the_server_within_reason(asked_s: float, failures: int) -> None:
     backoff = Backoff()
-    pause = [backoff.failed(told_s) for _ in range(failures)][-1]
-    assert min(told_s, LONGEST_TOLD_S) <= pause <= max(LONGEST_S, 1.2 * LONGEST_TOLD_S)
+    pause = [backoff.failed(asked_s) for _ in range(failures)][-1]
+    assert min(asked_s, LONGEST_ASKED_S) <= pause <= max(LONGEST_S, 1.2 * LONGEST_ASKED_S)

@@ -52,7 +52,7 @@ class Recording:
         """Return the recording of a situation."""
         return cls(**json.loads((FOLDER / f"{name}.json").read_text()))
 
-    def seen(self) -> Snapshot:
+    def snapshot(self) -> Snapshot:
         """Return it as the target sees it."""
         gone = [replace(projection.pod(item), gone=True) for item in self.gone]
         jobs = []
@@ -73,7 +73,7 @@ class Recording:
 
     def observe(self, kind: str, *, now_ms: int | None = None) -> Observation:
         """Return what the status is; by default a minute after it was made."""
-        seen = self.seen()
+        seen = self.snapshot()
         assert seen.own is not None
         return observe(seen, kind=KINDS[kind], now_ms=now_ms or seen.own.created_ms + 60_000)
 

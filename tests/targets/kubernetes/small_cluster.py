@@ -283,7 +283,7 @@ class Attached:
 
     cluster: SmallCluster
     target: KubernetesTarget
-    seen: list[Observation] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
     doubts: int = 0
     sink: Callable[[Observation], Awaitable[None]] | None = None
 
@@ -293,7 +293,7 @@ class Attached:
         row = self.cluster.rows.get(observation.experiment_id)
         if row is not None and observation.status.final:
             row.live = False
-        self.seen.append(observation)
+        self.observations.append(observation)
 
     def doubt(self) -> None:
         self.doubts += 1
@@ -301,7 +301,7 @@ class Attached:
     @property
     def last(self) -> Observation | None:
         """The last observation."""
-        return self.seen[-1] if self.seen else None
+        return self.observations[-1] if self.observations else None
 
     async def until(self, holds: Callable[[], object]) -> None:
         """Wait until something holds."""

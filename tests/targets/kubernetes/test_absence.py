@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.errors import TargetUnavailable
-from submarine_jupyter_server.targets.kubernetes.absence import Absences, Facts, Orphans, Trace, decide, telling
+from submarine_jupyter_server.targets.kubernetes.absence import Absences, Facts, Orphans, Trace, decide, decisive
 from submarine_jupyter_server.targets.kubernetes.api.cluster import Cluster
 from submarine_jupyter_server.targets.protocol import Absence, ObjectRef
 from tests.targets.kubernetes.fault_server import FaultServer, Request, Script, answer, error, plain
@@ -102,9 +102,9 @@ def test_the_cause_that_tells_most_counts() -> None:
     """A removed kind answers like a deleted object for seconds, and of a namespace soon nothing can be read."""
     plain_one, lost = Absence("ExternallyDeleted", ""), Absence("Lost", "")
     kind, namespace = Absence("KindRemoved", ""), Absence("NamespaceDeleted", "")
-    assert telling(plain_one, kind) is kind
-    assert telling(namespace, lost) is namespace
-    assert telling(lost, plain_one) is plain_one
+    assert decisive(plain_one, kind) is kind
+    assert decisive(namespace, lost) is namespace
+    assert decisive(lost, plain_one) is plain_one
 
 
 @dataclass(frozen=True)

@@ -93,11 +93,11 @@ async def test_what_goes_while_a_stop_is_ordered_is_not_lost(tmp_path: Path, soo
             return None
 
         row.stopping, made.cluster.rule = soon, ordered
-        losses = made.target._attachment.link().losses
+        disappearances = made.target._attachment.link().disappearances
         made.cluster.drop(TFJOBS, ID)
         made.cluster.drop(PODS, f"{ID}-worker-0")
         await made.until(lambda: made.target._attachment.experiments[ID].empty)
-        await made.until(lambda: not losses._tasks)
+        await made.until(lambda: not disappearances._tasks)
         assert row.stopping
         assert made.last is not None
         assert made.last.status == Status.RUNNING

@@ -177,7 +177,7 @@ async def test_what_ended_while_nobody_looked_ends_with_its_logs(tmp_path: Path)
         async with attached(cluster, tmp_path) as made:
             await made.until(lambda: ID in made.target._attachment.experiments)
             await asyncio.sleep(0.1)
-            assert made.seen == []
+            assert made.observations == []
             cluster.rule = lambda request: None
             server.drop()
             await made.until(lambda: made.last and made.last.status == Status.SUCCEEDED)

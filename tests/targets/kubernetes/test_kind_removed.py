@@ -73,7 +73,7 @@ async def test_what_waits_for_a_kind_that_goes_becomes_another_one(tmp_path: Pat
 
 
 def ask(made: Attached) -> bool:
-    made.target._attachment.look_for_kinds()
+    made.target._attachment.refresh_kinds()
     return False
 
 

@@ -137,12 +137,12 @@ async def _beside(folder: Path, poison: Callable[[SmallCluster], object]) -> Non
             other = launch_of(experiment_id=SOUND, uid="sound")
             await made.target.ensure(other)
             await made.target.stop(other)
-            assert next(one for one in reversed(made.seen) if one.experiment_id == SOUND).reason == "Stopped"
+            assert next(one for one in reversed(made.observations) if one.experiment_id == SOUND).reason == "Stopped"
             json.dumps(made.target.health())
 
 
 def _status(made: Attached, experiment_id: str) -> Status | None:
-    return next((one.status for one in reversed(made.seen) if one.experiment_id == experiment_id), None)
+    return next((one.status for one in reversed(made.observations) if one.experiment_id == experiment_id), None)
 
 
 async def _reported(made: Attached) -> None:

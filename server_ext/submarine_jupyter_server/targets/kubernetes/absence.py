@@ -108,7 +108,7 @@ def decide(ref: ObjectRef, facts: Facts, trace: Trace) -> Absence:
     return Absence("Lost", f"{one} went from the cluster while this server was away: {unknown}")
 
 
-def telling(*found: Absence) -> Absence:
+def decisive(*found: Absence) -> Absence:
     """Return what tells most: a namespace is gone with all traces soon, a kind keeps its own name for seconds."""
     return min(found, key=lambda absence: _REASONS.index(absence.reason))
 

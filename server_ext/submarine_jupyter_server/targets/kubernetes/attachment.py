@@ -80,7 +80,7 @@ class Attachment:
         if self._link is None or not self._ready:
             reason = "NoPermission" if rights.blind(self._missing) else "ClusterUnavailable"
             raise TargetUnavailable(f"the cluster cannot be used now: {self._why()}", reason=reason)
-        if namespace is None or namespace in self._link.watches.seen:
+        if namespace is None or namespace in self._link.watches.synced:
             return self._link
         if namespace not in self.namespaces:
             raise TargetRefused(f"namespace '{namespace}' is not one of {', '.join(self.namespaces)} any more")
@@ -100,7 +100,7 @@ class Attachment:
         if self._link is not None:
             await self._find_kinds(self._link)
 
-    def look_for_kinds(self) -> None:
+    def refresh_kinds(self) -> None:
         """Find out in the background what the cluster serves by now, if that was not asked for a while."""
         running = self._kinds_task is not None and not self._kinds_task.done()
         age = _MISSING_AGE_S if self._missing or self._troubled() else _KINDS_AGE_S
@@ -115,14 +115,14 @@ class Attachment:
         if link is None:
             return found
         if self._missing or self._troubled():
-            self.look_for_kinds()
+            self.refresh_kinds()
         streams = link.watches.health()
         found["ok"] = whole and all(health.trouble is None for health in streams.values())
         return found | {
             "server": link.cluster.server,
             "kinds": sorted(self.served),
             "missing": rights.sentences(self._missing),
-            "strangers": link.watches.belongings.described(),
+            "strangers": link.watches.ownership.described(),
             "streams": [
                 {
                     "path": path,
@@ -146,7 +146,7 @@ class Attachment:
         self._task, self._ready = None, False
         link, self._link = self._link, None
         if link is not None:
-            await link.losses.close()
+            await link.disappearances.close()
             await link.deadlines.close()
             await link.records.close()
             await link.observer.close()
@@ -175,20 +175,20 @@ class Attachment:
         log.info("Target %s: %s, kinds %s", self._settings.name, self._link.cluster.server, ", ".join(self.served))
         link = self._link
 
-        def look_again() -> None:
-            for tracked in list(link.watches.experiments.values()):
-                link.watches.hidden.seek(tracked)
-                self._touched(tracked)
+        def inspect_all() -> None:
+            for state in list(link.watches.experiments.values()):
+                link.watches.hidden.seek(state)
+                self._touched(state)
             doubt()
 
-        look_again()
-        await asyncio.gather(link.watches.run(look_again), link.places.run(), self._look_for_sight())
+        inspect_all()
+        await asyncio.gather(link.watches.run(inspect_all), link.places.run(), self._refresh_while_blind())
 
-    async def _look_for_sight(self) -> None:
+    async def _refresh_while_blind(self) -> None:
         while True:
             await asyncio.sleep(_BLIND_AGE_S)
             if rights.blind(self._missing) or self._troubled():
-                self.look_for_kinds()
+                self.refresh_kinds()
 
     def _troubled(self) -> bool:
         """Tell whether a stream does not work: its kind may be gone."""
@@ -215,27 +215,27 @@ class Attachment:
                 runs=self._runs, log_cap=self._log_cap, sink=sink, recall=recall, touched=self._touched,
             )  # fmt: skip
             for item in made:
-                link.watches.claim(link.watches.belongings.tracked(item.experiment_id), item)
+                link.watches.claim(link.watches.ownership.state_of(item.experiment_id), item)
             self._follow(link, served, queues)
             return link
         except BaseException:
             await cluster.close()
             raise
 
-    def _touched(self, tracked: ExperimentState) -> None:
+    def _touched(self, state: ExperimentState) -> None:
         link = self._link
-        if link is None or not self._ready or not link.watches.has_seen(tracked):
+        if link is None or not self._ready or not link.watches.is_synced(state):
             return  # what is known is not all: it is looked at again when that is there
-        done = tracked.ending_since is not None or tracked.over or tracked.settled
-        if tracked.empty and done and not tracked.lock.locked():
-            link.watches.forget(tracked)
-            link.logs.forget(tracked.experiment_id)
+        done = state.ending_since is not None or state.over or state.settled
+        if state.empty and done and not state.lock.locked():
+            link.watches.forget(state)
+            link.logs.forget(state.experiment_id)
             return
-        tracked.unread = tracked.own is not None and tracked.own.namespace not in link.watches.queued
-        link.losses.suspect(tracked)
-        link.deadlines.watch(tracked)
-        link.records.watch(tracked)
-        link.observer.touch(tracked)
+        state.unread = state.own is not None and state.own.namespace not in link.watches.queued
+        link.disappearances.suspect(state)
+        link.deadlines.watch(state)
+        link.records.watch(state)
+        link.observer.touch(state)
 
     async def _find_kinds(self, link: ClusterConnection) -> bool:
         """Find out what the cluster serves and allows now; return whether it said so."""
@@ -289,6 +289,6 @@ async def _nothing(experiment_id: str) -> Known | None:
     return None
 
 
-def _ours(*told: list[str]) -> str:
+def _ours(*sentences: list[str]) -> str:
     """Return what this server may not do, as the reason of an experiment."""
-    return "; ".join(sentence for found in told for sentence in found).replace("it may", "this server may")
+    return "; ".join(sentence for found in sentences for sentence in found).replace("it may", "this server may")

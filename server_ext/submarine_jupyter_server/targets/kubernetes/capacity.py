@@ -130,12 +130,12 @@ def _room(nodes: dict[str, Amounts] | None, used: dict[str, Amounts] | None) -> 
     # Node by node: what is overfull on one is not free on another.
     free = None if used is None else total(_left(room, used.get(name, {})) for name, room in nodes.items())
 
-    def told(name: str) -> dict[str, object]:
+    def figures(name: str) -> dict[str, object]:
         each = {"total": has, "used": taken, "free": free}
         return {key: None if found is None else _number(found.get(name, Decimal(0))) for key, found in each.items()}
 
-    gpus = {name: told(name) for name in sorted(has) if is_gpu(name)}
-    return {"nodes": len(nodes), "cpu": told("cpu"), "memory": told("memory"), "gpus": gpus}
+    gpus = {name: figures(name) for name in sorted(has) if is_gpu(name)}
+    return {"nodes": len(nodes), "cpu": figures("cpu"), "memory": figures("memory"), "gpus": gpus}
 
 
 def _left(room: Amounts, taken: Amounts) -> Amounts:
@@ -176,7 +176,7 @@ def _place(item: Json) -> Json:
 
 
 async def _in_namespaces(
-    cluster: Cluster, namespaces: list[str], root: str, plural: str, told: Callable[[Json], Json], notes: list[str]
+    cluster: Cluster, namespaces: list[str], root: str, plural: str, project: Callable[[Json], Json], notes: list[str]
 ) -> list[Json] | None:
     """Return what all namespaces have, None if none of them may be read."""
     found: list[Json] = []
@@ -184,7 +184,7 @@ async def _in_namespaces(
     for namespace in namespaces:
         try:
             path = f"{root}/namespaces/{namespace}/{plural}"
-            found += [told(item) async for item in _items(cluster, path, plural, namespace)]
+            found += [project(item) async for item in _items(cluster, path, plural, namespace)]
         except _NotCounted as error:
             notes.append(f"{plural} are not shown: {error}")
             unread += 1

@@ -37,7 +37,7 @@ class ClusterConnection:
     observer: Reporter
     capacity: Capacity
     logs: PodLogs
-    losses: Disappearances
+    disappearances: Disappearances
     deadlines: Deadlines
     endings: Endings
     records: RecordKeeper
@@ -60,7 +60,7 @@ def build(
 ) -> ClusterConnection:
     """Return what works on a cluster; ``touched`` is called with each experiment of which something has changed."""
     logs = PodLogs(cluster, runs, cap_bytes=log_cap, mode=settings.log_collection, limit=settings.log_streams)
-    watches = Watches(cluster, Ownership(signature), touched=touched, seen=logs.see, gone=logs.gone)
+    watches = Watches(cluster, Ownership(signature), touched=touched, appeared=logs.put_pod, gone=logs.gone)
     calls, absences = ObjectCalls(cluster), Absences(cluster)
     records = RecordKeeper(calls, watches.merge, options, signature)
     endings = Endings(calls, logs, watches.gone, records)
@@ -72,7 +72,7 @@ def build(
         observer=observer,
         capacity=Capacity(cluster, settings.namespaces or (cluster.namespace,), served),
         logs=logs,
-        losses=Disappearances(calls, absences, watches, observer, logs, recall),
+        disappearances=Disappearances(calls, absences, watches, observer, logs, recall),
         deadlines=Deadlines(calls),
         endings=endings,
         records=records,

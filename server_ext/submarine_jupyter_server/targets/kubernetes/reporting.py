@@ -59,28 +59,28 @@ class Reporter:
         self._alarms: dict[str, asyncio.TimerHandle] = {}
         self._pauses: dict[str, Backoff] = {}
 
-    def touch(self, tracked: ExperimentState) -> None:
+    def touch(self, state: ExperimentState) -> None:
         """Look at an experiment soon; called for every change, so it is cheap."""
-        key = tracked.experiment_id
+        key = state.experiment_id
         self._dirty.add(key)
         if key not in self._tasks:
-            self._tasks[key] = asyncio.create_task(self._look(tracked), name=f"observe {key}")
-        if tracked.own is not None and not tracked.own.conditions and key not in self._alarms:
-            self._alarms[key] = asyncio.get_running_loop().call_later(SILENT_S, self._wake, tracked)
+            self._tasks[key] = asyncio.create_task(self._inspect(state), name=f"observe {key}")
+        if state.own is not None and not state.own.conditions and key not in self._alarms:
+            self._alarms[key] = asyncio.get_running_loop().call_later(SILENT_S, self._wake, state)
 
-    async def tell(self, tracked: ExperimentState, seen: Observation) -> None:
+    async def report(self, state: ExperimentState, observation: Observation) -> None:
         """Give an observation to the service, whatever it is, and remember that it was told."""
-        await self._sink(seen)
-        tracked.told = seen
-        tracked.stir()
+        await self._sink(observation)
+        state.reported = observation
+        state.stir()
 
-    async def ended(self, tracked: ExperimentState) -> None:
+    async def ended(self, state: ExperimentState) -> None:
         """Wait until the end that an experiment has come to by itself is told. Raises TargetUnavailable."""
-        self.touch(tracked)
+        self.touch(state)
         try:
             async with asyncio.timeout(_SOON_S + DRAIN_S):
-                while not tracked.over:
-                    await tracked.changed.wait()
+                while not state.over:
+                    await state.changed.wait()
         except TimeoutError:
             raise TargetUnavailable("it has ended, and its last lines are being read", reason="Stopping") from None
 
@@ -92,127 +92,132 @@ class Reporter:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    def _wake(self, tracked: ExperimentState) -> None:
-        self._alarms.pop(tracked.experiment_id, None)
-        if not tracked.over and tracked.own is not None:
-            self.touch(tracked)
+    def _wake(self, state: ExperimentState) -> None:
+        self._alarms.pop(state.experiment_id, None)
+        if not state.over and state.own is not None:
+            self.touch(state)
 
-    async def _look(self, tracked: ExperimentState) -> None:
-        key = tracked.experiment_id
+    async def _inspect(self, state: ExperimentState) -> None:
+        key = state.experiment_id
         try:
             while key in self._dirty:
-                if tracked.lock.locked():
+                if state.lock.locked():
                     await asyncio.sleep(_ORDERED_S)
                 self._dirty.discard(key)
-                await self._look_once(tracked)
+                await self._inspect_once(state)
         finally:
             del self._tasks[key]
 
-    async def _look_once(self, tracked: ExperimentState) -> None:
+    async def _inspect_once(self, state: ExperimentState) -> None:
         try:
-            if tracked.launch is None and tracked.own is not None:
-                await self._remember(tracked)
-            hidden = tracked.ending or tracked.view is None or tracked.over or tracked.settled
-            seen = None if hidden else tracked.seen()
-            if seen is not None and tracked.kind is not None:
-                await self._observe(tracked, seen)
+            if state.launch is None and state.own is not None:
+                await self._remember(state)
+            hidden = state.ending or state.view is None or state.over or state.settled
+            snapshot = None if hidden else state.snapshot()
+            if snapshot is not None and state.kind is not None:
+                await self._observe(state, snapshot)
         except SubmarineError as error:
-            log.warning("What became of %s cannot be stored now: %s", tracked.experiment_id, error)
+            log.warning("What became of %s cannot be stored now: %s", state.experiment_id, error)
             await asyncio.sleep(_AFTER_FAILURE_S)
-            self._dirty.add(tracked.experiment_id)
+            self._dirty.add(state.experiment_id)
         except Exception:
-            log.exception("%s cannot be observed", tracked.experiment_id)
-            await asyncio.sleep(self._pauses.setdefault(tracked.experiment_id, Backoff()).failed())
-            self._dirty.add(tracked.experiment_id)
+            log.exception("%s cannot be observed", state.experiment_id)
+            await asyncio.sleep(self._pauses.setdefault(state.experiment_id, Backoff()).failed())
+            self._dirty.add(state.experiment_id)
         else:
-            self._pauses.pop(tracked.experiment_id, None)
+            self._pauses.pop(state.experiment_id, None)
 
-    async def _remember(self, tracked: ExperimentState) -> None:
+    async def _remember(self, state: ExperimentState) -> None:
         """Take in what the database has of an experiment.
 
         What has ended has its logs closed and its time to live set, for an earlier server may have come to neither.
         """
-        known = await self._recall(tracked.experiment_id)
-        if known is None or tracked.launch is not None:
+        known = await self._recall(state.experiment_id)
+        if known is None or state.launch is not None:
             return
-        tracked.launch, tracked.settled = known.launch, not known.live
-        if not tracked.settled:
+        state.launch, state.settled = known.launch, not known.live
+        if not state.settled:
             return
-        await self._logs.drain(tracked.experiment_id, known.launch.attempt, LATE_S)
-        await self._logs.finish(tracked.experiment_id, known.launch.attempt)
-        if tracked.own is not None and tracked.own.finished_ms is not None:
-            await self._clean(tracked)
+        await self._logs.drain(state.experiment_id, known.launch.attempt, LATE_S)
+        await self._logs.finish(state.experiment_id, known.launch.attempt)
+        if state.own is not None and state.own.finished_ms is not None:
+            await self._clean(state)
 
-    async def _observe(self, tracked: ExperimentState, seen: Snapshot) -> None:
-        now = observed(tracked, seen)
-        if same(now, tracked.told):
+    async def _observe(self, state: ExperimentState, snapshot: Snapshot) -> None:
+        now = observed(state, snapshot)
+        if same(now, state.reported):
             return
         if not now.status.final:
-            await self.tell(tracked, now)
+            await self.report(state, now)
             return
-        cause = await self._cause(tracked, now)
-        drained = await self._drained(tracked, _due(now, cause))
-        now = await self._explained(tracked, _latest(tracked, now))
-        now = _due(now, cause or await self._cause(tracked, now))
+        cause = await self._cause(state, now)
+        drained = await self._drained(state, _due(now, cause))
+        now = await self._explained(state, _latest(state, now))
+        now = _due(now, cause or await self._cause(state, now))
         if drained and now.status.final:
-            await self._logs.finish(tracked.experiment_id, now.attempt)
-        await self.tell(tracked, now)
+            await self._logs.finish(state.experiment_id, now.attempt)
+        await self.report(state, now)
         if now.status.final:
-            await self._conclude(tracked, seen.launch.attempt, drained=drained)
+            await self._conclude(state, snapshot.launch.attempt, drained=drained)
 
-    async def _conclude(self, tracked: ExperimentState, attempt: int, *, drained: bool) -> None:
+    async def _conclude(self, state: ExperimentState, attempt: int, *, drained: bool) -> None:
         """Close the logs of what has ended, and have nothing of it left running."""
         if not drained:
-            log.warning("The last lines of %s are still on their way", tracked.experiment_id)
-            await self._logs.drain(tracked.experiment_id, attempt, LATE_S)
-        await self._logs.finish(tracked.experiment_id, attempt)
-        await self._clean(tracked)
+            log.warning("The last lines of %s are still on their way", state.experiment_id)
+            await self._logs.drain(state.experiment_id, attempt, LATE_S)
+        await self._logs.finish(state.experiment_id, attempt)
+        await self._clean(state)
 
-    async def _explained(self, tracked: ExperimentState, now: Observation) -> Observation:
+    async def _explained(self, state: ExperimentState, now: Observation) -> Observation:
         """Wait for the replica that a failure is due to: what operators say may come before what pods were."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_SOON_S):
                 while now.status == Status.FAILED and not any(replica.reason for replica in now.replicas):
-                    await tracked.changed.wait()
-                    now = _latest(tracked, now)
+                    await state.changed.wait()
+                    now = _latest(state, now)
         return now
 
-    async def _cause(self, tracked: ExperimentState, now: Observation) -> Absence | None:
+    async def _cause(self, state: ExperimentState, now: Observation) -> Absence | None:
         """Return the end of its namespace, if a failure is due to that: pods go before what made them."""
-        seen, ref = tracked.seen(), tracked.ref
-        if now.status != Status.FAILED or seen is None or ref is None or not any(map(ended_by_order, seen.pods)):
+        snapshot, ref = state.snapshot(), state.ref
+        if (
+            now.status != Status.FAILED
+            or snapshot is None
+            or ref is None
+            or not any(map(ended_by_order, snapshot.pods))
+        ):
             return None
         return await self._doomed(ref)
 
-    async def _drained(self, tracked: ExperimentState, now: Observation) -> bool:
+    async def _drained(self, state: ExperimentState, now: Observation) -> bool:
         """Wait for the last lines of what has ended."""
         if await self._logs.drain(now.experiment_id, now.attempt, _SOON_S):
             return True
-        if tracked.told is not None and not tracked.ending:
-            await self.tell(tracked, unended(tracked, now))
+        if state.reported is not None and not state.ending:
+            await self.report(state, unended(state, now))
         return await self._logs.drain(now.experiment_id, now.attempt, DRAIN_S, longest=LATE_S)
 
 
-def observed(tracked: ExperimentState, seen: Snapshot) -> Observation:
+def observed(state: ExperimentState, snapshot: Snapshot) -> Observation:
     """Return how an experiment is now."""
-    return observe(seen, kind=KINDS[tracked.kind or "indexed_jobs"], now_ms=now_ms())
+    return observe(snapshot, kind=KINDS[state.kind or "indexed_jobs"], now_ms=now_ms())
 
 
-def unended(tracked: ExperimentState, now: Observation) -> Observation:
+def unended(state: ExperimentState, now: Observation) -> Observation:
     """Return an observation with its end left out while that is not told: its last lines may not be here yet."""
     if not now.status.final:
         return now
-    known = tracked.told is not None and tracked.told.attempt == now.attempt and not tracked.told.status.final
-    if known and tracked.told is not None:
-        return replace(now, status=tracked.told.status, finished_ms=None)
+    known = state.reported is not None and state.reported.attempt == now.attempt and not state.reported.status.final
+    if known and state.reported is not None:
+        return replace(now, status=state.reported.status, finished_ms=None)
     status = Status.CREATED if now.running_ms is None else Status.RUNNING
     return replace(now, status=status, finished_ms=None)
 
 
-def _latest(tracked: ExperimentState, now: Observation) -> Observation:
+def _latest(state: ExperimentState, now: Observation) -> Observation:
     """Return how an experiment is by now, unless it is being ended."""
-    seen = tracked.seen()
-    return observed(tracked, seen) if seen is not None and not tracked.ending and tracked.view is not None else now
+    snapshot = state.snapshot()
+    return observed(state, snapshot) if snapshot is not None and not state.ending and state.view is not None else now
 
 
 def _due(now: Observation, cause: Absence | None) -> Observation:
@@ -227,10 +232,12 @@ def same(one: Observation, other: Observation | None) -> bool:
     return other is not None and replace(one, at_ms=other.at_ms) == other
 
 
-def stopped(seen: Observation, reason: str, message: str) -> Observation:
+def stopped(observation: Observation, reason: str, message: str) -> Observation:
     """Return the observation of an experiment whose replicas were ended."""
     replicas = tuple(
         replica if replica.status in ("Succeeded", "Failed") else replace(replica, status="Stopped", message=None)
-        for replica in seen.replicas
+        for replica in observation.replicas
     )
-    return replace(seen, status=Status.FAILED, reason=reason, message=message, replicas=replicas, finished_ms=None)
+    return replace(
+        observation, status=Status.FAILED, reason=reason, message=message, replicas=replicas, finished_ms=None
+    )

@@ -71,9 +71,9 @@ class KubernetesTarget:
 
     def check_change(self, old: Launch, new: Launch) -> None:
         """Refuse what cannot change while it runs. Raises Conflict, which says what is possible."""
-        tracked = self._attachment.experiments.get(new.experiment_id)
-        if tracked is not None and tracked.made is not None and tracked.kind is not None:
-            check(old, new, kind=tracked.kind, options=self._attachment.options)
+        state = self._attachment.experiments.get(new.experiment_id)
+        if state is not None and state.made is not None and state.kind is not None:
+            check(old, new, kind=state.kind, options=self._attachment.options)
 
     async def render(self, launch: Launch) -> list[dict[str, object]]:
         """Return the objects, which the cluster has been asked about (a server-side dry run)."""
@@ -85,82 +85,82 @@ class KubernetesTarget:
 
     async def ensure(self, launch: Launch) -> Made:
         """Make it so; return what was made. Raises TargetRefused, TargetUnavailable, Conflict."""
-        self._attachment.look_for_kinds()
+        self._attachment.refresh_kinds()
         link = self._attachment.link(launch.spec.meta.namespace)
-        tracked = link.watches.track(launch)
+        state = link.watches.track(launch)
         try:
-            async with tracked.lock, self._doubting():
-                made = await link.orders.ensure(tracked, launch)
+            async with state.lock, self._doubting():
+                made = await link.orders.ensure(state, launch)
         except TargetRefused:
-            if tracked.empty and tracked.made is None:
-                link.watches.forget(tracked)
+            if state.empty and state.made is None:
+                link.watches.forget(state)
             raise
-        link.observer.touch(tracked)
+        link.observer.touch(state)
         return made
 
     async def stop(self, launch: Launch) -> None:
         """End the replicas; the end is told when they are gone."""
         link = self._attachment.link(launch.spec.meta.namespace)
-        tracked = link.watches.track(launch)
+        state = link.watches.track(launch)
         try:
-            async with tracked.lock, self._doubting():
-                await self._remember(tracked, link)
-                await link.orders.find(tracked, launch)
-                before = _last(tracked, launch)
-                if _ended_by_itself(tracked, before):
-                    tracked.ending = False
+            async with state.lock, self._doubting():
+                await self._remember(state, link)
+                await link.orders.find(state, launch)
+                before = _last(state, launch)
+                if _ended_by_itself(state, before):
+                    state.ending = False
                 else:
-                    await link.endings.end(tracked, "Stopping")
-                    await link.observer.tell(tracked, stopped(before, "Stopped", left_of(tracked).stopped()))
+                    await link.endings.end(state, "Stopping")
+                    await link.observer.report(state, stopped(before, "Stopped", left_of(state).stopped()))
         finally:
-            link.observer.touch(tracked)  # it goes on where that was refused
-        if not tracked.over:
-            await link.observer.ended(tracked)
-        elif tracked.empty:
-            link.watches.forget(tracked)
+            link.observer.touch(state)  # it goes on where that was refused
+        if not state.over:
+            await link.observer.ended(state)
+        elif state.empty:
+            link.watches.forget(state)
 
     async def delete(self, experiment_id: str, uid: str) -> None:
         """Remove its objects from the cluster, its logs kept."""
         link = self._attachment.link()
         await asyncio.to_thread(tombstones.bury, self._folder(experiment_id))
-        tracked = link.watches.belongings.tracked(experiment_id)
+        state = link.watches.ownership.state_of(experiment_id)
         try:
-            async with tracked.lock, self._doubting():
-                await self._delete(tracked, uid, link)
+            async with state.lock, self._doubting():
+                await self._delete(state, uid, link)
         finally:
-            link.observer.touch(tracked)
-        if tracked.empty:
-            link.watches.forget(tracked)
+            link.observer.touch(state)
+        if state.empty:
+            link.watches.forget(state)
 
-    async def _delete(self, tracked: ExperimentState, uid: str, link: ClusterConnection) -> None:
-        remembered = await self._remember(tracked, link)
-        if tracked.launch is None or tracked.launch.uid != uid:
+    async def _delete(self, state: ExperimentState, uid: str, link: ClusterConnection) -> None:
+        remembered = await self._remember(state, link)
+        if state.launch is None or state.launch.uid != uid:
             return
         try:
-            await link.orders.find(tracked, tracked.launch)
-            await link.endings.delete(tracked)
+            await link.orders.find(state, state.launch)
+            await link.endings.delete(state)
         except (TargetRefused, TargetUnavailable) as error:
-            gone = remembered and tracked.empty and not tracked.unmade
+            gone = remembered and state.empty and not state.unmade
             if not gone or error.reason != "NoPermission":
                 raise
             # It was gone long ago, and so may be the rights in its namespace.
-            log.info("What may be left of %s cannot be removed: %s", tracked.experiment_id, error)
+            log.info("What may be left of %s cannot be removed: %s", state.experiment_id, error)
 
-    async def _remember(self, tracked: ExperimentState, link: ClusterConnection) -> bool:
+    async def _remember(self, state: ExperimentState, link: ClusterConnection) -> bool:
         """Recall what is forgotten of an experiment; return whether that is what was made for it.
 
         Its token says nothing any more once something was made that bears it: everybody can read that.
         """
-        if tracked.launch is not None and tracked.made is not None:
+        if state.launch is not None and state.made is not None:
             return False
-        if (known := await link.recall(tracked.experiment_id)) is None:
+        if (known := await link.recall(state.experiment_id)) is None:
             return False
-        if tracked.launch is None:
-            tracked.launch = known.launch
-        if tracked.made is not None or known.made is None:
+        if state.launch is None:
+            state.launch = known.launch
+        if state.made is not None or known.made is None:
             return False
-        tracked.settled = not known.live
-        link.watches.claim(tracked, known.made)
+        state.settled = not known.live
+        link.watches.claim(state, known.made)
         return True
 
     async def purge(self, experiment_id: str, uid: str) -> None:
@@ -177,21 +177,21 @@ class KubernetesTarget:
         nothing is said of a namespace while one of its streams is not up to date.
         """
         watches = self._attachment.link().watches
-        every = [tracked for tracked in watches.experiments.values() if tracked.made is not None]
-        found = [_found_of(tracked, tracked.own, watches) for tracked in every if tracked.own is not None]
+        every = [state for state in watches.experiments.values() if state.made is not None]
+        found = [_found_of(state, state.own, watches) for state in every if state.own is not None]
         known = {item.experiment_id for item in found}
         # Objects leave nothing behind: only here is known what was deleted, for a database that does not.
         buried = [] if settled else await asyncio.to_thread(tombstones.all_of, self._runs)
         gone = (Found(name, None, deleted=True, observation=None, buried=True) for name in buried if name not in known)
-        doubtful = {tracked.experiment_id for tracked in every if tracked.vanished}
-        doubtful |= {tracked.experiment_id for tracked in watches.experiments.values() if tracked.lock.locked()}
+        doubtful = {state.experiment_id for state in every if state.vanished}
+        doubtful |= {state.experiment_id for state in watches.experiments.values() if state.lock.locked()}
         return Inventory((*found, *gone), watches.whole, frozenset(doubtful | watches.unreadable()) - known)
 
     async def absence(self, experiment_id: str) -> Absence:
         """Say that nothing is known of it: what became of all that was made is found out from the streams' news."""
         link = self._attachment.link()
-        tracked = link.watches.experiments.get(experiment_id)
-        if tracked is not None and tracked.vanished:
+        state = link.watches.experiments.get(experiment_id)
+        if state is not None and state.vanished:
             raise TargetUnavailable(f"why {experiment_id} is gone is being found out")
         return Absence("Lost", "it is not on the cluster, and what was made for it there is not known")
 
@@ -213,7 +213,7 @@ class KubernetesTarget:
 
     async def capacity(self) -> dict[str, object]:
         """Return what the cluster has and what is free, as far as this server may know."""
-        self._attachment.look_for_kinds()  # queues may have come
+        self._attachment.refresh_kinds()  # queues may have come
         try:
             return await self._attachment.link().capacity.capacity()
         except (ApiError, Unreachable) as error:
@@ -242,44 +242,44 @@ class KubernetesTarget:
             raise
 
 
-def _found_of(tracked: ExperimentState, own: JobView, watches: Watches) -> Found:
+def _found_of(state: ExperimentState, own: JobView, watches: Watches) -> Found:
     try:
-        return _found(tracked, own, watches)
+        return _found(state, own, watches)
     except Exception:
-        log.exception("%s cannot be reported", tracked.experiment_id)
-        return Found(tracked.experiment_id, None, own.deleting, None)
+        log.exception("%s cannot be reported", state.experiment_id)
+        return Found(state.experiment_id, None, own.deleting, None)
 
 
-def _found(tracked: ExperimentState, own: JobView, watches: Watches) -> Found:
-    seen, told, deleted = tracked.seen(), tracked.told, own.deleting or tracked.ending
-    launch = _recorded(tracked, own, watches)
-    if seen is None:
-        return Found(tracked.experiment_id, None, deleted, None, made=tracked.made)
-    if told is None or not (tracked.ending or tracked.over):
-        told = unended(tracked, observed(tracked, seen))
+def _found(state: ExperimentState, own: JobView, watches: Watches) -> Found:
+    snapshot, reported, deleted = state.snapshot(), state.reported, own.deleting or state.ending
+    launch = _recorded(state, own, watches)
+    if snapshot is None:
+        return Found(state.experiment_id, None, deleted, None, made=state.made)
+    if reported is None or not (state.ending or state.over):
+        reported = unended(state, observed(state, snapshot))
     authentic = launch is not None
-    return Found(tracked.experiment_id, launch, deleted, told, authentic=authentic, made=tracked.made)
+    return Found(state.experiment_id, launch, deleted, reported, authentic=authentic, made=state.made)
 
 
-def _recorded(tracked: ExperimentState, own: JobView, watches: Watches) -> Launch | None:
+def _recorded(state: ExperimentState, own: JobView, watches: Watches) -> Launch | None:
     """Return what a signed record says that is newer than all that the database knew."""
-    notes, made = dict(own.notes), tracked.made
+    notes, made = dict(own.notes), state.made
     number = notes.get(GENERATION, "")
     newer = made is not None and number.isdecimal() and len(number) < 10 and int(number) > made.generation
-    if not (tracked.authentic or newer) or not watches.belongings.signature.is_on(own):
+    if not (state.authentic or newer) or not watches.ownership.signature.is_on(own):
         return None
-    return record(notes, own.ref, tracked.experiment_id)
+    return record(notes, own.ref, state.experiment_id)
 
 
-def _last(tracked: ExperimentState, launch: Launch) -> Observation:
+def _last(state: ExperimentState, launch: Launch) -> Observation:
     """Return how the attempt of a launch was before its end was ordered."""
-    told, seen = tracked.told, tracked.seen()
-    if tracked.own is None and told is not None and told.attempt == launch.attempt:
-        return told  # an earlier try has begun to remove what there was to see
-    assert seen is not None  # noqa: S101 - for the type checker: its launch is known
-    return observed(tracked, seen)
+    reported, snapshot = state.reported, state.snapshot()
+    if state.own is None and reported is not None and reported.attempt == launch.attempt:
+        return reported  # an earlier try has begun to remove what there was to see
+    assert snapshot is not None  # noqa: S101 - for the type checker: its launch is known
+    return observed(state, snapshot)
 
 
-def _ended_by_itself(tracked: ExperimentState, before: Observation) -> bool:
+def _ended_by_itself(state: ExperimentState, before: Observation) -> bool:
     """Tell whether an attempt had come to its end before a stop came."""
-    return before.status.final and tracked.own is not None and not tracked.own.deleting
+    return before.status.final and state.own is not None and not state.own.deleting

@@ -84,7 +84,7 @@ class Pods:
         for uid, view in now.items():
             if self.views.get(uid) != view:
                 self.views[uid] = view
-                self.logs.see(view, 1)
+                self.logs.put_pod(view, 1)
 
     async def until(self, holds: Callable[[list[PodView]], object], seconds: float = 100.0) -> None:
         """Look until the pods are as wanted."""

@@ -30,7 +30,7 @@ ODD = (
 def running(fake: FakeCluster, logs: PodLogs, uid: str = "uid-1", **fields: object) -> Pod:
     pod = fake.add(Pod(uid, **fields))  # type: ignore[arg-type]
     pod.start()
-    logs.see(pod.view, pod.attempt)
+    logs.put_pod(pod.view, pod.attempt)
     return pod
 
 
@@ -46,10 +46,10 @@ async def finished(logs: PodLogs, attempt: int = 1) -> None:
 async def test_a_container_is_followed_to_its_end(fake: FakeCluster, new_logs: NewLogs, log_of: LogOf) -> None:
     logs = new_logs()
     pod = fake.add(Pod("uid-1"))
-    logs.see(pod.view, pod.attempt)
+    logs.put_pod(pod.view, pod.attempt)
     assert fake.requests == []
     pod.start()
-    logs.see(pod.view, pod.attempt)
+    logs.put_pod(pod.view, pod.attempt)
     pod.write(*ODD)
     await until(lambda: content(log_of()) == pod.content)
     pod.write(*ODD)
@@ -58,7 +58,7 @@ async def test_a_container_is_followed_to_its_end(fake: FakeCluster, new_logs: N
     assert fake.requests[0]["container"] == "tensorflow"
     pod.write(b"last")
     pod.end()
-    logs.see(pod.view, pod.attempt)
+    logs.put_pod(pod.view, pod.attempt)
     await drained(logs)
     await finished(logs)
     assert (content(log_of()), log_of().ended, log_of().gaps()) == (pod.content, True, [])
@@ -88,9 +88,9 @@ async def test_a_restarted_container(fake: FakeCluster, new_logs: NewLogs, log_o
     pod.write(b"its end")
     pod.end("waiting")
     if seen:
-        logs.see(pod.view, pod.attempt)
+        logs.put_pod(pod.view, pod.attempt)
     pod.start()
-    logs.see(pod.view, pod.attempt)
+    logs.put_pod(pod.view, pod.attempt)
     pod.write(b"second run")
     await drained(logs)
     assert content(log_of()) == pod.content == b"first run\nits end\nsecond run\n"
@@ -105,7 +105,7 @@ async def test_runs_that_nobody_can_read_any_more_are_a_gap(
     for number in range(3):
         pod.start()
         pod.write(b"run %d" % number)
-    logs.see(pod.view, pod.attempt)
+    logs.put_pod(pod.view, pod.attempt)
     await drained(logs)
     assert content(log_of()) == b"<gap>run 1\nrun 2\n"
     assert (logs.health()["gaps"], log_of().gaps()) == (1, [(0, 1)])
@@ -117,7 +117,7 @@ async def test_a_pod_that_is_made_anew(fake: FakeCluster, new_logs: NewLogs, log
     first.write(b"of the first")
     await until(lambda: content(log_of()) == b"of the first\n")
     first.deleting = True
-    logs.see(first.view, first.attempt)
+    logs.put_pod(first.view, first.attempt)
     first.write(b"its last words")
     fake.remove(first)
     logs.gone(first.view, first.attempt)
@@ -156,9 +156,9 @@ async def test_a_silent_run_and_a_quick_restart(fake: FakeCluster, new_logs: New
     before = pod.view
     pod.start()
     pod.write(b"of the second run", b"more of it")
-    logs.see(before, pod.attempt)
+    logs.put_pod(before, pod.attempt)
     await until(lambda: content(log_of()) == pod.content)
-    logs.see(pod.view, pod.attempt)
+    logs.put_pod(pod.view, pod.attempt)
     pod.write(b"and more")
     await drained(logs)
     # Whether the first run wrote anything cannot be known any more.
@@ -184,7 +184,7 @@ async def test_another_run_answers_for_the_one_that_was_read(
     asked = len(fake.requests)
     await until(lambda: len(fake.requests) > asked)
     await asyncio.sleep(0.1)
-    logs.see(pod.view, pod.attempt)
+    logs.put_pod(pod.view, pod.attempt)
     await drained(logs)
     assert content(log_of()) == pod.content
     assert logs.health()["gaps"] == 0
@@ -222,7 +222,7 @@ async def test_more_replicas_than_streams(fake: FakeCluster, new_logs: NewLogs, 
     await until(lambda: all(content(log_of(f"worker-{pod.index}")) == pod.content for pod in pods))
     for pod in pods[:2]:
         pod.end()
-        logs.see(pod.view, pod.attempt)
+        logs.put_pod(pod.view, pod.attempt)
     await until(
         lambda: logs.health()["following"] == 2 and len({r["pod"] for r in fake.requests if "follow" in r}) == 4
     )
@@ -242,7 +242,7 @@ async def test_on_demand_only_what_has_ended_is_read(fake: FakeCluster, new_logs
     await until(lambda: fake.open == 0)
     pod.write(b"three")
     pod.end()
-    logs.see(pod.view, pod.attempt)
+    logs.put_pod(pod.view, pod.attempt)
     await until(lambda: content(log_of()) == pod.content)
     await drained(logs)
     await finished(logs)
@@ -296,7 +296,7 @@ async def test_on_demand_a_pod_that_ends_while_somebody_reads_is_read_to_its_end
         await until(lambda: content(log_of()) == pod.content)
         pod.write(b"two")
         pod.end()
-        logs.see(pod.view, pod.attempt)
+        logs.put_pod(pod.view, pod.attempt)
         await drained(logs)
         assert content(log_of()) == pod.content
     await until(lambda: (fake.open, logs.health()["following"]) == (0, 0))
@@ -323,7 +323,7 @@ async def test_a_drain_leaves_the_stream_of_a_pod_alone_that_is_being_deleted(
     pod.write(b"one")
     await until(lambda: content(log_of()) == pod.content)
     pod.deleting = True
-    logs.see(pod.view, pod.attempt)
+    logs.put_pod(pod.view, pod.attempt)
     pod.write(b"two")
     await drained(logs)
     assert content(log_of()) == pod.content
@@ -358,7 +358,7 @@ async def test_an_end_with_unread_lines_has_a_gap(fake: FakeCluster, new_logs: N
     await until(lambda: fake.open == 0)
     pod.write(b"two")
     pod.end()
-    logs.see(pod.view, pod.attempt)
+    logs.put_pod(pod.view, pod.attempt)
     await finished(logs)
     assert content(log_of()) == b"one\n<gap>"
 
@@ -368,20 +368,20 @@ async def test_servers_after_one_another(fake: FakeCluster, new_logs: NewLogs, l
     pod.start()
     for number in range(5):
         logs = new_logs()
-        logs.see(pod.view, pod.attempt)
+        logs.put_pod(pod.view, pod.attempt)
         pod.write(b"same", b"same", b"of server %d" % number)
         await drained(logs)
         pod.write(b"while nobody was there")
         await logs.close()
     pod.end()
     logs = new_logs()
-    logs.see(pod.view, pod.attempt)
+    logs.put_pod(pod.view, pod.attempt)
     await drained(logs)
     await finished(logs)
     assert (content(log_of()), log_of().gaps()) == (pod.content, [])
     asked = len(fake.requests)
     logs = new_logs()
-    logs.see(pod.view, pod.attempt)
+    logs.put_pod(pod.view, pod.attempt)
     await finished(logs)
     assert len(fake.requests) == asked
     assert log_of().ended
@@ -405,7 +405,7 @@ async def test_after_the_end_nothing_is_written(fake: FakeCluster, new_logs: New
     await drained(logs)
     await finished(logs)
     pod.write(b"two")
-    logs.see(pod.view, pod.attempt)
+    logs.put_pod(pod.view, pod.attempt)
     logs.gone(pod.view, pod.attempt)
     await drained(logs)
     assert content(log_of()) == b"one\n"
@@ -474,7 +474,7 @@ async def test_a_drain_goes_on_while_lines_come(fake: FakeCluster, new_logs: New
     pod.start()
     pod.write(*(b"x" * 900 for _ in range(100)))
     pod.end()
-    logs.see(pod.view, pod.attempt)
+    logs.put_pod(pod.view, pod.attempt)
     assert not await logs.drain(EXPERIMENT, 1, 0.2)
     assert not await logs.drain(EXPERIMENT, 1, 0.2, longest=0.4)
     assert len(content(log_of())) < len(pod.content)
@@ -512,7 +512,7 @@ async def test_an_error_behind_what_is_known_already_is_not_part_of_the_log(
 
     fake.fault = fault
     logs = new_logs()
-    logs.see(pod.view, pod.attempt)
+    logs.put_pod(pod.view, pod.attempt)
     await until(lambda: times < 0)
     pod.write(b"four")
     await until(lambda: len(content(log_of())) >= len(pod.content))
@@ -529,7 +529,7 @@ async def test_the_log_of_a_run_that_cannot_be_had(
     pod.end()
     pod.lost = True
     fake.fault = lambda _: text
-    logs.see(pod.view, pod.attempt)
+    logs.put_pod(pod.view, pod.attempt)
     await drained(logs)
     assert (log_of().gaps(), logs.health()["gaps"]) == ([(0, 1)], 1)
 

@@ -34,7 +34,7 @@ async def test_every_connection_breaks(tmp_path: Path, log_of: LogOf) -> None:
         cluster = await Cluster.connect(kubeconfig=server.kubeconfig(tmp_path))
         logs = PodLogs(cluster, tmp_path, cap_bytes=10**9, mode="eager")
         try:
-            logs.see(pod.view, pod.attempt)
+            logs.put_pod(pod.view, pod.attempt)
             await until(lambda: log_of().end == len(pod.content), 60)
             assert content(log_of()) == pod.content
             assert logs.health()["reconnects"] > 1

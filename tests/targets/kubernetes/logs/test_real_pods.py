@@ -131,7 +131,7 @@ async def test_runs_that_a_kubelet_has_removed_are_a_gap(
     await pods.ended()
     monkeypatch.undo()
     for view in pods.views.values():
-        pods.logs.see(view, 1)
+        pods.logs.put_pod(view, 1)
     await finish(pods.logs)
     lines = content(log_of()).decode().splitlines()
     # It keeps one container that has ended, so of a pod that has ended nothing but the last run.

@@ -137,7 +137,7 @@ async def test_a_time_to_live_that_could_not_be_given_is_given_after_a_restart(t
         cluster.rule = lambda request: None
         async with attached(cluster, tmp_path) as made:
             await made.until(lambda: expires(cluster) == 86_400)
-            assert made.seen == []  # its end is known
+            assert made.observations == []  # its end is known
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(0, 0), (5, 5), (None, None)])

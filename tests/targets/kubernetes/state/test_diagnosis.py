@@ -13,7 +13,13 @@ from submarine_jupyter_server.targets.kubernetes.manifests import KINDS
 from submarine_jupyter_server.targets.kubernetes.state.reasons import container_start, images
 from submarine_jupyter_server.targets.kubernetes.state.reasons.mounts import why_not_mounted
 from submarine_jupyter_server.targets.kubernetes.state.reasons.scheduling import why_no_node
-from submarine_jupyter_server.targets.kubernetes.state.reasons.trouble import Rank, Trouble, cut, last_lines, told
+from submarine_jupyter_server.targets.kubernetes.state.reasons.trouble import (
+    Rank,
+    Trouble,
+    cut,
+    diagnosis_of,
+    last_lines,
+)
 from submarine_jupyter_server.targets.kubernetes.state.snapshot import Snapshot
 from submarine_jupyter_server.targets.kubernetes.state.status import observe
 from submarine_jupyter_server.targets.kubernetes.state.views import Condition, EventView, PodView
@@ -150,13 +156,13 @@ def test_every_situation_is_recorded_and_has_its_sentence() -> None:
 
 @pytest.mark.parametrize("name", SENTENCES)
 def test_the_sentence_of_a_situation(name: str) -> None:
-    found = sentence(Recording.load(name).seen(), SITUATIONS[name].kind)
+    found = sentence(Recording.load(name).snapshot(), SITUATIONS[name].kind)
     assert found == (SENTENCES[name] or (None, None))
     assert found[0] == SITUATIONS[name].reason
 
 
 def test_a_replica_that_failed_once_is_in_no_loop_yet() -> None:
-    seen = Recording.load("crash_loop").seen()
+    seen = Recording.load("crash_loop").snapshot()
     pods = tuple(replace(pod, container=replace(pod.container, restarts=1)) for pod in seen.pods)
     assert sentence(replace(seen, pods=pods), "tfjob") == ("Restarting", f"{CRASH}; start 2 of 10 comes soon{LAST}")
 
@@ -170,7 +176,7 @@ def test_each_replica_has_its_own_sentence() -> None:
 
 def waiting(reason: str, message: str, image: str = "team/model:1") -> Snapshot:
     """Return a TFJob whose first worker's container waits so."""
-    before = Recording.load("secret").seen()
+    before = Recording.load("secret").snapshot()
     first, *_ = before.pods
     container = replace(first.container, reason=reason, message=message, image=image)
     return replace(before, pods=(replace(first, index=0, container=container),), events=())
@@ -268,7 +274,7 @@ def test_what_the_newest_event_says() -> None:
 
 def ended(pod_reason: str = "", pod_message: str = "", disruption: str = "", **container: object) -> Snapshot:
     """Return a TFJob that failed with its worker's pod and container so."""
-    before = Recording.load("silent").seen()
+    before = Recording.load("silent").snapshot()
     [pod] = before.pods
     conditions = (Condition("DisruptionTarget", True, disruption, "it had to be"),) if disruption else ()
     terminated = replace(pod.container, **container)  # type: ignore[arg-type]
@@ -318,7 +324,7 @@ def test_a_replica_that_ended(seen: Snapshot, word: str, text: str) -> None:
 
 
 def test_an_end_of_which_nothing_is_left() -> None:
-    before = Recording.load("retries").seen()
+    before = Recording.load("retries").snapshot()
     assert sentence(replace(before, pods=(), events=()), "tfjob") == (
         "BackoffLimitExceeded",
         "it failed more often than runtime.retries=1 allows, and the cluster has not kept how",
@@ -326,7 +332,7 @@ def test_an_end_of_which_nothing_is_left() -> None:
 
 
 def test_who_failed_first_is_named_and_the_others_are_counted() -> None:
-    before = Recording.load("crash").seen()
+    before = Recording.load("crash").snapshot()
     pod = next(pod for pod in before.pods if pod.role == "worker")
     assert pod.container.finished_ms is not None
     later = replace(pod.container, finished_ms=pod.container.finished_ms + 1000)
@@ -342,9 +348,9 @@ def test_who_failed_first_is_named_and_the_others_are_counted() -> None:
 
 
 def test_silence_is_only_told_after_ten_seconds() -> None:
-    assert sentence(Recording.load("operator").seen(), "tfjob", 9_000) == (None, None)
-    assert sentence(Recording.load("queue").seen(), "jobset", 9_000) == ("Queued", "it waits in the queue 'team-a'")
-    before = Recording.load("quota.jobs").seen()
+    assert sentence(Recording.load("operator").snapshot(), "tfjob", 9_000) == (None, None)
+    assert sentence(Recording.load("queue").snapshot(), "jobset", 9_000) == ("Queued", "it waits in the queue 'team-a'")
+    before = Recording.load("quota.jobs").snapshot()
     own = replace(before.own, answered=False, conditions=()) if before.own else None
     assert sentence(replace(before, own=own, events=()), "indexed_jobs") == (
         "NoController",
@@ -354,7 +360,7 @@ def test_silence_is_only_told_after_ten_seconds() -> None:
 
 def refused(message: str) -> str | None:
     """Return the sentence when a controller was told this."""
-    before = Recording.load("quota.jobs").seen()
+    before = Recording.load("quota.jobs").snapshot()
     events = [replace(event, message=message) for event in before.events if event.reason == "FailedCreate"]
     return sentence(replace(before, events=tuple(events)), "indexed_jobs")[1]
 
@@ -424,7 +430,7 @@ def test_no_message_is_too_strange(text: str) -> None:
         why_not_mounted(f'MountVolume.SetUp failed for volume "volume-{text}" : x', spec).sentence,
     ]
     for one in found:
-        diagnosis = told([Trouble(Rank.NEVER, "Word", one)])
+        diagnosis = diagnosis_of([Trouble(Rank.NEVER, "Word", one)])
         assert diagnosis is not None
         assert diagnosis.message.isprintable()
         assert 0 < len(diagnosis.message) <= 300
@@ -447,7 +453,7 @@ def test_the_worst_comes_first_and_the_others_are_counted() -> None:
     waits = Trouble(Rank.WAITS, "PullingImage", "worker-3 waits")
     blocked = Trouble(Rank.BLOCKED, "Unschedulable", "worker-1 is blocked")
     never = Trouble(Rank.NEVER, "ImageNotFound", "worker-2 never starts", "its last line")
-    assert told([]) is None
+    assert diagnosis_of([]) is None
     cases = {
         (waits, waits, waits): "worker-3 waits; and 2 more replicas",
         (waits, blocked): "worker-1 is blocked",
@@ -464,7 +470,7 @@ def test_the_worst_comes_first_and_the_others_are_counted() -> None:
         ): "worker-2 never starts; and 1 more replica; 2 more replicas have other troubles; last lines:\nits last line",
     }
     for troubles, text in cases.items():
-        found = told(troubles)
+        found = diagnosis_of(troubles)
         assert found is not None
         assert found.message == text
 
@@ -482,7 +488,7 @@ def test_the_worst_comes_first_and_the_others_are_counted() -> None:
 def test_another_number_of_replicas_than_was_ordered_is_shown(
     replicas: tuple[tuple[str, int], ...], generation: int, told: str | None
 ) -> None:
-    before = Recording.load("success").seen()
+    before = Recording.load("success").snapshot()
     assert before.own is not None
     own = replace(before.own, replicas=replicas, conditions=(), finished_ms=None)
     seen = observe(

@@ -55,101 +55,101 @@ def made_of(view: JobView, of: Launch) -> Made:
     return Made(of.experiment_id, of.uid, of.attempt, of.generation, (view.ref,))
 
 
-def names(belongings: Ownership) -> list[str]:
-    return sorted(job.name for job, _ in belongings.strangers())
+def names(ownership: Ownership) -> list[str]:
+    return sorted(job.name for job, _ in ownership.strangers())
 
 
 @pytest.mark.parametrize("order", [*itertools.permutations(range(4))])
 def test_the_order_in_which_it_is_told_does_not_matter(order: tuple[int, ...]) -> None:
     """A JobSet was made, it made a Job, that made a pod: who comes first is chance."""
-    belongings, view = Ownership(SIGNATURE), own(launch(), kind="jobset")
-    tracked = belongings.tracked(ID)
+    ownership, view = Ownership(SIGNATURE), own(launch(), kind="jobset")
+    state = ownership.state_of(ID)
     steps: list[Callable[[], object]] = [
-        lambda: belongings.claim(tracked, made_of(view, launch())),
-        lambda: belongings.put_job(view),
-        lambda: belongings.put_job(child("job", "own")),
-        lambda: belongings.put_pod(pod("pod", "job", f"{ID}-worker-0-0-x2x4z")),
+        lambda: ownership.claim(state, made_of(view, launch())),
+        lambda: ownership.put_job(view),
+        lambda: ownership.put_job(child("job", "own")),
+        lambda: ownership.put_pod(pod("pod", "job", f"{ID}-worker-0-0-x2x4z")),
     ]
     for step in order:
         steps[step]()
-    assert (tracked.own, set(tracked.jobs), set(tracked.pods)) == (view, {"job"}, {"pod"})
-    assert names(belongings) == []
+    assert (state.own, set(state.jobs), set(state.pods)) == (view, {"job"}, {"pod"})
+    assert names(ownership) == []
 
 
 def test_a_copy_is_a_stranger_and_so_are_its_pods() -> None:
-    belongings, view = Ownership(SIGNATURE), own(launch())
-    tracked = belongings.tracked(ID)
-    belongings.claim(tracked, made_of(view, launch()))
-    belongings.put_job(view)
+    ownership, view = Ownership(SIGNATURE), own(launch())
+    state = ownership.state_of(ID)
+    ownership.claim(state, made_of(view, launch()))
+    ownership.put_job(view)
     for copy in (
         own(launch(), "copy", name=f"{ID}-copy"),
         own(launch(), "away", namespace="other"),
         own(launch(), "again"),
     ):
-        assert belongings.put_job(copy) == (None, [])
-        assert belongings.put_pod(pod(f"pod of {copy.uid}", copy.uid)) is None
-        belongings.drop_job(copy)
-    assert (tracked.own, tracked.jobs, tracked.pods) == (view, {}, {})
+        assert ownership.put_job(copy) == (None, [])
+        assert ownership.put_pod(pod(f"pod of {copy.uid}", copy.uid)) is None
+        ownership.drop_job(copy)
+    assert (state.own, state.jobs, state.pods) == (view, {}, {})
 
 
 def test_why_something_is_strange_is_said() -> None:
-    belongings, view = Ownership(SIGNATURE), own(launch())
-    belongings.claim(belongings.tracked(ID), made_of(view, launch()))
+    ownership, view = Ownership(SIGNATURE), own(launch())
+    ownership.claim(ownership.state_of(ID), made_of(view, launch()))
     other = launch(experiment_id=OTHER)
     signed = own(other, "sealed", sealed=True)
     spoilt = replace(signed, uid="spoilt", name=f"{OTHER}x", experiment_id="")
     for stranger in (own(launch(), "again"), own(other, "new"), replace(signed, uid="moved"), spoilt):
-        belongings.put_job(stranger)
-    assert {job.uid: why for job, why in belongings.strangers()} == {
+        ownership.put_job(stranger)
+    assert {job.uid: why for job, why in ownership.strangers()} == {
         "again": f"{ID} is the TFJob ns/{ID} with another uid",
         "new": "its record is not signed",
         "moved": "its record is not signed by this server, or was changed after that",
         "spoilt": "its name is none that this server gives",
     }
-    assert belongings.described()["count"] == 4
+    assert ownership.described()["count"] == 4
 
 
 def test_what_bears_the_token_of_an_order_is_found_until_something_was_made() -> None:
     """Afterwards everybody can read the token, and only the uid counts."""
-    belongings, of = Ownership(SIGNATURE), launch()
-    tracked = belongings.tracked(ID)
-    tracked.launch = of
+    ownership, of = Ownership(SIGNATURE), launch()
+    state = ownership.state_of(ID)
+    state.launch = of
     view = own(of)
-    belongings.put_job(view)
-    belongings.put_job(own(launch(attempt=2), "second"))
-    belongings.put_job(own(of, "elsewhere", namespace="other"))
-    assert list(belongings.bearing_token(tracked)) == [view.ref]
-    assert "own" not in {job.uid for job, _ in belongings.strangers()}
-    belongings.claim(tracked, made_of(view, of))
-    belongings.put_job(own(of, "again"))
-    assert "again" in {job.uid for job, _ in belongings.strangers()}
+    ownership.put_job(view)
+    ownership.put_job(own(launch(attempt=2), "second"))
+    ownership.put_job(own(of, "elsewhere", namespace="other"))
+    assert list(ownership.bearing_token(state)) == [view.ref]
+    assert "own" not in {job.uid for job, _ in ownership.strangers()}
+    ownership.claim(state, made_of(view, of))
+    ownership.put_job(own(of, "again"))
+    assert "again" in {job.uid for job, _ in ownership.strangers()}
 
 
 def test_a_signed_record_is_taken_up_and_no_other() -> None:
-    belongings = Ownership(SIGNATURE)
-    tracked, _ = belongings.put_job(own(launch(generation=3), sealed=True))
-    assert tracked is not None
-    assert tracked.made is not None
-    assert (tracked.authentic, tracked.made.generation, tracked.made.uid) == (True, 3, launch().uid)
+    ownership = Ownership(SIGNATURE)
+    state, _ = ownership.put_job(own(launch(generation=3), sealed=True))
+    assert state is not None
+    assert state.made is not None
+    assert (state.authentic, state.made.generation, state.made.uid) == (True, 3, launch().uid)
     for other in (
         Signature(b"another key", "test", "kubernetes"),
         Signature(KEY, "another", "kubernetes"),
         Signature(b"", "test", "kubernetes"),
     ):
-        belongings = Ownership(other)
-        assert belongings.put_job(own(launch(), sealed=True)) == (None, [])
-        assert belongings.experiments == {}
+        ownership = Ownership(other)
+        assert ownership.put_job(own(launch(), sealed=True)) == (None, [])
+        assert ownership.experiments == {}
 
 
 def test_a_newer_record_counts_more_than_what_was_known_and_an_older_one_less() -> None:
     """A database of yesterday knows the first attempt only."""
-    belongings, first, second = Ownership(SIGNATURE), own(launch(), "first"), launch(attempt=2, generation=2)
-    tracked = belongings.tracked(ID)
-    belongings.claim(tracked, made_of(first, launch()))
-    belongings.put_job(own(second, "second", sealed=True))
-    assert tracked.ref is not None
-    assert (tracked.ref.uid, tracked.present) == ("second", 2)
-    assert belongings.put_job(own(launch(), "third", sealed=True))[0] is None
+    ownership, first, second = Ownership(SIGNATURE), own(launch(), "first"), launch(attempt=2, generation=2)
+    state = ownership.state_of(ID)
+    ownership.claim(state, made_of(first, launch()))
+    ownership.put_job(own(second, "second", sealed=True))
+    assert state.ref is not None
+    assert (state.ref.uid, state.present) == ("second", 2)
+    assert ownership.put_job(own(launch(), "third", sealed=True))[0] is None
 
 
 def test_a_job_of_another_role_is_found_again_with_a_restored_one_only() -> None:
@@ -162,37 +162,37 @@ def test_a_job_of_another_role_is_found_again_with_a_restored_one_only() -> None
     other = next(item for item in rest if item["kind"] == "Job")
     other["metadata"] |= _meta("role", leader.uid, other["metadata"]["name"], False)
     for restored in (True, False):
-        belongings = Ownership(SIGNATURE)
+        ownership = Ownership(SIGNATURE)
         if restored:
-            tracked, _ = belongings.put_job(leader)
-            assert tracked is not None
+            state, _ = ownership.put_job(leader)
+            assert state is not None
         else:
-            tracked = belongings.tracked(ID)
-            tracked.launch = of
-            belongings.claim(tracked, made_of(leader, of))
-        assert (belongings.put_job(projection.job(other))[0] is tracked) == restored
-        assert tracked.made is not None
-        assert len(tracked.made.objects) == 1 + restored
+            state = ownership.state_of(ID)
+            state.launch = of
+            ownership.claim(state, made_of(leader, of))
+        assert (ownership.put_job(projection.job(other))[0] is state) == restored
+        assert state.made is not None
+        assert len(state.made.objects) == 1 + restored
 
 
 def test_a_pod_stays_ours_when_somebody_takes_its_owner_away() -> None:
-    belongings, view = Ownership(SIGNATURE), own(launch())
-    tracked = belongings.tracked(ID)
-    belongings.claim(tracked, made_of(view, launch()))
-    belongings.put_pod(pod("pod", "own"))
+    ownership, view = Ownership(SIGNATURE), own(launch())
+    state = ownership.state_of(ID)
+    ownership.claim(state, made_of(view, launch()))
+    ownership.put_pod(pod("pod", "own"))
     orphan = replace(pod("pod", ""), owner_uid="")
-    assert belongings.put_pod(orphan) is tracked
-    assert belongings.drop_pod(orphan) is tracked
-    assert set(tracked.past) == {"pod"}
+    assert ownership.put_pod(orphan) is state
+    assert ownership.drop_pod(orphan) is state
+    assert set(state.past) == {"pod"}
 
 
 def test_a_pod_that_names_another_experiment_is_of_nobody() -> None:
     """Who may make pods may let them belong to an object of ours."""
-    belongings, view = Ownership(SIGNATURE), own(launch())
-    belongings.claim(belongings.tracked(ID), made_of(view, launch()))
-    belongings.tracked(OTHER)
-    assert belongings.put_pod(pod("forged", "own", f"{OTHER}-worker-0")) is None
-    assert belongings.put_pod(pod("nameless", "own", "anything")) is None
+    ownership, view = Ownership(SIGNATURE), own(launch())
+    ownership.claim(ownership.state_of(ID), made_of(view, launch()))
+    ownership.state_of(OTHER)
+    assert ownership.put_pod(pod("forged", "own", f"{OTHER}-worker-0")) is None
+    assert ownership.put_pod(pod("nameless", "own", "anything")) is None
 
 
 @given(
@@ -200,23 +200,23 @@ def test_a_pod_that_names_another_experiment_is_of_nobody() -> None:
 )
 def test_nothing_is_kept_of_what_has_gone(steps: list[tuple[str, int]]) -> None:
     """Whatever comes and goes in whatever order: in the end as little is remembered as there is."""
-    belongings = Ownership(SIGNATURE)
+    ownership = Ownership(SIGNATURE)
     jobs = [own(launch(), str(i)) for i in range(4)]
     pods = [pod(f"pod {i}", str(i)) for i in range(4)]
     for step, i in [*steps, *(("drop job", i) for i in range(4)), *(("drop pod", i) for i in range(4)), ("forget", 0)]:
-        tracked = belongings.tracked(ID)
+        state = ownership.state_of(ID)
         if step == "job":
-            belongings.put_job(jobs[i])
+            ownership.put_job(jobs[i])
         elif step == "pod":
-            belongings.put_pod(pods[i])
+            ownership.put_pod(pods[i])
         elif step == "drop job":
-            belongings.drop_job(jobs[i])
+            ownership.drop_job(jobs[i])
         elif step == "drop pod":
-            belongings.drop_pod(pods[i])
+            ownership.drop_pod(pods[i])
         elif step == "claim":
-            belongings.claim(tracked, replace(made_of(jobs[i], launch()), attempt=i + 1))
+            ownership.claim(state, replace(made_of(jobs[i], launch()), attempt=i + 1))
         else:
-            belongings.forget(tracked)
-        for known in belongings.experiments.values():
+            ownership.forget(state)
+        for known in ownership.experiments.values():
             assert known.own is None or known.own.uid in known.uids
-    assert (belongings.experiments, belongings._of, belongings._jobs, belongings._jobs_of) == ({}, {}, {}, {})
+    assert (ownership.experiments, ownership._of, ownership._jobs, ownership._jobs_of) == ({}, {}, {}, {})

@@ -49,7 +49,7 @@ def test_success_is_that_of_the_workers_and_stops_the_parameter_server(name: str
 @pytest.mark.parametrize("name", ["success", "success.jobset", "success.jobs", "crash", "crash.jobset", "crash.jobs"])
 def test_times_come_from_the_cluster_and_are_in_order(name: str) -> None:
     seen = observed(name)
-    own = Recording.load(name).seen().own
+    own = Recording.load(name).snapshot().own
     assert own is not None
     assert seen.created_ms == own.created_ms
     assert seen.created_ms is not None
@@ -122,7 +122,7 @@ def test_what_is_held_in_a_queue_is_accepted(name: str) -> None:
 
 
 def test_what_ran_and_is_suspended_again_does_not_go_back() -> None:
-    before = Recording.load("crash_loop").seen()
+    before = Recording.load("crash_loop").snapshot()
     assert before.own is not None
     own = replace(before.own, suspended=True, conditions=(Condition("Suspended", True),))
     gone = tuple(replace(pod, gone=True) for pod in before.pods)
@@ -132,7 +132,7 @@ def test_what_ran_and_is_suspended_again_does_not_go_back() -> None:
 
 
 def test_a_pod_that_vanished_after_its_end_is_remembered() -> None:
-    before = Recording.load("crash_loop").seen()
+    before = Recording.load("crash_loop").snapshot()
     own = replace(before.own, conditions=()) if before.own else None
     [pod] = before.pods
     done = replace(
@@ -144,7 +144,7 @@ def test_a_pod_that_vanished_after_its_end_is_remembered() -> None:
 
 
 def test_a_pod_that_was_removed_while_it_ran_is_made_anew() -> None:
-    before = Recording.load("crash.jobs").seen()
+    before = Recording.load("crash.jobs").snapshot()
     assert before.own is not None
     own = replace(before.own, conditions=(), finished_ms=None)
     running = [
@@ -158,13 +158,13 @@ def test_a_pod_that_was_removed_while_it_ran_is_made_anew() -> None:
 
 
 def test_success_that_nobody_saw_is_that_of_those_who_decide() -> None:
-    before = Recording.load("success").seen()
+    before = Recording.load("success").snapshot()
     seen = observe(replace(before, pods=()), kind=KINDS["tfjob"], now_ms=0)
     assert states(seen) == {"ps-0": "Stopped", "worker-0": "Succeeded", "worker-1": "Succeeded"}
 
 
 def test_when_the_end_of_a_pod_was_asked_for_is_not_forgotten() -> None:
-    [pod] = Recording.load("removed").seen().pods
+    [pod] = Recording.load("removed").snapshot().pods
     assert pod.deleted_ms is not None
     assert latest(replace(pod, deleted_ms=5), pod).deleted_ms == 5
     assert latest(replace(pod, deleted_ms=5), replace(pod, deleted_ms=None)).deleted_ms == 5
@@ -174,7 +174,7 @@ def test_when_the_end_of_a_pod_was_asked_for_is_not_forgotten() -> None:
 
 @pytest.mark.parametrize(("exit_code", "status"), [(137, "Stopped"), (143, "Stopped"), (1, "Failed")])
 def test_an_end_by_order_that_was_seen_late(exit_code: int, status: str) -> None:
-    before = Recording.load("removed").seen()
+    before = Recording.load("removed").snapshot()
     [pod] = before.pods
     ended = pod.container.finished_ms or 0
     late = replace(pod, deleted_ms=ended + 1000, container=replace(pod.container, exit_code=exit_code))
@@ -183,7 +183,7 @@ def test_an_end_by_order_that_was_seen_late(exit_code: int, status: str) -> None
 
 
 def test_replicas_that_are_no_longer_wanted_are_told_once_more() -> None:
-    before = Recording.load("gpu").seen()
+    before = Recording.load("gpu").snapshot()
     spec = before.launch.spec.model_copy(deep=True)
     spec.spec["Worker"].replicas = 1
     seen = observe(replace(before, launch=replace(before.launch, spec=spec)), kind=KINDS["tfjob"], now_ms=0)
@@ -210,7 +210,7 @@ def _plain_job(before: JobView, role: str, condition: str) -> JobView:
     ],
 )
 def test_plain_jobs_end_with_those_who_decide(roles: dict[str, Any], ends: dict[str, str], status: Status) -> None:
-    before = Recording.load("success.jobs").seen()
+    before = Recording.load("success.jobs").snapshot()
     assert before.own is not None
     spec = before.launch.spec.wire() | {"spec": roles}
     launch = replace(before.launch, spec=type(before.launch.spec).parse(spec))
@@ -272,7 +272,7 @@ def test_spoiled_objects_are_a_value_error_or_an_observation(data: st.DataObject
     events = [view for view in views if not isinstance(view, JobView | PodView)]
     own = next((job for job in jobs if job.name == recording.own["metadata"]["name"]), None)
     rest = tuple(job for job in jobs if job is not own)
-    launch = recording.seen().launch
+    launch = recording.snapshot().launch
     seen = observe(
         Snapshot(launch, own, rest, tuple(pods), tuple(events)),
         kind=KINDS[kind],

@@ -49,7 +49,7 @@ async def test_a_pod_without_our_labels_runs_on_and_ends(tmp_path: Path) -> None
         async with running(cluster, tmp_path) as made:
             cluster.hide(PODS, POD)
             await made.until(lambda: any(one.path == f"{PODS}/{POD}" for one in server.requests))
-            assert {one.replicas[0].status for one in made.seen if one.status == Status.RUNNING} == {"Running"}
+            assert {one.replicas[0].status for one in made.observations if one.status == Status.RUNNING} == {"Running"}
             item = cluster.get(PODS, POD)
             state = [{"name": "tensorflow", "state": {"terminated": DONE}, "restartCount": 0}]
             item["status"] = {"phase": "Succeeded", "containerStatuses": state}

@@ -16,16 +16,16 @@ from submarine_jupyter_server.targets.kubernetes.watch.queue_places import MOST,
 from tests.targets.kubernetes.fault_server import FaultServer, answer, error
 from tests.targets.kubernetes.recordings import Recording
 
-OWN = Recording.load("queue").seen().own
+OWN = Recording.load("queue").snapshot().own
 assert OWN is not None
 PATH = f"/apis/{PLACES}/v1beta2/namespaces/{OWN.namespace}/localqueues/{OWN.queue}/pendingworkloads"
 
 
 def waiting(uid: str) -> ExperimentState:
     assert OWN is not None
-    tracked = ExperimentState(uid)
-    tracked.own = replace(OWN, uid=uid)
-    return tracked
+    state = ExperimentState(uid)
+    state.own = replace(OWN, uid=uid)
+    return state
 
 
 def summary(*uids: str) -> dict[str, Any]:
@@ -46,7 +46,7 @@ async def test_who_waits_has_a_place_and_one_request_serves_all(tmp_path: Path) 
         server.on("GET", PATH, answer(summary("b", "x", "a")))
         experiments = {uid: waiting(uid) for uid in "abc"}
         touched: list[str] = []
-        asked = QueuePlaces(cluster, experiments, lambda tracked: touched.append(tracked.experiment_id))
+        asked = QueuePlaces(cluster, experiments, lambda state: touched.append(state.experiment_id))
         await asked.refresh()
         await asked.refresh()
         assert [item.place for item in experiments.values()] == [Place(3, 3, 5), Place(1, 3, 1), None]
@@ -70,7 +70,7 @@ async def test_what_is_refused_or_makes_no_sense_is_not_asked_again_at_once(tmp_
         server.on("GET", f"/apis/{PLACES}", answer({"preferredVersion": {"version": "v1beta2"}}))
         server.on("GET", PATH, script)
         experiments = {"a": waiting("a")}
-        asked = QueuePlaces(cluster, experiments, lambda tracked: None)
+        asked = QueuePlaces(cluster, experiments, lambda state: None)
         await asked.refresh()
         experiments["b"] = waiting("b")
         await asked.refresh()
@@ -79,7 +79,7 @@ async def test_what_is_refused_or_makes_no_sense_is_not_asked_again_at_once(tmp_
 
 async def test_nobody_is_asked_while_nobody_waits(tmp_path: Path) -> None:
     async with FaultServer() as server, await Cluster.connect(kubeconfig=server.kubeconfig(tmp_path)) as cluster:
-        await QueuePlaces(cluster, {}, lambda tracked: None).refresh()
+        await QueuePlaces(cluster, {}, lambda state: None).refresh()
         assert server.requests == []
 
 
@@ -89,7 +89,7 @@ async def test_far_back_not_each_step_is_news(tmp_path: Path) -> None:
         numbers: list[int] = []
         experiments = {"a": waiting("a")}
         asked = QueuePlaces(
-            cluster, experiments, lambda tracked: numbers.append(tracked.place.number if tracked.place else 0)
+            cluster, experiments, lambda state: numbers.append(state.place.number if state.place else 0)
         )
         for ahead in range(40, -1, -1):
             server.on("GET", PATH, answer(summary(*map(str, range(ahead)), "a", *map(str, range(50, 50 + ahead)))))

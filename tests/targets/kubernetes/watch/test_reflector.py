@@ -220,8 +220,8 @@ async def test_a_storm_of_410_is_no_hot_loop(tmp_path: Path, monkeypatch: pytest
     pauses: list[float] = []
     failed = backoff.Backoff.failed
 
-    def noted(self: backoff.Backoff, told_s: float | None = None) -> float:
-        pauses.append(failed(self, told_s))
+    def noted(self: backoff.Backoff, asked_s: float | None = None) -> float:
+        pauses.append(failed(self, asked_s))
         return pauses[-1]
 
     monkeypatch.setattr(backoff.Backoff, "failed", noted)

@@ -52,7 +52,7 @@ async def test_queues_that_come_later_appear_in_the_capacity(tmp_path: Path) -> 
             capacity = made.target._attachment.link().capacity
 
             def asked() -> bool:
-                made.target._attachment.look_for_kinds()
+                made.target._attachment.refresh_kinds()
                 return "LocalQueue" in capacity.served
 
             await made.until(asked)
@@ -86,7 +86,7 @@ async def test_what_a_queue_says_reaches_its_experiment_and_costs_no_look_at_oth
             cluster.put(WORKLOADS, workload("w", own, "insufficient quota"))
             await made.until(lambda: made.last and "insufficient quota" in str(made.last.message))
             found = made.target._attachment.link().watches
-            found.belongings.experiments = Dictionary(found.experiments)
+            found.ownership.experiments = Dictionary(found.experiments)
             before = Dictionary.walked
             view = found._workloads[own]
             found._workload(WORKLOADS, "w", view, view)
@@ -101,7 +101,7 @@ async def test_a_kind_that_is_served_later_is_followed(tmp_path: Path) -> None:
             await made.ready()
             assert made.target.health()["kinds"] == ["JobSet"]
             cluster.served["/apis/kubeflow.org/v1"] = operators
-            made.target._attachment.look_for_kinds()
+            made.target._attachment.refresh_kinds()
             await made.until(lambda: "TFJob" in made.target._attachment.served)
             await made.until(lambda: made.target._attachment.link().watches.whole)
             await made.target.ensure(launch())

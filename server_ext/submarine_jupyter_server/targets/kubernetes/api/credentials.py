@@ -58,16 +58,16 @@ class Keeper:
         self._source = source
         self._now: Credentials | None = None
         self._reading: asyncio.Future[Credentials] | None = None
-        self._looked = self._renewed = -float("inf")
+        self._checked_at = self._renewed = -float("inf")
         self._doubted = False
 
     async def current(self) -> Credentials:
         """Return what to use now. Raises BadCredentials only while there was never any."""
         if self._now is None:
             return await self._read(self._source.load)
-        if time.monotonic() - self._looked < CHECK_S and not self._doubted:
+        if time.monotonic() - self._checked_at < CHECK_S and not self._doubted:
             return self._now
-        self._looked = time.monotonic()
+        self._checked_at = time.monotonic()
         known = self._now
         try:
             return await (self._reload(known) if self._doubted else self._read(self._source.refresh))
@@ -103,7 +103,7 @@ class Keeper:
                 found = await asyncio.shield(self._reading)
         except TimeoutError:
             raise BadCredentials(f"the login took longer than {PATIENCE_S:g} s") from None
-        self._looked = time.monotonic()
+        self._checked_at = time.monotonic()
         if self._now is None or found != self._now:  # equal ones stay: connections belong to their TLS context
             self._now = found
         return self._now

@@ -120,9 +120,9 @@ async def missing(cluster: Cluster, namespaces: Iterable[str], served: frozenset
     return tuple(found)
 
 
-def usable(served: frozenset[str], found: Iterable[Missing], seen: Collection[str]) -> frozenset[str]:
-    """Return the served kinds that could be used in each namespace that is ``seen``; scaling alone may be missing."""
-    unusable = {item.resource for item in found if item.verb != "patch" and item.namespace in seen}
+def usable(served: frozenset[str], found: Iterable[Missing], readable: Collection[str]) -> frozenset[str]:
+    """Return the served kinds that could be used in each namespace that is ``readable``; scaling alone may lack."""
+    unusable = {item.resource for item in found if item.verb != "patch" and item.namespace in readable}
     return served - {need.kind for need in NEEDS if need.kind is not None and need.resource in unusable}
 
 
@@ -136,31 +136,31 @@ async def too_much(cluster: Cluster) -> str | None:
 
 def sentences(found: Sequence[Missing]) -> list[str]:
     """Return what is missing in words for a person, one sentence for each namespace, resource and consequence."""
-    told = []
+    lines = []
     for namespace, lacking in groupby(found, lambda item: item.namespace):
         items = list(lacking)
         if _nothing(items):
-            told.append(f"it may do nothing in namespace {namespace}: no experiment can run there; apply {ROLE} to it")
+            lines.append(f"it may do nothing in namespace {namespace}: no experiment can run there; apply {ROLE} to it")
             continue
         for (resource, why), same in groupby(items, lambda item: (item.resource, item.why)):
             verbs = [item.verb for item in same]
             noun = "verb" if len(verbs) == 1 else "verbs"
-            told.append(
+            lines.append(
                 f"it may not {_listed(verbs, 'or')} {resource} in namespace {namespace}: {why}; "
                 f"grant {noun} {_listed(verbs, 'and')} ({ROLE})"
             )
-    return told
+    return lines
 
 
 def blind(found: Iterable[Missing]) -> dict[str, list[str]]:
     """Return, by namespace, what is missing without which no experiment can be followed, so that none is begun."""
-    told = {}
+    lines = {}
     for namespace, lacking in groupby(found, lambda item: item.namespace):
         items = list(lacking)
         followed = [item for item in items if item.resource in ("pods", "jobs") and item.verb in ("list", "watch")]
         if said := sentences(items if _nothing(items) else followed):
-            told[namespace] = said
-    return told
+            lines[namespace] = said
+    return lines
 
 
 def hidden(found: Iterable[Missing], namespace: str) -> frozenset[str]:

@@ -86,7 +86,7 @@ class Inbox:
         if not self._due:
             self._due = True
             self._asked = self._disk.do(self._empty)
-            self._asked.add_done_callback(self._look)
+            self._asked.add_done_callback(self._note_failure)
         if self._asked is not None and self._put - self._taken > self._most_bytes:
             await self._asked
 
@@ -95,7 +95,7 @@ class Inbox:
         if self._asked is not None:
             await self._asked
 
-    def _look(self, asked: asyncio.Future[None]) -> None:
+    def _note_failure(self, asked: asyncio.Future[None]) -> None:
         if not asked.cancelled() and asked.exception() is not None:
             self._failed()
 

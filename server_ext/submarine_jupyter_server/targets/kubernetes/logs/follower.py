@@ -68,9 +68,9 @@ class Follower:
         """Return what the cluster answers in place of the log; None while it can be read, and of a single failure."""
         return None if self._reader.streaming else self._trouble.sentence
 
-    def see(self, pod: PodView) -> None:
+    def put_pod(self, pod: PodView) -> None:
         """Take note of a pod as it is now."""
-        self._runs.see(pod)
+        self._runs.put_pod(pod)
         self.wake()
 
     def vanish(self, pod: PodView) -> None:
@@ -264,9 +264,9 @@ class Follower:
         else:
             await self._pause(self._failed(), step)
 
-    def _failed(self, told_s: float | None = None) -> float:
+    def _failed(self, asked_s: float | None = None) -> float:
         if not self._reader.worked:
-            return self._backoff.failed(told_s)
+            return self._backoff.failed(asked_s)
         # At once, or the log may be rotated meanwhile.
         self._backoff.worked()
         return random.uniform(0, AGAIN_S)  # noqa: S311 - jitter

@@ -57,10 +57,10 @@ class PodLogs:
         self._attending: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def see(self, pod: PodView, attempt: int) -> None:
+    def put_pod(self, pod: PodView, attempt: int) -> None:
         """Take note of a pod of an attempt as it is now."""
         if has_run(pod) and (follower := self._follower(pod, attempt)) is not None:
-            follower.see(pod)
+            follower.put_pod(pod)
 
     def gone(self, pod: PodView, attempt: int) -> None:
         """Take note that a pod was deleted; ``pod`` is how it was at last."""

@@ -23,7 +23,7 @@ class ContainerRuns:
         self._pods: dict[str, PodView] = {}
         self._gone: set[str] = set()
 
-    def see(self, pod: PodView) -> None:
+    def put_pod(self, pod: PodView) -> None:
         """Take note of a pod as it is now."""
         before = self._pods.get(pod.uid, pod)
         self._pods[pod.uid] = pod

@@ -20,8 +20,10 @@ def references(draft: Draft, role: str) -> dict[str, str]:
     with a dot, so none of them can be meant by it.
     """
     own = draft.masked["spec"][role]["envVars"] or {}
-    seen = {**draft.masked["meta"]["envVars"], **own}
-    found = {name: f".{role.lower()}.{name}" if name in own else name for name, value in seen.items() if value == MASK}
+    visible = {**draft.masked["meta"]["envVars"], **own}
+    found = {
+        name: f".{role.lower()}.{name}" if name in own else name for name, value in visible.items() if value == MASK
+    }
     return found | {name: name for name in draft.runtime.secrets or {}}
 
 

@@ -35,7 +35,7 @@ def mounts(draft: Draft) -> list[Json]:
 def problems(volumes: list[Volume], taken: set[str]) -> list[str]:
     """Return what is wrong with the volumes; ``taken`` are the places where something else is mounted."""
     found: list[str] = []
-    seen = set(taken)
+    used = set(taken)
     # No folder to mount at can be made in a part of a ConfigMap or a Secret.
     parts = {_place(volume) for volume in volumes if volume.sub_path and (volume.config_map or volume.secret)}
     fixed = sorted(parts | taken - {inline_code.CODE_PATH})
@@ -44,14 +44,14 @@ def problems(volumes: list[Volume], taken: set[str]) -> list[str]:
         place = _place(volume)
         found += checks.absolute(f"{path}.mountPath", volume.mount_path)
         found += checks.mount(f"{path}.mountPath", place)
-        if place in seen:
+        if place in used:
             found.append(f"{path}.mountPath: something else is mounted at '{place[: checks.SHOWN]}'")
         found += [
             f"{path}.mountPath: '{place[: checks.SHOWN]}' is within '{other[: checks.SHOWN]}', which cannot be changed"
             for other in fixed
             if place.startswith(f"{other}/")
         ]
-        seen.add(place)
+        used.add(place)
         if volume.sub_path:
             found += checks.absolute(f"{path}.subPath", f"/{volume.sub_path}")
             if volume.sub_path.startswith("/"):

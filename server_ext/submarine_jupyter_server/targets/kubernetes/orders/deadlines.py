@@ -33,14 +33,14 @@ class Deadlines:
         self._alarms: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def watch(self, tracked: ExperimentState) -> None:
+    def watch(self, state: ExperimentState) -> None:
         """Set the alarm of an experiment, if it needs one; called for every change."""
-        key = tracked.experiment_id
-        if _runs_against_time(tracked) is None:
+        key = state.experiment_id
+        if _runs_against_time(state) is None:
             if key in self._alarms:
                 self._alarms.pop(key).cancel()
         elif key not in self._alarms:
-            self._set(tracked, _LATE_S)
+            self._set(state, _LATE_S)
 
     async def close(self) -> None:
         """Cancel all alarms."""
@@ -50,26 +50,26 @@ class Deadlines:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _set(self, tracked: ExperimentState, least_s: float) -> None:
-        own = _runs_against_time(tracked)
+    def _set(self, state: ExperimentState, least_s: float) -> None:
+        own = _runs_against_time(state)
         if own is None or own.started_ms is None or own.deadline_s is None:
             return
         left_s = own.started_ms / 1000 + own.deadline_s - time.time()
-        self._alarms[tracked.experiment_id] = asyncio.get_running_loop().call_later(
-            max(left_s + _LATE_S, least_s), self._due, tracked
+        self._alarms[state.experiment_id] = asyncio.get_running_loop().call_later(
+            max(left_s + _LATE_S, least_s), self._due, state
         )
 
-    def _due(self, tracked: ExperimentState) -> None:
-        del self._alarms[tracked.experiment_id]
-        if _runs_against_time(tracked) is None:
+    def _due(self, state: ExperimentState) -> None:
+        del self._alarms[state.experiment_id]
+        if _runs_against_time(state) is None:
             return
-        task = asyncio.ensure_future(self._nudge(tracked))
+        task = asyncio.ensure_future(self._nudge(state))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        self._set(tracked, _AGAIN_S)
+        self._set(state, _AGAIN_S)
 
-    async def _nudge(self, tracked: ExperimentState) -> None:
-        own = tracked.own
+    async def _nudge(self, state: ExperimentState) -> None:
+        own = state.own
         if own is None:
             return
         now = str(now_ms())
@@ -77,11 +77,11 @@ class Deadlines:
         try:
             await self._calls.call("PATCH", path_of(own.ref), body=body, content_type=MERGE)
         except SubmarineError as error:
-            log.info("%s cannot be nudged now: %s", tracked.experiment_id, error)
+            log.info("%s cannot be nudged now: %s", state.experiment_id, error)
 
 
-def _runs_against_time(tracked: ExperimentState) -> JobView | None:
-    own = tracked.own
-    if own is None or own.kind not in _KINDS or own.finished_ms is not None or tracked.ending:
+def _runs_against_time(state: ExperimentState) -> JobView | None:
+    own = state.own
+    if own is None or own.kind not in _KINDS or own.finished_ms is not None or state.ending:
         return None
     return own if own.deadline_s is not None and own.started_ms is not None else None

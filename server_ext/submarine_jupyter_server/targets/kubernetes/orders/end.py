@@ -39,46 +39,46 @@ class Endings:
         self._gone = gone
         self._records = records
 
-    async def end(self, tracked: ExperimentState, reason: str) -> None:
+    async def end(self, state: ExperimentState, reason: str) -> None:
         """Remove the objects of an experiment and wait until its replicas are gone.
 
         Raises TargetUnavailable with ``reason`` while they are not: the order is to be given again.
         """
-        attempt = tracked.present or tracked.attempt
-        await self._logs.drain(tracked.experiment_id, attempt, GONE_S)
-        await self.begin(tracked, "Foreground")
-        await self._await_gone(tracked, reason)
-        await self._logs.drain(tracked.experiment_id, attempt, GONE_S)
-        await self._logs.finish(tracked.experiment_id, attempt)
-        tracked.let_go()
+        attempt = state.present or state.attempt
+        await self._logs.drain(state.experiment_id, attempt, GONE_S)
+        await self.begin(state, "Foreground")
+        await self._await_gone(state, reason)
+        await self._logs.drain(state.experiment_id, attempt, GONE_S)
+        await self._logs.finish(state.experiment_id, attempt)
+        state.let_go()
 
-    async def delete(self, tracked: ExperimentState) -> None:
+    async def delete(self, state: ExperimentState) -> None:
         """Keep the logs and order that the objects go; replicas end by themselves after that."""
-        attempt = tracked.present or tracked.attempt
-        if tracked.own is not None:
-            await self._logs.drain(tracked.experiment_id, attempt, _DRAIN_S)
+        attempt = state.present or state.attempt
+        if state.own is not None:
+            await self._logs.drain(state.experiment_id, attempt, _DRAIN_S)
         # The replicas go first, whatever keeps their owner: with the other way they stay as long as it does.
-        await self.begin(tracked, "Foreground")
-        await self._logs.finish(tracked.experiment_id, attempt)
+        await self.begin(state, "Foreground")
+        await self._logs.finish(state.experiment_id, attempt)
 
-    async def begin(self, tracked: ExperimentState, propagation: str) -> None:
+    async def begin(self, state: ExperimentState, propagation: str) -> None:
         """Order that all that was made for an experiment ends. Where that is refused, it goes on as before.
 
         It goes by what was made, whatever is seen of that: others may have taken its labels, or spoilt its record.
         """
-        tracked.ending = True
-        deleting = {job.uid for job in (tracked.own, *tracked.jobs.values()) if job is not None and job.deleting}
-        going = [ref for ref in (*_made(tracked), *_cut_off(tracked)) if makes_pods(ref) and ref.uid not in deleting]
+        state.ending = True
+        deleting = {job.uid for job in (state.own, *state.jobs.values()) if job is not None and job.deleting}
+        going = [ref for ref in (*_made(state), *_cut_off(state)) if makes_pods(ref) and ref.uid not in deleting]
         if going:
-            tracked.ending_since = None
+            state.ending_since = None
         try:
             for ref in going:
                 await self._remove(ref, propagation)
         except TargetRefused:
-            tracked.ending = False
+            state.ending = False
             raise
-        tracked.ending_since = tracked.ending_since or time.monotonic()
-        for ref in _made(tracked):
+        state.ending_since = state.ending_since or time.monotonic()
+        for ref in _made(state):
             if not makes_pods(ref):
                 await self._tidy(ref)
 
@@ -89,16 +89,16 @@ class Endings:
         except TargetRefused as error:
             log.info("%s", error)
 
-    async def _await_gone(self, tracked: ExperimentState, reason: str) -> None:
+    async def _await_gone(self, state: ExperimentState, reason: str) -> None:
         until = time.monotonic() + GONE_S
-        hidden = tracked.ref if tracked.own is None else None
-        while not tracked.empty or (hidden is not None and await self._calls.find(hidden) is not None):
-            changed = tracked.changed
-            seconds, left = until - time.monotonic(), left_of(tracked)
+        hidden = state.ref if state.own is None else None
+        while not state.empty or (hidden is not None and await self._calls.find(hidden) is not None):
+            changed = state.changed
+            seconds, left = until - time.monotonic(), left_of(state)
             if reason == "Stopping" and left.is_only_held:
                 return
             if seconds <= 0:
-                ordered = tracked.ending_since or time.monotonic()
+                ordered = state.ending_since or time.monotonic()
                 # What never says that it has ended is no reason to begin beside it.
                 if reason == "Stopping" and time.monotonic() - ordered > LOST_S:
                     return
@@ -121,39 +121,39 @@ class Endings:
             raise _not_ended(error, ref) from error
         reach("k8s_delete_after")
 
-    async def clean(self, tracked: ExperimentState) -> None:
+    async def clean(self, state: ExperimentState) -> None:
         """See to what an ended experiment leaves: nothing goes on of it, and the rest has its time to live."""
         try:
-            if tracked.kind == "indexed_jobs":
-                await self._clean_jobs(tracked)
-            await self._records.conclude(tracked)
+            if state.kind == "indexed_jobs":
+                await self._clean_jobs(state)
+            await self._records.conclude(state)
         except SubmarineError as error:
-            log.warning("What %s left cannot be ended now: %s", tracked.experiment_id, error)
+            log.warning("What %s left cannot be ended now: %s", state.experiment_id, error)
 
-    async def _clean_jobs(self, tracked: ExperimentState) -> None:
+    async def _clean_jobs(self, state: ExperimentState) -> None:
         """End what plain Jobs have still running: nobody else does."""
-        for job in [job for job in tracked.jobs.values() if job.finished_ms is None and not job.deleting]:
+        for job in [job for job in state.jobs.values() if job.finished_ms is None and not job.deleting]:
             await self._remove(job.ref, "Background")
-        own = tracked.own
+        own = state.own
         if own is not None and own.finished_ms is None and not own.deleting:
             # It stays as the record, and its time to live begins.
             body = {"metadata": {"uid": own.uid}, "spec": {"activeDeadlineSeconds": 1}}
             await self._calls.call("PATCH", path_of(own.ref), body=body, content_type=MERGE)
 
 
-def _made(tracked: ExperimentState) -> tuple[ObjectRef, ...]:
-    return tracked.made.objects if tracked.made is not None else ()
+def _made(state: ExperimentState) -> tuple[ObjectRef, ...]:
+    return state.made.objects if state.made is not None else ()
 
 
-def _cut_off(tracked: ExperimentState) -> list[ObjectRef]:
+def _cut_off(state: ExperimentState) -> list[ObjectRef]:
     """Return the Jobs that the own object made and that do not go with it any more: somebody took their owner away."""
-    return [job.ref for job in tracked.jobs.values() if job.uid not in tracked.uids and not job.controlled]
+    return [job.ref for job in state.jobs.values() if job.uid not in state.uids and not job.controlled]
 
 
-def left_of(tracked: ExperimentState) -> Left:
+def left_of(state: ExperimentState) -> Left:
     """Return what of an experiment that is being ended is still there."""
-    jobs = (tracked.own, *tracked.jobs.values())
-    return Left(tuple(job for job in jobs if job is not None), tuple(tracked.pods.values()))
+    jobs = (state.own, *state.jobs.values())
+    return Left(tuple(job for job in jobs if job is not None), tuple(state.pods.values()))
 
 
 def _not_ended(error: SubmarineError, ref: ObjectRef) -> SubmarineError:

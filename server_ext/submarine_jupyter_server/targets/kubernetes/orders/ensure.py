@@ -53,26 +53,26 @@ class Orders:
         self._options = options
         self.served = served
 
-    async def ensure(self, tracked: ExperimentState, launch: Launch) -> Made:
+    async def ensure(self, state: ExperimentState, launch: Launch) -> Made:
         """Make it so; return what was made. Raises TargetRefused, TargetUnavailable, Conflict."""
-        await self.find(tracked, launch)
-        made = tracked.made
+        await self.find(state, launch)
+        made = state.made
         if made is not None and made.uid != launch.uid:
             raise TargetRefused(f"{launch.experiment_id} is another experiment on the cluster", reason="NameConflict")
         if made is not None and made.attempt > launch.attempt:
             return made  # a late order: what it is about was replaced
-        former = made is not None and (made.attempt < launch.attempt or tracked.own is None or tracked.own.deleting)
-        if former or tracked.ending:
-            await self._endings.end(tracked, "Restarting")
+        former = made is not None and (made.attempt < launch.attempt or state.own is None or state.own.deleting)
+        if former or state.ending:
+            await self._endings.end(state, "Restarting")
             made = None
         if made is None:
-            await self._make(tracked, launch)
+            await self._make(state, launch)
         elif made.generation == 0:
-            await self._complete(tracked, launch, self._objects(tracked, launch), generation=0)
-        if tracked.made is not None and tracked.made.generation < launch.generation:
-            await self._scale(tracked, tracked.made, launch)
-        assert tracked.made is not None  # noqa: S101 - for the type checker
-        return tracked.made
+            await self._complete(state, launch, self._objects(state, launch), generation=0)
+        if state.made is not None and state.made.generation < launch.generation:
+            await self._scale(state, state.made, launch)
+        assert state.made is not None  # noqa: S101 - for the type checker
+        return state.made
 
     async def plan(self, launch: Launch) -> list[Json]:
         """Return the objects of a launch after the cluster has said that it would take them."""
@@ -82,22 +82,22 @@ class Orders:
         await asyncio.gather(*calls)
         return objects
 
-    async def find(self, tracked: ExperimentState, launch: Launch) -> None:
+    async def find(self, state: ExperimentState, launch: Launch) -> None:
         """Find what was made while the answer did not come, or what no stream tells of."""
-        ref = tracked.ref if tracked.own is None else None
+        ref = state.ref if state.own is None else None
         if ref is not None and (found := await self._calls.find(ref)) is not None:
             self._watches.merge(ref, found)
-        if not tracked.unmade:
+        if not state.unmade:
             return
-        refs = list(self._watches.belongings.bearing_token(tracked))
+        refs = list(self._watches.ownership.bearing_token(state))
         # A stream may be behind what was to be made by a request whose answer did not come.
-        asked = {*self._unlisted(launch), *([tracked.kind] if tracked.kind else [])}
+        asked = {*self._unlisted(launch), *([state.kind] if state.kind else [])}
         named = [await self._bearing(kind, launch) for kind in sorted(asked)]
         refs += [ref for ref in named if ref is not None and ref not in refs]
         # Jobs of the other roles bear a token too; without the own object they are about to go.
         own = [ref for ref in refs if ref.name == own_name(ref.kind, launch.spec, launch.experiment_id)]
         if own:
-            self._claim(tracked, launch, [*own, *(ref for ref in refs if ref not in own)], generation=0)
+            self._claim(state, launch, [*own, *(ref for ref in refs if ref not in own)], generation=0)
 
     def choose(self, launch: Launch) -> str:
         """Return the kind an experiment becomes on this cluster."""
@@ -124,50 +124,48 @@ class Orders:
         self._watches.merge(ref, found)
         return ref
 
-    def _claim(self, tracked: ExperimentState, launch: Launch, refs: list[ObjectRef], *, generation: int) -> None:
+    def _claim(self, state: ExperimentState, launch: Launch, refs: list[ObjectRef], *, generation: int) -> None:
         made = Made(launch.experiment_id, launch.uid, launch.attempt, generation, tuple(refs))
-        self._watches.claim(tracked, made)
+        self._watches.claim(state, made)
 
-    async def _make(self, tracked: ExperimentState, launch: Launch) -> None:
-        tracked.begin()
+    async def _make(self, state: ExperimentState, launch: Launch) -> None:
+        state.begin()
         # Kept from here on, while there is such a kind: should the answer not come, only this has to be tried again.
-        if tracked.kind is None or not self._watches.follows(tracked.kind, _namespace(launch)):
-            tracked.kind = self.choose(launch)
-        objects = self._objects(tracked, launch)
+        if state.kind is None or not self._watches.follows(state.kind, _namespace(launch)):
+            state.kind = self.choose(launch)
+        objects = self._objects(state, launch)
         reach("k8s_create_before")
         try:
             found, fresh = await make(self._calls, objects[0], launch, self._options.key)
         except (TargetRefused, InvalidSpec):
-            tracked.kind = None
+            state.kind = None
             raise
         reach("k8s_create_after")
         ref = ref_of(found, objects[0]["kind"])
-        self._claim(tracked, launch, [ref], generation=0)
+        self._claim(state, launch, [ref], generation=0)
         self._watches.merge(ref, found)
         # What was there already may have been made for an earlier change: it is brought up to this one.
-        await self._complete(tracked, launch, objects, generation=launch.generation if fresh else 0)
+        await self._complete(state, launch, objects, generation=launch.generation if fresh else 0)
 
-    async def _complete(
-        self, tracked: ExperimentState, launch: Launch, objects: list[Json], *, generation: int
-    ) -> None:
+    async def _complete(self, state: ExperimentState, launch: Launch, objects: list[Json], *, generation: int) -> None:
         """Make what the own object owns; it does not stay without that."""
-        assert tracked.ref is not None  # noqa: S101 - for the type checker
-        rest = owned(objects, tracked.ref.uid)
+        assert state.ref is not None  # noqa: S101 - for the type checker
+        rest = owned(objects, state.ref.uid)
         reach("k8s_owned_before")
         try:
             every = await asyncio.gather(*(make(self._calls, item, launch, self._options.key) for item in rest))
         except (TargetRefused, InvalidSpec):
-            await self._endings.begin(tracked, "Background")
+            await self._endings.begin(state, "Background")
             raise
         reach("k8s_owned_after")
         found = [(ref_of(item, kind["kind"]), item) for kind, (item, _) in zip(rest, every, strict=True)]
-        refs = [tracked.ref, *(ref for ref, _ in found)]
-        self._claim(tracked, launch, refs, generation=generation)
+        refs = [state.ref, *(ref for ref, _ in found)]
+        self._claim(state, launch, refs, generation=generation)
         for ref, item in found:
             self._watches.merge(ref, item)
 
-    async def _scale(self, tracked: ExperimentState, made: Made, launch: Launch) -> None:
-        kind, namespace = tracked.kind or "", _namespace(launch)
+    async def _scale(self, state: ExperimentState, made: Made, launch: Launch) -> None:
+        kind, namespace = state.kind or "", _namespace(launch)
         refs = {(ref.kind, ref.name): ref for ref in made.objects}
         for patch in changes(launch, kind=kind, namespace=namespace, options=self._options):
             item = {"apiVersion": patch.api_version, "kind": patch.kind, "metadata": {"namespace": namespace}}
@@ -186,10 +184,10 @@ class Orders:
             reach("k8s_patch_after")
             if ref is not None:
                 self._watches.merge(ref, changed)
-        self._watches.claim(tracked, replace(made, generation=launch.generation))
+        self._watches.claim(state, replace(made, generation=launch.generation))
 
-    def _objects(self, tracked: ExperimentState, launch: Launch) -> list[Json]:
-        return render(launch, kind=tracked.kind or "", namespace=_namespace(launch), options=self._options)
+    def _objects(self, state: ExperimentState, launch: Launch) -> list[Json]:
+        return render(launch, kind=state.kind or "", namespace=_namespace(launch), options=self._options)
 
 
 def kind_of(spec: ExperimentSpec, served: frozenset[str], options: ClusterOptions) -> str:

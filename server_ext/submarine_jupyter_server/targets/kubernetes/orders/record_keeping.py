@@ -60,25 +60,25 @@ class RecordKeeper:
         notes[SEAL] = seal(ours.key, notes, ref, launch.experiment_id, ours.instance, ours.target)
         return notes
 
-    def watch(self, tracked: ExperimentState) -> None:
+    def watch(self, state: ExperimentState) -> None:
         """See to the record of an experiment; called for every change, so it is cheap."""
-        key = tracked.experiment_id
-        if self._unsigned(tracked) is None:
+        key = state.experiment_id
+        if self._unsigned(state) is None:
             if key in self._alarms:
                 self._alarms.pop(key).cancel()
             self._pauses.pop(key, None)
         elif key not in self._alarms:
             pause = self._pauses.get(key)
-            self._set(tracked, _LATER_S if pause is None else pause.failed())
+            self._set(state, _LATER_S if pause is None else pause.failed())
 
-    async def conclude(self, tracked: ExperimentState) -> None:
+    async def conclude(self, state: ExperimentState) -> None:
         """Give what has ended, and whose end is stored, its time to live. Raises TargetRefused, TargetUnavailable."""
-        launch, own = tracked.launch, tracked.own
-        if launch is None or own is None or own.deleting or tracked.made is None:
+        launch, own = state.launch, state.own
+        if launch is None or own is None or own.deleting or state.made is None:
             return
         patch = None if own.expires else time_to_live(launch, own.ref, self._options)
         body = dict(patch.body) if patch is not None else {}
-        if self._unsigned(tracked) is not None:
+        if self._unsigned(state) is not None:
             body |= {"metadata": {"annotations": self.signed(launch, own.ref)}}
         if body:
             await self._write(own.ref, body)
@@ -91,31 +91,31 @@ class RecordKeeper:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _unsigned(self, tracked: ExperimentState) -> JobView | None:
+    def _unsigned(self, state: ExperimentState) -> JobView | None:
         """Return the own object whose record is to be signed."""
-        own = tracked.own
-        if own is None or own.deleting or tracked.launch is None or tracked.ending or not self._signature.key:
+        own = state.own
+        if own is None or own.deleting or state.launch is None or state.ending or not self._signature.key:
             return None
-        if tracked.made is None or tracked.made.generation != tracked.launch.generation:
+        if state.made is None or state.made.generation != state.launch.generation:
             return None  # the order that is under way signs
-        if tracked.read is None or tracked.read[0] != own.notes:
-            tracked.read = own.notes, self._signature.is_on(own)
-        return None if tracked.read[1] else own
+        if state.read is None or state.read[0] != own.notes:
+            state.read = own.notes, self._signature.is_on(own)
+        return None if state.read[1] else own
 
-    def _set(self, tracked: ExperimentState, seconds: float) -> None:
-        key = tracked.experiment_id
-        self._alarms[key] = asyncio.get_running_loop().call_later(seconds, self._due, tracked)
+    def _set(self, state: ExperimentState, seconds: float) -> None:
+        key = state.experiment_id
+        self._alarms[key] = asyncio.get_running_loop().call_later(seconds, self._due, state)
 
-    def _due(self, tracked: ExperimentState) -> None:
-        task = asyncio.ensure_future(self._sign(tracked))
+    def _due(self, state: ExperimentState) -> None:
+        task = asyncio.ensure_future(self._sign(state))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _sign(self, tracked: ExperimentState) -> None:
-        key = tracked.experiment_id
+    async def _sign(self, state: ExperimentState) -> None:
+        key = state.experiment_id
         try:
             async with self._turns:
-                own, launch = self._unsigned(tracked), tracked.launch
+                own, launch = self._unsigned(state), state.launch
                 if own is None or launch is None:
                     return
                 self._pauses.setdefault(key, Backoff())
@@ -126,8 +126,8 @@ class RecordKeeper:
             log.exception("The record of %s cannot be signed", key)
         finally:
             self._alarms.pop(key, None)
-            if self._unsigned(tracked) is not None:
-                self.watch(tracked)
+            if self._unsigned(state) is not None:
+                self.watch(state)
 
     async def _write(self, ref: ObjectRef, body: Json) -> None:
         meta: dict[str, Any] = {**body.get("metadata", {}), "uid": ref.uid}

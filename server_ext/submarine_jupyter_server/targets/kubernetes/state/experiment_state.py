@@ -43,7 +43,7 @@ class ExperimentState:
     workload: WorkloadView | None = None
     place: Place | None = None
     unread: bool = False
-    told: Observation | None = None
+    reported: Observation | None = None
     ending: bool = False
     ending_since: float | None = None
     known: set[str] = field(default_factory=set)
@@ -87,14 +87,14 @@ class ExperimentState:
     @property
     def over(self) -> bool:
         """Tell whether its end has been told."""
-        return self.told is not None and self.told.status.final and self.told.attempt >= self.attempt
+        return self.reported is not None and self.reported.status.final and self.reported.attempt >= self.attempt
 
     @property
     def waits(self) -> bool:
         """Tell whether replicas of it do not run that should."""
-        if self.own is None or self.over or self.told is None:
+        if self.own is None or self.over or self.reported is None:
             return self.own is not None and not self.over
-        return any(replica.status == "Waiting" for replica in self.told.replicas)
+        return any(replica.status == "Waiting" for replica in self.reported.replicas)
 
     @property
     def empty(self) -> bool:
@@ -113,7 +113,7 @@ class ExperimentState:
 
     def begin(self) -> None:
         """Forget how an earlier attempt was ended."""
-        self.ending, self.ending_since, self.told, self.settled = False, None, None, False
+        self.ending, self.ending_since, self.reported, self.settled = False, None, None, False
 
     def take(self, made: Made) -> None:
         """Take note of what was made."""
@@ -174,7 +174,7 @@ class ExperimentState:
     def _owns(self, uid: str) -> bool:
         return uid in self.uids or uid in self.jobs or uid in self.pods or uid in self.past
 
-    def seen(self) -> Snapshot | None:
+    def snapshot(self) -> Snapshot | None:
         """Return what its status is made from, None while its spec is not known."""
         if self.launch is None:
             return None

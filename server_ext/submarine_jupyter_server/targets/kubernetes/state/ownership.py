@@ -49,28 +49,28 @@ class Ownership:
         self._jobs_of: dict[str, set[str]] = {}
         self._pods: dict[str, dict[str, PodView]] = {}
 
-    def tracked(self, experiment_id: str) -> ExperimentState:
+    def state_of(self, experiment_id: str) -> ExperimentState:
         """Return what is known of an experiment, which may not be on the cluster yet."""
         return self.experiments.setdefault(experiment_id, ExperimentState(experiment_id))
 
-    def forget(self, tracked: ExperimentState) -> None:
+    def forget(self, state: ExperimentState) -> None:
         """Drop an experiment of which nothing is left."""
-        if self.experiments.get(tracked.experiment_id) is tracked:
-            del self.experiments[tracked.experiment_id]
-        self._disown(tracked)
+        if self.experiments.get(state.experiment_id) is state:
+            del self.experiments[state.experiment_id]
+        self._disown(state)
 
-    def claim(self, tracked: ExperimentState, made: Made) -> list[JobView | PodView]:
+    def claim(self, state: ExperimentState, made: Made) -> list[JobView | PodView]:
         """Take note of what was made for an experiment; return what of it was there already."""
-        if tracked.present != made.attempt:
-            self._disown(tracked)
-        tracked.take(made)
+        if state.present != made.attempt:
+            self._disown(state)
+        state.take(made)
         found: list[JobView | PodView] = []
         for ref in made.objects:
-            self._own(tracked, ref.uid)
+            self._own(state, ref.uid)
             if (job := self._jobs.get(ref.uid)) is not None:
-                self._take(tracked, job)
+                self._take(state, job)
                 found.append(job)
-            found += self._follow(ref.uid, tracked)
+            found += self._follow(ref.uid, state)
         return found
 
     def whose(self, uid: str) -> ExperimentState | None:
@@ -79,20 +79,20 @@ class Ownership:
 
     def put_job(self, job: JobView) -> tuple[ExperimentState | None, list[JobView | PodView]]:
         """Take in an object that makes pods; return whose it is, and what else turns out to be of that one."""
-        tracked = self._of.get(job.uid) or self._by_owner(job) or self._by_record(job)
-        if tracked is None:
+        state = self._of.get(job.uid) or self._by_owner(job) or self._by_record(job)
+        if state is None:
             self._jobs[job.uid] = job
             self._jobs_of.setdefault(job.owner_uid, set()).add(job.uid)
             return None, []
-        self._take(tracked, job)
-        return tracked, self._follow(job.uid, tracked)
+        self._take(state, job)
+        return state, self._follow(job.uid, state)
 
     def drop_job(self, job: JobView, *, watched: bool = False) -> ExperimentState | None:
         """Take out an object that makes pods; return whose it was. ``watched``: a stream told that it went."""
         self._unstranger(job)
-        if (tracked := self._of.get(job.uid)) is not None:
-            tracked.drop_job(job, watched=watched)
-        return tracked
+        if (state := self._of.get(job.uid)) is not None:
+            state.drop_job(job, watched=watched)
+        return state
 
     def whose_pod(self, pod: PodView) -> ExperimentState | None:
         """Return the experiment that a pod belongs to."""
@@ -104,26 +104,26 @@ class Ownership:
 
     def put_pod(self, pod: PodView) -> ExperimentState | None:
         """Take in a pod; return whose it is."""
-        if (tracked := self.whose_pod(pod)) is None:
+        if (state := self.whose_pod(pod)) is None:
             self._pods.setdefault(pod.owner_uid, {})[pod.uid] = pod
         else:
-            tracked.put_pod(pod)
-        return tracked
+            state.put_pod(pod)
+        return state
 
     def drop_pod(self, pod: PodView) -> ExperimentState | None:
         """Take out a pod; return whose it was."""
-        if (tracked := self.whose_pod(pod)) is not None:
-            tracked.drop_pod(pod)
+        if (state := self.whose_pod(pod)) is not None:
+            state.drop_pod(pod)
         elif (found := self._pods.get(pod.owner_uid)) is not None:
             found.pop(pod.uid, None)
             if not found:
                 del self._pods[pod.owner_uid]
-        return tracked
+        return state
 
-    def bearing_token(self, tracked: ExperimentState) -> Iterator[ObjectRef]:
+    def bearing_token(self, state: ExperimentState) -> Iterator[ObjectRef]:
         """Yield what was made for an order whose answer did not come: nobody else can know its token."""
         for job in list(self._jobs.values()):
-            if job.experiment_id == tracked.experiment_id and self._has_token(tracked, job):
+            if job.experiment_id == state.experiment_id and self._has_token(state, job):
                 yield job.ref
 
     def strangers(self) -> list[tuple[JobView, str]]:
@@ -168,37 +168,37 @@ class Ownership:
             launch = record(notes, job.ref, job.experiment_id)
         except ValueError:
             return None
-        tracked = self.tracked(job.experiment_id)
-        self.claim(tracked, Made(launch.experiment_id, launch.uid, launch.attempt, launch.generation, (job.ref,)))
-        tracked.launch, tracked.authentic = launch, True
-        return tracked
+        state = self.state_of(job.experiment_id)
+        self.claim(state, Made(launch.experiment_id, launch.uid, launch.attempt, launch.generation, (job.ref,)))
+        state.launch, state.authentic = launch, True
+        return state
 
-    def _has_token(self, tracked: ExperimentState, job: JobView) -> bool:
-        launch = tracked.launch
+    def _has_token(self, state: ExperimentState, job: JobView) -> bool:
+        launch = state.launch
         return launch is not None and has_token(self.signature.key, dict(job.notes), launch, job.ref)
 
-    def _take(self, tracked: ExperimentState, job: JobView) -> None:
+    def _take(self, state: ExperimentState, job: JobView) -> None:
         self._unstranger(job)
-        self._own(tracked, job.uid)
-        tracked.put_job(job)
+        self._own(state, job.uid)
+        state.put_job(job)
 
-    def _own(self, tracked: ExperimentState, uid: str) -> None:
-        self._of[uid] = tracked
-        tracked.known.add(uid)
+    def _own(self, state: ExperimentState, uid: str) -> None:
+        self._of[uid] = state
+        state.known.add(uid)
 
-    def _disown(self, tracked: ExperimentState) -> None:
-        for uid in tracked.known:
+    def _disown(self, state: ExperimentState) -> None:
+        for uid in state.known:
             self._of.pop(uid, None)
-        tracked.known.clear()
+        state.known.clear()
 
-    def _follow(self, uid: str, tracked: ExperimentState) -> list[JobView | PodView]:
+    def _follow(self, uid: str, state: ExperimentState) -> list[JobView | PodView]:
         """Take what was there before the object that it belongs to."""
         pods = list(self._pods.pop(uid, {}).values())
         found: list[JobView | PodView] = [pod for pod in pods if self.put_pod(pod) is not None]
         for child in [self._jobs[child] for child in self._jobs_of.get(uid, ())]:
-            if self._by_owner(child) is tracked:
-                self._take(tracked, child)
-                found += [child, *self._follow(child.uid, tracked)]
+            if self._by_owner(child) is state:
+                self._take(state, child)
+                found += [child, *self._follow(child.uid, state)]
         return found
 
     def _unstranger(self, job: JobView) -> None:
@@ -209,12 +209,12 @@ class Ownership:
                 del self._jobs_of[known.owner_uid]
 
     def _why_strange(self, job: JobView) -> str | None:
-        tracked = self.experiments.get(job.experiment_id)
-        if tracked is not None and tracked.unmade and self._has_token(tracked, job):
+        state = self.experiments.get(job.experiment_id)
+        if state is not None and state.unmade and self._has_token(state, job):
             return None
         if not job.experiment_id:
             return "its name is none that this server gives"
-        if tracked is not None and (ref := tracked.ref) is not None:
+        if state is not None and (ref := state.ref) is not None:
             return f"{job.experiment_id} is the {ref.kind} {ref.namespace}/{ref.name} with another uid"
         if SEAL not in dict(job.notes):
             return "its record is not signed"

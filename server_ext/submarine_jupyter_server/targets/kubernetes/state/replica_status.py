@@ -18,24 +18,24 @@ from .views import PodView
 WAITING, RUNNING, SUCCEEDED, FAILED, STOPPED = "Waiting", "Running", "Succeeded", "Failed", "Stopped"
 
 
-def replicas(look: AttemptView) -> tuple[ReplicaState, ...]:
+def replicas(view: AttemptView) -> tuple[ReplicaState, ...]:
     """Return all replicas that are to be, then those that are no more because their number was lowered."""
-    unmade = why_not_made(look) if look.verdict is None else {}
-    wanted = {member.name for member in look.members}
-    roles = {member.role.lower(): member.role for member in look.members}
-    rest = sorted({(pods[0].role, pods[0].index) for name, pods in look.pods.items() if name not in wanted})
+    unmade = why_not_made(view) if view.verdict is None else {}
+    wanted = {member.name for member in view.members}
+    roles = {member.role.lower(): member.role for member in view.members}
+    rest = sorted({(pods[0].role, pods[0].index) for name, pods in view.pods.items() if name not in wanted})
     return (
-        *(_state(member, look, unmade.get(member.name)) for member in look.members),
-        *(_surplus(Member(roles.get(role, role.capitalize()), index), look) for role, index in rest),
+        *(_state(member, view, unmade.get(member.name)) for member in view.members),
+        *(_surplus(Member(roles.get(role, role.capitalize()), index), view) for role, index in rest),
     )
 
 
-def _state(member: Member, look: AttemptView, unmade: Trouble | None = None) -> ReplicaState:
-    pod = look.newest(member)
+def _state(member: Member, view: AttemptView, unmade: Trouble | None = None) -> ReplicaState:
+    pod = view.newest(member)
     if pod is None:
-        found = ReplicaState(member.name, member.role, member.index, _never_seen(member, look))
+        found = ReplicaState(member.name, member.role, member.index, _without_pod(member, view))
         return replace(found, reason=unmade.reason, message=unmade.message) if unmade else found
-    status = _status(pod, look)
+    status = _status(pod, view)
     container = pod.container
     ended = container.state == "terminated" and status in (SUCCEEDED, FAILED, STOPPED)
     code = container.exit_code if container.state == "terminated" else container.last_exit_code
@@ -48,56 +48,56 @@ def _state(member: Member, look: AttemptView, unmade: Trouble | None = None) -> 
         exit_code=code,
         signal=signal_name(code),
         node=pod.node,
-        restarts=look.restarts(pod),
+        restarts=view.restarts(pod),
         started_ms=container.started_ms,
         finished_ms=container.finished_ms if ended else None,
     )
-    return _explained(found, member, pod, look)
+    return _explained(found, member, pod, view)
 
 
-def _status(pod: PodView, look: AttemptView) -> str:
+def _status(pod: PodView, view: AttemptView) -> str:
     succeeded = pod.phase == "Succeeded" or (pod.container.state == "terminated" and pod.container.exit_code == 0)
-    if look.verdict is not None and not succeeded and _succeeded_unseen(pod, look):
+    if view.verdict is not None and not succeeded and _succeeded_unseen(pod, view):
         return SUCCEEDED
     ended = pod.phase in ("Succeeded", "Failed") or pod.container.state == "terminated"
     if ended and (disruption(pod) or not ended_by_order(pod)):
         if succeeded:
             return SUCCEEDED
-        return WAITING if may_start_again(pod, look) else FAILED
-    if look.verdict is not None:
-        failed = disruption(pod) or (look.verdict.status == Status.FAILED and last_failure(pod))
+        return WAITING if may_start_again(pod, view) else FAILED
+    if view.verdict is not None:
+        failed = disruption(pod) or (view.verdict.status == Status.FAILED and last_failure(pod))
         return FAILED if failed else STOPPED
     if pod.gone or ended:
         return WAITING  # it was removed, and the cluster makes it anew
     return RUNNING if pod.container.state == "running" else WAITING
 
 
-def _succeeded_unseen(pod: PodView, look: AttemptView) -> bool:
+def _succeeded_unseen(pod: PodView, view: AttemptView) -> bool:
     """Tell whether it was removed so soon after its end that nobody saw how it ended, and must have succeeded."""
-    success = look.verdict is not None and look.verdict.status == Status.SUCCEEDED
-    return success and pod.gone and pod.container.state != "terminated" and pod.role in look.deciding
+    success = view.verdict is not None and view.verdict.status == Status.SUCCEEDED
+    return success and pod.gone and pod.container.state != "terminated" and pod.role in view.deciding
 
 
-def _explained(found: ReplicaState, member: Member, pod: PodView, look: AttemptView) -> ReplicaState:
-    if look.verdict is not None and found.status in (FAILED, STOPPED) and found.finished_ms is None:
-        last = pod.container.finished_ms or pod.deleted_ms or look.verdict.at_ms
+def _explained(found: ReplicaState, member: Member, pod: PodView, view: AttemptView) -> ReplicaState:
+    if view.verdict is not None and found.status in (FAILED, STOPPED) and found.finished_ms is None:
+        last = pod.container.finished_ms or pod.deleted_ms or view.verdict.at_ms
         found = replace(found, finished_ms=last)
     if found.status == FAILED:
         trouble = failure(pod) or last_failure(pod)
     else:
-        trouble = trouble_of(member, look) if found.status in (WAITING, RUNNING) else None
+        trouble = trouble_of(member, view) if found.status in (WAITING, RUNNING) else None
     return replace(found, reason=trouble.reason, message=trouble.message) if trouble else found
 
 
-def _never_seen(member: Member, look: AttemptView) -> str:
-    if look.verdict is None:
+def _without_pod(member: Member, view: AttemptView) -> str:
+    if view.verdict is None:
         return WAITING
-    success = look.verdict.status == Status.SUCCEEDED and member.role.lower() in look.deciding
+    success = view.verdict.status == Status.SUCCEEDED and member.role.lower() in view.deciding
     return SUCCEEDED if success else STOPPED
 
 
-def _surplus(member: Member, look: AttemptView) -> ReplicaState:
-    found = _state(member, look)
+def _surplus(member: Member, view: AttemptView) -> ReplicaState:
+    found = _state(member, view)
     if found.status in (SUCCEEDED, FAILED):
         return found
     return replace(found, status=STOPPED, reason="ScaledDown", message=None)

@@ -50,22 +50,22 @@ class AttemptVerdict:
 class AttemptView:
     """What counts for the present attempt: by replica, by object, and how it ended if it has."""
 
-    def __init__(self, seen: Snapshot, now_ms: int) -> None:
-        self.launch = seen.launch
-        self.spec = seen.launch.spec
+    def __init__(self, snapshot: Snapshot, now_ms: int) -> None:
+        self.launch = snapshot.launch
+        self.spec = snapshot.launch.spec
         self.now_ms = now_ms
         self.members = members(self.spec)
         self.retries = (self.spec.runtime.retries if self.spec.runtime else None) or 0
-        self.own = seen.own
-        self.jobs = list(seen.jobs)
-        self.generation = seen.generation
+        self.own = snapshot.own
+        self.jobs = list(snapshot.jobs)
+        self.generation = snapshot.generation
         self.pods: dict[str, list[PodView]] = {}
-        for pod in sorted(seen.pods, key=_age, reverse=True):
+        for pod in sorted(snapshot.pods, key=_age, reverse=True):
             self.pods.setdefault(pod.replica, []).append(pod)
         self.events: dict[str, list[EventView]] = {}
-        for event in sorted(seen.events, key=lambda event: event.at_ms, reverse=True):
+        for event in sorted(snapshot.events, key=lambda event: event.at_ms, reverse=True):
             self.events.setdefault(event.object_uid, []).append(event)
-        self.workload, self.place, self.unread = seen.workload, seen.place, seen.unread
+        self.workload, self.place, self.unread = snapshot.workload, snapshot.place, snapshot.unread
         self.verdict = self._judge()
 
     @property

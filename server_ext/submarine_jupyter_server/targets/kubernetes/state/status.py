@@ -20,21 +20,21 @@ _ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth",
 _MOST_NOTES = 20
 
 
-def observe(seen: Snapshot, *, kind: Kind, now_ms: int) -> Observation:
+def observe(snapshot: Snapshot, *, kind: Kind, now_ms: int) -> Observation:
     """Return how an experiment is; ``kind`` is the kind of its own object. Never raises."""
-    look = AttemptView(seen, now_ms)
-    if look.own is not None and look.own.kind != kind.kind:
-        look = AttemptView(Snapshot(seen.launch), now_ms)
-    launch, own = seen.launch, look.own
-    status = _status(look)
-    diagnosis = why(look)
-    states = replicas(look)
-    finished = look.verdict.at_ms if look.verdict else None
+    view = AttemptView(snapshot, now_ms)
+    if view.own is not None and view.own.kind != kind.kind:
+        view = AttemptView(Snapshot(snapshot.launch), now_ms)
+    launch, own = snapshot.launch, view.own
+    status = _status(view)
+    diagnosis = why(view)
+    states = replicas(view)
+    finished = view.verdict.at_ms if view.verdict else None
     return Observation(
         experiment_id=launch.experiment_id,
         uid=launch.uid,
         attempt=launch.attempt,
-        generation=launch.generation if seen.generation is None else seen.generation,
+        generation=launch.generation if snapshot.generation is None else snapshot.generation,
         status=status,
         at_ms=finished or now_ms,
         reason=diagnosis.reason if diagnosis else None,
@@ -42,31 +42,31 @@ def observe(seen: Snapshot, *, kind: Kind, now_ms: int) -> Observation:
         replicas=states,
         notes=_notes(states),
         created_ms=own.created_ms if own is not None and status != Status.ACCEPTED else None,
-        running_ms=_running_ms(look, status),
+        running_ms=_running_ms(view, status),
         finished_ms=finished,
     )
 
 
-def _status(look: AttemptView) -> Status:
-    if look.verdict is not None:
-        return look.verdict.status
-    if look.own is None:
+def _status(view: AttemptView) -> Status:
+    if view.verdict is not None:
+        return view.verdict.status
+    if view.own is None:
         return Status.ACCEPTED
-    if _condition_ms(look.own) is not None or any(_started(pod) for pod in _working(look)):
+    if _condition_ms(view.own) is not None or any(_started(pod) for pod in _working(view)):
         return Status.RUNNING
     # A status never goes back: what had its pods already and was suspended again is Created with a reason.
-    return Status.ACCEPTED if look.own.suspended and not look.pods else Status.CREATED
+    return Status.ACCEPTED if view.own.suspended and not view.pods else Status.CREATED
 
 
-def _running_ms(look: AttemptView, status: Status) -> int | None:
-    if look.own is None or status in (Status.ACCEPTED, Status.CREATED):
+def _running_ms(view: AttemptView, status: Status) -> int | None:
+    if view.own is None or status in (Status.ACCEPTED, Status.CREATED):
         return None
-    starts = [pod.container.started_ms for pod in _working(look) if pod.container.started_ms is not None]
-    times = [_condition_ms(look.own), *([min(starts)] if starts else [])]
+    starts = [pod.container.started_ms for pod in _working(view) if pod.container.started_ms is not None]
+    times = [_condition_ms(view.own), *([min(starts)] if starts else [])]
     known = [at for at in times if at is not None]
     if known:
         return min(known)
-    return look.own.started_ms if status == Status.SUCCEEDED else None
+    return view.own.started_ms if status == Status.SUCCEEDED else None
 
 
 def _condition_ms(own: JobView) -> int | None:
@@ -78,8 +78,8 @@ def _condition_ms(own: JobView) -> int | None:
     return None
 
 
-def _working(look: AttemptView) -> list[PodView]:
-    return [pod for pods in look.pods.values() for pod in pods if pod.role in _WORKING]
+def _working(view: AttemptView) -> list[PodView]:
+    return [pod for pods in view.pods.values() for pod in pods if pod.role in _WORKING]
 
 
 def _started(pod: PodView) -> bool:

@@ -54,34 +54,34 @@ class CollectionCache(Generic[V]):
         self._uids: dict[str, str] = {}
         self._ours: dict[str, _Ours] = {}
         # Versions of what was seen since `begin`, None after `end`.
-        self._seen: dict[str, str] | None = {}
+        self._listed: dict[str, str] | None = {}
 
     @property
     def complete(self) -> bool:
         """Whether all objects are known: no initial state is being read."""
-        return self._seen is None
+        return self._listed is None
 
     def begin(self) -> None:
         """Begin to read all objects anew, from a request that is sent after this: it sees all we wrote so far."""
         self.version = None
-        self._seen = {}
+        self._listed = {}
         self._ours.clear()
 
     def end(self, version: str) -> None:
         """Drop what was not seen since `begin`; the stream goes on from ``version``."""
-        seen = self._seen or {}
-        for name in [name for name in self.views if name not in seen]:
+        listed = self._listed or {}
+        for name in [name for name in self.views if name not in listed]:
             ours = self._ours.get(name)
             if ours is None or not _older(version, ours.version):
                 self._drop(name)
-        for name in [name for name in self.quarantined if name not in seen]:
+        for name in [name for name in self.quarantined if name not in listed]:
             del self.quarantined[name]
-        self._seen = None
+        self._listed = None
         self.version = version
 
     def passed(self, version: str) -> None:
         """Note how far the stream has come; not while the initial state is read, which is in no order."""
-        if version and self._seen is None:
+        if version and self._listed is None:
             self.version = version
 
     def put(self, item: Json) -> bool:
@@ -89,9 +89,9 @@ class CollectionCache(Generic[V]):
         name, uid, version = _identity(item)
         if not name:
             return False
-        new = self._seen is not None and name not in self._seen
-        if self._seen is not None:
-            self._seen[name] = version
+        new = self._listed is not None and name not in self._listed
+        if self._listed is not None:
+            self._listed[name] = version
         if not self._behind(name, version):
             self._store(name, uid, item)
         self.passed(version)
@@ -100,8 +100,8 @@ class CollectionCache(Generic[V]):
     def drop(self, item: Json) -> None:
         """Take the end of an object from the stream."""
         name, _, version = _identity(item)
-        if self._seen is not None:
-            self._seen.pop(name, None)
+        if self._listed is not None:
+            self._listed.pop(name, None)
         if not self._behind(name, version):
             self.quarantined.pop(name, None)
             self._drop(name)
@@ -112,7 +112,7 @@ class CollectionCache(Generic[V]):
         name, uid, version = _identity(item)
         if not name or self._behind(name, version):
             return
-        known = self.version if self._seen is None else self._seen.get(name)
+        known = self.version if self._listed is None else self._listed.get(name)
         if known is not None and not _newer(version, known):
             return
         self._ours[name] = _Ours(version, time.monotonic())
@@ -150,15 +150,15 @@ class CollectionCache(Generic[V]):
         self._uids[name] = uid
         if old is None or old != view:
             self.views[name] = view
-            self._tell(name, old, view)
+            self._publish(name, old, view)
 
     def _drop(self, name: str) -> None:
         self._uids.pop(name, None)
         old = self.views.pop(name, None)
         if old is not None:
-            self._tell(name, old, None)
+            self._publish(name, old, None)
 
-    def _tell(self, name: str, old: V | None, new: V | None) -> None:
+    def _publish(self, name: str, old: V | None, new: V | None) -> None:
         try:
             self._changed(name, old, new)
         except Exception as error:

@@ -30,7 +30,7 @@ class Health:
     quarantined: tuple[str, ...]
 
 
-def told(status: Json) -> ApiError:
+def error_of(status: Json) -> ApiError:
     """Return the error that an ERROR event in a stream speaks of."""
     code, details = status.get("code"), status.get("details")
     after: Any = details.get("retryAfterSeconds") if isinstance(details, dict) else None

@@ -52,24 +52,24 @@ class HiddenPods:
         self._sought: set[str] = set()
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
-    def suspect(self, tracked: ExperimentState | None, pod: PodView) -> bool:
+    def suspect(self, state: ExperimentState | None, pod: PodView) -> bool:
         """Tell whether a pod that a stream says is deleted may be there all the same; then it is asked for."""
-        if tracked is None or tracked.ending or tracked.over or tracked.own is None or tracked.own.deleting:
+        if state is None or state.ending or state.over or state.own is None or state.own.deleting:
             return False
         if pod.deleting or pod.phase in ("Succeeded", "Failed"):
             return False  # those the cluster does remove
         self._follow(pod)
         return True
 
-    def seek(self, tracked: ExperimentState) -> None:
+    def seek(self, state: ExperimentState) -> None:
         """Ask once for what was hidden before this server was there, if replicas are missing that its owner wants."""
-        own, key = tracked.own, tracked.experiment_id
+        own, key = state.own, state.experiment_id
         if own is None or own.suspended or own.deleting or own.finished_ms is not None or key in self._sought:
             return
-        wanted = sum(count for job in (own, *tracked.jobs.values()) for _, count in job.replicas)
-        if len(tracked.pods) < wanted:
+        wanted = sum(count for job in (own, *state.jobs.values()) for _, count in job.replicas)
+        if len(state.pods) < wanted:
             self._sought.add(key)
-            self._tasks[key] = asyncio.create_task(self._seek(tracked), name=f"hidden pods of {key}")
+            self._tasks[key] = asyncio.create_task(self._seek(state), name=f"hidden pods of {key}")
 
     async def close(self) -> None:
         """Stop asking."""
@@ -103,22 +103,22 @@ class HiddenPods:
         finally:
             del self._tasks[pod.uid]
 
-    async def _seek(self, tracked: ExperimentState) -> None:
+    async def _seek(self, state: ExperimentState) -> None:
         try:
-            for ref in tracked.made.objects if tracked.made is not None else ():
+            for ref in state.made.objects if state.made is not None else ():
                 if (label := _MAKERS.get(ref.kind)) is None:
                     continue
                 path = collection("v1", "pods", ref.namespace)
                 async with self._turns:
                     found = await self._calls.call("GET", path, params={"labelSelector": f"{label}={ref.name}"})
                 for item in found.get("items") or ():
-                    if not self._is_labelled(item) and (pod := projection.pod(item)).owner_uid in tracked.known:
+                    if not self._is_labelled(item) and (pod := projection.pod(item)).owner_uid in state.known:
                         self._put(pod)
                         self._follow(pod)
         except (SubmarineError, ValueError) as error:
-            log.info("Hidden pods of %s cannot be sought: %s", tracked.experiment_id, error)
+            log.info("Hidden pods of %s cannot be sought: %s", state.experiment_id, error)
         finally:
-            del self._tasks[tracked.experiment_id]
+            del self._tasks[state.experiment_id]
 
     def _is_labelled(self, item: Json) -> bool:
         labels = item["metadata"].get("labels") or {}

@@ -44,7 +44,7 @@ class QueuePlaces:
         self._touched = touched
         self._next: dict[_Queue, float] = {}
         self._asked: dict[_Queue, set[str]] = {}
-        self._told: dict[str, float] = {}
+        self._shown_at: dict[str, float] = {}
         self._version: str | None = None
 
     async def run(self) -> None:
@@ -56,18 +56,18 @@ class QueuePlaces:
     async def refresh(self) -> None:
         """Ask for each queue in which somebody waits, if that was not done a moment ago."""
         waiting: dict[_Queue, list[ExperimentState]] = {}
-        for tracked in self._experiments.values():
-            if queue := _queue(tracked):
-                waiting.setdefault(queue, []).append(tracked)
+        for state in self._experiments.values():
+            if queue := _queue(state):
+                waiting.setdefault(queue, []).append(state)
             else:
-                tracked.place = None
+                state.place = None
         now = time.monotonic()
         self._next = {queue: at for queue, at in self._next.items() if at > now}
-        ids = {tracked.experiment_id for those in waiting.values() for tracked in those}
-        self._told = {key: at for key, at in self._told.items() if key in ids}
+        ids = {state.experiment_id for those in waiting.values() for state in those}
+        self._shown_at = {key: at for key, at in self._shown_at.items() if key in ids}
         self._asked = {queue: ids for queue, ids in self._asked.items() if queue in waiting}
         for queue, those in waiting.items():
-            ids = {tracked.experiment_id for tracked in those}
+            ids = {state.experiment_id for state in those}
             if queue not in self._next or self._asked.get(queue, ids) != ids:
                 self._next[queue], self._asked[queue] = now + _AGAIN_S, ids
                 await self._ask(queue, those)
@@ -85,17 +85,17 @@ class QueuePlaces:
             places, self._version = {}, None  # Kueue may have been exchanged
             self._next[queue] = time.monotonic() + _REFUSED_S
             del self._asked[queue]
-        for tracked in those:
-            place = places.get(tracked.own.uid) if tracked.own is not None else None
-            if self._is_news(tracked, place):
-                tracked.place, self._told[tracked.experiment_id] = place, time.monotonic()
-                self._touched(tracked)
+        for state in those:
+            place = places.get(state.own.uid) if state.own is not None else None
+            if self._is_news(state, place):
+                state.place, self._shown_at[state.experiment_id] = place, time.monotonic()
+                self._touched(state)
 
-    def _is_news(self, tracked: ExperimentState, place: Place | None) -> bool:
-        old = tracked.place
+    def _is_news(self, state: ExperimentState, place: Place | None) -> bool:
+        old = state.place
         if old is None or place is None or _step(place) != _step(old):
             return place != old
-        return place != old and time.monotonic() - self._told[tracked.experiment_id] > _LATE_S
+        return place != old and time.monotonic() - self._shown_at[state.experiment_id] > _LATE_S
 
 
 def places_in(summary: Json) -> dict[str, Place]:
@@ -116,8 +116,8 @@ def _step(place: Place) -> int:
     return place.number if place.number <= _NEAR else _NEAR + place.number // _FAR
 
 
-def _queue(tracked: ExperimentState) -> _Queue | None:
-    own = tracked.own
-    if own is None or not own.suspended or not own.queue or own.deleting or tracked.over:
+def _queue(state: ExperimentState) -> _Queue | None:
+    own = state.own
+    if own is None or not own.suspended or not own.queue or own.deleting or state.over:
         return None
     return own.namespace, own.queue

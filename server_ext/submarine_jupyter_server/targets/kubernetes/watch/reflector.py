@@ -31,7 +31,7 @@ from .cache import CollectionCache, metadata
 from .cluster_heartbeat import ClusterHeartbeat
 from .collection import Api, read_all
 from .decoder import BrokenStream, events
-from .health import Health, expired, in_words, told, unsupported
+from .health import Health, error_of, expired, in_words, unsupported
 
 __all__ = ["Api", "Health", "Reflector"]
 log = logging.getLogger(__name__)
@@ -77,8 +77,8 @@ class Reflector(Generic[V]):
         self._name = name
         self._selectors = {key: value for key, value in (("labelSelector", labels), ("fieldSelector", fields)) if value}
         self._heartbeat = heartbeat
-        self._mirror = CollectionCache(name, project, changed)
-        self.cache: Mapping[str, V] = MappingProxyType(self._mirror.views)
+        self._cache = CollectionCache(name, project, changed)
+        self.cache: Mapping[str, V] = MappingProxyType(self._cache.views)
         self._backoff = Backoff()
         self._stale = False
         self._returns = 0
@@ -103,7 +103,7 @@ class Reflector(Generic[V]):
     @property
     def current(self) -> bool:
         """Whether all objects are known as they are now, but for those that are quarantined."""
-        return self.synced and self._mirror.complete and self._trouble is None
+        return self.synced and self._cache.complete and self._trouble is None
 
     @property
     def health(self) -> Health:
@@ -115,7 +115,7 @@ class Reflector(Generic[V]):
             restarts=max(self._streams - 1, 0),
             requests=self._requests,
             trouble=self._trouble,
-            quarantined=tuple(sorted(self._mirror.quarantined)),
+            quarantined=tuple(sorted(self._cache.quarantined)),
         )
 
     async def wait_synced(self) -> None:
@@ -128,25 +128,25 @@ class Reflector(Generic[V]):
 
     def merge(self, item: Json) -> None:
         """Take the answer to our own POST or PATCH into the cache, unless the stream was there already."""
-        self._mirror.merge(item)
+        self._cache.merge(item)
 
     def forget(self, name: str, uid: str) -> None:
         """Take an object out that the cluster says it does not have."""
-        self._mirror.forget(name, uid)
+        self._cache.forget(name, uid)
 
     async def run(self) -> None:
         """Follow the collection until cancelled."""
         while True:
             self._opened = None
-            told_s: float | None = None
+            asked_s: float | None = None
             doubt = False
             try:
                 await self._follow()
             except ApiError as error:
-                told_s, doubt = error.retry_after, error.status >= 500
+                asked_s, doubt = error.retry_after, error.status >= 500
                 first = expired(error) and not self._backoff.failures
                 if expired(error):
-                    self._mirror.version = None
+                    self._cache.version = None
                     if not self._stale:
                         self._backoff.worked()
                     self._stale = True
@@ -157,7 +157,7 @@ class Reflector(Generic[V]):
                 if doubt:
                     self._in_trouble(error)
             except BrokenStream as error:
-                self._mirror.version = None
+                self._cache.version = None
                 self._in_trouble(error)
             except Exception as error:
                 log.exception("%s: it is tried again", self._name)
@@ -166,17 +166,17 @@ class Reflector(Generic[V]):
                 if self._lived():
                     self._worked()
                     continue
-            await self._rest(told_s, doubt)
+            await self._rest(asked_s, doubt)
 
-    async def _rest(self, told_s: float | None, doubt: bool) -> None:
+    async def _rest(self, asked_s: float | None, doubt: bool) -> None:
         if self._lived():
             self._worked()
         if self._heartbeat is not None and self._heartbeat.returns > self._returns:
             # What it says in its first seconds, 503 and then 410, is no reason for the long waits of the outage.
             self._returns = self._heartbeat.returns
             self._backoff.worked()
-        pause = self._backoff.failed(told_s)
-        if self._heartbeat is None or told_s is not None:
+        pause = self._backoff.failed(asked_s)
+        if self._heartbeat is None or asked_s is not None:
             await asyncio.sleep(pause)
         else:
             await self._heartbeat.rest(pause, doubt=doubt)
@@ -198,26 +198,26 @@ class Reflector(Generic[V]):
 
     async def _follow(self) -> None:
         """Follow one stream to its clean end, after reading all objects if need be."""
-        if self._mirror.version is None:
+        if self._cache.version is None:
             if not self._pages:
                 try:
                     await self._stream(None)
                     return
                 except (ApiError, _NoInitialState) as error:
-                    if self._mirror.complete or (isinstance(error, ApiError) and not unsupported(error)):
+                    if self._cache.complete or (isinstance(error, ApiError) and not unsupported(error)):
                         raise
                     log.info("%s: read in pages, for the API server does not stream them: %s", self._name, error)
-            self._mirror.begin()
-            take, asked = self._mirror.put, self._asked
+            self._cache.begin()
+            take, asked = self._cache.put, self._asked
             self._ended(await read_all(self._cluster, self._path, self._selectors, take=take, asked=asked))
             # Only now: what looked like an old server may have been one that hung.
             self._pages = True
-        await self._stream(self._mirror.version)
+        await self._stream(self._cache.version)
 
     async def _stream(self, version: str | None) -> None:
         if version is None:
             start = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
-            self._mirror.begin()
+            self._cache.begin()
         else:
             start = {"resourceVersion": version}
         life = str(random.randint(*LIFE_S))  # noqa: S311 - spread
@@ -230,10 +230,10 @@ class Reflector(Generic[V]):
                     await self._read(params, scope)
         except TimeoutError:
             away = self._heartbeat is not None and self._heartbeat.away
-            if away or self._opened is None or self._mirror.complete:
+            if away or self._opened is None or self._cache.complete:
                 raise Unreachable("the API server does not answer") from None
             raise _NoInitialState(f"nothing new and no end for {INITIAL_S:g} s") from None
-        if not self._mirror.complete:
+        if not self._cache.complete:
             self._unfinished += 1
             if self._unfinished > 1:
                 raise _NoInitialState("the stream ends without the end of the initial state")
@@ -244,7 +244,7 @@ class Reflector(Generic[V]):
             self._opened = time.monotonic()
             self._heard()
             self._progress = True
-            if self._mirror.complete:
+            if self._cache.complete:
                 self._works(scope)
             async with aclosing(self._heeded(chunks, scope)) as heeded, aclosing(events(heeded)) as found:
                 async for kind, item in found:
@@ -253,27 +253,27 @@ class Reflector(Generic[V]):
     async def _heeded(self, chunks: AsyncIterator[bytes], scope: asyncio.Timeout) -> AsyncGenerator[bytes, None]:
         """Pass chunks on; an initial state that makes progress gets more time."""
         loop = asyncio.get_running_loop()
-        if not self._mirror.complete:
+        if not self._cache.complete:
             scope.reschedule(loop.time() + INITIAL_S)
         async for chunk in chunks:
             self._heard()
             yield chunk
-            if self._progress and not self._mirror.complete:
+            if self._progress and not self._cache.complete:
                 scope.reschedule(loop.time() + INITIAL_S)
                 self._progress = False
 
     def _take(self, kind: str, item: Json, scope: asyncio.Timeout) -> None:
         if kind in ("ADDED", "MODIFIED"):
-            if self._mirror.put(item):
+            if self._cache.put(item):
                 self._progress = True
         elif kind == "DELETED":
-            self._mirror.drop(item)
+            self._cache.drop(item)
         elif kind == "BOOKMARK":
             found = metadata(item)
             version = str(found.get("resourceVersion") or "")
-            if self._mirror.complete:
+            if self._cache.complete:
                 self._bookmarks = True
-                self._mirror.passed(version)
+                self._cache.passed(version)
             elif (found.get("annotations") or {}).get(_END) == "true":
                 self._ended(version)
                 self._works(scope)
@@ -281,13 +281,13 @@ class Reflector(Generic[V]):
                 # A server that knows how to say the end says nothing of the kind before it.
                 raise _NoInitialState("a bookmark comes before the end of the initial state")
         elif kind == "ERROR":
-            raise told(item)
+            raise error_of(item)
 
     def _ended(self, version: str) -> None:
         self._heard()
         if not version:
             raise BrokenStream("all objects without their resource version")
-        self._mirror.end(version)
+        self._cache.end(version)
         self._unfinished = 0
         self._synced.set()
         self._answered.set()

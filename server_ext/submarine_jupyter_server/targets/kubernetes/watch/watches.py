@@ -43,24 +43,24 @@ _TICK_S = 1.0
 class Watches:
     """Everything of ours in those namespaces of a cluster that may be followed.
 
-    ``touched`` is called with an experiment of which something has changed, ``seen`` and ``gone`` with its pods and the
-    attempt they are of.
+    ``touched`` is called with an experiment of which something has changed, ``appeared`` and ``gone`` with its pods and
+    the attempt they are of.
     """
 
     def __init__(
         self,
         cluster: Cluster,
-        belongings: Ownership,
+        ownership: Ownership,
         *,
         touched: Callable[[ExperimentState], None],
-        seen: Callable[[PodView, int], None],
+        appeared: Callable[[PodView, int], None],
         gone: Callable[[PodView, int], None],
     ) -> None:
-        self.belongings = belongings
+        self.ownership = ownership
         self._cluster = cluster
-        ours = belongings.signature
+        ours = ownership.signature
         self.labels = {MANAGED_BY_LABEL: MANAGED_BY, INSTANCE_LABEL: ours.instance, TARGET_LABEL: ours.target}
-        self._touched, self._seen, self._gone = touched, seen, gone
+        self._touched, self._appeared, self._gone = touched, appeared, gone
         self.hidden = HiddenPods(ObjectCalls(cluster), self.labels, self._put_pod, self._drop_pod)
         self._reflectors: dict[str, Reflector[Any]] = {}
         self._of: dict[str, set[str]] = {}
@@ -74,7 +74,7 @@ class Watches:
     @property
     def experiments(self) -> dict[str, ExperimentState]:
         """Return the experiments with objects on the cluster, and those that are about to have some."""
-        return self.belongings.experiments
+        return self.ownership.experiments
 
     def watch(self, namespace: str, served: frozenset[str], hidden: frozenset[str], queues: str | None) -> None:
         """Follow what is served but for what is ``hidden``; asked again, what has come since, and not what has gone.
@@ -99,13 +99,13 @@ class Watches:
         ``returned`` is called when an outage is over, and when there is more that can be seen.
         """
         self._tasks["heartbeat"] = asyncio.create_task(self._heartbeat.run(), name="heartbeat of the cluster")
-        needed, returns, seen = 0.0, self._heartbeat.returns, (self.seen, self.whole, self.queued)
+        needed, returns, known = 0.0, self._heartbeat.returns, (self.synced, self.whole, self.queued)
         while True:
-            now, before, seen = time.monotonic(), seen, (self.seen, self.whole, self.queued)
-            if self._heartbeat.returns > returns or any(map(frozenset.difference, seen, before)):
+            now, before, known = time.monotonic(), known, (self.synced, self.whole, self.queued)
+            if self._heartbeat.returns > returns or any(map(frozenset.difference, known, before)):
                 returns = self._heartbeat.returns
                 returned()
-            if any(tracked.waits for tracked in self.experiments.values()):
+            if any(state.waits for state in self.experiments.values()):
                 needed = now
             if needed and now - needed < _LINGER_S:
                 for path, reflector in self._lazy.items():
@@ -118,19 +118,19 @@ class Watches:
         """Wait until all that there is is known, but for what cannot be read, in one namespace at least."""
         for reflector in list(self._reflectors.values()):
             await reflector.wait_answered()
-        first = [asyncio.create_task(self._wait_seen(name)) for name in self._of]
+        first = [asyncio.create_task(self._wait_synced(name)) for name in self._of]
         try:
             await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in first:
                 task.cancel()
 
-    async def _wait_seen(self, namespace: str) -> None:
+    async def _wait_synced(self, namespace: str) -> None:
         for path in _needed(namespace):
             await self._reflectors[path].wait_synced()
 
     @property
-    def seen(self) -> frozenset[str]:
+    def synced(self) -> frozenset[str]:
         """Return the namespaces of which all pods and Jobs were known once: without them nothing can be done there."""
         return frozenset(name for name in self._of if all(self._reflectors[path].synced for path in _needed(name)))
 
@@ -148,9 +148,9 @@ class Watches:
         """Return the namespaces of which all was known once that waits in queues, and those without queues."""
         return frozenset(name for name in self._of if not (q := self._queues.get(name)) or self._lazy[q].synced)
 
-    def has_seen(self, tracked: ExperimentState) -> bool:
+    def is_synced(self, state: ExperimentState) -> bool:
         """Tell whether all that there was in the namespace of an experiment is known."""
-        return tracked.ref is None or tracked.ref.namespace in self.seen
+        return state.ref is None or state.ref.namespace in self.synced
 
     def unlisted(self, namespace: str) -> frozenset[str]:
         """Return the kinds, by their names in ``KINDS``, of which it is not known what there is in a namespace."""
@@ -174,17 +174,17 @@ class Watches:
 
     def track(self, launch: Launch) -> ExperimentState:
         """Return what is known of an experiment, which may not be on the cluster yet."""
-        tracked = self.belongings.tracked(launch.experiment_id)
-        tracked.launch, tracked.settled = launch, False
-        return tracked
+        state = self.ownership.state_of(launch.experiment_id)
+        state.launch, state.settled = launch, False
+        return state
 
-    def claim(self, tracked: ExperimentState, made: Made) -> None:
+    def claim(self, state: ExperimentState, made: Made) -> None:
         """Take note of what was made for an experiment."""
-        self._come(tracked, self.belongings.claim(tracked, made))
+        self._come(state, self.ownership.claim(state, made))
 
-    def forget(self, tracked: ExperimentState) -> None:
+    def forget(self, state: ExperimentState) -> None:
         """Drop an experiment of which nothing is left."""
-        self.belongings.forget(tracked)
+        self.ownership.forget(state)
 
     def merge(self, ref: ObjectRef, item: Json) -> None:
         """Take in at once what the cluster answered to an order about an object that makes pods."""
@@ -242,7 +242,7 @@ class Watches:
         )
 
     def _anything_lives(self) -> bool:
-        return any(not (tracked.over or tracked.settled) for tracked in self.experiments.values())
+        return any(not (state.over or state.settled) for state in self.experiments.values())
 
     def _start(self, path: str, reflector: Reflector[Any]) -> None:
         if path not in self._tasks or self._tasks[path].cancelling():
@@ -254,56 +254,56 @@ class Watches:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
 
-    def _changed(self, tracked: ExperimentState) -> None:
-        tracked.stir()
-        self._touched(tracked)
+    def _changed(self, state: ExperimentState) -> None:
+        state.stir()
+        self._touched(state)
 
-    def _come(self, tracked: ExperimentState, found: Iterable[JobView | PodView]) -> None:
+    def _come(self, state: ExperimentState, found: Iterable[JobView | PodView]) -> None:
         """Take in what turned out to be of an experiment."""
         for view in found:
-            if isinstance(view, PodView) and tracked.made is not None:
-                self._seen(view, tracked.made.attempt)
-        if (ref := tracked.ref) is not None:
-            tracked.workload = self._workloads.get(ref.uid)
-        self._changed(tracked)
+            if isinstance(view, PodView) and state.made is not None:
+                self._appeared(view, state.made.attempt)
+        if (ref := state.ref) is not None:
+            state.workload = self._workloads.get(ref.uid)
+        self._changed(state)
 
     def _pod(self, path: str, key: str, old: PodView | None, new: PodView | None) -> None:
         if old is not None and (new is None or new.uid != old.uid):
-            tracked = self.belongings.whose_pod(old)
-            if new is not None or not self.hidden.suspect(tracked, old):
+            state = self.ownership.whose_pod(old)
+            if new is not None or not self.hidden.suspect(state, old):
                 self._drop_pod(old)
         if new is not None:
             self._put_pod(new)
 
     def _put_pod(self, pod: PodView) -> None:
-        tracked = self.belongings.put_pod(pod)
-        if tracked is not None and tracked.made is not None:
-            self._seen(pod, tracked.made.attempt)
-            self._changed(tracked)
+        state = self.ownership.put_pod(pod)
+        if state is not None and state.made is not None:
+            self._appeared(pod, state.made.attempt)
+            self._changed(state)
 
     def _drop_pod(self, pod: PodView) -> None:
-        tracked = self.belongings.drop_pod(pod)
-        if tracked is not None and tracked.made is not None:
-            self._gone(pod, tracked.made.attempt)
-            self._changed(tracked)
+        state = self.ownership.drop_pod(pod)
+        if state is not None and state.made is not None:
+            self._gone(pod, state.made.attempt)
+            self._changed(state)
 
     def _job(self, path: str, key: str, old: JobView | None, new: JobView | None) -> None:
         if old is not None and (new is None or new.uid != old.uid):
-            tracked = self.belongings.drop_job(old, watched=self._reflectors[path].current)
-            if tracked is not None:
-                self._changed(tracked)
+            state = self.ownership.drop_job(old, watched=self._reflectors[path].current)
+            if state is not None:
+                self._changed(state)
         if new is not None:
-            tracked, more = self.belongings.put_job(new)
-            if tracked is not None:
-                self._come(tracked, more)
+            state, more = self.ownership.put_job(new)
+            if state is not None:
+                self._come(state, more)
 
     def _event(self, path: str, key: str, old: EventView | None, new: EventView | None) -> None:
         found = experiment_ids.at_start(new.object_name) if new else None
-        tracked = self.experiments.get(found) if found else None
+        state = self.experiments.get(found) if found else None
         # Events go after an hour, what they said stays true of what still waits.
-        if tracked is not None and new is not None:
-            tracked.put_event(new)
-            self._changed(tracked)
+        if state is not None and new is not None:
+            state.put_event(new)
+            self._changed(state)
 
     def _workload(self, path: str, key: str, old: WorkloadView | None, new: WorkloadView | None) -> None:
         view = new or old
@@ -313,10 +313,10 @@ class Watches:
             self._workloads.pop(view.owner_uid, None)
         else:
             self._workloads[view.owner_uid] = new
-        tracked = self.belongings.whose(view.owner_uid)
-        if tracked is not None and tracked.ref is not None and tracked.ref.uid == view.owner_uid:
-            tracked.workload = new
-            self._changed(tracked)
+        state = self.ownership.whose(view.owner_uid)
+        if state is not None and state.ref is not None and state.ref.uid == view.owner_uid:
+            state.workload = new
+            self._changed(state)
 
 
 def _pods(namespace: str) -> str:

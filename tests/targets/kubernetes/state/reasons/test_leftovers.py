@@ -15,7 +15,7 @@ LOST = "its node real-0 has not been ready since 2026-11-28 07:55 UTC"
 
 def parts(name: str) -> tuple[JobView, PodView]:
     """Return the own object and a pod of a recording, both of them being deleted."""
-    seen = Recording.load(name).seen()
+    seen = Recording.load(name).snapshot()
     assert seen.own is not None
     return replace(seen.own, deleting=True), replace(seen.pods[0], deleting=True)
 

@@ -16,7 +16,7 @@ from submarine_jupyter_server.targets.kubernetes.state.views import Condition, P
 from tests.targets.kubernetes.recordings import Recording
 
 MINUTE = 60_000
-BEFORE = Recording.load("queue").seen()
+BEFORE = Recording.load("queue").snapshot()
 assert BEFORE.own is not None
 NOW = BEFORE.own.created_ms + MINUTE
 AT = f"{datetime.fromtimestamp(NOW / 1000).astimezone():%H:%M}"
@@ -257,7 +257,7 @@ def test_whatever_it_says_becomes_one_short_sentence_without_uids(conditions: li
 
 @pytest.mark.parametrize("code", [None, 143])
 def test_what_gave_way_was_not_started_again(code: int | None) -> None:
-    before = Recording.load("crash.jobset").seen()
+    before = Recording.load("crash.jobset").snapshot()
     pod = next(pod for pod in before.pods if pod.replica == "worker-0")
     assert before.own is not None
     ended = replace(pod.container, exit_code=code, state="terminated" if code else "running", reason="", message="")
@@ -273,7 +273,7 @@ def test_what_gave_way_was_not_started_again(code: int | None) -> None:
 
 
 def test_a_gang_that_is_started_again_goes_on_running() -> None:
-    before = Recording.load("crash.jobset").seen()
+    before = Recording.load("crash.jobset").snapshot()
     assert before.own is not None
     again = (Condition("RestartingJobSet", True, "DefaultFailurePolicy", "first failed job: worker-0", NOW),)
     own = replace(before.own, conditions=again, finished_ms=None)

@@ -11,7 +11,7 @@ from submarine_jupyter.resources import quantity
 from submarine_jupyter_server.targets.kubernetes.state.snapshot import AttemptView
 from submarine_jupyter_server.targets.kubernetes.state.views import EventView
 
-from .telling import telling
+from .excerpt import excerpt
 from .trouble import Rank, Trouble, cut
 
 _REFUSED = (
@@ -33,14 +33,14 @@ _PRIORITY = re.compile(r"no PriorityClass with name (\S{1,253}) was found")
 _LIMITS = re.compile(r"((?:maximum|minimum) .+)", re.DOTALL)
 
 
-def why_not_made(look: AttemptView) -> dict[str, Trouble]:
+def why_not_made(view: AttemptView) -> dict[str, Trouble]:
     """Return the trouble of each replica that has no pod, first that which the cluster speaks of."""
-    missing = [member.name for member in look.members if look.misses(member)]
-    refused = [event for event in look.made_by() if event.reason in _REFUSED]
+    missing = [member.name for member in view.members if view.misses(member)]
+    refused = [event for event in view.made_by() if event.reason in _REFUSED]
     if not missing or not refused:
         return {}
     event = max(refused, key=lambda event: event.at_ms)
-    spoken_of = _replica(event, look)
+    spoken_of = _replica(event, view)
     missing.sort(key=lambda name: name != spoken_of)
     rank, reason, why = refusal(event.message)
     return {name: Trouble(rank, reason, f"{name} cannot be made: {why}") for name in missing}
@@ -65,7 +65,7 @@ def refusal(message: str, room: int = 140) -> tuple[Rank, str, str]:
         why = f"the namespace's security standard '{found[1]}' does not allow it: {cut(found[2], 160)}"
         return Rank.NEVER, "Denied", why
     if found := _POLICY.search(message) or _WEBHOOK.search(message):
-        why = telling(found[2], room) or "it does not say why"
+        why = excerpt(found[2], room) or "it does not say why"
         return Rank.NEVER, "Denied", f"the policy '{cut(found[1], 80)}' of the cluster denies it: {why}"
     if found := _UNANSWERED.search(message):
         why = (
@@ -79,7 +79,7 @@ def refusal(message: str, room: int = 140) -> tuple[Rank, str, str]:
     text = message.partition("is forbidden: ")[2] or message.removeprefix("Error creating: ")
     if found := _LIMITS.search(text):
         return Rank.NEVER, "LimitExceeded", f"the namespace has limits: {cut(found[1].rstrip(']'))}"
-    return Rank.BLOCKED, "CreationFailed", telling(text, max(room, 220)) or "the cluster does not say why"
+    return Rank.BLOCKED, "CreationFailed", excerpt(text, max(room, 220)) or "the cluster does not say why"
 
 
 def _quota(name: str, asked: dict[str, str], used: dict[str, str], limits: dict[str, str]) -> tuple[Rank, str]:
@@ -108,13 +108,13 @@ def _amounts(text: str) -> dict[str, str]:
     return {what: cut(amount, 30) for what, _, amount in (part.strip().partition("=") for part in text.split(","))}
 
 
-def _replica(event: EventView, look: AttemptView) -> str:
+def _replica(event: EventView, view: AttemptView) -> str:
     """Return the replica an event is about: its pod is named after it, with more behind it in a Job's."""
     named = _POD.search(event.message)
-    rest = (named[1] if named else event.object_name).removeprefix(f"{look.launch.experiment_id}-")
-    for member in look.members:
+    rest = (named[1] if named else event.object_name).removeprefix(f"{view.launch.experiment_id}-")
+    for member in view.members:
         inner = f"{member.role.lower()}-0-{member.index}-"  # in a JobSet the number of the Job comes between
         if rest == member.name or rest.startswith((f"{member.name}-", inner)):
             return member.name
     role = rest.partition("-")[0]
-    return next((member.name for member in look.members if member.role.lower() == role), "")
+    return next((member.name for member in view.members if member.role.lower() == role), "")

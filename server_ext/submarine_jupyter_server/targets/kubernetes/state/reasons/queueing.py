@@ -16,13 +16,13 @@ from .trouble import Rank, Trouble, cut
 ANSWER_MS = 10_000
 
 
-def why_held(look: AttemptView, own: JobView) -> Trouble | None:
+def why_held(view: AttemptView, own: JobView) -> Trouble | None:
     """Return why the own object does not make its pods, as far as that is its own or its queue's doing."""
     if own.suspended:
-        return _suspended(look, own)
-    if own.answered or own.conditions or look.pods or look.now_ms - own.created_ms < ANSWER_MS:
+        return _suspended(view, own)
+    if own.answered or own.conditions or view.pods or view.now_ms - own.created_ms < ANSWER_MS:
         return None
-    if next(look.made_by(), None) is not None:
+    if next(view.made_by(), None) is not None:
         return None
     if own.kind == "Job":
         return Trouble(
@@ -31,22 +31,22 @@ def why_held(look: AttemptView, own: JobView) -> Trouble | None:
     return Trouble(Rank.BLOCKED, "NoOperator", f"no operator answers for {own.kind} in this cluster")
 
 
-def _suspended(look: AttemptView, own: JobView) -> Trouble:
-    queue = own.queue or (look.spec.runtime.queue if look.spec.runtime else None)
+def _suspended(view: AttemptView, own: JobView) -> Trouble:
+    queue = own.queue or (view.spec.runtime.queue if view.spec.runtime else None)
     if not queue:
         return Trouble(Rank.BLOCKED, "Suspended", "somebody suspended it: nothing runs until it is resumed")
     name = cut(queue, 63)
-    if look.workload is not None:
-        return _queued(look, look.workload, name)
-    if look.unread or look.now_ms - own.created_ms < ANSWER_MS:
+    if view.workload is not None:
+        return _queued(view, view.workload, name)
+    if view.unread or view.now_ms - own.created_ms < ANSWER_MS:
         return Trouble(Rank.WAITS, "Queued", f"it waits in the queue '{name}'")
     nobody = f"nobody keeps queues for {own.kind}s here (no Kueue, or not in this namespace)"
-    if look.spec.runtime and (priority := look.spec.runtime.priority):  # Kueue says nothing of one that is not there
+    if view.spec.runtime and (priority := view.spec.runtime.priority):  # Kueue says nothing of one that is not there
         nobody += f", or the cluster has no priority '{cut(priority, 63)}' (runtime.priority)"
     return Trouble(Rank.BLOCKED, "NoQueue", f"it waits in the queue '{name}', and {nobody}")
 
 
-def _queued(look: AttemptView, workload: WorkloadView, name: str) -> Trouble:
+def _queued(view: AttemptView, workload: WorkloadView, name: str) -> Trouble:
     """Return the worst that the conditions of a Workload say: taken out, never, stopped, took its place, waits."""
     conditions = {item.type: item for item in workload.conditions}
     reserved = _not(conditions, "QuotaReserved")
@@ -58,9 +58,9 @@ def _queued(look: AttemptView, workload: WorkloadView, name: str) -> Trouble:
         return found
     if reserved is not None and (found := quota.why_not(reserved, name)):
         return found
-    where = f"the queue '{name}'{_place(look)}"
+    where = f"the queue '{name}'{_place(view)}"
     if evicted is not None:
-        how = eviction.how_taken(evicted, conditions.get("Preempted"), look.now_ms)
+        how = eviction.how_taken(evicted, conditions.get("Preempted"), view.now_ms)
         return Trouble(Rank.BLOCKED, "Queued", f"{how}, and waits in {where}")
     if reserved is not None:
         return Trouble(Rank.BLOCKED, "Queued", f"it waits in {where}{quota.what_is_missing(reserved)}")
@@ -78,8 +78,8 @@ def _not(conditions: Mapping[str, Condition], kind: str) -> Condition | None:
     return found if found is not None and not found.status else None
 
 
-def _place(look: AttemptView) -> str:
-    place = look.place
+def _place(view: AttemptView) -> str:
+    place = view.place
     if place is None:
         return ""
     among = f"place {place.number} of {place.count}" if place.count else f"place {place.number}"

@@ -47,7 +47,7 @@ class Diagnosis:
     message: str
 
 
-def told(troubles: Sequence[Trouble]) -> Diagnosis | None:
+def diagnosis_of(troubles: Sequence[Trouble]) -> Diagnosis | None:
     """Return the worst of the troubles of several replicas, and how many others have one too."""
     if not troubles:
         return None

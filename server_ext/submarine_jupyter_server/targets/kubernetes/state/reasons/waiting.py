@@ -18,7 +18,7 @@ from .trouble import Rank, Trouble, cut
 _WAITS_FOR_MASTER = "init-pytorch"
 
 
-def why_waiting(pod: PodView, look: AttemptView) -> Trouble | None:
+def why_waiting(pod: PodView, view: AttemptView) -> Trouble | None:
     """Return why a pod that has not ended does not run, as far as is known; None if there is nothing to report."""
     if pod.gone or pod.deleting:
         return None
@@ -27,11 +27,11 @@ def why_waiting(pod: PodView, look: AttemptView) -> Trouble | None:
         return Trouble(Rank.BLOCKED, "NodeNotReady", f"{pod.replica} may still run: {lost}") if lost else None
     held = next((item for item in pod.conditions if item.type == "PodScheduled"), None)
     if held is not None and pod.node is None:
-        return _unscheduled(pod, held, look)
-    events = look.events.get(pod.uid, [])
+        return _unscheduled(pod, held, view)
+    events = view.events.get(pod.uid, [])
     if pod.init is not None:
-        return _initialising(pod, pod.init, events, look)
-    return _stuck(pod.replica, pod.container, events) or _on_its_way(pod, events, look)
+        return _initialising(pod, pod.init, events, view)
+    return _stuck(pod.replica, pod.container, events) or _on_its_way(pod, events, view)
 
 
 def lost_node(pod: PodView) -> str | None:
@@ -45,21 +45,21 @@ def lost_node(pod: PodView) -> str | None:
     return f"its node {cut(pod.node, 80)} has not been ready since {since:%Y-%m-%d %H:%M} UTC"
 
 
-def _unscheduled(pod: PodView, held: Condition, look: AttemptView) -> Trouble:
+def _unscheduled(pod: PodView, held: Condition, view: AttemptView) -> Trouble:
     if held.reason == "SchedulingGated":
         why = "is held back by another program of the cluster until that lets it go (a scheduling gate)"
         return Trouble(Rank.WAITS, "SchedulingGated", f"{pod.replica} {why}")
-    events = look.events.get(pod.uid, [])
+    events = view.events.get(pod.uid, [])
     said = held.message or next((event.message for event in events if event.reason == "FailedScheduling"), "")
-    selector = look.spec.runtime.node_selector if look.spec.runtime else None
-    own = next((task for role, task in look.spec.spec.items() if role.lower() == pod.role), None)
+    selector = view.spec.runtime.node_selector if view.spec.runtime else None
+    own = next((task for role, task in view.spec.spec.items() if role.lower() == pod.role), None)
     # In the words of the person who asked: the cluster makes 1k of 1000.
     asked = dict(pod.requests) | (resources(own) if own else {})
     why = why_no_node(said, asked, selector)
     return Trouble(Rank.BLOCKED, "Unschedulable", f"{pod.replica} cannot be scheduled: {why}")
 
 
-def _initialising(pod: PodView, init: ContainerView, events: list[EventView], look: AttemptView) -> Trouble | None:
+def _initialising(pod: PodView, init: ContainerView, events: list[EventView], view: AttemptView) -> Trouble | None:
     name = f"'{cut(init.name, 80)}'"
     if found := _stuck(f"{pod.replica} (what prepares it, {name})", init, events):
         return found
@@ -67,8 +67,8 @@ def _initialising(pod: PodView, init: ContainerView, events: list[EventView], lo
         how = f"{pod.replica} cannot start: what prepares it, {name}, failed with exit code {init.last_exit_code}"
         return Trouble(Rank.BLOCKED, "PreparationFailed", how)
     if init.state != "running":
-        return _on_its_way(pod, events, look)
-    leader = next((member for member in look.members if member.role in LEADERS), None)
+        return _on_its_way(pod, events, view)
+    leader = next((member for member in view.members if member.role in LEADERS), None)
     if init.name == _WAITS_FOR_MASTER and leader is not None:
         return Trouble(Rank.WAITS, "WaitingForMaster", f"{pod.replica} waits for {leader.name}")
     return Trouble(Rank.WAITS, "Preparing", f"{pod.replica} waits for what prepares it, {name}")
@@ -91,11 +91,11 @@ def _stuck(subject: str, container: ContainerView, events: list[EventView]) -> T
     return replace(found, sentence=f"{subject} cannot start: {found.sentence}")
 
 
-def _on_its_way(pod: PodView, events: list[EventView], look: AttemptView) -> Trouble | None:
+def _on_its_way(pod: PodView, events: list[EventView], view: AttemptView) -> Trouble | None:
     """Return what the newest event says of a pod that has its node."""
     for event in events:
         if event.reason in mounts.REASONS:
-            found = mounts.why_not_mounted(event.message, look.spec)
+            found = mounts.why_not_mounted(event.message, view.spec)
             return replace(found, sentence=f"{pod.replica} cannot start: {found.sentence}")
         if event.reason == "FailedCreatePodSandBox":
             why = cut(event.message.rpartition(": ")[2], 140)

@@ -19,19 +19,19 @@ _KINDS = "Invalid|Unsupported|Duplicate|Required|Forbidden|Not found|Too (?:long
 _NEXT = re.compile(rf", (?=[\w<][^\s,]{{0,200}}: (?:{_KINDS})\b)")
 
 
-def telling(text: str, longest: int) -> str:
+def excerpt(text: str, longest: int) -> str:
     """Return at most ``longest`` characters: the first faults named, each with its place and what is wrong."""
     line = _SUBJECT.sub("", flat(middle_cut(text, _LONGEST_READ)))
     if line.startswith("[") and line.endswith("]"):
         line = line[1:-1]
     faults = list(dict.fromkeys(_NEXT.split(_VALUE.sub(_short, line))))
-    told = middle_cut(faults[0], longest - 15 * (len(faults) > 1))
+    kept = middle_cut(faults[0], longest - 15 * (len(faults) > 1))
     for index, fault in enumerate(faults[1:], 1):
         left = len(faults) - index
-        if len(told) + len(fault) + 2 > longest - 15 * (left > 1):
-            return f"{told}; and {left} more"
-        told = f"{told}; {fault}"
-    return told
+        if len(kept) + len(fault) + 2 > longest - 15 * (left > 1):
+            return f"{kept}; and {left} more"
+        kept = f"{kept}; {fault}"
+    return kept
 
 
 def middle_cut(text: str, longest: int) -> str:
