@@ -32,6 +32,7 @@ from submarine_jupyter_server.metrics.collector import MetricCollector
 from submarine_jupyter_server.services.events import Events
 from submarine_jupyter_server.services.experiments import Experiments
 from submarine_jupyter_server.services.log_reader import LogReader
+from submarine_jupyter_server.services.log_search import LogSearcher
 from submarine_jupyter_server.services.metrics import Metrics
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.targets import Targets
@@ -75,6 +76,7 @@ class Service:
         self.events = Events(db, self._feed)
         self.experiments = Experiments(db, targets, reader, self._outbox)
         self.logs = LogReader(db, archive, self._feed, targets)
+        self.log_search = LogSearcher(db, archive, self.logs)
         self._silence = Silence(db)
         self._neighbours = Neighbours(config.data_dir, db, self._news, self._describe, self._silence.tell)
         self.metrics = Metrics(db, self._finish)
@@ -124,6 +126,7 @@ class Service:
         # Each part may take what is left, but for what those after it need at least.
         await _ended(until - 2.2, {"the controller": asyncio.gather(*self._tasks, return_exceptions=True)})
         await _ended(until - 1.4, {f"target '{name}'": target.close() for name, target in self.compute_targets.items()})
+        self.log_search.close()
         readers = {"metrics": self._collector.close(), "logs": self.logs.close(), "events": self._feed.close()}
         await _ended(until - 1.0, readers)
         await _ended(until - 0.2, {"the database": self.db.close()})

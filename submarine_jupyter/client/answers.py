@@ -39,6 +39,24 @@ class Logs(dict[str, list[str]]):
         printer.text(repr(self))
 
 
+class LogMatch(NamedTuple):
+    """A place in the log of a replica, at byte ``offset``, with its line; as text it is ``[worker-0] line``."""
+
+    replica: str
+    offset: int
+    time: datetime | None
+    line: str
+
+    @classmethod
+    def read(cls, found: Mapping[str, Any]) -> LogMatch:
+        """Return one of the matches of ``GET logs/{id}?search=``."""
+        time = datetime.fromisoformat(found["time"]) if found["time"] else None
+        return cls(found["replica"], found["offset"], time, found["line"])
+
+    def __str__(self) -> str:
+        return f"[{self.replica}] {self.line}"
+
+
 class Point(NamedTuple):
     """A value at a step of the training, None if it has none; ``time`` is when it was logged."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from submarine_jupyter.client.answers import Logs, Metrics
+from submarine_jupyter.client.answers import LogMatch, Logs, Metrics
 from submarine_jupyter.client.experiment import Experiment, ExperimentList
 from submarine_jupyter.client.following import Item, follow_events, follow_log
 from submarine_jupyter.client.scaling import replica_patch
@@ -134,6 +134,28 @@ class SubmarineClient:
         _path(experiment_id)
         query = {"tail": tail, "since": since, "replica": replica}
         return Logs.read(self._transport.ask("GET", f"experiment/logs/{experiment_id}", params=query).result)
+
+    def search(
+        self,
+        experiment_id: str,
+        text: str,
+        *,
+        regex: bool = False,
+        ignore_case: bool = False,
+        replica: str | None = None,
+    ) -> Iterator[LogMatch]:
+        """Yield where ``text`` is in the whole logs, replica by replica; stop taking when there are enough.
+
+        With ``regex`` it is a regular expression of RE2, line by line. Raises InvalidRequest.
+        """
+        _path(experiment_id)
+        query = {"search": text, "regex": regex, "ignoreCase": ignore_case, "replica": replica, "after": None}
+        while True:
+            found, about = self._transport.ask("GET", f"experiment/logs/{experiment_id}", params=query)
+            yield from map(LogMatch.read, found["matches"])
+            if "truncated" not in about:
+                return
+            query["after"] = about["next"]
 
     def follow(
         self,

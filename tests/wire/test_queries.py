@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from submarine_jupyter.errors import InvalidRequest
-from submarine_jupyter_server.wire.queries import list_query, since
+from submarine_jupyter_server.wire.queries import list_query, moment
 
 
 @pytest.mark.parametrize(
@@ -27,4 +29,12 @@ def test_a_query_that_cannot_be_used_is_named(query: dict[str, list[str]], probl
 @pytest.mark.parametrize("bad", ["", "1", "10x", "-1m", "yesterday", "9" * 20 + "s"])
 def test_since_refuses(bad: str) -> None:
     with pytest.raises(InvalidRequest, match="must be like 30s"):
-        since(bad)
+        moment(bad, "since")
+
+
+def test_moments() -> None:
+    assert moment(None, "at") is None
+    assert moment("2026-01-31T12:00:00Z", "at") == 1769860800.0
+    ago = moment("10m", "at")
+    assert ago is not None
+    assert 0 <= time.time() - 600 - ago < 60

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlencode
@@ -203,6 +203,13 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
             following = urlencode({**self.filters(), "cursor": cursor}, doseq=True)
             self.set_header("Link", f'<{self.request.path}?{following}>; rel="next"')  # RFC 8288
         self.finish(envelope.success(result, told))
+
+    async def while_there(self, work: Coroutine[Any, Any, Value]) -> Value | None:
+        """Return what takes a while to find; None, and nobody goes on with it, once the client has gone away."""
+        task = asyncio.create_task(work)
+        self.on_disconnect(task.cancel)
+        await asyncio.wait({task})
+        return None if task.cancelled() else task.result()
 
     async def stream(self, messages: AsyncIterator[Message | None]) -> None:
         """Answer with server-sent events until they end."""

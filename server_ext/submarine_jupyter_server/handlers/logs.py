@@ -8,6 +8,8 @@ from submarine_jupyter_server.handlers.base import SubmarineHandler
 from submarine_jupyter_server.handlers.sse import write
 from submarine_jupyter_server.handlers.url import Values, choice, experiment_id, flag, take
 from submarine_jupyter_server.wire.answers import json_text, log_names_json
+from submarine_jupyter_server.wire.log_answers import matches_about, matches_json
+from submarine_jupyter_server.wire.log_queries import search_query
 from submarine_jupyter_server.wire.parameters import number, only
 from submarine_jupyter_server.wire.queries import list_query, log_query, place_in_log, wanted_bytes
 
@@ -29,8 +31,11 @@ class LogHandler(SubmarineHandler):
 
     @authenticated
     async def get(self, name: str) -> None:
-        """Return lines, follow them (``follow=true``), or return one replica's bytes (``format=raw``)."""
+        """Return lines, search them, follow them (``follow=true``), or return one replica's bytes (``format=raw``)."""
         query, found = self.filters(), experiment_id(name)
+        if "search" in query:
+            await self._search(found, query)
+            return
         download = flag(query, "download")
         if choice(query, "format", "raw") or download:
             await self._raw(found, query, download=download)
@@ -40,6 +45,13 @@ class LogHandler(SubmarineHandler):
             lines = log_query(query)
             pages = await (await self.service()).logs.page(self.principal(), found, lines)
             self.answer(await self.made(json_text, pages.result), pages.attributes)
+
+    async def _search(self, name: str, query: Values) -> None:
+        wanted = search_query(query)
+        searcher = (await self.service()).log_search
+        found = await self.while_there(searcher.search(self.principal(), name, wanted))
+        if found is not None:
+            self.answer(await self.made(matches_json, found), matches_about(found))
 
     async def _follow(self, found: str, query: Values) -> None:
         only(query, "replica", "tail", "lastEventId")

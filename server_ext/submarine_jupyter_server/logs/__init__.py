@@ -5,13 +5,17 @@ Store first, stream from the store: one writer per replica, any number of reader
     archive         read them: bytes at logical offsets, holes
     attempt_reader  one follower's place in the logs of one attempt
     blocks          the next whole lines from a position
+    excerpt         a place in a log with the lines around it
     follow          the logs of an experiment as events
     growth          one poll for all who follow the same attempt
     layout          the files on disk
+    needle          what is searched for: a text, or a regular expression
     pages           the newest lines of a log, for an answer
+    plain           lines without colours, to be searched
     position        where a follower is, as text
     raw             the bytes themselves, by range or as a download
     screen          rows that are written over: nested progress bars
+    search          search whole logs, in steps
     segment_writer  write them
     times           when bytes were written
     view            bytes -> lines a person may see

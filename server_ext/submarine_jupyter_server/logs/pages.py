@@ -105,7 +105,7 @@ def experiment_pages(
     """
     content: list[dict[str, object]] = []
     about: dict[str, dict[str, object]] = {"truncated": {}, "gaps": {}, "errors": {}}
-    for log in _chosen(archive, experiment_id, replica, attempt, gone):
+    for log in chosen(archive, experiment_id, replica, attempt, gone):
         try:
             if log.name in gone:
                 raise FileNotFoundError("its folder was removed")
@@ -137,7 +137,7 @@ def start_position(
     attempt: int | None = None,
 ) -> Position | None:
     """Return where a follower begins who wants what a page shows first; None before there are logs."""
-    logs = _chosen(archive, experiment_id, replica, attempt)
+    logs = chosen(archive, experiment_id, replica, attempt)
     if not logs:
         return None
     offsets: dict[str, int] = {}
@@ -147,9 +147,10 @@ def start_position(
     return Position(logs[0].attempt, offsets)
 
 
-def _chosen(
+def chosen(
     archive: LogArchive, experiment_id: str, replica: str | None, attempt: int | None, gone: Collection[str] = ()
 ) -> Sequence[ReplicaLog]:
+    """Return the logs of one attempt, or of ``replica`` alone; those of ``gone`` among them. Raises NotFound."""
     if replica is not None and replica not in gone:
         return [archive.replica(experiment_id, replica, attempt)]
     there = archive.replicas(experiment_id, attempt) if replica is None else []

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from submarine_jupyter.errors import InvalidRequest
 
+_HINT = "send the id of the last event, or none to begin at the start"
 _MAX_CHARS = 32 * 1024
 _MAX_UNPACKED = 1024 * 1024
 _PACKED_FROM = 8 * 1024
@@ -36,16 +37,16 @@ class Position:
         return f"{self.attempt}.{text}"
 
 
-def parse_position(text: str) -> Position:
-    """Read a position back. Raises InvalidRequest for anything that no follower has written."""
+def parse_position(text: str, name: str = "Last-Event-ID", hint: str = _HINT) -> Position:
+    """Read a position back, which came as ``name``. Raises InvalidRequest for anything that no follower has written."""
     plain = _unpacked(text)
     match = _POSITION.fullmatch(plain) if len(plain) <= (_MAX_CHARS if plain is text else _MAX_UNPACKED) else None
     pairs = [one.split(":") for one in match[2].split(",") if one] if match else []
     offsets = {name: int(offset) for name, offset in pairs}
     if match is None or len(offsets) < len(pairs):
         raise InvalidRequest(
-            f"Last-Event-ID: {text[:80]!r} is not a position in a log.",
-            hint="send the id of the last event, or none to begin at the start",
+            f"{name}: {text[:80]!r} is not a position in a log.",
+            hint=hint,
         )
     return Position(int(match[1]), offsets)
 

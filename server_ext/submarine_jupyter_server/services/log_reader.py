@@ -70,8 +70,8 @@ class LogReader:
 
     async def page(self, principal: Principal, experiment_id: str, query: LogQuery) -> ExperimentPages:
         """Return the newest lines of each replica, or those that are asked for. Raises NotFound."""
-        row, wrote = await self._db.read(lambda tx: _attempt(tx, principal, experiment_id, query.attempt))
-        async with self._attended(row):
+        row, wrote = await self._db.read(lambda tx: attempt_of(tx, principal, experiment_id, query.attempt))
+        async with self.attended(row):
             pages = await self._archive.run(
                 lambda: experiment_pages(
                     self._archive,
@@ -80,7 +80,7 @@ class LogReader:
                     since=query.since,
                     tail_lines=query.tail,
                     attempt=row.attempt if wrote and query.attempt is None else query.attempt,
-                    gone=_gone(self._archive, row.id, query.attempt or row.attempt, wrote),
+                    gone=removed(self._archive, row.id, query.attempt or row.attempt, wrote),
                 )
             )
         if not pages.result["logContent"]:
@@ -97,8 +97,8 @@ class LogReader:
         Where bytes are missing the text has a line that says so; a part ends before them. Raises NotFound,
         RangeNotSatisfiable.
         """
-        row, wrote = await self._db.read(lambda tx: _attempt(tx, principal, experiment_id, None))
-        async with self._attended(row):
+        row, wrote = await self._db.read(lambda tx: attempt_of(tx, principal, experiment_id, None))
+        async with self.attended(row):
             logs = await self._archive.run(self._logs, row, wrote)
         if replica is None and len(logs) != 1:
             gaps = await self._archive.run(_gaps, logs)
@@ -121,7 +121,7 @@ class LogReader:
 
     def _logs(self, row: ExperimentRow, wrote: Collection[str]) -> Sequence[ReplicaLog]:
         """Return the logs of the latest attempt, those that were removed among them."""
-        gone = _gone(self._archive, row.id, row.attempt, wrote)
+        gone = removed(self._archive, row.id, row.attempt, wrote)
         there = self._archive.replicas(row.id, row.attempt if gone else None)
         lost = [self._archive.at(row.id, row.attempt, name) for name in gone]
         return sorted((*there, *lost), key=lambda log: replica_order(log.name))
@@ -154,7 +154,7 @@ class LogReader:
         self, row: ExperimentRow, seq: int, wanted: Sequence[str] | None, start: Position | None
     ) -> AsyncIterator[FeedMessage | None]:
         stream = log_stream(States(self._db, row, seq), self._feed, self._growth, replicas=wanted, position=start)
-        async with self._attended(row), aclosing(stream) as messages:
+        async with self.attended(row), aclosing(stream) as messages:
             async for message in messages:
                 if message is not None and message.event == "end":
                     yield await self._checked(row.id, wanted, message)
@@ -166,11 +166,12 @@ class LogReader:
         data = json.loads(end.data)
         row, wrote = await self._db.read(lambda tx: _latest(tx, experiment_id))
         if row is not None:
-            gone = await self._archive.run(_gone, self._archive, row.id, row.attempt, wrote)
+            gone = await self._archive.run(removed, self._archive, row.id, row.attempt, wrote)
             data["complete"] = data["complete"] and not any(wanted is None or name in wanted for name in gone)
         return FeedMessage(end.id, end.event, json_text(data))
 
-    def _attended(self, row: ExperimentRow) -> AbstractAsyncContextManager[None]:
+    def attended(self, row: ExperimentRow) -> AbstractAsyncContextManager[None]:
+        """Have the target keep the logs of a running experiment up to date meanwhile."""
         target = self._targets.get(row.target)
         return nullcontext() if target is None or Status(row.status).final else target.attend(row.id)
 
@@ -182,7 +183,7 @@ def expected_pods(experiment_id: str, wire_spec: str) -> list[str]:
     return [f"{experiment_id}-{name}" for name in sorted(names, key=replica_order)]
 
 
-def _attempt(
+def attempt_of(
     tx: Connection, principal: Principal, experiment_id: str, attempt: int | None
 ) -> tuple[ExperimentRow, list[str]]:
     """Return an experiment, and which replicas of an attempt (None: the latest) that is over have written a log."""
@@ -203,7 +204,7 @@ def _wrote(tx: Connection, row: ExperimentRow, attempt: int) -> list[str]:
     return [found.name for found in replicas.of(tx, row.id, attempt) if found.started_ms]
 
 
-def _gone(archive: LogArchive, experiment_id: str, attempt: int, wrote: Collection[str]) -> list[str]:
+def removed(archive: LogArchive, experiment_id: str, attempt: int, wrote: Collection[str]) -> list[str]:
     """Return those who ``wrote`` a log that is not there any more."""
     there = {log.name for log in archive.replicas(experiment_id, attempt)} if wrote else set()
     return [name for name in wrote if name not in there]

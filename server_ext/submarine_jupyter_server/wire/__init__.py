@@ -2,6 +2,8 @@
 
 answers     what services return of experiments and logs, as values, and the document's JSON of them
 curves      metrics, as values and as JSON
+log_answers what was found in logs, as values and as JSON
+log_queries what the URL asks for in logs
 openapi     the OpenAPI document
 parameters  parameters of URLs, strictly
 queries     what the URL and the headers ask for, as values

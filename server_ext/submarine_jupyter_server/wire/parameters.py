@@ -40,3 +40,11 @@ def number(text: str | None, name: str, least: int = 0, most: int = MOST) -> int
 def whole(values: QueryString, name: str, least: int = 0, most: int = MOST) -> int | None:
     """Return a parameter that is a whole number, None if it is absent. Raises InvalidRequest."""
     return number(one(values, name), name, least, most)
+
+
+def flag(values: QueryString, name: str) -> bool:
+    """Return a parameter that is true or false (default). Raises InvalidRequest."""
+    text = one(values, name)
+    if text not in (None, "true", "false"):
+        raise InvalidRequest(f"{name!r} must be true or false, not {text[:80]!r}.")
+    return text == "true"

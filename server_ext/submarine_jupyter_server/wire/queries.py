@@ -70,7 +70,7 @@ def log_query(query: QueryString) -> LogQuery:
     only(query, "tail", "since", "replica", "attempt")
     return LogQuery(
         tail=whole(query, "tail", 0, MAX_TAIL),
-        since=since(one(query, "since")),
+        since=moment(one(query, "since"), "since"),
         replica=one(query, "replica"),
         attempt=whole(query, "attempt", 1, MAX_ATTEMPT),
     )
@@ -98,7 +98,7 @@ def wanted_bytes(header: str | None) -> WantedBytes | None:
     return parse_range(header)
 
 
-def since(text: str | None) -> float | None:
+def moment(text: str | None, name: str) -> float | None:
     """Return the Unix time (s) of ``10m`` ago, or of an ISO 8601 time. Raises InvalidRequest."""
     if text is None:
         return None
@@ -108,5 +108,5 @@ def since(text: str | None) -> float | None:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError, OSError):
         raise InvalidRequest(
-            f"'since' must be like 30s, 10m, 2h, 1d, or a time like 2026-01-31T12:00:00Z, not '{text[:40]}'"
+            f"'{name}' must be like 30s, 10m, 2h, 1d, or a time like 2026-01-31T12:00:00Z, not '{text[:40]}'"
         ) from None

@@ -60,6 +60,22 @@ def test_an_experiment_from_beginning_to_end(client: SubmarineClient) -> None:
         experiment.metrics().last("loss")
 
 
+def test_a_search_goes_on_to_the_end(client: SubmarineClient) -> None:
+    experiment = client.create(spec("seq 1 150; echo 150.5", replicas=2))
+    experiment.wait(60)
+
+    found = list(client.search(experiment.id, "1"))
+
+    assert len(found) == 2 * "".join(map(str, (*range(1, 151), 150.5))).count("1") > 100  # more than an answer has
+    assert [str(match) for match in client.search(experiment.id, "150", replica="worker-1")] == [
+        "[worker-1] 150",
+        "[worker-1] 150.5",
+    ]
+    assert all(match.time is not None for match in found)
+    with pytest.raises(InvalidRequest, match="must not be empty"):
+        next(client.search(experiment.id, ""))
+
+
 def test_what_is_shown_is_plain_text_everywhere(client: SubmarineClient) -> None:
     experiment = client.create(spec("echo '<script>alert(1)</script>'; exit 1", name="<img src=x>"))
     with pytest.raises(ExperimentFailed):
