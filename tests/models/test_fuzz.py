@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -68,6 +69,14 @@ def places(value: Any, path: Path = ()) -> Iterator[Path]:
     yield path
     for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
         yield from places(part, (*path, key))
+
+
+def value_at(path: Path) -> Any:
+    """Return what the full body has at a place."""
+    found: Any = FULL
+    for key in path:
+        found = found[key]
+    return found
 
 
 def put(path: Path, value: Any) -> Any:
@@ -152,8 +161,17 @@ def test_whatever_stands_at_any_place_is_read_or_refused(path: Path, value: Any)
         return
     wire = spec.wire()
     assert ExperimentSpec.parse(wire).wire() == wire
+    assert "\\u0000" not in json.dumps(wire)
     json.dumps(wire).encode()
     assert restore(mask(wire), wire) == wire
+
+
+@given(st.sampled_from([path for path in PLACES if path and isinstance(value_at(path), str)]), st.text(max_size=5))
+def test_a_nul_in_any_text_is_refused_by_its_path(path: Path, text: str) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        ExperimentSpec.parse(put(path, f"{value_at(path)}\0{text}"))
+    name = next(str(key) for key in reversed(path) if isinstance(key, str))
+    assert any(name in problem for problem in caught.value.problems), caught.value.problems
 
 
 @settings(max_examples=300, deadline=None)

@@ -59,7 +59,7 @@ async def test_what_cannot_be_an_id_is_not_found(
 
 async def test_bytes_in_the_url_that_are_no_text_are_refused(call: Any, http_server_client: Any, jp_base_url: str,
                                                              jp_auth_header: dict[str, str]) -> None:  # fmt: skip
-    for path in ("experiment/%ff", "experiment?name=%ff"):
+    for path in ("experiment/%ff", "experiment?name=%ff", "experiment?name=a%00b"):
         answer = await http_server_client.fetch(
             f"{jp_base_url}api/v1/{path}", headers=jp_auth_header, raise_error=False
         )

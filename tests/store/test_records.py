@@ -58,6 +58,13 @@ def test_replicas_are_kept_as_seen(tx: Connection, row: ExperimentRow) -> None:
     assert replicas.of(tx, row.id, 2) == []
 
 
+def test_a_text_of_a_pod_that_cannot_be_stored_as_it_is_is_news_once(tx: Connection, row: ExperimentRow) -> None:
+    worker = ReplicaState("worker-0", "Worker", 0, "Failed", reason="E\0", message="a\0\ud800")
+    assert replicas.upsert(tx, row.id, 1, (worker,))
+    assert not replicas.upsert(tx, row.id, 1, (worker,))
+    assert (replicas.of(tx, row.id, 1)[0].reason, replicas.of(tx, row.id, 1)[0].message) == ("E\\x00", "a\\x00\\ud800")
+
+
 def test_replicas_sort_by_index_as_numbers(tx: Connection, row: ExperimentRow) -> None:
     replicas.upsert(tx, row.id, 1, [ReplicaState(f"worker-{n}", "Worker", n, "Running") for n in (10, 2, 1)])
     assert [found.index for found in replicas.of(tx, row.id, 1)] == [1, 2, 10]
@@ -90,8 +97,8 @@ def test_the_latest_metrics_are_those_of_the_newest_attempt(tx: Connection, row:
     ("value", "step", "kept"),
     [
         (math.nan, 1, (None, 1)),
-        (math.inf, None, (math.inf, None)),
-        (-math.inf, 0, (-math.inf, 0)),
+        (math.inf, None, (None, None)),
+        (-math.inf, 0, (None, 0)),
         (1e308, 2**63, (1e308, None)),
         (5e-324, -(2**63), (5e-324, -(2**63))),
     ],

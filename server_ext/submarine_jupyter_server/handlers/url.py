@@ -17,15 +17,19 @@ _KEY = re.compile(r"[!-~]{1,255}")
 
 
 def decode(arguments: Mapping[str, list[bytes]]) -> Values:
-    """Return the parameters as text. Raises InvalidRequest for bytes that are not UTF-8."""
+    """Return the parameters as text. Raises InvalidRequest for bytes that are not UTF-8, and for a NUL."""
     try:
-        return {
+        decoded = {
             name: [value.decode() for value in values]
             for name, values in arguments.items()
             if not _NOT_OURS.fullmatch(name)
         }
     except UnicodeDecodeError:
         raise InvalidRequest("A parameter of the URL is not UTF-8.") from None
+    for name, found in decoded.items():
+        if any("\0" in value for value in found):
+            raise InvalidRequest(f"{name[:80]!r} must not contain a NUL character.")
+    return decoded
 
 
 def take(values: Values, name: str) -> str | None:

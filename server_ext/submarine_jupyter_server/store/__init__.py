@@ -6,6 +6,7 @@ milliseconds since the Unix epoch.
     lists/         pages of experiments
     sqlite/        the engine: file, writer and reader threads, migrations, backups, repair
     changes        Changes of a spec: stored before the target takes them, and taken back if it refuses
+    dialect        What tables and queries need of SQL, and SQLAlchemy says differently from engine to engine
     engine         What the rest of the server needs of the engine
     events         What happened, in order: numbers grow, also over a restored database, and are never used twice
     experiments    The experiments: made, found, changed, deleted

@@ -13,11 +13,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from submarine_jupyter.models import Status
 
 from . import outbox, tags
+from .dialect import insert_or_keep
 from .outbox import OutboxRow
 from .rows import FINAL_RANK, MOST_NOTES, RANK, ExperimentRow, one
 from .space import require_space
@@ -118,8 +118,8 @@ def ran(tx: Connection, experiment_id: str, attempt: int) -> str | None:
 
 
 def _keep_what_ran(tx: Connection, row: ExperimentRow) -> None:
-    put = upsert(attempt_spec).values(experiment_id=row.id, attempt=row.attempt, wire_spec=row.wire_spec)
-    tx.execute(put.on_conflict_do_nothing())
+    ran = {"experiment_id": row.id, "attempt": row.attempt, "wire_spec": row.wire_spec}
+    tx.execute(insert_or_keep(attempt_spec), ran)
 
 
 def _changed(tx: Connection, row: ExperimentRow, values: dict[str, Any]) -> ExperimentRow:

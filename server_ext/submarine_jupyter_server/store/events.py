@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, sele
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.clock import now_ms
 
+from .dialect import numbered
 from .tables import event, experiment, outbox
 
 # Made once: to put a statement together takes as long as to carry it out.
@@ -60,8 +61,7 @@ def append(
         "message": message,
         "data": None if data is None else json.dumps(data),
     }
-    seq: int = tx.execute(_INSERT, values).lastrowid
-    return seq
+    return numbered(tx, _INSERT, values)
 
 
 def after(

@@ -8,12 +8,12 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from submarine_jupyter import experiment_ids
 from submarine_jupyter.models import Status
 
 from . import tags
+from .dialect import insert_or_replace, numbered
 from .lists.listing import Page, count, page
 from .lists.query import Query
 from .rows import FINAL_RANK, RANK, WHOLE, ExperimentRow, ListRow, NewExperiment, one, whole
@@ -80,8 +80,7 @@ def is_compared(tx: Connection, target: str) -> bool:
 def note_compared(tx: Connection, target: str) -> None:
     """Note that it has been."""
     value = _meta(tx)["instance_start_ms"]
-    put = upsert(meta).values(key=f"compared {target}", value=value)
-    tx.execute(put.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": value}))
+    tx.execute(insert_or_replace(meta), {"key": f"compared {target}", "value": value})
 
 
 def insert(tx: Connection, new: NewExperiment) -> ExperimentRow:
@@ -107,10 +106,9 @@ def restore(
     labels = values.pop("tags")
     values |= {"status": Status.ACCEPTED.value, "notes": json.dumps(list(notes))}
     values |= {"generation": generation, "attempt": attempt, "restored": restored}
-    seq = tx.execute(_INSERT, values).inserted_primary_key
-    assert seq is not None  # noqa: S101 - for the type checker
-    tags.add(tx, seq[0], labels)
-    row = one(tx, experiment.c.seq == seq[0])
+    seq = numbered(tx, _INSERT, values)
+    tags.add(tx, seq, labels)
+    row = one(tx, experiment.c.seq == seq)
     assert row is not None  # noqa: S101 - for the type checker
     return row
 

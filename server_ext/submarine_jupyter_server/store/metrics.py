@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, case, exists, func, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
+from .dialect import insert_or_keep, insert_or_replace
 from .space import require_space
 from .tables import experiment, log_position, metric, metrics_read, param
 
@@ -17,18 +17,12 @@ MAX_PARAMS = 1000
 _FINAL = ("Succeeded", "Failed")
 # Made once: to put a statement together takes as long as to carry it out.
 _POSITIONS, _INSERT = select(log_position.c.replica, log_position.c.position), insert(metric)
-_MOVE = upsert(log_position)
-_MOVE = _MOVE.on_conflict_do_update(
-    index_elements=list(log_position.primary_key), set_={"position": _MOVE.excluded.position}
-)
-_SET = upsert(param)
-_SET = _SET.on_conflict_do_update(index_elements=list(param.primary_key), set_={"value": _SET.excluded.value})
-_FINISH = upsert(metrics_read).on_conflict_do_nothing()
+_MOVE, _SET, _FINISH = insert_or_replace(log_position), insert_or_replace(param), insert_or_keep(metrics_read)
 
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """One value that a replica reported at ``at`` (milliseconds); ``value`` is None when it is not a number (NaN)."""
+    """One value that a replica reported at ``at`` (milliseconds); ``value`` is None when it was no finite number."""
 
     attempt: int
     replica: str
@@ -158,8 +152,8 @@ def latest(tx: Connection, experiment_id: str) -> list[MetricRow]:
 def _values(name: str, value: float, step: int | None, at: int) -> dict[str, object]:
     return {
         "name": name,
-        # SQLite has no NaN: it would become NULL in any case.
-        "value": None if math.isnan(value) else value,
+        # No engine and no JSON has all of NaN and the infinities: what is no finite number is null from here on.
+        "value": value if math.isfinite(value) else None,
         # A larger step than the database can hold is no step.
         "step": step if step is not None and -_MOST <= step < _MOST else None,
         "at": at,

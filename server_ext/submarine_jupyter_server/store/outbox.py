@@ -8,6 +8,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
+from .dialect import numbered
 from .rows import ListRow
 from .tables import outbox
 
@@ -58,9 +59,7 @@ def put(tx: Connection, row: ListRow, op: Op) -> OutboxRow:
     # A new number: whoever still works on the order before cannot take this one for done.
     values = {"experiment_id": experiment_id, "op": op, "generation": row.generation, "attempt": row.attempt}
     values |= {"attempts": 0, "next_at": 0}
-    seq = tx.execute(_INSERT, values).inserted_primary_key
-    assert seq is not None  # noqa: S101 - for the type checker
-    return OutboxRow(seq[0], experiment_id, op, row.generation, row.attempt, 0, 0, None)
+    return OutboxRow(numbered(tx, _INSERT, values), experiment_id, op, row.generation, row.attempt, 0, 0, None)
 
 
 def pending(tx: Connection, experiment_id: str) -> OutboxRow | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects.sqlite import insert
 
+from .dialect import insert_or_replace, storable
 from .tables import replica
 
 if TYPE_CHECKING:
@@ -39,18 +39,14 @@ _COLUMNS = {"index": "idx", "started_ms": "started", "finished_ms": "finished"}
 _SHOWN = tuple(replica.c[_COLUMNS.get(field, field)] for field in _FIELDS)
 # Made once: to put a statement together takes as long as to carry it out.
 _ROWS = select(*_SHOWN).order_by(replica.c.role, replica.c.idx)
-_NEW = insert(replica)
-_UPSERT = _NEW.on_conflict_do_update(
-    index_elements=list(replica.primary_key),
-    set_={column.name: _NEW.excluded[column.name] for column in replica.c if not column.primary_key},
-)
+_UPSERT = insert_or_replace(replica)
 
 
 def upsert(tx: Connection, experiment_id: str, attempt: int, states: Iterable[ReplicaState]) -> bool:
     """Store what was seen of replicas; False if it was known, and nothing had to be written."""
     known = {row.name: row for row in of(tx, experiment_id, attempt)}
     seen = [ReplicaRow(*(getattr(state, field) for field in _FIELDS)) for state in states]
-    changed = [row for row in seen if known.get(row.name) != row]
+    changed = [row for row in map(_stored, seen) if known.get(row.name) != row]
     if not changed:
         return False
     key = {"experiment_id": experiment_id, "attempt": attempt}
@@ -59,6 +55,12 @@ def upsert(tx: Connection, experiment_id: str, attempt: int, states: Iterable[Re
         [key | {_COLUMNS.get(field, field): getattr(row, field) for field in _FIELDS} for row in changed],
     )
     return True
+
+
+def _stored(row: ReplicaRow) -> ReplicaRow:
+    """Return what will be read again of a row: its texts may come from a pod."""
+    reason, message = storable(row.reason), storable(row.message)
+    return row if (reason, message) == (row.reason, row.message) else replace(row, reason=reason, message=message)
 
 
 def end(tx: Connection, experiment_id: str, attempt: int, reason: str) -> None:

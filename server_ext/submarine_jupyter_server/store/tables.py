@@ -8,40 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Dialect,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    TypeDecorator,
-    text,
-)
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, MetaData, String, Table
 
+from .dialect import Number, Text, ascending
 
-def storable(value: str | None) -> str | None:
-    """Return text as SQLite can hold it: half a surrogate pair, which UTF-8 cannot express, becomes an escape."""
-    if value is None or value.isascii():
-        return value
-    return value.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-class Text(TypeDecorator[str]):
-    """Text from anywhere: none is an error."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Return what SQLite can store."""
-        return storable(value)
-
+# In the ``info`` of an index: the rows that it holds, where these are not all.
+ONLY = "only"
 
 metadata = MetaData()
 
@@ -53,7 +25,7 @@ meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("va
 experiment = Table(
     "experiment",
     metadata,
-    Column("seq", Integer, primary_key=True),
+    Column("seq", Number, primary_key=True),
     Column("id", Text, nullable=False, unique=True),
     Column("uid", Text, nullable=False, unique=True),
     Column("owner", Text, nullable=False),
@@ -65,14 +37,14 @@ experiment = Table(
     Column("reason", Text),
     Column("message", Text),
     Column("notes", Text, nullable=False),
-    Column("generation", Integer, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("accepted", Integer, nullable=False),
-    Column("created", Integer),
-    Column("running", Integer),
-    Column("finished", Integer),
-    Column("stop_requested", Integer),
-    Column("deleted", Integer),
+    Column("generation", Number, nullable=False),
+    Column("attempt", Number, nullable=False),
+    Column("accepted", Number, nullable=False),
+    Column("created", Number),
+    Column("running", Number),
+    Column("finished", Number),
+    Column("stop_requested", Number),
+    Column("deleted", Number),
     # Whether it was written again from a record that lacks secret values and code: then nothing more is started for it.
     Column("restored", Boolean, nullable=False),
     # What the target has taken (store.changes), while a later change waits for its answer; null: what stands here.
@@ -82,19 +54,18 @@ experiment = Table(
     # The long columns come last: SQLite reads a row up to the last column asked for.
     Column("wire_spec", Text, nullable=False),
     Column("spec", Text, nullable=False),
-    sqlite_autoincrement=True,
 )
 
 FILTERED = ("status", "name", "owner", "framework", "target", "namespace")
-_undeleted = text("deleted IS NULL")
+_undeleted = {ONLY: experiment.c.deleted.is_(None)}
 for _column in FILTERED:
-    Index(f"experiment_{_column}", experiment.c[_column], sqlite_where=_undeleted)
-Index("experiment_finished", experiment.c.finished, sqlite_where=_undeleted)
+    Index(f"experiment_{_column}", experiment.c[_column], info=_undeleted)
+Index("experiment_finished", ascending(experiment.c.finished), info=_undeleted)
 # Newest first by several common properties is answered from this index alone, without touching the rows: therefore
 # "deleted", which is always null in it.
 _listing = (experiment.c[_column] for _column in ("seq", *FILTERED, "deleted"))
-Index("experiment_listing", *_listing, sqlite_where=_undeleted)
-Index("experiment_deleted", experiment.c.deleted, sqlite_where=text("deleted IS NOT NULL"))
+Index("experiment_listing", *_listing, info=_undeleted)
+Index("experiment_deleted", experiment.c.deleted, info={ONLY: experiment.c.deleted.is_not(None)})
 
 
 def _experiment_id(**options: Any) -> Column[str]:
@@ -106,8 +77,7 @@ experiment_tag = Table(
     "experiment_tag",
     metadata,
     Column("tag", Text, primary_key=True),
-    Column("seq", Integer, ForeignKey("experiment.seq", ondelete="CASCADE"), primary_key=True, index=True),
-    sqlite_with_rowid=False,
+    Column("seq", Number, ForeignKey("experiment.seq", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
 # What an attempt ran, masked, once the experiment shows something else.
@@ -115,7 +85,7 @@ attempt_spec = Table(
     "attempt_spec",
     metadata,
     _experiment_id(primary_key=True),
-    Column("attempt", Integer, primary_key=True),
+    Column("attempt", Number, primary_key=True),
     Column("wire_spec", Text, nullable=False),
 )
 
@@ -123,21 +93,20 @@ replica = Table(
     "replica",
     metadata,
     _experiment_id(primary_key=True),
-    Column("attempt", Integer, primary_key=True),
+    Column("attempt", Number, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("role", Text, nullable=False),
-    Column("idx", Integer, nullable=False),
+    Column("idx", Number, nullable=False),
     Column("status", Text, nullable=False),
-    Column("exit_code", Integer),
+    Column("exit_code", Number),
     Column("signal", Text),
     Column("reason", Text),
     Column("message", Text),
     Column("node", Text),
-    Column("pid", Integer),
-    Column("restarts", Integer, nullable=False),
-    Column("started", Integer),
-    Column("finished", Integer),
-    sqlite_with_rowid=False,
+    Column("pid", Number),
+    Column("restarts", Number, nullable=False),
+    Column("started", Number),
+    Column("finished", Number),
 )
 
 # What a target has made for an experiment, as its API named it: only this is the experiment's own. It is kept when it
@@ -146,33 +115,31 @@ made_object = Table(
     "object",
     metadata,
     _experiment_id(primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("attempt", Integer, nullable=False),
-    Column("generation", Integer, nullable=False),
+    Column("position", Number, primary_key=True),
+    Column("attempt", Number, nullable=False),
+    Column("generation", Number, nullable=False),
     Column("kind", Text, nullable=False),
     Column("namespace", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("uid", Text, nullable=False),
     # When it was found to be gone.
-    Column("gone", Integer),
-    Index("object_there", "experiment_id", sqlite_where=text("gone IS NULL")),
-    sqlite_with_rowid=False,
+    Column("gone", Number),
 )
+Index("object_there", made_object.c.experiment_id, info={ONLY: made_object.c.gone.is_(None)})
 
 # At most one order per experiment: the latest intention.
 outbox = Table(
     "outbox",
     metadata,
-    Column("seq", Integer, primary_key=True),
+    Column("seq", Number, primary_key=True),
     _experiment_id(nullable=False, unique=True),
     Column("op", Text, nullable=False),
-    Column("generation", Integer, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("next_at", Integer, nullable=False, index=True),
+    Column("generation", Number, nullable=False),
+    Column("attempt", Number, nullable=False),
+    Column("attempts", Number, nullable=False),
+    Column("next_at", Number, nullable=False, index=True),
     Column("last_error", Text),
     Column("last_reason", Text),
-    sqlite_autoincrement=True,
 )
 
 idempotency = Table(
@@ -186,34 +153,33 @@ idempotency = Table(
     Column("response", Text, nullable=False),
     # Why the target refused it while its POST still waited, as JSON: then that is the answer.
     Column("refusal", Text),
-    Column("created", Integer, nullable=False),
+    Column("created", Number, nullable=False),
 )
 
 event = Table(
     "event",
     metadata,
-    Column("seq", Integer, primary_key=True),
+    Column("seq", Number, primary_key=True),
     _experiment_id(nullable=False, index=True),
-    Column("at", Integer, nullable=False),
+    Column("at", Number, nullable=False),
     Column("type", Text, nullable=False),
     Column("status", Text),
     Column("reason", Text),
     Column("message", Text),
     Column("data", Text),
-    sqlite_autoincrement=True,
 )
 
 metric = Table(
     "metric",
     metadata,
-    Column("seq", Integer, primary_key=True),
+    Column("seq", Number, primary_key=True),
     _experiment_id(nullable=False),
-    Column("attempt", Integer, nullable=False),
+    Column("attempt", Number, nullable=False),
     Column("replica", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("step", Integer),
+    Column("step", Number),
     Column("value", Float),
-    Column("at", Integer, nullable=False),
+    Column("at", Number, nullable=False),
     Index("metric_series", "experiment_id", "attempt", "name", "replica"),
 )
 
@@ -222,10 +188,9 @@ log_position = Table(
     "log_position",
     metadata,
     _experiment_id(primary_key=True),
-    Column("attempt", Integer, primary_key=True),
+    Column("attempt", Number, primary_key=True),
     Column("replica", Text, primary_key=True),
-    Column("position", Integer, nullable=False),
-    sqlite_with_rowid=False,
+    Column("position", Number, nullable=False),
 )
 
 # The attempts whose logs were read to their end for metrics.
@@ -233,8 +198,7 @@ metrics_read = Table(
     "metrics_read",
     metadata,
     _experiment_id(primary_key=True),
-    Column("attempt", Integer, primary_key=True),
-    sqlite_with_rowid=False,
+    Column("attempt", Number, primary_key=True),
 )
 
 # The settings that training code told; the value is JSON.
@@ -242,8 +206,7 @@ param = Table(
     "param",
     metadata,
     _experiment_id(primary_key=True),
-    Column("attempt", Integer, primary_key=True),
+    Column("attempt", Number, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
-    sqlite_with_rowid=False,
 )

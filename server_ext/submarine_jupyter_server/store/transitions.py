@@ -10,8 +10,9 @@ from sqlalchemy import Connection, update
 
 from submarine_jupyter.models import Status
 
+from .dialect import storable
 from .rows import FINAL_RANK, MOST_NOTES, RANK, ExperimentRow, one
-from .tables import experiment, storable
+from .tables import experiment
 
 _MOVING = ("attempt", "status", "reason", "message", "created", "running", "finished")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.sqlite import insert
 
+from .dialect import insert_or_replace
 from .tables import meta
 
 _KEY = "clock_ms"
@@ -35,6 +35,5 @@ class SteadyClock:
         steady = time.monotonic() - self._since >= _STEADY_S
         if before is not None and now - int(before) > _LEAP_MS and not steady:
             return False
-        put = insert(meta).values(key=_KEY, value=str(now))
-        tx.execute(put.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": str(now)}))
+        tx.execute(insert_or_replace(meta), {"key": _KEY, "value": str(now)})
         return True

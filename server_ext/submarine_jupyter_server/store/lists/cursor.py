@@ -7,13 +7,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Column
 
 from submarine_jupyter.errors import InvalidRequest
 from submarine_jupyter_server.store.rows import ListRow
 from submarine_jupyter_server.store.tables import experiment
 
-SORTS: dict[str, ColumnElement[Any]] = {
+SORTS: dict[str, Column[Any]] = {
     "accepted": experiment.c.seq,
     "name": experiment.c.name,
     "status": experiment.c.status,
@@ -31,7 +31,7 @@ class PagePosition:
     seq: int | None = None
 
     @property
-    def column(self) -> ColumnElement[Any]:
+    def column(self) -> Column[Any]:
         """What is sorted by; rows with equal values follow in the order of acceptance."""
         return SORTS[self.sort.removeprefix("-")]
 

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, literal_column, select, union_all
+from sqlalchemy import Connection, Select, and_, func, select, union_all
 from sqlalchemy.sql.elements import ColumnElement
 
 from submarine_jupyter.errors import InvalidRequest
 from submarine_jupyter.models import Status
+from submarine_jupyter_server.store.dialect import ascending, descending, unindexed
 from submarine_jupyter_server.store.rows import LISTED, ListRow, listed
-from submarine_jupyter_server.store.tables import Text, experiment, experiment_tag
+from submarine_jupyter_server.store.tables import experiment, experiment_tag
 
 from .cursor import PagePosition
 from .query import Query
@@ -101,7 +102,7 @@ def _picked(tx: Connection, filters: list[Filter], position: PagePosition, limit
 
 
 def _bounds(position: PagePosition) -> list[list[ColumnElement[bool]]]:
-    """Return what follows a row, in parts; SQLite sorts null below everything."""
+    """Return what follows a row, in parts; null is below everything, as in `ascending`."""
     column, key = position.column, position.key
     missing: ColumnElement[bool] = column.is_(None)
     equal = [missing if key is None else column == key, *_beyond(position, experiment.c.seq, position.seq)]
@@ -136,8 +137,12 @@ def _beyond(position: PagePosition, column: ColumnElement[Any], key: str | int |
 def _order(
     position: PagePosition, key: ColumnElement[Any], seq: ColumnElement[Any] = experiment.c.seq
 ) -> list[ColumnElement[Any]]:
-    columns = [seq] if key is seq else [key, seq]
-    return [column.desc() if position.descending else column.asc() for column in columns]
+    seq = seq.desc() if position.descending else seq.asc()
+    if position.column is experiment.c.seq:
+        return [seq]
+    if position.column.nullable:
+        return [(descending if position.descending else ascending)(key), seq]
+    return [key.desc() if position.descending else key.asc(), seq]
 
 
 def _selective(tx: Connection, filters: list[Filter]) -> Filter | None:
@@ -205,8 +210,7 @@ def _having(tag: str) -> Select[Any]:
 
 
 def _hidden(column: str) -> ColumnElement[str]:
-    """Return a column that SQLite looks up in no index (https://www.sqlite.org/optoverview.html#uplus)."""
-    return literal_column(f"+experiment.{column}", Text)
+    return unindexed(experiment.c[column])
 
 
 def _first_after(start: str) -> str | None:

@@ -9,6 +9,7 @@ failures     What an error of SQLite means to a person
 filesystem   What the file system under the database is, and who may enter it
 foreign      Whether somebody else has changed the database, without a look at what it holds
 job_threads  Threads that work through a queue of jobs, and give the results back to the event loop
+layout       How SQLite lays the tables out, and its forms of what ``dialect`` leaves to the engine
 lock         Which servers have the database open
 opening      Open the database file, whatever state it is in
 readers      The threads that read

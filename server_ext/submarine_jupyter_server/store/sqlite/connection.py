@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
+from . import layout as layout  # the forms of SQLite, registered before the first statement
 from .filesystem import journal_mode
 
 BUSY_S = 5.0

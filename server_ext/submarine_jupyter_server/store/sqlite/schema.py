@@ -6,9 +6,9 @@ import uuid
 from enum import Enum
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.sqlite import insert
 
 from submarine_jupyter_server.clock import now_ms
+from submarine_jupyter_server.store.dialect import insert_or_replace
 from submarine_jupyter_server.store.tables import alembic_version, meta, metadata
 
 # "SUBJ": tells `file` and us that the database is ours (https://www.sqlite.org/fileformat.html#application_id).
@@ -71,8 +71,7 @@ def renew(tx: Connection) -> None:
     known = tx.execute(select(meta.c.value).where(meta.c.key == "instance_start_ms")).scalar()
     start = max(now, int(known or 0) + 1)
     for key, value in (("instance_start_ms", start), ("counter", 0)):
-        put = insert(meta).values(key=key, value=str(value))
-        tx.execute(put.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": str(value)}))
+        tx.execute(insert_or_replace(meta), {"key": key, "value": str(value)})
     given = tx.exec_driver_sql("SELECT max(seq) FROM sqlite_sequence WHERE name = 'event'").scalar()
     numbers = max(start, _UNKNOWN_EVENTS + given if given else 0)
     tx.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = 'event'")
