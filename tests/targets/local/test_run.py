@@ -29,12 +29,12 @@ def test_what_an_attempt_holds(tmp_path: Path) -> None:
     attempt.plan = GOOD["plan.json"] | {"replicas": items}
     assert attempt.held() == Amount(1000, 20)
     ended = REPLICA | {"name": "worker-1", "status": "Succeeded", "pid": None}
-    attempt.sight = AttemptStatus(Life.ALIVE, STATE | {"replicas": [REPLICA, ended]})
+    attempt.status = AttemptStatus(Life.ALIVE, STATE | {"replicas": [REPLICA, ended]})
     assert attempt.held() == Amount(500, 10)
     attempt.plan = None  # unreadable: what runs counts by its spec
     assert attempt.held() == Amount(2000, 2**20)
     for life in (Life.ENDED, Life.VANISHED, Life.ELSEWHERE, Life.UNREADABLE):
-        attempt.sight = replace(attempt.sight, life=life)
+        attempt.status = replace(attempt.status, life=life)
         assert attempt.held() == Amount()
 
 
@@ -70,7 +70,7 @@ def test_when_to_look(tmp_path: Path) -> None:
     attempt = run_of(tmp_path).present
     quiet = Pulse(Lock.HELD, 1, ())
     assert attempt.feel(quiet, 1.0)
-    attempt.sight = AttemptStatus(Life.ALIVE)
+    attempt.status = AttemptStatus(Life.ALIVE)
     assert not attempt.feel(replace(quiet, beat_ns=2), 1.0)
     for _ in range(14):
         assert not attempt.feel(replace(quiet, beat_ns=2), 1.0)
@@ -79,6 +79,6 @@ def test_when_to_look(tmp_path: Path) -> None:
     assert attempt.feel(replace(quiet, beat_ns=3), 1.0)
     assert not attempt.stuck
     assert attempt.feel(replace(quiet, lock=Lock.FREE), 1.0)
-    attempt.sight = AttemptStatus(Life.UNREADABLE)
+    attempt.status = AttemptStatus(Life.UNREADABLE)
     attempt.feel(quiet, 1.0)
     assert sum(attempt.feel(quiet, 1.0) for _ in range(60)) == 10

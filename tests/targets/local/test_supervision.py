@@ -98,7 +98,7 @@ async def test_a_stopped_replica_can_be_ended(bench: Bench) -> None:
 
 async def test_files_that_hang_hold_up_nobody_else(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a dead file server: a call for one experiment does not come back."""
-    monkeypatch.setattr(blocking_calls, "LOOK_S", 1.0)
+    monkeypatch.setattr(blocking_calls, "FILES_S", 1.0)
     monkeypatch.setattr(blocking_calls, "PATIENCE_S", 0.1)
     dead, answers = set[Path](), threading.Event()
     lock_state = Attempt.lock_state

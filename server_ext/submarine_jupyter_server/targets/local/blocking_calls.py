@@ -12,7 +12,7 @@ from submarine_jupyter.errors import TargetUnavailable
 from .blocking_threads import Threads, finished
 from .run import Run
 
-LOOK_S = 10.0  # for what is done with the files of one experiment
+FILES_S = 10.0  # for what is done with the files of one experiment
 WORK_S = 120.0  # for the plan of a thousand replicas on a slow disk
 PATIENCE_S = 1.0  # then the next of several is called without waiting for this one
 P = ParamSpec("P")
@@ -30,7 +30,7 @@ class BlockingCalls:
     async def io(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking function in a thread. Raises TargetUnavailable if it does not come back."""
         future = self._threads.submit(function, *args, **kwargs)
-        if not await finished(future, LOOK_S):
+        if not await finished(future, FILES_S):
             raise TargetUnavailable(f"the files in {self._folder} do not answer", reason="Unreadable")
         return future.result()
 

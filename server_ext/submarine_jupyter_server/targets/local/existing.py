@@ -44,18 +44,18 @@ def _find(supervision: Supervision, folder: ExperimentFolder) -> Found | None:
         buried = Found(folder.path.name, None, deleted=True, observation=None, buried=True, authentic=True)
         return buried if tombstones.stands(folder.path) else None
     run = supervision.runs.get(launch.experiment_id)
-    if run is not None and run.told is not None and run.launch.attempt == launch.attempt:
-        return _found(launch, folder, run.told)
-    sight = inspect(folder.attempt(launch.attempt), supervision.here)
-    if sight.life is Life.UNREADABLE:
-        raise Unreadable(folder.path, sight.trouble)
-    if sight.life in (Life.UNSTARTED, Life.VANISHED):
-        seen = waiting(launch, "Queued", "it is next")
+    if run is not None and run.reported is not None and run.launch.attempt == launch.attempt:
+        return _found(launch, folder, run.reported)
+    status = inspect(folder.attempt(launch.attempt), supervision.here)
+    if status.life is Life.UNREADABLE:
+        raise Unreadable(folder.path, status.trouble)
+    if status.life in (Life.UNSTARTED, Life.VANISHED):
+        observation = waiting(launch, "Queued", "it is next")
     else:
-        seen = observe(launch, sight, supervision.here)
-    return _found(launch, folder, seen)
+        observation = observe(launch, status, supervision.here)
+    return _found(launch, folder, observation)
 
 
-def _found(launch: Launch, folder: ExperimentFolder, seen: Observation) -> Found:
+def _found(launch: Launch, folder: ExperimentFolder, observation: Observation) -> Found:
     buried = folder.deleted
-    return Found(launch.experiment_id, launch, buried, seen, buried=buried, authentic=True, whole=True)
+    return Found(launch.experiment_id, launch, buried, observation, buried=buried, authentic=True, whole=True)

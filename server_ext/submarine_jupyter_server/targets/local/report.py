@@ -27,38 +27,44 @@ def report(run: Run, here: Json, queued: str | None, failure: Reason | None = No
     if run.older:
         late = obstacle(run)
         return waiting(run.launch, *((late.reason, late.message) if late else ("Replacing", _being_ended(run.older))))
-    if present.plan is None and present.sight.life is Life.UNSTARTED:
+    if present.plan is None and present.status.life is Life.UNSTARTED:
         if trouble is None and run.unreadable:
             trouble = ("Unreadable", run.unreadable)
         if trouble is None and run.trouble is not None:
             trouble = ("CannotStart", run.trouble)
         return waiting(run.launch, *(trouble or ("Queued", queued or "it is next")))
-    seen = observe(run.launch, present.sight, here)
-    if seen.status.final and failure is None:
-        return seen
-    if run.told is not None and run.told.attempt == seen.attempt and present.sight.state is None:
+    observation = observe(run.launch, present.status, here)
+    if observation.status.final and failure is None:
+        return observation
+    if run.reported is not None and run.reported.attempt == observation.attempt and present.status.state is None:
         # Its shim has not yet said more, or what it says cannot be read.
-        seen = run.told if trouble is None and run.told.reason is None else _plain(run.told, run.told.status)
-    elif present.sight.life is Life.UNREADABLE and seen.status is Status.CREATED:
-        seen = _plain(seen, Status.RUNNING)  # it may: nobody can tell
+        observation = (
+            run.reported
+            if trouble is None and run.reported.reason is None
+            else _plain(run.reported, run.reported.status)
+        )
+    elif present.status.life is Life.UNREADABLE and observation.status is Status.CREATED:
+        observation = _plain(observation, Status.RUNNING)  # it may: nobody can tell
     if trouble is None and run.unreadable:
         trouble = ("Unreadable", run.unreadable)
     if trouble is None and run.trouble is not None:
         trouble = ("CannotStart", f"more replicas: {run.trouble}")
     if trouble is None and queued is not None:
         trouble = ("Queued", f"more replicas: {queued}")
-    return seen if trouble is None else replace(seen, reason=trouble[0], message=trouble[1])
+    return observation if trouble is None else replace(observation, reason=trouble[0], message=trouble[1])
 
 
-def steps(told: Observation | None, seen: Observation) -> list[Observation]:
-    """Return what is to be told after ``told``: nothing that is no news, and no end without the beginning."""
-    if told is not None and replace(told, at_ms=0) == replace(seen, at_ms=0):
+def steps(reported: Observation | None, observation: Observation) -> list[Observation]:
+    """Return what is to be told after ``reported``: nothing that is no news, and no end without the beginning."""
+    if reported is not None and replace(reported, at_ms=0) == replace(observation, at_ms=0):
         return []
-    before = told.status if told else Status.ACCEPTED
-    if seen.status.final and seen.running_ms and before in (Status.ACCEPTED, Status.CREATED):
-        running = replace(seen, status=Status.RUNNING, at_ms=seen.running_ms, finished_ms=None, replicas=())
-        return [replace(running, reason=None, message=None), seen]
-    return [seen]
+    before = reported.status if reported else Status.ACCEPTED
+    if observation.status.final and observation.running_ms and before in (Status.ACCEPTED, Status.CREATED):
+        running = replace(
+            observation, status=Status.RUNNING, at_ms=observation.running_ms, finished_ms=None, replicas=()
+        )
+        return [replace(running, reason=None, message=None), observation]
+    return [observation]
 
 
 def obstacle(run: Run) -> TargetUnavailable | None:
@@ -82,12 +88,12 @@ def _trouble(attempt: AttemptRun) -> Reason | None:
     if attempt.left:
         pids = ", ".join(map(str, attempt.left[:5]))
         return "DoesNotEnd", f"not even SIGKILL ends these processes of it, which hang in the kernel: {pids}"
-    if attempt.sight.trouble is not None:
-        return "Unreadable", attempt.sight.trouble
+    if attempt.status.trouble is not None:
+        return "Unreadable", attempt.status.trouble
     if attempt.damage is not None:
         return "Unreadable", attempt.damage
     if attempt.stuck:
-        who = f" (process {attempt.sight.pid})" if attempt.sight.pid else ""
+        who = f" (process {attempt.status.pid})" if attempt.status.pid else ""
         hint = (
             "it is killed if it does not end in time" if attempt.stop else "stop the experiment to end it all the same"
         )
@@ -95,5 +101,5 @@ def _trouble(attempt: AttemptRun) -> Reason | None:
     return None
 
 
-def _plain(seen: Observation, status: Status) -> Observation:
-    return replace(seen, status=status, reason=None, message=None)
+def _plain(observation: Observation, status: Status) -> Observation:
+    return replace(observation, status=status, reason=None, message=None)

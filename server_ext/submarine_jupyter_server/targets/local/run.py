@@ -48,7 +48,7 @@ class AttemptRun:
     forced: bool = False  # its shim was killed because it did not follow
     left: list[int] = field(default_factory=list)  # processes that not even SIGKILL ends
     spawns: int = 0
-    sight: AttemptStatus = UNSEEN
+    status: AttemptStatus = UNSEEN
     pulse: Pulse | None = None
     silent_s: float = 0.0
     unsure_s: float = 0.0  # since it was last tried to learn more
@@ -71,12 +71,12 @@ class AttemptRun:
     def stuck(self) -> bool:
         """Tell whether its shim is there and gives no sign of life."""
         beats = self.pulse is not None and self.pulse.lock is Lock.HELD
-        return beats and self.sight.life is Life.ALIVE and self.silent_s >= SILENCE_S
+        return beats and self.status.life is Life.ALIVE and self.silent_s >= SILENCE_S
 
     @property
     def over(self) -> bool:
         """Tell whether nothing of it is left to care for."""
-        return self.sight.life in (Life.ENDED, Life.VANISHED)
+        return self.status.life in (Life.ENDED, Life.VANISHED)
 
     def feel(self, pulse: Pulse, interval_s: float) -> bool:
         """Take note of a pulse; return whether the attempt should be looked at now."""
@@ -87,21 +87,21 @@ class AttemptRun:
             self.silent_s += min(interval_s, MOST_SILENCE_S)
         if before is None or (before.lock, before.files) != (pulse.lock, pulse.files) or self.stuck != was_stuck:
             return True
-        if self.sight.life in (Life.UNREADABLE, Life.ELSEWHERE) and self.stop is None:
+        if self.status.life in (Life.UNREADABLE, Life.ELSEWHERE) and self.stop is None:
             self.unsure_s = 0.0 if self.unsure_s >= UNSURE_S else self.unsure_s + interval_s
             return self.unsure_s == 0.0
-        quiet = self.sight.life is Life.ALIVE and pulse.lock is Lock.HELD and self.damage is None
+        quiet = self.status.life is Life.ALIVE and pulse.lock is Lock.HELD and self.damage is None
         return self.stop is not None or not quiet
 
     def held(self) -> Amount:
         """Return what its replicas take: those that are planned and have not ended, those that are ending."""
-        if self.sight.life not in _HOLDING:
+        if self.status.life not in _HOLDING:
             return Amount()
-        seen = {replica["name"]: replica for replica in (self.sight.state or {}).get("replicas", [])}
+        reported = {replica["name"]: replica for replica in (self.status.state or {}).get("replicas", [])}
         items = {item["name"]: item for item in self.plan["replicas"]} if self.plan else {}
         total = Amount()
-        for name in items.keys() | seen.keys():
-            known = seen.get(name)
+        for name in items.keys() | reported.keys():
+            known = reported.get(name)
             if known is None or known["pid"] or (name in items and known["status"] in ("Waiting", "Running")):
                 total += self._amount(name, items.get(name, {}))
         return total
@@ -129,7 +129,7 @@ class Run:
     failures: int = 0
     failed: bool = False  # the last look at it
     granted: Amount = NOTHING  # what it may take, but has not yet
-    told: Observation | None = None
+    reported: Observation | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     busy: Future[object] | None = None  # a call for it that has not come back
 
@@ -157,7 +157,7 @@ class Run:
         """Take up what is ordered now; ``older`` are the attempts before it that may live."""
         known = {attempt.launch.attempt: attempt for attempt in self.attempts}
         if self.fresh or launch.attempt > self.launch.attempt:
-            self.told, self.trouble, self.failures = None, None, 0
+            self.reported, self.trouble, self.failures = None, None, 0
             self.older = [known.get(attempt.launch.attempt, attempt) for attempt in older]
             for attempt in self.older:
                 attempt.replaced = True

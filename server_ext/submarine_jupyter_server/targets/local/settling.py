@@ -31,30 +31,30 @@ def settle(attempt: AttemptRun, here: Json, grace_s: float) -> None:
         attempt.read_plan()
     if attempt.replaced and attempt.stop is None:
         order_end(attempt, "Stopped", "replaced by a new attempt", grace_s)
-    sight = _inspect(attempt, here)
-    if sight.life is Life.ALIVE and attempt.stop is not None:
-        sight = _press(attempt, sight, here)
-    if _act(attempt, sight):
-        sight = _inspect(attempt, here)
-    attempt.sight = sight
+    status = _inspect(attempt, here)
+    if status.life is Life.ALIVE and attempt.stop is not None:
+        status = _press(attempt, status, here)
+    if _act(attempt, status):
+        status = _inspect(attempt, here)
+    attempt.status = status
 
 
 def _inspect(attempt: AttemptRun, here: Json) -> AttemptStatus:
-    sight = inspect(attempt.folder, here, attempt.silent_s)
-    if sight.life is Life.UNREADABLE and launcher.shims(attempt.folder):
-        return replace(sight, life=Life.ALIVE)
-    return sight
+    status = inspect(attempt.folder, here, attempt.silent_s)
+    if status.life is Life.UNREADABLE and launcher.shims(attempt.folder):
+        return replace(status, life=Life.ALIVE)
+    return status
 
 
-def _act(attempt: AttemptRun, sight: AttemptStatus) -> bool:
+def _act(attempt: AttemptRun, status: AttemptStatus) -> bool:
     """Do what a sight asks for; return whether that changed the files."""
-    if sight.life in _LOST or (sight.life is Life.UNREADABLE and attempt.stop is not None):
-        return _bury(attempt, sight)
-    if sight.life is Life.ELSEWHERE and attempt.stop is not None and _waited_s(attempt) > SILENCE_S + PATIENCE_S:
+    if status.life in _LOST or (status.life is Life.UNREADABLE and attempt.stop is not None):
+        return _bury(attempt, status)
+    if status.life is Life.ELSEWHERE and attempt.stop is not None and _waited_s(attempt) > SILENCE_S + PATIENCE_S:
         order = attempt.stop
-        message = f"{order['message']}; it was started on {sight.host}, from where nothing was heard"
-        return attempt.folder.finish(ended(attempt.launch, sight.state, order["reason"], message))
-    if sight.life is Life.UNSTARTED and not launcher.is_starting(attempt.folder):
+        message = f"{order['message']}; it was started on {status.host}, from where nothing was heard"
+        return attempt.folder.finish(ended(attempt.launch, status.state, order["reason"], message))
+    if status.life is Life.UNSTARTED and not launcher.is_starting(attempt.folder):
         return _start(attempt)
     return False
 
@@ -80,10 +80,10 @@ def _waited_s(attempt: AttemptRun) -> float:
     return time.monotonic() - attempt.stopped_at - float(order["grace_s"])
 
 
-def _press(attempt: AttemptRun, sight: AttemptStatus, here: Json) -> AttemptStatus:
+def _press(attempt: AttemptRun, status: AttemptStatus, here: Json) -> AttemptStatus:
     """See to it that a living shim ends what it was told to end."""
     waited = _waited_s(attempt)
-    patience = PATIENCE_S if attempt.silent_s >= ONE_BEAT_S or sight.trouble else LONG_PATIENCE_S
+    patience = PATIENCE_S if attempt.silent_s >= ONE_BEAT_S or status.trouble else LONG_PATIENCE_S
     shims = launcher.shims(attempt.folder)
     for pid, ticks in shims:
         send(pid, ticks, signal.SIGCONT)  # a stopped one can do nothing
@@ -91,22 +91,22 @@ def _press(attempt: AttemptRun, sight: AttemptStatus, here: Json) -> AttemptStat
             attempt.forced = True
             send(pid, ticks, signal.SIGKILL)
     if waited <= patience:
-        return sight
+        return status
     until = time.monotonic() + KILLED_S
     while any(lives(pid, ticks) for pid, ticks in shims) and time.monotonic() < until:
         time.sleep(0.01)
     return _inspect(attempt, here)
 
 
-def _bury(attempt: AttemptRun, sight: AttemptStatus) -> bool:
+def _bury(attempt: AttemptRun, status: AttemptStatus) -> bool:
     """Write the end of an attempt whose shim is gone, once what it left running on this machine has ended."""
     launch, order = attempt.launch, attempt.stop
-    if sight.life is Life.REBOOTED:
-        reason, message = "HostRebooted", f"{sight.host} was restarted while it ran"
-    elif sight.life is Life.CONTAINER_GONE:
+    if status.life is Life.REBOOTED:
+        reason, message = "HostRebooted", f"{status.host} was restarted while it ran"
+    elif status.life is Life.CONTAINER_GONE:
         reason, message = "HostGone", "the container it ran in is gone"
     else:
-        killed, attempt.left = sweep(launch.uid, launch.attempt, sight.state)
+        killed, attempt.left = sweep(launch.uid, launch.attempt, status.state)
         if attempt.left:
             return False
         reason, message = "SupervisorLost", f"its supervisor died; {_left_behind(killed)}"
@@ -115,7 +115,7 @@ def _bury(attempt: AttemptRun, sight: AttemptStatus) -> bool:
     if order is not None:
         forced = "; its supervisor did not answer and was killed" if attempt.forced else ""
         reason, message = order["reason"], f"{order['message']}{forced}"
-    return attempt.folder.finish(ended(launch, sight.state, reason, message))
+    return attempt.folder.finish(ended(launch, status.state, reason, message))
 
 
 def _left_behind(killed: int) -> str:

@@ -57,10 +57,10 @@ class Supervision:
         self._ports = PortLeases()
         self._sink: Sink | None = None
         self.tasks = Tasks()
-        self._looking: set[str] = set()
+        self._refreshing: set[str] = set()
         self._news = News(self._heard)
         self._felt_at = time.monotonic()
-        self._queue_seen = -1
+        self._queue_reported = -1
         self._busy = asyncio.Event()
 
     async def start(self, sink: Sink) -> None:
@@ -143,7 +143,7 @@ class Supervision:
             for attempt in run.attempts:
                 try:
                     await self.calls.act(
-                        run, blocking_calls.LOOK_S, acts.order_end, attempt, reason, message, self._settings.grace_s
+                        run, blocking_calls.FILES_S, acts.order_end, attempt, reason, message, self._settings.grace_s
                     )
                 except FileNotFoundError:
                     pass  # its files were removed, and it ends by itself
@@ -160,7 +160,7 @@ class Supervision:
             try:
                 await self._refresh(run)
             except TargetUnavailable as error:
-                await self._tell(run, report(run, self.here, None, (error.reason, str(error))))
+                await self._report(run, report(run, self.here, None, (error.reason, str(error))))
                 raise
             run.failed = False
 
@@ -173,26 +173,26 @@ class Supervision:
         present = run.present
         if not run.older and (present.plan is not None or present.stop is not None or not self.scheduler.waits(key)):
             await self._settle(run, present)
-        if present.sight.life is Life.VANISHED and not run.older:
+        if present.status.life is Life.VANISHED and not run.older:
             log.warning("the files of %s are gone", key)
             self._forget(run)
             return
         self.scheduler.hold(key, run.held())
-        if (present.sight.state or {}).get("running_ms"):
+        if (present.status.state or {}).get("running_ms"):
             self._ports.held_elsewhere(key)
         if replaced and not run.older:
             await self._request(run, first=True)  # it goes on with what its older attempt had
             self._admit()
-        await self._tell(
+        await self._report(
             run, report(run, self.here, self.scheduler.why_waiting(key) if self.scheduler.waits(key) else None)
         )
         if present.over and not run.older:
             with contextlib.suppress(OSError, Unreadable):
-                await self.calls.act(run, blocking_calls.LOOK_S, acts.close, run)
+                await self.calls.act(run, blocking_calls.FILES_S, acts.close, run)
             self._forget(run)
 
     async def _settle(self, run: Run, attempt: AttemptRun) -> None:
-        await self.calls.act(run, blocking_calls.LOOK_S, settle, attempt, self.here, self._settings.grace_s)
+        await self.calls.act(run, blocking_calls.FILES_S, settle, attempt, self.here, self._settings.grace_s)
 
     async def _grant(self, run: Run) -> None:
         async with run.lock:
@@ -216,8 +216,8 @@ class Supervision:
         except TargetRefused as error:
             if not growing:
                 end = ended(run.launch, None, "Refused", error.message)
-                await self.calls.act(run, blocking_calls.LOOK_S, run.present.folder.finish, end)
-                self._look_soon(run)
+                await self.calls.act(run, blocking_calls.FILES_S, run.present.folder.finish, end)
+                self._refresh_soon(run)
                 return
             self._put_off(run, error)
         except (OSError, TargetUnavailable) as error:
@@ -226,22 +226,22 @@ class Supervision:
             run.trouble, run.failures = None, 0
             if not growing:
                 created = AttemptStatus(Life.ALIVE, {"status": "Created", "created_ms": now_ms()})
-                await self._tell(run, observe(run.launch, created, self.here))
+                await self._report(run, observe(run.launch, created, self.here))
 
     def _put_off(self, run: Run, error: Exception) -> None:
         """Try again later, and keep the place in the queue."""
         run.trouble, run.failures = str(error), run.failures + 1
         until = time.monotonic() + run.pause_s()
         self.scheduler.request(run.launch.experiment_id, run.missing(), first=True, not_before=until)
-        self._look_soon(run)
+        self._refresh_soon(run)
 
-    async def _tell(self, run: Run, seen: Observation) -> None:
+    async def _report(self, run: Run, observation: Observation) -> None:
         """Give an observation to the sink unless it says nothing new."""
         if self._sink is None or run.deleted:
             return
-        for step in steps(run.told, seen):
+        for step in steps(run.reported, observation):
             await self._sink(step)
-        run.told = seen
+        run.reported = observation
 
     def _forget(self, run: Run) -> None:
         key = run.launch.experiment_id
@@ -255,17 +255,17 @@ class Supervision:
 
     def _heard(self, key: str) -> None:
         if (run := self.runs.get(key)) is not None:
-            self._look_soon(run)
+            self._refresh_soon(run)
 
-    def _look_soon(self, run: Run) -> None:
+    def _refresh_soon(self, run: Run) -> None:
         key = run.launch.experiment_id
-        if key not in self._looking:
-            self._looking.add(key)
-            self.tasks.spawn(self._look_once(run, key))
+        if key not in self._refreshing:
+            self._refreshing.add(key)
+            self.tasks.spawn(self._refresh_once(run, key))
 
-    async def _look_once(self, run: Run, key: str) -> None:
+    async def _refresh_once(self, run: Run, key: str) -> None:
         # News that come from here on may tell more than the look below sees.
-        self._looking.discard(key)
+        self._refreshing.discard(key)
         await safely(self.refresh, run)
 
     async def _watch(self) -> None:
@@ -279,7 +279,7 @@ class Supervision:
                 continue
             await safely(self._feel)
             self._admit()
-            self._tell_queue()
+            self._report_queue()
 
     async def _feel(self) -> None:
         """Feel the pulse of every attempt, and look at the experiments that have news."""
@@ -296,16 +296,16 @@ class Supervision:
             if isinstance(felt, Future):
                 run.busy = run.busy if run.occupied else felt  # type: ignore[assignment]
             if isinstance(felt, Future | Exception) or attempt.feel(felt, interval_s) or run.failed:
-                self._look_soon(run)
+                self._refresh_soon(run)
 
-    def _tell_queue(self) -> None:
+    def _report_queue(self) -> None:
         """Tell those who wait when their place, or what they wait for, has changed."""
-        if self._queue_seen == self.scheduler.changes:
+        if self._queue_reported == self.scheduler.changes:
             return
-        self._queue_seen = self.scheduler.changes
+        self._queue_reported = self.scheduler.changes
         for key in self.scheduler.queued:
             run = self.runs.get(key)
             if run is None or run.present.plan is not None:
                 continue
-            if run.told is None or self.scheduler.why_waiting(key) != run.told.message:
-                self._look_soon(run)
+            if run.reported is None or self.scheduler.why_waiting(key) != run.reported.message:
+                self._refresh_soon(run)

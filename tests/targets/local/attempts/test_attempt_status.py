@@ -84,13 +84,13 @@ def test_any_content(files: dict[str, bytes]) -> None:
             (attempt.path / name).write_bytes(content)
         run = AttemptRun(order, attempt)
         run.read_plan()
-        run.sight = inspect(attempt, HERE)
+        run.status = inspect(attempt, HERE)
         assert run.held().cpu >= 0
         seen = report(Run(run, folder), HERE, None)
         assert json.loads(json.dumps(str(seen.message)).encode())
         (seen.message or "").encode()
         assert all(abs(at or 0) < 2**63 for at in (seen.created_ms, seen.running_ms, seen.finished_ms, seen.at_ms))
-        assert seen.status.final == (run.sight.life is Life.ENDED)
+        assert seen.status.final == (run.status.life is Life.ENDED)
         try:
             found = adopt(folder)
         except Unreadable:

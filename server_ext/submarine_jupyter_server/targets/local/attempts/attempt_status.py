@@ -62,10 +62,10 @@ def pulse(attempt: Attempt) -> Pulse:
 
 def _stamp(path: Path) -> object:
     try:
-        seen = path.lstat()
+        stat = path.lstat()
     except OSError as error:
         return error.errno
-    return seen.st_ino, seen.st_mtime_ns, seen.st_size
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
 def inspect(attempt: Attempt, here: Json, silent_s: float = 0.0) -> AttemptStatus:
@@ -136,16 +136,16 @@ def _state(attempt: Attempt) -> tuple[Json | None, str | None]:
     return _try(attempt, "state.json")
 
 
-def observe(launch: Launch, sight: AttemptStatus, here: Json) -> Observation:
+def observe(launch: Launch, found: AttemptStatus, here: Json) -> Observation:
     """Return what a sight means for the experiment."""
-    state = sight.state or {"status": "Created"}
+    state = found.state or {"status": "Created"}
     status = Status(state["status"])
-    if status.final and sight.life is not Life.ENDED:
+    if status.final and found.life is not Life.ENDED:
         status = Status.RUNNING  # the end is what exit.json says
     reason, message = state.get("reason"), state.get("message")
-    if sight.life is Life.ELSEWHERE:
+    if found.life is Life.ELSEWHERE:
         reason = "UnknownHere"
-        message = f"it was started on {sight.host}, and this is {here['hostname']}: it is left alone"
+        message = f"it was started on {found.host}, and this is {here['hostname']}: it is left alone"
     finished = state.get("finished_ms") if status.final else None
     return Observation(
         experiment_id=launch.experiment_id,
@@ -156,7 +156,7 @@ def observe(launch: Launch, sight: AttemptStatus, here: Json) -> Observation:
         at_ms=finished or state.get("running_ms") or now_ms(),
         reason=reason,
         message=message,
-        replicas=_replicas(launch, state, sight.host, final=status.final),
+        replicas=_replicas(launch, state, found.host, final=status.final),
         notes=(*notes(launch.spec), *state.get("notes", ())),
         created_ms=state.get("created_ms"),
         running_ms=state.get("running_ms"),

@@ -20,7 +20,7 @@ from submarine_jupyter_server.targets.local.shim.processes import tree
 from submarine_jupyter_server.targets.local.shim.processes.identity import start_ticks
 
 PATIENCE_S = 5.0
-CLEAN_LOOKS = 2
+CLEAN_CHECKS = 2
 
 
 def sweep(uid: str, attempt: int, state: Json | None) -> tuple[int, list[int]]:
@@ -37,7 +37,7 @@ def sweep(uid: str, attempt: int, state: Json | None) -> tuple[int, list[int]]:
     left: list[int] = []
     clean = 0
     # Twice, because a process has no environment for a moment while it executes another program.
-    while clean < CLEAN_LOOKS and time.monotonic() < until:
+    while clean < CLEAN_CHECKS and time.monotonic() < until:
         left = [pid for pid in _own_pids() if _belongs(pid, marker, known)]
         clean = 0 if left else clean + 1
         for pid in left:

@@ -27,7 +27,7 @@ class Ending:
         self._marker = marker.encode()
         self._kill_at: float | None = None
         self._orphans: dict[int, Replica | None] = {}
-        self._told: set[int] = set()
+        self._asked: set[int] = set()
         self._foreign: set[int] = set()  # what belongs to another user, and does not hear us
         self._left: dict[int, bool] = {}  # what could not be ended, and whether it belongs to another user
 
@@ -40,7 +40,7 @@ class Ending:
         """End everything, with ``grace_s`` seconds between asking and killing."""
         self._kill_at = time.monotonic() + grace_s
 
-    def look(self, replicas: list[Replica]) -> None:
+    def refresh(self, replicas: list[Replica]) -> None:
         """Reap the orphans that died; find out from which replica the others come, where that can be told."""
         mains = {replica.pid: replica for replica in replicas if replica.pid is not None}
         names = {replica.item.name: replica for replica in mains.values()}
@@ -50,7 +50,7 @@ class Ending:
         ]
         # One that cannot be told now may be at exec, with no environment yet.
         self._orphans = {pid: known.get(pid) or self._owner(pid, mains, names) for pid in living}
-        self._told.intersection_update(living)
+        self._asked.intersection_update(living)
 
     def background(self, replica: Replica) -> int:
         """Return how many processes of a replica's session live that its own process left behind.
@@ -77,7 +77,7 @@ class Ending:
         for replica in replicas:
             if replica.must_die:
                 self._kill_main(replica)
-        self.look(replicas)
+        self.refresh(replicas)
         for pid, owner in self._orphans.items():
             if owner is not None and owner.unclean and owner.kill_at is None and not owner.behind:
                 owner.ask(grace_s)
@@ -143,9 +143,9 @@ class Ending:
             return  # a daemon of a replica that runs, or of one that cannot be told: it has time until the end
         if now >= kill_at:
             self._signal(pid, signal.SIGKILL)
-        elif pid not in self._told:
-            self._told.add(pid)
-            if not (owner is not None and owner.told_rest and _group(pid) == owner.pid):  # it has been told
+        elif pid not in self._asked:
+            self._asked.add(pid)
+            if not (owner is not None and owner.asked_rest and _group(pid) == owner.pid):  # it has been told
                 self._signal(pid, signal.SIGTERM)
 
     def _signal(self, pid: int, number: int) -> None:

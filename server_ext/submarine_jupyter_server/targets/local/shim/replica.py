@@ -51,7 +51,7 @@ class Replica:
         self.kill_at: float | None = None
         self.restart_at: float | None = 0.0
         self._ready_until = 0.0
-        self.told_rest = False  # its process group was asked to end after its process had
+        self.asked_rest = False  # its process group was asked to end after its process had
         self._ports = PortHolder(item.held_ports)
 
     @property
@@ -104,7 +104,7 @@ class Replica:
             return
         self._ready_until = time.monotonic() + EXEC_PATIENCE_S
         self.ticks = start_ticks(self.pid)
-        self.exited = self.out_of_memory = self.told_rest = False
+        self.exited = self.out_of_memory = self.asked_rest = False
         self.restart_at = self.exit_code = self.signal = self.finished_ms = None
         self.status, self.reason, self.message = RUNNING, None, None
         self.started_ms = now_ms()
@@ -203,8 +203,8 @@ class Replica:
                 os.kill(self.pid, signal.SIGKILL)
 
     def _ask_rest(self) -> None:
-        if not self.told_rest:
-            self.told_rest = True
+        if not self.asked_rest:
+            self.asked_rest = True
             self._signal_group(signal.SIGTERM)
 
     def _signal_group(self, number: int) -> None:

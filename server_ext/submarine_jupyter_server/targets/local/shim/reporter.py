@@ -61,7 +61,7 @@ class AttemptReporter:
         self._published = True
         changed, self.changed, self.found = self.changed, False, False
         if changed:
-            self.tell(plan)
+            self.announce(plan)
 
     def finish(self, plan: Plan, replicas: list[Replica], verdict: AttemptOutcome, left: str | None) -> None:
         """Write ``exit.json``, however long the disk is full; ``left`` says what could not be ended."""
@@ -80,9 +80,9 @@ class AttemptReporter:
         with contextlib.suppress(OSError):
             os.unlink(f"{self._folder}/ctl")
 
-    def tell(self, plan: Plan) -> None:
+    def announce(self, plan: Plan) -> None:
         """Tell the server that there is news."""
-        record.tell(self._folder, f"{plan.experiment_id}/{plan.attempt}\n")
+        record.announce(self._folder, f"{plan.experiment_id}/{plan.attempt}\n")
 
     def _state(
         self, plan: Plan, replicas: list[Replica], status: str, reason: str | None, message: str | None

@@ -180,12 +180,12 @@ class Supervisor:
         ended = [replica for replica in self._replicas.values() if replica.poll()] if died else []
         self._note_running()
         if died:
-            self._ending.look(list(self._replicas.values()))
+            self._ending.refresh(list(self._replicas.values()))
         for replica in ended:
             self._reporter.changed = True
             self._settle(replica)
         if died:
-            self._look_behind()
+            self._refresh_behind()
         return died
 
     def _settle(self, replica: Replica) -> None:
@@ -204,7 +204,7 @@ class Supervisor:
             verb = "that it left running was ended" if left == 1 else "that it left running were ended"
             self._reporter.note(f"local: {replica.item.name}: {words.processes(left, verb)}")
 
-    def _look_behind(self) -> None:
+    def _refresh_behind(self) -> None:
         """See whether what replicas left in the background has ended."""
         for replica in [replica for replica in self._replicas.values() if replica.behind]:
             self._settle(replica)
@@ -223,7 +223,7 @@ class Supervisor:
                 used = memory.held(self._census.tree_of(self._ending.roots(replica)), limit)
                 if used > limit:
                     self._kill_for_memory(replica, used)
-        self._look_behind()
+        self._refresh_behind()
         for replica in self._replicas.values():
             if replica.behind:
                 self._reporter.changed |= replica.say_behind()
@@ -300,4 +300,4 @@ class Supervisor:
             left = self._ending.could_not_end()
             self._reporter.finish(self._plan, list(self._replicas.values()), self._verdict, left)
         reach("shim_exit_after")
-        self._reporter.tell(self._plan)
+        self._reporter.announce(self._plan)

@@ -50,15 +50,15 @@ def test_what_lies_in_the_way(tmp_path: Path) -> None:
 def test_nobody_is_told_by_a_file(tmp_path: Path) -> None:
     attempt = tmp_path / "runs/experiment-1-0001/1"
     attempt.mkdir(parents=True)
-    record.tell(str(attempt), "news\n")
+    record.announce(str(attempt), "news\n")
     news = tmp_path / "runs/.news"
     news.touch()
-    record.tell(str(attempt), "news\n")
+    record.announce(str(attempt), "news\n")
     assert news.read_bytes() == b""
     news.unlink()
     os.mkfifo(news)
     reader = os.open(news, os.O_RDONLY | os.O_NONBLOCK)
-    record.tell(str(attempt), "news\n")
+    record.announce(str(attempt), "news\n")
     assert os.read(reader, 100) == b"news\n"
     os.close(reader)
 

@@ -75,7 +75,7 @@ class PlanFile:
 
     def __init__(self, folder: str) -> None:
         self._path = f"{folder}/plan.json"
-        self._seen = (0, 0)
+        self._stamp = (0, 0)
 
     def changed(self) -> Plan | None:
         """Return the plan if it is another one than last time. Raises OSError or ValueError if it cannot be read.
@@ -85,17 +85,17 @@ class PlanFile:
         fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             status = os.fstat(fd)
-            seen = (status.st_ino, status.st_mtime_ns)
-            if seen == self._seen:
+            stamp = (status.st_ino, status.st_mtime_ns)
+            if stamp == self._stamp:
                 return None
             if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
-                self._seen = seen
+                self._stamp = stamp
                 raise ValueError("it is no file, or too large for a plan")
             with open(fd, "rb", closefd=False) as file:
                 text = file.read(MAX_BYTES)
         finally:
             os.close(fd)
-        self._seen = seen
+        self._stamp = stamp
         try:
             return Plan(json.loads(text))
         except RecursionError:

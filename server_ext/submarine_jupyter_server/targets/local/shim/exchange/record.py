@@ -52,7 +52,7 @@ def reserve(path: str) -> None:
             os.close(fd)
 
 
-def tell(folder: str, line: str) -> None:
+def announce(folder: str, line: str) -> None:
     """Tell the server, if one listens, that there is news; it would also see it within a second by itself."""
     with contextlib.suppress(OSError):
         news = f"{os.path.dirname(os.path.dirname(folder))}/.news"
