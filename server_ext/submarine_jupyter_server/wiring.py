@@ -35,6 +35,7 @@ from submarine_jupyter_server.services.log_reader import LogReader
 from submarine_jupyter_server.services.log_search import LogSearcher
 from submarine_jupyter_server.services.metrics import Metrics
 from submarine_jupyter_server.services.principal import Principal
+from submarine_jupyter_server.services.submissions import Submissions
 from submarine_jupyter_server.services.targets import Targets
 from submarine_jupyter_server.store import experiments, metrics
 from submarine_jupyter_server.store.engine import Database
@@ -75,6 +76,7 @@ class Service:
         self._feed = EventFeed(db, config.emit)
         self.events = Events(db, self._feed)
         self.experiments = Experiments(db, targets, reader, self._outbox)
+        self.submissions = Submissions(db, targets, reader, self._outbox)
         self.logs = LogReader(db, archive, self._feed, targets)
         self.log_search = LogSearcher(db, archive, self.logs)
         self._silence = Silence(db)

@@ -12,13 +12,12 @@ import pytest
 from submarine_jupyter_server import wiring as service_module
 from submarine_jupyter_server.control import delivery as outbox_module
 from submarine_jupyter_server.control import reconcile as reconcile_module
-from submarine_jupyter_server.services import experiments as experiments_module
 from tests.control.house import House
 
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiments_module, "INLINE_S", 0.05)
+    monkeypatch.setattr(outbox_module, "INLINE_S", 0.05)
     monkeypatch.setattr(outbox_module, "MAX_BACKOFF_S", 0.05)
     monkeypatch.setattr(reconcile_module, "ABSENT_AGAIN_S", 0.05)
     monkeypatch.setattr(service_module, "_targets", service_module._targets)

@@ -168,7 +168,7 @@ class House:
             "spec": {"Worker": {"replicas": 1}},
         }
         try:
-            accepted = await service.experiments.create(ME, body, key=key)
+            accepted = await service.submissions.create(ME, body, key=key)
         except Unavailable:
             return
         except SubmarineError as error:

@@ -14,7 +14,6 @@ from sqlalchemy import Connection
 from submarine_jupyter.errors import TargetRefused
 from submarine_jupyter_server.control import delivery as outbox_module
 from submarine_jupyter_server.control.waiters import Waiters
-from submarine_jupyter_server.services import experiments as experiments_module
 from submarine_jupyter_server.store import experiments, outbox
 from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.store.tables import outbox as outbox_table
@@ -34,7 +33,7 @@ def order(seq: int, experiment_id: str = "e") -> OutboxRow:
 
 
 async def create(house: House) -> str:
-    accepted = await house.service.experiments.create(ME, BODY)
+    accepted = await house.service.submissions.create(ME, BODY)
     return str(json.loads(accepted.experiment)["experimentId"])
 
 
@@ -55,7 +54,7 @@ async def test_each_hears_of_his_own_order() -> None:
 
 
 async def test_a_refused_change_is_no_answer_to_a_deletion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiments_module, "INLINE_S", 10)
+    monkeypatch.setattr(outbox_module, "INLINE_S", 10)
     async with opened(tmp_path) as house:
         made = await create(house)
         house.world.gate.clear()

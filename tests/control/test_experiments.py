@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from submarine_jupyter.errors import Conflict, IdempotencyMismatch, InvalidSpec, NotFound
 from submarine_jupyter.models import ExperimentSpec, Status
-from submarine_jupyter_server.services.experiments import _replace
+from submarine_jupyter_server.services import changing
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store import experiments as rows
 from submarine_jupyter_server.store.experiments import Query
@@ -27,7 +28,7 @@ SECRET = {**BODY, "meta": {**BODY["meta"], "envVars": {"HF_TOKEN": "canary"}}}
 
 
 async def make(house: House, body: object, owner: str = "me", key: str | None = None) -> dict[str, Any]:
-    accepted = await house.service.experiments.create(Principal(owner), body, key=key)
+    accepted = await house.service.submissions.create(Principal(owner), body, key=key)
     made: dict[str, Any] = json.loads(accepted.experiment)
     return made
 
@@ -89,8 +90,9 @@ async def test_a_change_that_was_read_before_a_stop_is_refused_when_it_is_made(t
         house.world.troubles = [Trouble("ok", slow=True)]
         await house.service.experiments.stop(ME, made)
         spec = ExperimentSpec.parse(json.loads(row.spec))
+        change = replace(changing.change(row, spec, spec), restart=True)
         with pytest.raises(Conflict, match="being stopped"):
-            await db.write(lambda tx: _replace(tx, row, spec, restart=True))
+            await db.write(lambda tx: changing.store(tx, row, change))
         await house.quiet()
         assert house.world.processes == []
 

@@ -94,7 +94,7 @@ class FullMachine(RuleBasedStateMachine):
         self.run(start())
 
     async def _create(self, cpu: int, seconds: int) -> None:
-        accepted = await self.service.experiments.create(
+        accepted = await self.service.submissions.create(
             ME,
             {
                 "meta": {"name": "m", "framework": "PyTorch", "cmd": f"sleep {seconds}"},

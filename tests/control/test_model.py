@@ -24,7 +24,6 @@ from submarine_jupyter_server import wiring as service_module
 from submarine_jupyter_server.control import delivery as outbox_module
 from submarine_jupyter_server.control import neighbours as neighbours_module
 from submarine_jupyter_server.control import reconcile as reconcile_module
-from submarine_jupyter_server.services import experiments as experiments_module
 from submarine_jupyter_server.wiring import Service
 from tests.control.house import FINAL, House, damage, known_ids
 from tests.control.world import RUNNING, Trouble
@@ -50,7 +49,7 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every wait of the servers be short."""
-    monkeypatch.setattr(experiments_module, "INLINE_S", 0.05)
+    monkeypatch.setattr(outbox_module, "INLINE_S", 0.05)
     monkeypatch.setattr(outbox_module, "MAX_BACKOFF_S", 0.05)
     monkeypatch.setattr(reconcile_module, "ABSENT_AGAIN_S", 0.05)
     monkeypatch.setattr(neighbours_module, "SHARED_S", 0.05)

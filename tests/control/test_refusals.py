@@ -13,7 +13,6 @@ import pytest
 from submarine_jupyter.errors import TargetRefused
 from submarine_jupyter_server.control import delivery as outbox_module
 from submarine_jupyter_server.control import refusals
-from submarine_jupyter_server.services import experiments as experiments_module
 from submarine_jupyter_server.store import outbox
 from submarine_jupyter_server.wire.answers import state_of
 from tests.control.conftest import opened, until
@@ -24,7 +23,7 @@ from tests.control.world import Trouble
 
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have whoever gives an order wait for its answer, on a busy machine too."""
-    monkeypatch.setattr(experiments_module, "INLINE_S", 10.0)
+    monkeypatch.setattr(outbox_module, "INLINE_S", 10.0)
 
 
 async def shown(house: House, experiment_id: str) -> dict[str, Any]:
@@ -37,7 +36,7 @@ async def test_a_refused_experiment_is_kept_and_its_key_gives_the_same_answer(tm
     async with opened(tmp_path) as house:
         house.world.troubles = [Trouble("refuse")]
         answers = await asyncio.gather(
-            *(house.service.experiments.create(ME, BODY, key="k") for _ in range(8)), return_exceptions=True
+            *(house.service.submissions.create(ME, BODY, key="k") for _ in range(8)), return_exceptions=True
         )
         assert {type(answer) for answer in answers} == {TargetRefused}
         assert len({str(answer) for answer in answers}) == 1
@@ -49,7 +48,7 @@ async def test_a_refused_experiment_is_kept_and_its_key_gives_the_same_answer(tm
         await house.close()
         await house.open()
         with pytest.raises(TargetRefused) as again:
-            await house.service.experiments.create(ME, BODY, key="k")
+            await house.service.submissions.create(ME, BODY, key="k")
         assert str(again.value) == str(answers[0])
 
 
@@ -57,11 +56,11 @@ async def test_what_was_acknowledged_stays_so_for_its_key_when_it_is_refused_lat
     async with opened(tmp_path) as house:
         house.world.gate.clear()
         house.world.troubles = [Trouble("refuse", slow=True)]
-        made = json.loads((await house.service.experiments.create(ME, BODY, key="k")).experiment)
+        made = json.loads((await house.service.submissions.create(ME, BODY, key="k")).experiment)
         house.world.gate.set()
         await house.quiet()
         assert (await shown(house, made["experimentId"]))["status"] == "Failed"
-        again = await house.service.experiments.create(ME, BODY, key="k")
+        again = await house.service.submissions.create(ME, BODY, key="k")
         assert json.loads(again.experiment) == made
 
 
@@ -105,7 +104,9 @@ async def test_a_missing_right_refuses_only_who_still_waits(
         change = {"spec": {"Worker": {"replicas": 5}}}
         for create_it in (True, False):
             house.world.troubles = [lacking, *[Trouble("refuse", reason="NoPermission")] * 3 * late]
-            order = verbs.create(ME, BODY) if create_it else verbs.patch(ME, scaled, change, merge=True)
+            order = (
+                house.service.submissions.create(ME, BODY) if create_it else verbs.patch(ME, scaled, change, merge=True)
+            )
             if late:
                 await order
                 house.world.gate.set()
@@ -285,7 +286,7 @@ async def test_a_refusal_that_comes_with_the_end_of_waiting_is_the_answer(
         time.sleep(1.2)  # longer than anybody waits
         return apply(*args, **options)
 
-    monkeypatch.setattr(experiments_module, "INLINE_S", 1.0)
+    monkeypatch.setattr(outbox_module, "INLINE_S", 1.0)
     monkeypatch.setattr(refusals, "apply", slowly)
     async with opened(tmp_path) as house:
         house.world.troubles = [Trouble("refuse", reason="NoPermission")]

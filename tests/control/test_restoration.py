@@ -23,7 +23,7 @@ BODY: dict[str, Any] = {
 async def restored(house: House, *, whole: bool) -> str:
     """Run an experiment, and lose its row: what the target has of it is all there is."""
     house.world.whole = whole
-    accepted = await house.service.experiments.create(ME, BODY)
+    accepted = await house.service.submissions.create(ME, BODY)
     made = str(json.loads(accepted.experiment)["experimentId"])
     await house.quiet()
     await house.service.db.write(lambda tx: experiments.forget(tx, made))
@@ -95,10 +95,10 @@ async def test_a_clone_of_a_restored_experiment_asks_for_what_is_not_known(tmp_p
         made = await restored(house, whole=False)
         spec = (await shown(house, made))["spec"]
         with pytest.raises(InvalidSpec, match=r"code\.files\.train\.py: is null"):
-            await house.service.experiments.create(ME, spec)
+            await house.service.submissions.create(ME, spec)
         spec["code"]["files"] = {"train.py": "print()"}
         with pytest.raises(InvalidSpec, match=r"meta\.envVars\.PASSWORD"):
-            await house.service.experiments.create(ME, spec)
+            await house.service.submissions.create(ME, spec)
 
 
 async def test_a_restored_experiment_that_is_gone_is_not_made_again(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ async def test_a_record_with_everything_in_it_goes_on_as_if_nothing_had_happened
 
 async def test_a_row_that_is_behind_a_record_without_secrets_is_a_restored_one(tmp_path: Path) -> None:
     async with opened(tmp_path, reconcile_seconds=1000) as house:
-        accepted = await house.service.experiments.create(ME, BODY)
+        accepted = await house.service.submissions.create(ME, BODY)
         made = str(json.loads(accepted.experiment)["experimentId"])
         await house.quiet()
         await house.service.db.backup()

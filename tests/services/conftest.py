@@ -35,7 +35,7 @@ class Client:
         self.experiments = service.experiments
 
     async def create(self, body: object, key: str | None = None) -> dict[str, Any]:
-        made: dict[str, Any] = json.loads((await self.experiments.create(ME, body, key=key)).experiment)
+        made: dict[str, Any] = json.loads((await self.service.submissions.create(ME, body, key=key)).experiment)
         return made
 
     async def get(self, experiment_id: str) -> dict[str, Any]:

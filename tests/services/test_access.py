@@ -31,12 +31,12 @@ async def copied(service: Service, who: Principal, made: str) -> dict[str, Any]:
 
 
 async def create(service: Service, who: Principal, made: str) -> object:
-    await service.experiments.create(who, await copied(service, who, made))
+    await service.submissions.create(who, await copied(service, who, made))
     return made
 
 
 async def plan(service: Service, who: Principal, made: str) -> object:
-    await service.experiments.plan(who, await copied(service, who, made))
+    await service.submissions.plan(who, await copied(service, who, made))
     return made
 
 
@@ -70,8 +70,8 @@ PATCH = {"meta": {"tags": ["mine"]}}
 CASES: dict[str, list[Case]] = {
     "experiments.list": [lambda service, who, made: service.experiments.list(who, Query())],
     "experiments.get": [lambda service, who, made: service.experiments.get(who, made, full=True)],
-    "experiments.create": [create],
-    "experiments.plan": [plan],
+    "submissions.create": [create],
+    "submissions.plan": [plan],
     "logs.list": [lambda service, who, made: service.logs.list(who, Query())],
     "logs.page": [lambda service, who, made: service.logs.page(who, made, LogQuery())],
     "logs.raw": [raw],
@@ -83,7 +83,7 @@ CASES: dict[str, list[Case]] = {
     "experiments.stop": [lambda service, who, made: service.experiments.stop(who, made)],
     "experiments.delete": [lambda service, who, made: service.experiments.delete(who, made)],
 }
-OF_ITS_OWNER_ONLY = ("experiments.create", "experiments.plan")  # they put secrets into another experiment
+OF_ITS_OWNER_ONLY = ("submissions.create", "submissions.plan")  # they put secrets into another experiment
 
 
 def calls(service: Service) -> dict[str, Callable[..., Any]]:
@@ -161,7 +161,7 @@ async def test_a_filter_by_owner_opens_nothing(client: Client) -> None:
 
 async def test_pages_of_an_owner_are_whole_however_many_others_there_are(client: Client) -> None:
     mine = [
-        (await client.experiments.create(ME if number % 3 == 0 else STRANGER, experiment("true"))).experiment
+        (await client.service.submissions.create(ME if number % 3 == 0 else STRANGER, experiment("true"))).experiment
         for number in range(9)
     ]
     seen: list[str] = []
@@ -177,8 +177,8 @@ async def test_pages_of_an_owner_are_whole_however_many_others_there_are(client:
 
 
 async def test_a_key_of_somebody_else_is_another_key(client: Client) -> None:
-    first = await client.experiments.create(ME, experiment("true"), key="k")
-    other = await client.experiments.create(STRANGER, experiment("false"), key="k")
+    first = await client.service.submissions.create(ME, experiment("true"), key="k")
+    other = await client.service.submissions.create(STRANGER, experiment("false"), key="k")
     assert not other.replayed
     assert first.experiment != other.experiment
     for row in (await client.experiments.list(STRANGER, Query())).rows:

@@ -40,7 +40,7 @@ NEVER: dict[str, dict[str, Any]] = {
 async def test_a_dry_run_and_a_post_refuse_alike(client: Client, case: str) -> None:
     body = experiment("true", **NEVER[case])
     with pytest.raises(SubmarineError) as planned:
-        await client.experiments.plan(ME, body)
+        await client.service.submissions.plan(ME, body)
     with pytest.raises(SubmarineError) as posted:
         await client.create(body)
     assert planned.value.status == posted.value.status == 400
@@ -69,11 +69,11 @@ async def longest_stall(work: Any) -> float:
 async def test_a_dry_run_of_a_thousand_replicas_is_bounded_and_stalls_nobody(client: Client) -> None:
     body = experiment("true", workers=1000, cpu="1m", meta={"framework": "TensorFlow"})
     begun = time.perf_counter()
-    plan = await client.experiments.plan(ME, body)
+    plan = await client.service.submissions.plan(ME, body)
     assert len(plan_json(plan)) < 1_000_000
     assert str(plan.objects[-1]["note"]).startswith("990 more of role Worker")
     took = time.perf_counter() - begun
-    print(f"{took:.3f} s, stall {await longest_stall(client.experiments.plan(ME, body)):.3f} s")
+    print(f"{took:.3f} s, stall {await longest_stall(client.service.submissions.plan(ME, body)):.3f} s")
 
 
 async def test_a_long_command_is_planned_and_runs(client: Client, tmp_path: Path) -> None:

@@ -8,7 +8,15 @@ import pytest
 from submarine_jupyter.errors import Forbidden, InvalidSpec
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.targets.local.target import LocalTarget
-from submarine_jupyter_server.wire.specs import SpecReader, body_hash, merge_patch, patched, source_id
+from submarine_jupyter_server.wire.specs import (
+    SpecReader,
+    body_hash,
+    merge_patch,
+    named,
+    patched,
+    source_id,
+    stored,
+)
 
 BODY: dict[str, Any] = {"meta": {"name": "x", "framework": "PyTorch", "cmd": "a"}, "spec": {"Worker": {}}}
 
@@ -24,9 +32,9 @@ def with_meta(**changes: object) -> dict[str, object]:
 
 
 def test_the_effective_namespace_is_filled_in(reader: SpecReader) -> None:
-    assert reader.read(BODY).meta.namespace == "default"
-    assert reader.read(with_meta(namespace="team")).meta.namespace == "team"
-    assert reader.read({**BODY, "runtime": {"target": "lab"}}).meta.namespace == "lab-1"
+    assert reader.read(BODY)[0].meta.namespace == "default"
+    assert reader.read(with_meta(namespace="team"))[0].meta.namespace == "team"
+    assert reader.read({**BODY, "runtime": {"target": "lab"}})[0].meta.namespace == "lab-1"
 
 
 def test_a_namespace_of_others_is_forbidden_not_replaced(reader: SpecReader) -> None:
@@ -37,8 +45,18 @@ def test_a_namespace_of_others_is_forbidden_not_replaced(reader: SpecReader) -> 
 
 
 def test_an_experiment_stays_where_it_is_when_the_default_target_changes(reader: SpecReader) -> None:
-    assert reader.read(with_meta(namespace="lab-1"), target="lab").meta.namespace == "lab-1"
-    assert reader.target(reader.read(BODY), "lab") == "lab"
+    assert reader.read(with_meta(namespace="lab-1"), target="lab")[0].meta.namespace == "lab-1"
+    assert reader.read(BODY, target="lab")[1] == "lab"
+
+
+def test_a_body_is_turned_into_all_that_follows_from_it_at_once(reader: SpecReader) -> None:
+    code = {"syncMode": "inline", "files": {"a.py": '{"meta":{"experimentId":null'}}
+    body = {**with_meta(name='{"meta":{"experimentId":null', envVars={"TOKEN": "canary"}), "code": code}
+    found = reader.accept({**body, "runtime": {"target": "lab"}})
+    assert (found.target, found.spec.meta.namespace, found.texts.namespace) == ("lab", "lab-1", "lab-1")
+    assert found.digest == body_hash({"runtime": {"target": "lab"}, **body})
+    assert named(found.texts, "experiment-1-0001") == stored(found.spec, "experiment-1-0001")
+    assert "canary" not in found.texts.wire_spec
 
 
 def test_an_unknown_target_is_named_with_the_known_ones(reader: SpecReader) -> None:

@@ -31,6 +31,7 @@ from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.targets.protocol import ComputeTarget, Launch, Made
 
 log = logging.getLogger(__name__)
+INLINE_S = 2.0  # how long whoever gives an order waits for the decision on it
 RETRY_S = 1.0
 MAX_BACKOFF_S = 60.0
 SILENCE_S = 10.0  # after which it is said that a target has not answered
@@ -39,14 +40,14 @@ FIRST_PAUSE_S = 0.2
 _AFTER_YOU_S = 0.005
 
 
-def launch_of(row: ExperimentRow) -> Launch:
-    """Return what a target needs to make this row real."""
+def launch_of(row: ExperimentRow, spec: ExperimentSpec | None = None) -> Launch:
+    """Return what a target needs to make this row real; ``spec`` is its spec where that has been parsed already."""
     return Launch(
         experiment_id=row.id,
         uid=row.uid,
         owner=row.owner,
         name=row.name,
-        spec=ExperimentSpec.parse(json.loads(row.spec)),
+        spec=spec or ExperimentSpec.parse(json.loads(row.spec)),
         attempt=row.attempt,
         generation=row.generation,
         accepted_ms=row.accepted or 0,
@@ -84,10 +85,10 @@ class Outbox:
         """Fetch the orders now."""
         self._wake.set()
 
-    async def settle(self, order: OutboxRow, row: ExperimentRow, seconds: float) -> bool:
+    async def settle(self, order: OutboxRow, row: ExperimentRow) -> bool:
         """Wait until the target has decided on ``order``, stored for the experiment ``row``; return whether it has.
 
-        Waits some ``seconds`` at most. Raises TargetRefused, InvalidSpec or Conflict when the target says no meanwhile.
+        Waits ``INLINE_S`` at most. Raises TargetRefused, InvalidSpec or Conflict when the target says no meanwhile.
         Returns at once on a server that is not the controller: the other one delivers.
         """
         if not self.delivering:
@@ -95,7 +96,7 @@ class Outbox:
         future = self._waiters.join(order)
         self._begin(order, row)
         try:
-            return await self._decided(order, future, seconds)
+            return await self._decided(order, future, INLINE_S)
         finally:
             self._waiters.leave(order, future)
 

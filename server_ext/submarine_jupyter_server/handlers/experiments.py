@@ -32,11 +32,11 @@ class ExperimentsHandler(SubmarineHandler):
         dry_run = flag(self.query("dryRun"), "dryRun")
         key = idempotency_key(self.request.headers.get("Idempotency-Key"))
         body = await self.incoming.read(self.request.headers)
-        experiments = (await self.service()).experiments
+        submissions = (await self.service()).submissions
         if dry_run:
-            self.answer(await self.made(plan_json, await experiments.plan(self.principal(), body)))
+            self.answer(await self.made(plan_json, await submissions.plan(self.principal(), body)))
             return
-        accepted = await experiments.create(self.principal(), body, key=key)
+        accepted = await submissions.create(self.principal(), body, key=key)
         if accepted.replayed:
             self.set_header("Idempotent-Replayed", "true")
         self.answer(accepted.experiment)

@@ -1,12 +1,20 @@
-"""What of an experiment can be changed while it lives, and what that means for what runs."""
+"""Change an experiment: what of it can be while it lives, what that means for what runs, and how it is stored."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from submarine_jupyter.errors import Conflict
+from sqlalchemy import Connection
+
+from submarine_jupyter.errors import Conflict, NotFound
 from submarine_jupyter.models import ExperimentSpec, Status
+from submarine_jupyter_server.control.lifecycle import record
+from submarine_jupyter_server.store import changes, experiments, outbox
+from submarine_jupyter_server.store.changes import SpecTexts
 from submarine_jupyter_server.store.experiments import ExperimentRow
+from submarine_jupyter_server.store.outbox import OutboxRow
+from submarine_jupyter_server.wire.specs import stored
 
 _RESTORED = (
     "What runs cannot be changed: the record of this experiment was lost and written again from the cluster, where "
@@ -14,7 +22,20 @@ _RESTORED = (
 )
 
 
-def template(spec: ExperimentSpec) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Another spec for an experiment, as it is stored; ``restart``: what runs has to start anew for it."""
+
+    texts: SpecTexts
+    restart: bool
+
+
+def change(row: ExperimentRow, old: ExperimentSpec, new: ExperimentSpec) -> Change:
+    """Return what a change of ``row`` from one spec to another is."""
+    return Change(stored(new, row.id, restored=row.restored), restart=_template(old) != _template(new))
+
+
+def _template(spec: ExperimentSpec) -> dict[str, Any]:
     """Return what running replicas depend on: a change of anything else needs no new start."""
     wire = _run(spec)
     for task in wire["spec"].values():
@@ -51,3 +72,22 @@ def check(row: ExperimentRow, old: ExperimentSpec, new: ExperimentSpec, target: 
     ):
         if before != after:
             raise Conflict(f"{what} cannot change from {before} to {after} while the experiment lives; clone it.")
+
+
+def store(tx: Connection, row: ExperimentRow, change: Change) -> tuple[OutboxRow | None, ExperimentRow]:
+    """Store a change of ``row``, as it was read before, and the order to make it so.
+
+    There is none for what has ended, nor for what nothing can be started for.
+    """
+    now = experiments.find(tx, row.id)
+    if now is None:
+        raise NotFound("Not found experiment.")
+    ended, pending = Status(now.status).final, outbox.pending(tx, row.id)
+    if now.generation != row.generation:
+        raise Conflict("The experiment was changed by somebody else meanwhile; nothing was done.")
+    if not ended and (now.stop_requested is not None or (pending is not None and pending.op != "ensure")):
+        raise Conflict("The experiment is being stopped.")
+    changed = changes.replace_spec(tx, now, change.texts, new_attempt=change.restart and not ended)
+    order = None if ended or now.restored else outbox.put(tx, changed, "ensure")
+    record(tx, changed, "changed")
+    return order, changed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from submarine_jupyter.errors import Forbidden, InvalidSpec
@@ -15,6 +16,19 @@ from submarine_jupyter_server.store.changes import SpecTexts
 from submarine_jupyter_server.targets.protocol import ComputeTarget
 
 
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a body asks for, once it is found good: the experiment to be, where it is to run, and what is stored of it.
+
+    ``texts`` are those of an experiment that has no id yet (`named`); ``digest`` is that of the body.
+    """
+
+    spec: ExperimentSpec
+    target: str
+    texts: SpecTexts
+    digest: str
+
+
 class SpecReader:
     """Turns bodies into specs that this server may run."""
 
@@ -22,23 +36,34 @@ class SpecReader:
         self._targets = targets
         self._default_target = default_target
 
-    def read(self, body: object, source: ExperimentSpec | None = None, *, target: str | None = None) -> ExperimentSpec:
-        """Return the spec in ``body``, its namespace filled in; masked secrets and code left out come from ``source``.
+    def accept(self, body: object, source: ExperimentSpec | None = None) -> Submission:
+        """Turn the body of a new experiment into all that follows from it; ``source`` as for ``read``.
 
-        ``target`` is where an experiment is that exists already, which a spec need not name. Raises InvalidSpec, or
-        Forbidden for a namespace its target is not configured for.
+        Raises InvalidSpec, also for what its target can never run, or Forbidden.
+        """
+        spec, target = self.read(body, source)
+        self._targets[target].check(spec)
+        return Submission(spec, target, stored(spec, None), body_hash(body))
+
+    def read(
+        self, body: object, source: ExperimentSpec | None = None, *, target: str | None = None
+    ) -> tuple[ExperimentSpec, str]:
+        """Return the spec in ``body``, its namespace filled in, and the name of its target.
+
+        Masked secrets and code left out come from ``source``. ``target`` is where an experiment is that exists already,
+        which a spec need not name. Raises InvalidSpec, or Forbidden for a namespace its target is not configured for.
         """
         spec = ExperimentSpec.parse(_with_code(body, source))
         wire = spec.wire()
         if (full := restore(wire, source.wire() if source else None)) != wire:
             spec = ExperimentSpec.parse(full)
-        spec.meta.namespace = self._namespace(spec, self.target(spec, target))
+        name = self._target(spec, target)
+        spec.meta.namespace = self._namespace(spec, name)
         for template in (spec.runtime.metrics if spec.runtime else None) or ():
             parse_template(template)
-        return spec
+        return spec, name
 
-    def target(self, spec: ExperimentSpec, default: str | None = None) -> str:
-        """Return the name of the target a spec asks for. Raises InvalidSpec for an unknown one."""
+    def _target(self, spec: ExperimentSpec, default: str | None) -> str:
         name = (spec.runtime.target if spec.runtime else None) or default or self._default_target
         if name not in self._targets:
             raise InvalidSpec(f"runtime.target: there is no target '{name}' here, but {', '.join(self._targets)}")
@@ -89,8 +114,11 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return merged
 
 
-def stored(spec: ExperimentSpec, experiment_id: str, *, restored: bool = False) -> SpecTexts:
-    """Return a spec as it is stored, under its own id; ``restored``: its code is not known, and shown as null."""
+def stored(spec: ExperimentSpec, experiment_id: str | None, *, restored: bool = False) -> SpecTexts:
+    """Return a spec as it is stored, under its own id; ``restored``: its code is not known, and shown as null.
+
+    A new experiment gets its id in the transaction that stores it: ``named`` puts that in then.
+    """
     wire = spec.wire()
     wire["meta"]["experimentId"] = experiment_id
     masked = mask(wire)
@@ -104,6 +132,18 @@ def stored(spec: ExperimentSpec, experiment_id: str, *, restored: bool = False) 
         framework=spec.meta.framework,
         tags=tuple(spec.meta.tags),
     )
+
+
+def named(texts: SpecTexts, experiment_id: str) -> SpecTexts:
+    """Return the texts of a new experiment under the id that it has got."""
+
+    def under_it(text: str) -> str:
+        head, nameless, rest = text.partition('{"meta":{"experimentId":null')
+        assert nameless and not head  # noqa: S101, PT018 - the id is the first key of all, so this is no text of a user
+        return f'{{"meta":{{"experimentId":"{experiment_id}"{rest}'
+
+    shown = None if texts.list_spec is None else under_it(texts.list_spec)
+    return replace(texts, spec=under_it(texts.spec), wire_spec=under_it(texts.wire_spec), list_spec=shown)
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode

@@ -1,0 +1,157 @@
+"""Accept new experiments: from a body to a row on disk, and to the target's first word.
+
+A body goes through one door (`SpecReader.accept`), which finds out all that follows from it. What is accepted is one
+transaction (the experiment, its event, the order to the target, the key of the request), answered once it is on disk;
+then the order is given at once, and the answer waits for that at most ``delivery.INLINE_S``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Mapping
+
+from sqlalchemy import Connection
+
+from submarine_jupyter.errors import IdempotencyMismatch, SubmarineError, TargetUnavailable
+from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter_server.clock import now_ms
+from submarine_jupyter_server.control.delivery import Outbox
+from submarine_jupyter_server.control.lifecycle import record
+from submarine_jupyter_server.control.refusals import answer_of
+from submarine_jupyter_server.failpoints import reach
+from submarine_jupyter_server.masking import mask
+from submarine_jupyter_server.services import access
+from submarine_jupyter_server.services.principal import Principal
+from submarine_jupyter_server.store import experiments, idempotency, outbox
+from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
+from submarine_jupyter_server.store.idempotency import IdempotencyRow
+from submarine_jupyter_server.store.outbox import OutboxRow
+from submarine_jupyter_server.targets.protocol import ComputeTarget, Launch
+from submarine_jupyter_server.wire.answers import Accepted, Plan, accepted_json
+from submarine_jupyter_server.wire.specs import SpecReader, Submission, body_hash, named, source_id
+
+
+class Submissions:
+    """What a POST asks for."""
+
+    def __init__(self, db: Database, targets: Mapping[str, ComputeTarget], reader: SpecReader, outbox_: Outbox) -> None:
+        self._db = db
+        self._targets = targets
+        self._reader = reader
+        self._outbox = outbox_
+
+    async def create(self, principal: Principal, body: object, *, key: str | None = None) -> Accepted:
+        """Accept an experiment. The same ``key`` and body return the same experiment, another body is refused."""
+        reach("body_parsed")
+        try:
+            found = await self._read(principal, body)
+        except SubmarineError:
+            # What was accepted once stays so, whatever has become of its source or of the targets meanwhile.
+            if key is not None:
+                digest = await asyncio.to_thread(body_hash, body)
+                if (replayed := await self._replay(principal.name, key, digest)) is not None:
+                    return replayed
+            raise
+        accepted = await self._db.write(lambda tx: _accept(tx, found, principal.name, key))
+        if accepted is None:
+            replayed = await self._replay(principal.name, key or "", found.digest)
+            assert replayed is not None  # noqa: S101 - for the type checker
+            return replayed
+        order, new = accepted
+        await self._settle_first(order, new, keyed=key is not None)
+        reach("response_before")
+        return Accepted(accepted_json(new))
+
+    async def plan(self, principal: Principal, body: object) -> Plan:
+        """Return what ``create`` would make, and make nothing."""
+        found = await self._read(principal, body)
+        masked = await asyncio.to_thread(lambda: ExperimentSpec.parse(mask(found.spec.wire())))
+        nobody = str(uuid.UUID(int=0))
+        launch = Launch("experiment-0-0000", nobody, principal.name, masked.meta.name, masked, 1, 1, now_ms())
+        try:
+            objects = await self._targets[found.target].render(launch)
+        except TargetUnavailable as error:
+            if self._outbox.delivering:
+                raise
+            raise TargetUnavailable(
+                "another server on this data directory gives the orders, and only that one is connected to "
+                f"'{found.target}'",
+                hint="Try it there, or submit without dryRun: that works here, too.",
+            ) from error
+        return Plan(found.target, masked.wire(), objects)
+
+    async def _read(self, principal: Principal, body: object) -> Submission:
+        source = None
+        if copied_from := source_id(body):
+            row = await self._db.read(lambda tx: access.secrets_of(tx, principal, copied_from))
+            source = ExperimentSpec.parse(json.loads(row.spec)) if row else None
+        return await asyncio.to_thread(self._reader.accept, body, source)  # a large body takes its time
+
+    async def _replay(self, owner: str, key: str, digest: str) -> Accepted | None:
+        """Return the answer that a key has been given, once its order is decided; None for a new key.
+
+        Raises IdempotencyMismatch, or what the target has refused the experiment with.
+        """
+
+        def read(tx: Connection) -> tuple[IdempotencyRow, OutboxRow | None, ExperimentRow | None] | None:
+            earlier = idempotency.find(tx, owner, key)
+            if earlier is None:
+                return None
+            row = experiments.find(tx, earlier.experiment_id)
+            return earlier, outbox.pending(tx, earlier.experiment_id), row
+
+        found = await self._db.read(read)
+        if found is None:
+            return None
+        earlier, order, row = found
+        if earlier.body_hash != digest:
+            raise IdempotencyMismatch("This Idempotency-Key was used before, with another body.")
+        if earlier.refusal:
+            raise answer_of(earlier.refusal)
+        if order is not None and row is not None and (order.op, order.generation) == ("ensure", 1):
+            await self._settle_first(order, row, keyed=earlier.refusal is None)
+        return Accepted(earlier.response, replayed=True)
+
+    async def _settle_first(self, order: OutboxRow, row: ExperimentRow, *, keyed: bool) -> None:
+        """Wait for the decision on a new experiment; without one it is accepted, for this and all answers to its key.
+
+        Raises what the target has refused it with.
+        """
+        decided = await self._outbox.settle(order, row)
+        if keyed and not decided and (refusal := await self._db.write(lambda tx: idempotency.promise(tx, row.id))):
+            raise answer_of(refusal)
+
+
+def _accept(tx: Connection, new: Submission, owner: str, key: str | None) -> tuple[OutboxRow, ExperimentRow] | None:
+    """Store an experiment and the order to run it, and return both; None if the key was used before."""
+    if key is not None and idempotency.find(tx, owner, key) is not None:
+        return None
+    texts = named(new.texts, experiment_id := experiments.next_id(tx))
+    row = experiments.insert(
+        tx,
+        NewExperiment(
+            id=experiment_id,
+            uid=str(uuid.uuid4()),
+            owner=owner,
+            target=new.target,
+            namespace=texts.namespace,
+            name=texts.name,
+            framework=texts.framework,
+            tags=texts.tags,
+            spec=texts.spec,
+            wire_spec=texts.wire_spec,
+            list_spec=texts.list_spec,
+            accepted=now_ms(),
+        ),
+    )
+    order = outbox.put(tx, row, "ensure")
+    record(tx, row, "accepted")
+    if key is not None:
+        idempotency.claim(
+            tx, owner=owner, key=key, path="experiment", body_hash=new.digest,
+            experiment_id=row.id, response=accepted_json(row), created=row.accepted,
+        )  # fmt: skip
+    return order, row
