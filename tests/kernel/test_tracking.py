@@ -6,6 +6,7 @@ import json
 import pytest
 
 from submarine_jupyter import tracking
+from submarine_jupyter_server.metrics.scanner import EXAMINED_BYTES, MetricScanner, Param
 
 
 def test_the_examples_of_the_docstring() -> None:
@@ -28,6 +29,48 @@ def test_numbers_of_numpy_are_numbers(capsys: pytest.CaptureFixture[str]) -> Non
     tracking.log_metric("loss", numpy.float32(0.5), step=numpy.int64(3))
 
     assert json.loads(capsys.readouterr().out.partition(" ")[2]) == {"name": "loss", "value": 0.5, "step": 3}
+
+
+def sent(value: object, capsys: pytest.CaptureFixture[str]) -> object:
+    """Return the value of the one line that is printed for a setting."""
+    tracking.log_param("x", value)
+    line = capsys.readouterr().out
+    assert line.count("\n") == 1
+    assert len(line.encode()) <= EXAMINED_BYTES
+    [(_, found)] = MetricScanner().scan(line.encode())
+    assert isinstance(found, Param)
+    assert json.loads(found.value, parse_constant=pytest.fail) == json.loads(line.partition(" ")[2])["value"]
+    return json.loads(found.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(True, True), (3, 3), (1e-05, 1e-05), ("a b", "a b"), (None, None), ({"a": [1]}, {"a": [1]}),
+     ({(1, 2): 3}, "{(1, 2): 3}"), (float("nan"), "NaN"), (float("-inf"), "-Infinity"), ([float("nan")], "[nan]"),
+     ({1, 2}, "{1, 2}")],
+)  # fmt: skip
+def test_a_setting_is_told_as_it_is(value: object, told: object, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sent(value, capsys) == told
+
+
+def test_a_setting_of_numpy_is_a_number(capsys: pytest.CaptureFixture[str]) -> None:
+    numpy = pytest.importorskip("numpy")
+    assert sent(numpy.float32(0.5), capsys) == 0.5
+    assert sent(numpy.array([3]), capsys) == 3
+    assert sent({"n": numpy.int64(3)}, capsys) == {"n": 3}
+    assert sent(numpy.array([1, 2]), capsys) == "[1 2]"
+
+
+@pytest.mark.parametrize("letter", ["x", '"', "\\", "\n", "ä", "\U0001f600"])
+def test_a_long_setting_is_cut_not_lost(letter: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = sent(letter * 5000, capsys)
+    assert isinstance(found, str)
+    assert found.startswith(letter * 100)
+    assert found.endswith(" ...")
+    assert str(sent([letter] * 5000, capsys)).endswith(" ...")
+    round_: list[object] = []
+    round_.append(round_)
+    assert sent(round_, capsys) == "[[...]]"
 
 
 def test_a_setting_can_be_anything(capsys: pytest.CaptureFixture[str]) -> None:

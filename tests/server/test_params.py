@@ -94,3 +94,55 @@ async def test_the_most_params_there_can_be_hold_up_nobody(call: Call) -> None:
     answer = await call("POST", "experiment", sent, params={"dryRun": "true"})
     [shown] = [item for item in answer.result["objects"] if "argv" in item]
     assert len(shown["env"]) > 200
+
+
+TRAIN = """
+from submarine_jupyter.tracking import log_metric, log_param
+import os
+lr = float(os.environ["SUBMARINE_PARAM_LR"])
+log_param("seed", 7)
+log_param("optimizer", "adam")
+for step in range(3):
+    log_metric("accuracy", 1 - lr - step / 100, step)
+"""
+
+
+async def test_runs_are_found_and_sorted_by_what_they_were_given_and_what_they_measured(call: Call) -> None:
+    made = []
+    for lr in (0.1, 0.3, 0.2):
+        sent = body("python train.py", {"lr": lr, "optimizer": "sgd", "note": f"run_{lr}"})
+        sent["code"] = {"syncMode": "inline", "files": {"train.py": TRAIN}}
+        made.append(await call("POST", "experiment", sent))
+    made.append(await call("POST", "experiment", body("true", {"optimizer": "sgd"}, name="plain")))
+    first, second, third, plain = [(await ended(call, answer))["experimentId"] for answer in made]
+    for name in (first, second, third):
+        await call("GET", f"experiment/{name}/metrics")  # it waits until all is read
+
+    async def found(**params: str) -> list[str]:
+        return [item["experimentId"] for item in (await call("GET", "experiment", params=params)).result]
+
+    assert await found(**{"param.lr": "<0.25", "sort": "param.lr"}) == [first, third]
+    assert await found(**{"param.lr": "0.30"}) == [second]
+    # What the code told counts, in place of what was declared.
+    assert await found(**{"param.optimizer": "sgd"}) == [plain]
+    assert await found(**{"param.optimizer": "adam", "metric.accuracy": ">0.75"}) == [third, first]
+    assert await found(sort="-metric.accuracy") == [first, third, second, plain]
+    assert await found(sort="metric.accuracy", q="params") == [second, third, first]
+    assert await found(q="RUN_0.2") == [third]
+    assert await found(since="1d", q="plain") == [plain]
+    assert await found(since="2099-01-01T00:00:00Z") == []
+    page = await call("GET", "experiment", params={"sort": "-metric.accuracy", "limit": "2"})
+    cursor = page.envelope["attributes"]["nextCursor"]
+    assert await found(sort="-metric.accuracy", limit="2", cursor=cursor) == [second, plain]
+    detail = (await call("GET", f"experiment/{first}", params={"view": "full"})).result["detail"]
+    assert detail["params"] == {"lr": 0.1, "optimizer": "adam", "note": "run_0.1", "seed": 7}
+    assert sorted(detail["loggedParams"]) == ["optimizer", "seed"]
+    detail = (await call("GET", f"experiment/{plain}", params={"view": "full"})).result["detail"]
+    assert detail["params"] == {"optimizer": "sgd"}
+    assert "loggedParams" not in detail
+    for params, problem in (
+        ({"metric.accuracy": ">high"}, "'metric.accuracy' must be compared with a number"),
+        ({"sort": "accuracy"}, "sort: 'accuracy' is not one of accepted, name, status, finished, param.NAME"),
+    ):
+        refused = await call("GET", "experiment", params=params)
+        assert (refused.code, problem in refused.message) == (400, True), refused.message

@@ -16,6 +16,7 @@ milliseconds since the Unix epoch.
     outbox         The orders to the targets that are still to be carried out: at most one per experiment
     replicas       What was last seen of each replica
     rows           What is read from the experiment table, and what is put in
+    searchable     What experiments are found and sorted by beside their columns: parameters, last values of metrics
     space          Refuse what makes the database grow while the disk is full
     tables         The tables
     tags           The tags of experiments that are not deleted

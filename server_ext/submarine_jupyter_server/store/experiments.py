@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from submarine_jupyter import experiment_ids
 from submarine_jupyter.models import Status
 
-from . import tags
+from . import searchable, tags
 from .dialect import insert_or_replace, numbered
 from .lists.listing import Page, count, page
 from .lists.query import Query
@@ -108,6 +108,7 @@ def restore(
     values |= {"generation": generation, "attempt": attempt, "restored": restored}
     seq = numbered(tx, _INSERT, values)
     tags.add(tx, seq, labels)
+    searchable.begin(tx, seq, new.spec)
     row = one(tx, experiment.c.seq == seq)
     assert row is not None  # noqa: S101 - for the type checker
     return row
@@ -205,6 +206,7 @@ def scrub(tx: Connection, experiment_id: str) -> None:
     if tx.execute(sa.update(experiment).where(*of).values(empty | {"reason": None, "message": None})).rowcount:
         for table in (attempt_spec, replica, metric, log_position, made_object):
             tx.execute(sa.delete(table).where(table.c.experiment_id == experiment_id))
+        searchable.remove(tx, experiment_id)
         tx.execute(sa.update(event).where(event.c.experiment_id == experiment_id).values(message=None, data=None))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, case, exists, func, insert, select
 
+from . import searchable
 from .dialect import insert_or_keep, insert_or_replace
 from .space import require_space
 from .tables import experiment, log_position, metric, metrics_read, param
@@ -70,7 +72,18 @@ def record(
         if rows:
             where = {"experiment_id": experiment_id, "attempt": attempt}
             tx.execute(_SET, [where | row for row in rows])
+            _show(tx, experiment_id, attempt, searchable.PARAM, {row["name"]: json.loads(row["value"]) for row in rows})
+    _show(tx, experiment_id, attempt, searchable.METRIC, {name: value for name, value, _, _ in metrics})
     return True
+
+
+def _show(tx: Connection, experiment_id: str, attempt: int, kind: str, found: Mapping[str, object]) -> None:
+    """Let an experiment be found by what was read, unless a later attempt has begun."""
+    if found:
+        where = (experiment.c.id == experiment_id, experiment.c.attempt == attempt)
+        seq = tx.execute(select(experiment.c.seq).where(*where)).scalar()
+        if seq is not None:
+            searchable.put(tx, seq, kind, found)
 
 
 def settings(tx: Connection, experiment_id: str, attempt: int) -> dict[str, str]:

@@ -63,7 +63,7 @@ for _column in FILTERED:
 Index("experiment_finished", ascending(experiment.c.finished), info=_undeleted)
 # Newest first by several common properties is answered from this index alone, without touching the rows: therefore
 # "deleted", which is always null in it.
-_listing = (experiment.c[_column] for _column in ("seq", *FILTERED, "deleted"))
+_listing = (experiment.c[_column] for _column in ("seq", *FILTERED, "id", "accepted", "deleted"))
 Index("experiment_listing", *_listing, info=_undeleted)
 Index("experiment_deleted", experiment.c.deleted, info={ONLY: experiment.c.deleted.is_not(None)})
 
@@ -78,6 +78,19 @@ experiment_tag = Table(
     metadata,
     Column("tag", Text, primary_key=True),
     Column("seq", Number, ForeignKey("experiment.seq", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+# By what an experiment is found and sorted beside its columns: parameters, and the last value of each metric.
+experiment_value = Table(
+    "experiment_value",
+    metadata,
+    Column("seq", Number, ForeignKey("experiment.seq", ondelete="CASCADE"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("number", Float),
+    Column("text", Text),
+    Index("value_number", "kind", "name", "number"),
+    Index("value_text", "kind", "name", "text"),
 )
 
 # What an attempt ran, masked, once the experiment shows something else.

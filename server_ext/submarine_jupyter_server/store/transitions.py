@@ -10,6 +10,7 @@ from sqlalchemy import Connection, update
 
 from submarine_jupyter.models import Status
 
+from . import searchable
 from .dialect import storable
 from .rows import FINAL_RANK, MOST_NOTES, RANK, ExperimentRow, one
 from .tables import experiment
@@ -57,6 +58,8 @@ def advance(
     moved = _timed(moved, at_ms, created_ms, running_ms, finished_ms)
     values = {name: getattr(moved, name) for name in _MOVING} | {"notes": json.dumps(moved.notes)}
     tx.execute(update(experiment).where(experiment.c.seq == row.seq).values(values))
+    if attempt > row.attempt:
+        searchable.renew(tx, moved, anew=True)
     return moved
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from submarine_jupyter_server.store.experiments import ExperimentRow, ListRow
     from submarine_jupyter_server.store.outbox import OutboxRow
     from submarine_jupyter_server.store.replicas import ReplicaRow
+from submarine_jupyter_server.store.searchable import declared
 
 
 class Listed(Protocol):
@@ -213,8 +214,15 @@ def full(row: ExperimentRow, found: Detail) -> dict[str, Any]:
         "generation": row.generation,
         "replicas": [_replica(row.id, replica) for replica in found.replicas],
         "events": [event_data(event) for event in found.events],
-        **({"params": {name: json.loads(value) for name, value in found.params.items()}} if found.params else {}),
+        **_params(row, found.params),
     }
+
+
+def _params(row: ExperimentRow, told: Mapping[str, str]) -> dict[str, Any]:
+    """Return the parameters of an attempt, declared or told since, and the names of those that it told."""
+    logged = {name: json.loads(value) for name, value in told.items()}
+    params = declared(row.wire_spec) | logged
+    return ({"params": params} if params else {}) | ({"loggedParams": list(logged)} if logged else {})
 
 
 def _replica(experiment_id: str, replica: ReplicaRow) -> dict[str, Any]:

@@ -211,7 +211,11 @@ def _filters() -> list[Json]:
     return [
         _query("status", statuses, "Any of these statuses."),
         *(_query(name, {"type": "string"}, f"The {name}.") for name in texts),
-        _query("sort", {"type": "string"}, "A column, with `-` before it for the reverse order."),
+        _query("since", {"type": "string"}, "Accepted since: `7d`, or a time in ISO 8601."),
+        _query("q", {"type": "string", "maxLength": 200}, "Words, each of them in a name, an id, a tag, a parameter."),
+        _query("param.NAME", {"type": "string"}, "What parameter NAME is: `adam`, `=0.1`, `!=0.1`, `<0.1`, `>=0.1`."),
+        _query("metric.NAME", {"type": "string"}, "What metric NAME was last: `>0.9`."),
+        _query("sort", {"type": "string"}, "A column, `param.NAME` or `metric.NAME`; `-` before it: from high to low."),
         _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "At most so many."),
     ]
 

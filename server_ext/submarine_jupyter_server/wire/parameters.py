@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from submarine_jupyter.errors import InvalidRequest
 
@@ -11,7 +11,7 @@ QueryString = Mapping[str, list[str]]
 MOST = 10**18 - 1
 
 
-def only(values: QueryString, *names: str) -> None:
+def only(values: Iterable[str], *names: str) -> None:
     """Refuse a parameter that is not in ``names``. Raises InvalidRequest."""
     for name in values:
         if name not in names:

@@ -14,13 +14,15 @@ from submarine_jupyter.errors import InvalidRequest
 from submarine_jupyter_server.logs.position import Position, parse_position
 from submarine_jupyter_server.logs.raw import WantedBytes, parse_range
 from submarine_jupyter_server.store.lists.query import Query
+from submarine_jupyter_server.wire.conditions import conditions, is_condition
 from submarine_jupyter_server.wire.parameters import QueryString, one, only, whole
 
 DEFAULT_LIMIT = 1000
 MAX_ATTEMPT = 10**6
 MAX_TAIL = 1_000_000
 MAX_POINTS = 100_000
-_FILTERS = ("status", "name", "tag", "framework", "target", "owner", "namespace", "sort", "limit", "cursor")
+_COLUMNS = ("status", "name", "tag", "framework", "target", "owner", "namespace")
+_FILTERS = (*_COLUMNS, "since", "q", "param.NAME", "metric.NAME", "sort", "limit", "cursor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,8 @@ class MetricQuery:
 
 def list_query(query: QueryString) -> Query:
     """Return the filters, order and page of a list. Raises InvalidRequest naming what cannot be used."""
-    only(query, *_FILTERS)
+    only([name for name in query if not is_condition(name)], *_FILTERS)
+    accepted = moment(one(query, "since"), "since")
     statuses = [part for text in query.get("status", []) for part in text.split(",") if part]
     return Query(
         statuses=tuple(statuses),
@@ -59,6 +62,9 @@ def list_query(query: QueryString) -> Query:
         target=one(query, "target"),
         owner=one(query, "owner"),
         namespace=one(query, "namespace"),
+        conditions=tuple(conditions(query)),
+        since=None if accepted is None else int(accepted * 1000),
+        words=one(query, "q"),
         sort=one(query, "sort") or "-accepted",
         limit=whole(query, "limit", 1, DEFAULT_LIMIT) or DEFAULT_LIMIT,
         cursor=one(query, "cursor"),

@@ -18,15 +18,18 @@ from submarine_jupyter.errors import InvalidRequest
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.store.dialect import ascending, descending, unindexed
 from submarine_jupyter_server.store.rows import LISTED, ListRow, listed
-from submarine_jupyter_server.store.tables import experiment, experiment_tag
+from submarine_jupyter_server.store.tables import experiment, experiment_tag, experiment_value
 
+from . import by_value
+from .conditions import Condition, Named
 from .cursor import PagePosition
+from .free_text import having_words
 from .query import Query
 
 _UNDELETED = experiment.c.deleted.is_(None)
 # A filter that leaves fewer rows than this leads to the page itself, and what it leaves is sorted.
 _FEW = 1000
-_MOST_TAGS = 20
+_MOST_TAGS = _MOST_CONDITIONS = 20
 # Of the specs of one page: a thousand experiments may have a MiB each.
 MOST_CHARACTERS = 4 * 1024 * 1024
 
@@ -43,13 +46,14 @@ class Page:
 class Filter:
     """One condition, twice: so that an index may answer it, and so that none can.
 
-    ``ordered``: its index holds the rows in the order of acceptance.
+    ``ordered``: its index holds the rows in the order of acceptance. ``having`` finds the rows without the others.
     """
 
     indexed: ColumnElement[bool]
     hidden: ColumnElement[bool]
     ordered: bool = True
     tag: str | None = None
+    having: Select[Any] | None = None
 
 
 def page(tx: Connection, query: Query) -> Page:
@@ -60,37 +64,57 @@ def page(tx: Connection, query: Query) -> Page:
     if query.limit < 1:
         raise InvalidRequest(f"limit: it must be 1 or more, not {query.limit}")
     position = PagePosition.of(query.sort, query.cursor)
-    picked = _picked(tx, _filters(query), position, query.limit + 1).subquery()
-    statement = (
-        select(*LISTED).join(picked, picked.c.seq == experiment.c.seq).order_by(*_order(position, position.column))
-    )
+    named = position.named
+    if named is None:
+        picked = _picked(tx, _filters(query), _plain(query), position, query.limit + 1).subquery()
+        order = _order(position, position.column)
+    else:
+        picked = _picked_by_value(tx, query, named, position).subquery()
+        columns = (experiment.c.seq, picked.c.number, picked.c.text)
+        order = by_value.order(*columns, descending=position.descending)
+    statement = select(*LISTED).join(picked, picked.c.seq == experiment.c.seq).order_by(*order)
     rows: list[ListRow] = []
     size = 0
     with contextlib.closing(tx.execute(statement)) as found:
         for row in map(listed, found):
             size += len(row.wire_spec)
             if len(rows) == query.limit or (rows and size > MOST_CHARACTERS):
-                return Page(rows, position.after(rows[-1]))
+                last = rows[-1]
+                return Page(rows, position.after(last, by_value.key_of(tx, named, last.seq) if named else None))
             rows.append(row)
     return Page(rows, None)
 
 
 def count(tx: Connection, query: Query) -> int:
     """Return how many experiments fit the filters."""
-    conditions = [found.indexed for found in _filters(query)]
+    conditions = [*_plain(query), *(found.indexed for found in _filters(query))]
     return tx.execute(select(func.count()).select_from(experiment).where(_UNDELETED, *conditions)).scalar_one()
 
 
-def _picked(tx: Connection, filters: list[Filter], position: PagePosition, limit: int) -> Select[Any]:
+def _picked_by_value(tx: Connection, query: Query, named: Named, position: PagePosition) -> Select[Any]:
+    conditions = [_UNDELETED, *_plain(query), *_led(tx, _filters(query))]
+    key = position.key if position.key is None or isinstance(position.key, str) else float(position.key)
+    after = None if position.seq is None else (key, position.seq)
+    return by_value.picked(named, conditions, after, query.limit + 1, descending=position.descending)
+
+
+def _led(tx: Connection, filters: list[Filter]) -> list[ColumnElement[bool]]:
+    """Return the conditions, so that the one that leaves few rows leads to them."""
+    leading = _selective(tx, filters)
+    return [found.indexed if found is leading else found.hidden for found in filters]
+
+
+def _picked(
+    tx: Connection, filters: list[Filter], plain: list[ColumnElement[bool]], position: PagePosition, limit: int
+) -> Select[Any]:
     """Return the statement that finds the numbers of the rows of a page, touching few others."""
     by_acceptance = position.column is experiment.c.seq
     if len(filters) == 1 and by_acceptance and filters[0].ordered:
-        conditions = [filters[0].indexed]
-        if filters[0].tag is not None:
+        conditions = [*plain, filters[0].indexed]
+        if filters[0].tag is not None and not plain:
             return _of_tag(filters[0].tag, position, limit)
     else:
-        leading = _selective(tx, filters)
-        conditions = [found.indexed if found is leading else found.hidden for found in filters]
+        conditions = [*plain, *_led(tx, filters)]
     if by_acceptance:
         return _arm(conditions, position, limit, *_beyond(position, experiment.c.seq, position.key))
     if position.seq is None:
@@ -128,7 +152,7 @@ def _of_tag(tag: str, position: PagePosition, limit: int) -> Select[Any]:
     return found.order_by(*_order(position, seq, seq)).limit(limit)
 
 
-def _beyond(position: PagePosition, column: ColumnElement[Any], key: str | int | None) -> list[ColumnElement[bool]]:
+def _beyond(position: PagePosition, column: ColumnElement[Any], key: str | float | None) -> list[ColumnElement[bool]]:
     if key is None:
         return []
     return [column < key if position.descending else column > key]
@@ -151,7 +175,7 @@ def _selective(tx: Connection, filters: list[Filter]) -> Filter | None:
         return None
     counted = []
     for found in filters:
-        rows = select(experiment.c.seq).where(_UNDELETED, found.indexed) if found.tag is None else _having(found.tag)
+        rows = select(experiment.c.seq).where(_UNDELETED, found.indexed) if found.having is None else found.having
         counted.append(select(func.count()).select_from(rows.limit(_FEW).subquery()).scalar_subquery())
     counts = list(tx.execute(select(*counted)).one())
     fewest = min(counts)
@@ -170,7 +194,22 @@ def _filters(query: Query) -> list[Filter]:
         filters.append(_in_status(query.statuses))
     if len(query.tags) > _MOST_TAGS:
         raise InvalidRequest(f"tag: at most {_MOST_TAGS} can be asked for at once")
+    if len(query.conditions) > _MOST_CONDITIONS:
+        raise InvalidRequest(f"param, metric: at most {_MOST_CONDITIONS} conditions can be asked for at once")
+    filters += [_valued(condition) for condition in query.conditions]
     return filters + [_tagged(tag) for tag in dict.fromkeys(query.tags)]
+
+
+def _plain(query: Query) -> list[ColumnElement[bool]]:
+    """Return the conditions that no index answers: each row is inspected."""
+    since = [] if query.since is None else [experiment.c.accepted >= query.since]
+    return since + ([] if query.words is None else having_words(query.words))
+
+
+def _valued(condition: Condition) -> Filter:
+    having = by_value.having(condition)
+    this = having.where(experiment_value.c.seq == experiment.c.seq)
+    return Filter(experiment.c.seq.in_(having), this.exists(), ordered=False, having=having)
 
 
 def _equal(column: str, value: str) -> Filter:
@@ -202,7 +241,7 @@ def _in_status(statuses: Sequence[str]) -> Filter:
 
 def _tagged(tag: str) -> Filter:
     this = _having(tag).where(experiment_tag.c.seq == experiment.c.seq)
-    return Filter(experiment.c.seq.in_(_having(tag)), this.exists(), tag=tag)
+    return Filter(experiment.c.seq.in_(_having(tag)), this.exists(), tag=tag, having=_having(tag))
 
 
 def _having(tag: str) -> Select[Any]:

@@ -20,6 +20,7 @@ for _table in (tables.experiment, tables.outbox, tables.event):
 # Short rows that are found by their key lie in its index (https://www.sqlite.org/withoutrowid.html).
 for _table in (
     tables.experiment_tag,
+    tables.experiment_value,
     tables.replica,
     tables.made_object,
     tables.log_position,

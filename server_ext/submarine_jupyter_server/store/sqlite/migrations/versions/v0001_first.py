@@ -55,7 +55,9 @@ _STATEMENTS = (
     "CREATE INDEX experiment_namespace ON experiment (namespace) WHERE deleted IS NULL",
     "CREATE INDEX experiment_framework ON experiment (framework) WHERE deleted IS NULL",
     """
-    CREATE INDEX experiment_listing ON experiment (seq, status, name, owner, framework, target, namespace, deleted)
+    CREATE INDEX experiment_listing ON experiment (
+        seq, status, name, owner, framework, target, namespace, id, accepted, deleted
+    )
     WHERE deleted IS NULL
     """,
     """
@@ -68,6 +70,20 @@ _STATEMENTS = (
     WITHOUT ROWID
     """,
     "CREATE INDEX ix_experiment_tag_seq ON experiment_tag (seq)",
+    """
+    CREATE TABLE experiment_value (
+        seq INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        number FLOAT,
+        text TEXT,
+        PRIMARY KEY (seq, kind, name),
+        FOREIGN KEY(seq) REFERENCES experiment (seq) ON DELETE CASCADE
+    )
+    WITHOUT ROWID
+    """,
+    "CREATE INDEX value_number ON experiment_value (kind, name, number)",
+    "CREATE INDEX value_text ON experiment_value (kind, name, text)",
     """
     CREATE TABLE attempt_spec (
         experiment_id TEXT NOT NULL,
