@@ -31,6 +31,7 @@ from submarine_jupyter_server.logs.archive import LogArchive
 from submarine_jupyter_server.metrics.collector import MetricCollector
 from submarine_jupyter_server.services.events import Events
 from submarine_jupyter_server.services.experiments import Experiments
+from submarine_jupyter_server.services.first_error import FirstErrors
 from submarine_jupyter_server.services.log_reader import LogReader
 from submarine_jupyter_server.services.log_search import LogSearcher
 from submarine_jupyter_server.services.metrics import Metrics
@@ -75,7 +76,7 @@ class Service:
         self._decided = asyncio.Event()
         self._feed = EventFeed(db, config.emit)
         self.events = Events(db, self._feed)
-        self.experiments = Experiments(db, targets, reader, self._outbox)
+        self.experiments = Experiments(db, targets, reader, self._outbox, FirstErrors(archive))
         self.submissions = Submissions(db, targets, reader, self._outbox)
         self.logs = LogReader(db, archive, self._feed, targets)
         self.log_search = LogSearcher(db, archive, self.logs)

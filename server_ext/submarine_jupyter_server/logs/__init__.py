@@ -5,6 +5,7 @@ Store first, stream from the store: one writer per replica, any number of reader
     archive         read them: bytes at logical offsets, holes
     attempt_reader  one follower's place in the logs of one attempt
     blocks          the next whole lines from a position
+    errors          the first error of a run
     excerpt         a place in a log with the lines around it
     follow          the logs of an experiment as events
     growth          one poll for all who follow the same attempt

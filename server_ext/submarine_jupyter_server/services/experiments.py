@@ -21,6 +21,7 @@ from submarine_jupyter_server.control.lifecycle import tell_deleted
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.services import access, changing
 from submarine_jupyter_server.services.changing import Change
+from submarine_jupyter_server.services.first_error import FirstErrors
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store import changes, events, experiments, metrics, outbox, replicas
 from submarine_jupyter_server.store.engine import Database
@@ -36,8 +37,16 @@ _ENDED = "The experiment has ended: the change is recorded and nothing was start
 class Experiments:
     """The verbs of the REST API. Each raises NotFound for what its principal may not see."""
 
-    def __init__(self, db: Database, targets: Mapping[str, ComputeTarget], reader: SpecReader, outbox_: Outbox) -> None:
+    def __init__(
+        self,
+        db: Database,
+        targets: Mapping[str, ComputeTarget],
+        reader: SpecReader,
+        outbox_: Outbox,
+        first_errors: FirstErrors,
+    ) -> None:
         self._db = db
+        self._first_errors = first_errors
         self._targets = targets
         self._reader = reader
         self._outbox = outbox_
@@ -63,7 +72,11 @@ class Experiments:
                 row = _as_it_ran(tx, row, attempt)
             return Shown(row, _detail(tx, row) if full else None)
 
-        return await self._db.read(read)
+        shown = await self._db.read(read)
+        if shown.detail is None:
+            return shown
+        first_error = await self._first_errors.of(shown.row, shown.detail.replicas)
+        return replace(shown, detail=replace(shown.detail, first_error=first_error))
 
     async def patch(
         self,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from submarine_jupyter.vocabulary import Status
 
 if TYPE_CHECKING:
+    from submarine_jupyter_server.logs.errors import ErrorSign
     from submarine_jupyter_server.store.events import EventRow
     from submarine_jupyter_server.store.experiments import ExperimentRow, ListRow
     from submarine_jupyter_server.store.outbox import OutboxRow
@@ -70,6 +71,7 @@ class Detail:
     events: Sequence[EventRow]
     order: OutboxRow | None
     params: Mapping[str, str]
+    first_error: ErrorSign | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +216,7 @@ def full(row: ExperimentRow, found: Detail) -> dict[str, Any]:
         "generation": row.generation,
         "replicas": [_replica(row.id, replica) for replica in found.replicas],
         "events": [event_data(event) for event in found.events],
+        **({"firstError": _first_error(found.first_error)} if found.first_error else {}),
         **_params(row, found.params),
     }
 
@@ -223,6 +226,17 @@ def _params(row: ExperimentRow, told: Mapping[str, str]) -> dict[str, Any]:
     logged = {name: json.loads(value) for name, value in told.items()}
     params = declared(row.wire_spec) | logged
     return ({"params": params} if params else {}) | ({"loggedParams": list(logged)} if logged else {})
+
+
+def _first_error(sign: ErrorSign) -> dict[str, Any]:
+    return {
+        "replica": sign.log.name,
+        "podName": sign.log.pod_name,
+        "offset": sign.offset,
+        "time": time_text(None if sign.at_ns is None else sign.at_ns // 1_000_000),
+        "text": sign.text,
+        "where": sign.where,
+    }
 
 
 def _replica(experiment_id: str, replica: ReplicaRow) -> dict[str, Any]:
