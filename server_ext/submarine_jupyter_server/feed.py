@@ -86,46 +86,46 @@ class EventFeed:
         For one experiment the stream begins with its whole history when ``after`` is None, as far as it is kept, and
         closes with ``end`` once nothing can follow, at once where it has ended already.
         """
-        seen = (0 if experiment_id else self._last) if after is None else after
-        told = time.monotonic()
+        position = (0 if experiment_id else self._last) if after is None else after
+        spoke_at = time.monotonic()
         idle = True
         while True:
             read_to = self._last
-            rows = await self._after(seen, experiment_id, owner)
+            rows = await self._after(position, experiment_id, owner)
             for row in rows:
                 yield FeedMessage(str(row.seq), row.type, json_text(event_data(row)))
                 if experiment_id and row.status and Status(row.status).final:
                     yield FeedMessage(str(row.seq), "end", json_text({"status": row.status}))
                     return
-            seen = rows[-1].seq if rows else max(seen, read_to)
+            position = rows[-1].seq if rows else max(position, read_to)
             if not rows:
-                if idle and experiment_id and (last := await self._over(experiment_id, seen)):
+                if idle and experiment_id and (last := await self._over(experiment_id, position)):
                     if after is None:
-                        yield FeedMessage(str(seen), last.type, json_text(event_data(last)))
-                    yield FeedMessage(str(seen), "end", json_text({"status": last.status}))
+                        yield FeedMessage(str(position), last.type, json_text(event_data(last)))
+                    yield FeedMessage(str(position), "end", json_text({"status": last.status}))
                     return
-                idle = not await self._beyond(seen, HEARTBEAT_S - (time.monotonic() - told))
+                idle = not await self._beyond(position, HEARTBEAT_S - (time.monotonic() - spoke_at))
                 if idle:
                     yield None
-            if rows or time.monotonic() - told >= HEARTBEAT_S:
-                told = time.monotonic()
+            if rows or time.monotonic() - spoke_at >= HEARTBEAT_S:
+                spoke_at = time.monotonic()
 
-    async def _after(self, seen: int, experiment_id: str | None, owner: str | None) -> list[EventRow]:
-        if self._ring and self._ring[0].seq <= seen + 1:
-            found = (e for e in self._ring if e.seq > seen and experiment_id in (None, e.experiment_id))
+    async def _after(self, position: int, experiment_id: str | None, owner: str | None) -> list[EventRow]:
+        if self._ring and self._ring[0].seq <= position + 1:
+            found = (e for e in self._ring if e.seq > position and experiment_id in (None, e.experiment_id))
             return [e for e in found if owner in (None, e.owner)]
-        if seen < self._last:
-            return await self._db.read(lambda tx: events.after(tx, seen, BATCH, experiment_id, owner))
+        if position < self._last:
+            return await self._db.read(lambda tx: events.after(tx, position, BATCH, experiment_id, owner))
         return []
 
-    async def _over(self, experiment_id: str, seen: int) -> EventRow | None:
-        return await self._db.read(lambda tx: _end_of(tx, experiment_id, seen))
+    async def _over(self, experiment_id: str, position: int) -> EventRow | None:
+        return await self._db.read(lambda tx: _end_of(tx, experiment_id, position))
 
-    async def _beyond(self, seen: int, seconds: float) -> bool:
-        """Wait until there is an event after ``seen``; False when ``seconds`` went by without one."""
+    async def _beyond(self, position: int, seconds: float) -> bool:
+        """Wait until there is an event after ``position``; False when ``seconds`` went by without one."""
         try:
             async with asyncio.timeout(max(seconds, 0.0)), self._arrived:
-                await self._arrived.wait_for(lambda: self._last > seen)
+                await self._arrived.wait_for(lambda: self._last > position)
         except TimeoutError:
             return False
         return True
@@ -159,15 +159,15 @@ class EventFeed:
                 log.exception("Jupyter's event system does not take event %d", row.seq)
 
 
-def _end_of(tx: Connection, experiment_id: str, seen: int) -> EventRow | None:
-    """Return how an experiment ended if nothing can follow event ``seen``, None while something can."""
+def _end_of(tx: Connection, experiment_id: str, position: int) -> EventRow | None:
+    """Return how an experiment ended if nothing can follow event ``position``, None while something can."""
     row = experiments.find(tx, experiment_id, include_deleted=True)
     if row is not None and row.deleted is None and not Status(row.status).final:
         return None
-    if events.after(tx, seen, 1, experiment_id):
+    if events.after(tx, position, 1, experiment_id):
         return None
     if row is None:
-        return EventRow(seen, experiment_id, now_ms(), "deleted", Status.DELETED, None, None, None)
+        return EventRow(position, experiment_id, now_ms(), "deleted", Status.DELETED, None, None, None)
     if row.deleted is not None:
-        return EventRow(seen, row.id, row.deleted, "deleted", Status.DELETED, row.reason, row.message, None)
-    return EventRow(seen, row.id, row.finished or row.accepted, "status", row.status, row.reason, row.message, None)
+        return EventRow(position, row.id, row.deleted, "deleted", Status.DELETED, row.reason, row.message, None)
+    return EventRow(position, row.id, row.finished or row.accepted, "status", row.status, row.reason, row.message, None)

@@ -81,7 +81,7 @@ class Service:
         self.logs = LogReader(db, archive, self._feed, targets)
         self.log_search = LogSearcher(db, archive, self.logs)
         self._silence = Silence(db)
-        self._neighbours = Neighbours(config.data_dir, db, self._news, self._describe, self._silence.tell)
+        self._neighbours = Neighbours(config.data_dir, db, self._news, self._describe, self._silence.report)
         self.metrics = Metrics(db, self._finish)
         self.targets = Targets(db, targets, config.default_target, self._neighbours.elsewhere)
 
@@ -207,11 +207,11 @@ class Service:
         if not Status(row.status).final:
             self._collector.watch(row.id, row.attempt, _templates(row))
 
-    async def _ending(self, seen: Observation) -> None:
+    async def _ending(self, observation: Observation) -> None:
         """Read the last metrics: who sees the end may ask for them at once. What takes long goes on meanwhile."""
-        row = await self.db.read(lambda tx: experiments.find(tx, seen.experiment_id))
-        if row is not None and row.uid == seen.uid:
-            await asyncio.wait([self._finish(row, seen.attempt)], timeout=DRAIN_S)
+        row = await self.db.read(lambda tx: experiments.find(tx, observation.experiment_id))
+        if row is not None and row.uid == observation.uid:
+            await asyncio.wait([self._finish(row, observation.attempt)], timeout=DRAIN_S)
 
     async def _gone(self, row: ExperimentRow) -> None:
         """Forget what was deleted."""

@@ -180,8 +180,8 @@ class _Stream:
         for chunk in response.iter_bytes():
             for event in parser.feed(decoder.decode(chunk)):
                 if event.name == "error":
-                    told = json.loads(event.data)
-                    raise ServerError(str(told.get("message")), code=500, hint=told.get("hint"))
+                    problem = json.loads(event.data)
+                    raise ServerError(str(problem.get("message")), code=500, hint=problem.get("hint"))
                 yield event
 
 

@@ -100,9 +100,9 @@ async def test_a_deletion_is_told_once(tmp_path: Path) -> None:
     async with life(tmp_path) as one:
         deleted = await one.db.write(lambda tx: experiments.mark_deleted(tx, NEW.id, AT + 9))
         assert deleted is not None
-        assert not await one.db.read(lambda tx: lifecycle.deletion_told(tx, NEW.id))
+        assert not await one.db.read(lambda tx: lifecycle.is_deletion_reported(tx, NEW.id))
         for _ in range(2):
-            await one.db.write(lambda tx: lifecycle.tell_deleted(tx, deleted))
+            await one.db.write(lambda tx: lifecycle.report_deleted(tx, deleted))
         assert await one.told() == [("deleted", "Deleted")]
         assert (await one.see())[0] == "Accepted"
         assert json.dumps(await one.told()) == json.dumps([("deleted", "Deleted")])

@@ -85,7 +85,7 @@ def _bury(tx: Connection, row: ExperimentRow) -> None:
     """Delete an experiment whose deletion the database does not know any more."""
     deleted = experiments.mark_deleted(tx, row.id, now_ms()) or row
     outbox.put(tx, deleted, "delete")
-    lifecycle.tell_deleted(tx, deleted)
+    lifecycle.report_deleted(tx, deleted)
 
 
 def _keep_made(tx: Connection, row: ExperimentRow, item: Found) -> None:
@@ -119,10 +119,10 @@ def _is_newer(launch: Launch, row: ExperimentRow) -> bool:
 
 def _stop(tx: Connection, row: ExperimentRow, item: Found) -> None:
     """See to it that what is to be stopped ends."""
-    seen, now = item.observation, experiments.find(tx, row.id)
-    if seen is None or now is None or now.stop_requested is None or Status(now.status).final:
+    observation, now = item.observation, experiments.find(tx, row.id)
+    if observation is None or now is None or now.stop_requested is None or Status(now.status).final:
         return
-    if not (seen.status.final and seen.attempt < now.attempt):
+    if not (observation.status.final and observation.attempt < now.attempt):
         under_way = outbox.pending(tx, row.id)
         if under_way is None or under_way.op == "ensure":
             outbox.put(tx, now, "stop")

@@ -275,7 +275,7 @@ def _done(tx: Connection, order: OutboxRow, row: ExperimentRow | None, made: Mad
         changes.confirm(tx, order, row, replaced=replaced)
     elif order.op in ("delete", "purge"):
         objects.lose(tx, row.id, now_ms())
-        lifecycle.tell_deleted(tx, experiments.mark_deleted(tx, row.id, now_ms()) or row)
+        lifecycle.report_deleted(tx, experiments.mark_deleted(tx, row.id, now_ms()) or row)
         if order.op == "purge":
             experiments.scrub(tx, row.id)
     if order.tried and (now := experiments.find(tx, row.id)) is not None and not Status(now.status).final:

@@ -34,40 +34,40 @@ class Lifecycle:
         self._ending = ending
         self._moved = moved
 
-    async def observe(self, seen: Observation) -> None:
+    async def observe(self, observation: Observation) -> None:
         """Store what a target saw."""
-        if seen.status.final:
-            await self._ending(seen)
+        if observation.status.final:
+            await self._ending(observation)
         reach("observation_before")
-        before, after = await self._db.write(lambda tx: apply(tx, seen))
+        before, after = await self._db.write(lambda tx: apply(tx, observation))
         reach("observation_after")
         if after is not None and before is not None and after.status != before.status:
             log.info("%s is %s%s", after.id, after.status, f" ({after.reason})" if after.reason else "")
             await self._moved(after)
 
 
-def apply(tx: Connection, seen: Observation) -> tuple[ExperimentRow | None, ExperimentRow | None]:
+def apply(tx: Connection, observation: Observation) -> tuple[ExperimentRow | None, ExperimentRow | None]:
     """Apply one observation in a transaction; return the row before and after, None where nothing changed."""
-    before = experiments.find(tx, seen.experiment_id, include_deleted=True)
-    if before is None or before.uid != seen.uid or before.attempt > seen.attempt:
+    before = experiments.find(tx, observation.experiment_id, include_deleted=True)
+    if before is None or before.uid != observation.uid or before.attempt > observation.attempt:
         return before, None
     # What was seen before the end may be reported after it: its replicas do not run again.
-    late = before.attempt == seen.attempt and Status(before.status).final and not seen.status.final
-    if seen.replicas and not late:
-        replicas.upsert(tx, seen.experiment_id, seen.attempt, seen.replicas)
+    late = before.attempt == observation.attempt and Status(before.status).final and not observation.status.final
+    if observation.replicas and not late:
+        replicas.upsert(tx, observation.experiment_id, observation.attempt, observation.replicas)
     after = experiments.advance(
         tx,
-        seen.experiment_id,
-        uid=seen.uid,
-        attempt=seen.attempt,
-        status=seen.status,
-        at_ms=seen.at_ms,
-        created_ms=seen.created_ms,
-        running_ms=seen.running_ms,
-        finished_ms=seen.finished_ms,
-        reason=seen.reason,
-        message=seen.message,
-        notes=seen.notes,
+        observation.experiment_id,
+        uid=observation.uid,
+        attempt=observation.attempt,
+        status=observation.status,
+        at_ms=observation.at_ms,
+        created_ms=observation.created_ms,
+        running_ms=observation.running_ms,
+        finished_ms=observation.finished_ms,
+        reason=observation.reason,
+        message=observation.message,
+        notes=observation.notes,
     )
     if after is not None and (after.status, after.reason, after.message) != (
         before.status,
@@ -84,13 +84,13 @@ def record(tx: Connection, row: ExperimentRow, type_: str) -> None:
     events.append(tx, row.id, type=type_, status=status, reason=row.reason, message=row.message)
 
 
-def tell_deleted(tx: Connection, row: ExperimentRow) -> None:
+def report_deleted(tx: Connection, row: ExperimentRow) -> None:
     """Tell listeners, once, that an experiment is deleted."""
-    if not deletion_told(tx, row.id):
+    if not is_deletion_reported(tx, row.id):
         record(tx, row, "deleted")
 
 
-def deletion_told(tx: Connection, experiment_id: str) -> bool:
+def is_deletion_reported(tx: Connection, experiment_id: str) -> bool:
     """Return whether anybody may have been told that an experiment is deleted."""
     last = events.of(tx, experiment_id, limit=1)
     return bool(last) and last[0].status == Status.DELETED

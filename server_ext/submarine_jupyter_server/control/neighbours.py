@@ -33,18 +33,20 @@ STEP_DOWN_S = 10.0
 _JOIN_S = 0.5
 
 Describe = Callable[[], Awaitable[list[dict[str, Any]]]]
-Tell = Callable[[str, float], None]
+ReportSilence = Callable[[str, float], None]
 
 
 class Neighbours:
     """The part of this server among those on its data directory; belongs to the event loop that made it.
 
     ``news`` is called on the loop when another server may have committed something, ``describe`` is awaited there for
-    what the followers are told of the targets. ``tell`` hears again and again who is silent, and since when (Unix
-    time).
+    what the followers are told of the targets. ``report_silence`` hears again and again who is silent, and since when
+    (Unix time).
     """
 
-    def __init__(self, data_dir: Path, db: Database, news: Callable[[], None], describe: Describe, tell: Tell) -> None:
+    def __init__(
+        self, data_dir: Path, db: Database, news: Callable[[], None], describe: Describe, report_silence: ReportSilence
+    ) -> None:
         self.leads = asyncio.Event()
         """Set while this server gives the orders."""
         self.deposed = asyncio.Event()
@@ -58,7 +60,7 @@ class Neighbours:
         self._foreign = db.foreign_commits()
         self._notices = db.notices
         self._news = news
-        self._tell_silence = tell
+        self._report_silence = report_silence
         self._describe = describe
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
@@ -68,12 +70,12 @@ class Neighbours:
         self._won_at: float | None = None
         self._beat: tuple[int, int] | None = None
         self._heard = time.monotonic()
-        self._told = 0.0
-        self._telling: Future[list[dict[str, Any]]] | None = None
+        self._published_at = 0.0
+        self._describing: Future[list[dict[str, Any]]] | None = None
 
     async def start(self) -> None:
         """Become the controller if nobody else is, else go on trying. One that may only read follows."""
-        await begun(self._look, "submarine controller lock")
+        await begun(self._check, "submarine controller lock")
         self._thread.start()
 
     async def step_down(self) -> None:
@@ -124,7 +126,7 @@ class Neighbours:
         pause = SHARED_S
         while not self._stop.wait(pause):
             try:
-                shared = self._look()
+                shared = self._check()
             except Exception as error:  # noqa: BLE001 - it is logged, and shown as a notice
                 pause = max(SHARED_S, failing.again(error))
             else:
@@ -132,7 +134,7 @@ class Neighbours:
                 pause = SHARED_S if shared else ALONE_S
         self._foreign.close()
 
-    def _look(self) -> bool:
+    def _check(self) -> bool:
         """Do what is to be done; return whether another server is there."""
         self._db.keep()
         if not self._leading and not self._take_over():
@@ -142,10 +144,10 @@ class Neighbours:
             self._call(self._depose)
         elif not self._controller.followed():
             self._foreign.close()
-            self._telling = None
+            self._describing = None
             return False
         else:
-            self._tell()
+            self._publish()
         if self._foreign.happened():
             self._call(self._news)
         return True
@@ -162,7 +164,7 @@ class Neighbours:
         self._notices.drop("predecessor")
         self._controller.write([], [])
         self._leading = True
-        self._told = 0.0
+        self._published_at = 0.0
         self._call(self._lead)
         return True
 
@@ -175,15 +177,15 @@ class Neighbours:
         elif (silence := time.monotonic() - self._heard) > SILENT_S:
             self._call(self._hear, self.note, time.time() - silence)
 
-    def _tell(self) -> None:
+    def _publish(self) -> None:
         """Write down how this controller is, once the event loop has said so."""
-        if self._telling is None:
-            if time.monotonic() - self._told >= BEAT_S:
-                self._telling = asyncio.run_coroutine_threadsafe(self._described(), self._loop)
-        elif self._telling.done():
-            telling, self._telling = self._telling, None
-            self._told = time.monotonic()
-            self._controller.write(telling.result(), list(self._notices))
+        if self._describing is None:
+            if time.monotonic() - self._published_at >= BEAT_S:
+                self._describing = asyncio.run_coroutine_threadsafe(self._described(), self._loop)
+        elif self._describing.done():
+            describing, self._describing = self._describing, None
+            self._published_at = time.monotonic()
+            self._controller.write(describing.result(), list(self._notices))
 
     async def _described(self) -> list[dict[str, Any]]:
         return await self._describe()
@@ -210,7 +212,7 @@ class Neighbours:
         if since is not None:
             silence = f"gives the orders and has been silent for {self._silence():.0f} s"
             self._notices.put("controller", f"{_upper(self._who())} {silence}: nothing starts or ends meanwhile.")
-            self._tell_silence(self._who(), since)
+            self._report_silence(self._who(), since)
         elif note is not None and note.notices:
             self._notices.put(
                 "controller", f"{_upper(self._who())}, which gives the orders, says: {' '.join(note.notices)}"

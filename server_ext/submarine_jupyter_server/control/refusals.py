@@ -85,7 +85,7 @@ def answer_of(refusal: str) -> SubmarineError:
 
 
 def _bring_back(tx: Connection, row: ExperimentRow) -> Outcome:
-    if lifecycle.deletion_told(tx, row.id):
+    if lifecycle.is_deletion_reported(tx, row.id):
         return Outcome.AGAIN
     experiments.bring_back(tx, row.id, tuple(json.loads(row.wire_spec)["meta"]["tags"]))
     return Outcome.BROUGHT_BACK

@@ -26,7 +26,7 @@ class Silence:
         self._db = db
         self._task: asyncio.Task[None] | None = None
 
-    def tell(self, who: str, since: float) -> None:
+    def report(self, who: str, since: float) -> None:
         """Take note that ``who`` gives the orders and was heard of last at ``since`` (Unix time)."""
         if self._task is None or self._task.done():
             why = f"it waits for {who}, which gives the orders and was heard of last at {_clock(since)}"

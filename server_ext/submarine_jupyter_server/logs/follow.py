@@ -69,23 +69,23 @@ async def _attempt(
     watch: Watch, follower: AttemptReader, finished: Finished, heartbeat_s: float
 ) -> AsyncGenerator[LogEvent, None]:
     """Yield the events of one attempt until nothing can follow in it."""
-    told = time.monotonic()
+    spoke_at = time.monotonic()
     ending = _Ending(watch, follower, finished)
     while True:
         version = watch.version
         async for event in follower.read():
             yield event
-            told = time.monotonic()
+            spoke_at = time.monotonic()
         if watch.closed:
             return
         if await ending.reached():
             break
         async for event in follower.partials():
             yield event
-            told = time.monotonic()
-        if time.monotonic() - told >= heartbeat_s:
+            spoke_at = time.monotonic()
+        if time.monotonic() - spoke_at >= heartbeat_s:
             yield LogEvent(follower.position, "ping", {})
-            told = time.monotonic()
+            spoke_at = time.monotonic()
         await watch.changed(version, min(max(ending.quiet_s / 2, _FASTEST_S), _SLOWEST_S, heartbeat_s))
     async for event in follower.read(final=True):
         yield event

@@ -28,7 +28,7 @@ _PAIR = re.compile(
 _PHASE = re.compile(
     rf"\[({_PHASES})\]|^\s{{0,20}}({_PHASES})(?=\s?[:|\-]|\s{{1,8}}(?!epoch|set\b|step|iter)\w)", re.IGNORECASE
 )
-_TOLD_PHASE = re.compile(rf"(?:^|_)(?:{_PHASES})(?:$|_)")
+_NAMED_PHASE = re.compile(rf"(?:^|_)(?:{_PHASES})(?:$|_)")
 _EPOCH = re.compile(
     r"(?<![\w\-])epoch(?:\(\w{1,12}\))?[ #]{0,2}[:=]?[ ]{0,3}\[?[ ]{0,3}([0-9]{1,12})(?![.\w]?[0-9])"
     r"(?:[ ]?/[ ]{0,3}[0-9]{1,12})?\]?",
@@ -55,15 +55,15 @@ def pairs(line: str) -> Found:
     line = line[:MAX_CHARS]
     made = _MADE.search(line)
     text = line[: made.start() + 1] if made else line
-    told = _PHASE.search(text)
-    phase = (told[1] or told[2]).lower() if told else ""
+    phased = _PHASE.search(text)
+    phase = (phased[1] or phased[2]).lower() if phased else ""
     found: Found = []
     beside: Found = []
     for match in _PAIR.finditer(text):
         name, number = match["name"], match["number"]
         if goes_along(name):
             beside.append((plain(name), number))
-        elif _told(match) and is_metric(name, number + (".0" if match["behind"] == "%" else "")):
+        elif _belong(match) and is_metric(name, number + (".0" if match["behind"] == "%" else "")):
             found.append((_full(plain(name), phase), _value(match)))
     if found and len(_SETTING.findall(text)) >= max(_MANY, 3 * len(found)):
         return []  # a dump of settings
@@ -87,14 +87,14 @@ def step_of(line: str) -> int | None:
     return int(epoch[1]) if epoch else None
 
 
-def _told(match: re.Match[str]) -> bool:
+def _belong(match: re.Match[str]) -> bool:
     """Whether a name and a number belong together by what is between them: a blank does for a fraction only."""
     return match["between"].strip() != "" or "." in match["number"] or "e" in match["number"].lower()
 
 
 def _full(name: str, phase: str) -> str:
     """Return a name with the phase of its line, unless it has one."""
-    return name if not phase or _TOLD_PHASE.search(name) else f"{phase}_{name}"
+    return name if not phase or _NAMED_PHASE.search(name) else f"{phase}_{name}"
 
 
 def _value(match: re.Match[str]) -> str:

@@ -98,9 +98,9 @@ class MetricScanner:
         for start, end in self._worthy(block):
             line = block[start:end].rstrip(b"\r")
             examined = line[line.rfind(b"\r") + 1 :][:EXAMINED_BYTES]
-            told = self._line(_COLOUR.sub("", examined.decode("utf-8", "replace")))
-            if told and not _quoted(block, start):
-                found += [(start, each) for each in told]
+            values = self._line(_COLOUR.sub("", examined.decode("utf-8", "replace")))
+            if values and not _quoted(block, start):
+                found += [(start, each) for each in values]
         return found
 
     def prime(self, block: bytes) -> None:
@@ -136,7 +136,7 @@ class MetricScanner:
         return []
 
     def _readings(self, line: str) -> Iterator[tuple[Values, object]]:
-        yield _tracked(line)
+        yield _of_tracking(line)
         for template in self._templates:
             numbers = template.match(line) or {}
             yield ((pair for pair in numbers.items() if pair[0] != STEP), numbers.get(STEP))
@@ -189,7 +189,7 @@ def _line_end(block: bytes, start: int) -> int:
     return len(block) if end < 0 else end
 
 
-def _tracked(line: str) -> tuple[Values, object]:
+def _of_tracking(line: str) -> tuple[Values, object]:
     at = line.find(PREFIX)
     fields = _object(line[at + len(PREFIX) :]) if at >= 0 else {}
     name, value = fields.get("name"), fields.get("value")

@@ -17,7 +17,7 @@ from submarine_jupyter.errors import NotFound, TargetRefused
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.control.delivery import Outbox, launch_of
-from submarine_jupyter_server.control.lifecycle import tell_deleted
+from submarine_jupyter_server.control.lifecycle import report_deleted
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.services import access, changing
 from submarine_jupyter_server.services.changing import Change
@@ -156,7 +156,7 @@ def _confirm_deletion(tx: Connection, row: ExperimentRow) -> None:
     order = outbox.pending(tx, row.id)
     if experiments.find(tx, row.id) is not None and order is not None:
         raise TargetRefused(order.last_error or "the target refused to delete it", reason="DeleteRefused")
-    tell_deleted(tx, row)
+    report_deleted(tx, row)
 
 
 def _as_it_ran(tx: Connection, row: ExperimentRow, attempt: int) -> ExperimentRow:
