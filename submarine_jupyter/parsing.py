@@ -83,8 +83,8 @@ def _decode(body: bytes) -> str:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        known: set[str] = set()
+        twice = next(name for name, _ in pairs if name in known or known.add(name))  # type: ignore[func-returns-value]
         raise Unreadable(f"The name {twice[:200]!r} is given twice.")
     return result
 
@@ -146,15 +146,15 @@ class _StrictLoader(_SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as in its base
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
+        known: set[str] = set()
         for key, _ in node.value:
             if key.tag != "tag:yaml.org,2002:str":
                 raise _refused("a name must be text; put it in quotes", key.start_mark)
             if key.value == "<<" and key.style not in ("'", '"'):
                 raise _refused("merge keys are not read here", key.start_mark)
-            if key.value in seen:
+            if key.value in known:
                 raise _refused(f"the name {key.value[:200]!r} is given twice", key.start_mark)
-            seen.add(key.value)
+            known.add(key.value)
         return super().construct_mapping(node, deep=deep)
 
 

@@ -119,10 +119,10 @@ def test_reads_while_a_capped_log_is_written(archive: LogArchive, experiment_id:
     try:
         offset, seen, end = 0, 0, 0
         while seen < 2000:
-            look = log.look()
-            assert look.end >= end
-            assert not look.segments or look.start == 0
-            end = look.end
+            snapshot = log.snapshot()
+            assert snapshot.end >= end
+            assert not snapshot.segments or snapshot.start == 0
+            end = snapshot.end
             chunk = log.read(offset, 100)
             if isinstance(chunk, Gap):
                 offset = chunk.stop
@@ -205,7 +205,7 @@ def test_planted_links_and_pipes_are_not_followed(
     assert [found.name for found in archive.replicas(experiment_id)] == ["ps-0", "ps-1", "worker-0"]
     for found in archive.replicas(experiment_id)[:2]:
         with pytest.raises(OSError, match="Not a directory"):
-            found.look()
+            found.snapshot()
         with pytest.raises(OSError, match="Not a directory"):
             found.read(0, 10)
     assert archive.attempts(experiment_id) == [1]

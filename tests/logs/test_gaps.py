@@ -94,9 +94,9 @@ def test_every_reader_tells_every_gap_and_joins_nothing(
     log = damaged(folder, segment_bytes, skips, lost, cut)
     archive = LogArchive(folder)
     size = len(WHOLE) + sum(number + 1 for number in set(skips))
-    look = log.look()
-    gaps = look.gaps()
-    assert look.end == size
+    snapshot = log.snapshot()
+    gaps = snapshot.gaps()
+    assert snapshot.end == size
     assert sum(len(data) for _, data in runs(log)) + sum(stop - start for start, stop in gaps) == size
 
     # Pages, and a tail of them.
@@ -114,11 +114,11 @@ def test_every_reader_tells_every_gap_and_joins_nothing(
             stop - start for start, stop in gaps
         ]
         assert {line for line in text.split("\n") if not line.startswith("==>")} <= HONEST
-    assert raw.gaps_text(look) == ", ".join(f"{start}-{stop - 1}" for start, stop in gaps)
+    assert raw.gaps_text(snapshot) == ", ".join(f"{start}-{stop - 1}" for start, stop in gaps)
 
     # Ranges: the first run, and only what is there.
     wanted = raw.ByteRange(0, size, size)
-    first = raw.kept(look, wanted)
+    first = raw.kept(snapshot, wanted)
     if isinstance(first, raw.ByteRange):
         assert asyncio.run(text_of(raw.exact(archive, log, first.start, first.stop))).encode() == runs(log)[0][1]
         assert (first.stop == size and first.start == 0) or gaps

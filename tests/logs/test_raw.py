@@ -87,13 +87,13 @@ async def test_ranges_over_segments_and_holes(archive: LogArchive, experiment_id
     assert await read(0, 20) == [Chunk(0, b"0123456789"), Gap(10, 15), Chunk(15, b"fghij")]
     assert await read(5, 17) == [Chunk(5, b"56789"), Gap(10, 15), Chunk(15, b"fg")]
     assert await read(10, 14) == [Gap(10, 14)]
-    look = log.look()
-    assert kept(look, ByteRange(0, 20, 20)) == ByteRange(0, 10, 20)
-    assert kept(look, ByteRange(3, 6, 20)) == ByteRange(3, 6, 20)
-    assert kept(look, ByteRange(12, 20, 20)) == ByteRange(15, 20, 20)
-    assert kept(look, ByteRange(11, 14, 20)) == Unsatisfiable(20)
-    assert gaps_text(look) == gaps_text(look, 9, 11) == "10-14"
-    assert gaps_text(look, 0, 10) == gaps_text(look, 15, 20) == ""
+    snapshot = log.snapshot()
+    assert kept(snapshot, ByteRange(0, 20, 20)) == ByteRange(0, 10, 20)
+    assert kept(snapshot, ByteRange(3, 6, 20)) == ByteRange(3, 6, 20)
+    assert kept(snapshot, ByteRange(12, 20, 20)) == ByteRange(15, 20, 20)
+    assert kept(snapshot, ByteRange(11, 14, 20)) == Unsatisfiable(20)
+    assert gaps_text(snapshot) == gaps_text(snapshot, 9, 11) == "10-14"
+    assert gaps_text(snapshot, 0, 10) == gaps_text(snapshot, 15, 20) == ""
     with pytest.raises(FileNotFoundError, match="removed meanwhile"):
         [piece async for piece in exact(archive, log, 5, 17)]
 
@@ -104,11 +104,11 @@ def test_the_header_that_names_gaps_is_bounded(archive: LogArchive, experiment_i
         writer.write(b"x")
         writer.skip(1)
     [log] = archive.replicas(experiment_id)
-    text = gaps_text(log.look())
+    text = gaps_text(log.snapshot())
     assert text.startswith("1-1, 3-3, ")
     assert text.endswith(f"{2 * MAX_GAPS - 1}-{2 * MAX_GAPS - 1}")
     writer.end()
-    assert gaps_text(log.look()).endswith(", ...")
+    assert gaps_text(log.snapshot()).endswith(", ...")
 
 
 async def test_download_has_headings_and_shows_what_is_missing(

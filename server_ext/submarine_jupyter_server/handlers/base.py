@@ -198,11 +198,11 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
 
     def answer(self, result: str, attributes: Mapping[str, object] | None = None) -> None:
         """Answer with ``result``, which is JSON text; attributes that are None are left out."""
-        told = {name: value for name, value in (attributes or {}).items() if value is not None}
-        if cursor := told.get("nextCursor"):
+        known = {name: value for name, value in (attributes or {}).items() if value is not None}
+        if cursor := known.get("nextCursor"):
             following = urlencode({**self.filters(), "cursor": cursor}, doseq=True)
             self.set_header("Link", f'<{self.request.path}?{following}>; rel="next"')  # RFC 8288
-        self.finish(envelope.success(result, told))
+        self.finish(envelope.success(result, known))
 
     async def while_there(self, work: Coroutine[Any, Any, Value]) -> Value | None:
         """Return what takes a while to find; None, and nobody goes on with it, once the client has gone away."""

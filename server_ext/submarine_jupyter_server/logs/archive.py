@@ -116,33 +116,33 @@ class ReplicaLog:
     @property
     def start(self) -> int:
         """The offset of the first byte kept."""
-        return self.look().start
+        return self.snapshot().start
 
     @property
     def end(self) -> int:
         """The offset behind the last byte: the logical size."""
-        return self.look().end
+        return self.snapshot().end
 
     @property
     def ended(self) -> bool:
         """Whether no more bytes will come."""
-        return self.look().ended
+        return self.snapshot().ended
 
     def gaps(self) -> list[tuple[int, int]]:
         """Return the holes, one at the front included, as (from, to)."""
-        return self.look().gaps()
+        return self.snapshot().gaps()
 
-    def look(self) -> LogSnapshot:
+    def snapshot(self) -> LogSnapshot:
         """List the files once. When ``ended`` is true, the sizes beside it are final.
 
         Nothing is there before the folder is. Raises OSError when it is no folder, or cannot be read.
         """
         for _ in range(_TRIES):
             with suppress(FileNotFoundError):
-                return self._look()
+                return self._list()
         return LogSnapshot((), False)
 
-    def _look(self) -> LogSnapshot:
+    def _list(self) -> LogSnapshot:
         found: list[Segment] = []
         ended = False
         folder = open_folder(self.path)
@@ -164,17 +164,17 @@ class ReplicaLog:
         """
         for _ in range(_TRIES):
             try:
-                return self._read(self.look(), offset, limit)
+                return self._read(self.snapshot(), offset, limit)
             except FileNotFoundError:
                 continue
         raise FileNotFoundError(f"The log of {self.pod_name} at byte {offset} is removed faster than read.")
 
-    def _read(self, look: LogSnapshot, offset: int, limit: int) -> Piece:
-        for start, stop in look.gaps():
+    def _read(self, snapshot: LogSnapshot, offset: int, limit: int) -> Piece:
+        for start, stop in snapshot.gaps():
             if start <= offset < stop:
                 return Gap(offset, stop)
         at, pieces = offset, []
-        for segment in look.segments:
+        for segment in snapshot.segments:
             if segment.start <= at < segment.end and limit > 0:
                 piece = self._bytes(segment, at, min(limit, segment.end - at))
                 pieces.append(piece)
@@ -198,7 +198,7 @@ class ReplicaLog:
     def back(self, end: int, count: int) -> int:
         """Return the offset from which ``count`` kept bytes lead up to ``end``, at least the first."""
         start = end
-        for segment in reversed(self.look().segments):
+        for segment in reversed(self.snapshot().segments):
             if count <= 0:
                 break
             stop = min(end, segment.end)

@@ -135,7 +135,7 @@ class AttemptReader:
                 continue
             asked = self._asked.get(log.name, 0)
             # The position may be newer than the last look.
-            end = size.end if asked <= size.end else (await self._watch.archive.run(log.look)).end
+            end = size.end if asked <= size.end else (await self._watch.archive.run(log.snapshot)).end
             start = min(asked, end)
             self._cursors[log.name] = _Place(log, start, start, start)
             if asked > end:

@@ -82,9 +82,9 @@ def _rows(log: ReplicaLog, chunk: Chunk, final: bool) -> Block:
         return _block(chunk.offset, [row for row in done if row.kept], starts[-1], chunk.stop)
     done += [row for row in live if starts[row.written] < oldest and row.text]
     live = [row for row in live if starts[row.written] >= oldest]
-    # Behind all that is told now, else at the first line that a row which is still written over needs.
-    told = max((row.written + 1 for row in done), default=0)
-    first = max(min((row.written for row in live if row.text), default=len(starts) - 1), told)
+    # Behind all that is settled now, else at the first line that a row which is still written over needs.
+    settled = max((row.written + 1 for row in done), default=0)
+    first = max(min((row.written for row in live if row.text), default=len(starts) - 1), settled)
     first = min(first, len(starts) - 1)
     shown = tuple(row.shown[:_LIVE_CHARS] for row in live if row.text.strip())
     return _block(chunk.offset, [row for row in done if row.kept], starts[first], live=shown)

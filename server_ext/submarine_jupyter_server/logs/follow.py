@@ -122,7 +122,7 @@ class _Ending:
                 return False
         # A replica may have come and gone since the last look.
         version = self._watch.version
-        await self._watch.look()
+        await self._watch.poll()
         return self._watch.version == version
 
     async def _over(self) -> bool:

@@ -1,4 +1,4 @@
-"""See logs grow: one poll for all who follow the same attempt of an experiment.
+"""Watch logs grow: one poll for all who follow the same attempt of an experiment.
 
 Files are polled because they may lie on a network file system, where notifications do not arrive.
 """
@@ -35,14 +35,14 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """One look at all logs of an attempt; ``newest`` is the latest attempt there is, 0 before the first."""
+    """The sizes of all logs of an attempt at one moment; ``newest`` is the latest attempt, 0 before the first."""
 
     logs: Mapping[ReplicaLog, Size]
     newest: int
 
 
 class Watch:
-    """One attempt that is followed; ``version`` counts the changes seen."""
+    """One attempt that is followed; ``version`` counts the changes."""
 
     def __init__(self, archive: LogArchive, experiment_id: str, attempt: int) -> None:
         self.archive = archive
@@ -52,32 +52,32 @@ class Watch:
         self._shared: dict[str, tuple[Hashable, asyncio.Future[object]]] = {}
         self.followers = 0
         self.version = 0
-        self._looks = 0
-        self._looking = asyncio.Lock()
+        self._polls = 0
+        self._polling = asyncio.Lock()
         self.closed = False
         self.sizes = Sizes({}, 0)
 
     async def run(self) -> None:
-        """Look again and again, less often while nothing changes."""
+        """Poll again and again, less often while nothing changes."""
         pause = FASTEST_S
         while True:
             version = self.version
             try:
-                await self.look()
+                await self.poll()
             except Exception:
-                log.exception("The logs of %s cannot be looked at", self._experiment_id)
+                log.exception("The logs of %s cannot be polled", self._experiment_id)
                 await asyncio.sleep(_AFTER_FAILURE_S)
             pause = FASTEST_S if self.version > version else min(pause * 1.25, SLOWEST_S)
             await asyncio.sleep(pause)
 
-    async def look(self) -> None:
-        """Look, or let a look that somebody else begins from now on count, and wake the followers."""
-        wanted = self._looks + 1
-        async with self._looking:
-            if self._looks >= wanted:
+    async def poll(self) -> None:
+        """Read the sizes, or let a poll that somebody else begins from now on count, and wake the followers."""
+        wanted = self._polls + 1
+        async with self._polling:
+            if self._polls >= wanted:
                 return
-            self._looks += 1
-            sizes = await self.archive.run(_look, self.archive, self._experiment_id, self._attempt)
+            self._polls += 1
+            sizes = await self.archive.run(_measure, self.archive, self._experiment_id, self._attempt)
         if sizes != self.sizes:
             self.sizes = sizes
             self._wake()
@@ -135,7 +135,7 @@ class Growth:
         watch.followers += 1
         try:
             if watch.version == 0:
-                await watch.look()
+                await watch.poll()
             yield watch
         finally:
             watch.followers -= 1
@@ -154,11 +154,11 @@ class Growth:
 
 
 def _failed(future: asyncio.Future[object]) -> bool:
-    """Say whether a future came to nothing; its error counts as looked at then."""
+    """Say whether a future came to nothing; its error counts as taken note of then."""
     return future.done() and (future.cancelled() or future.exception() is not None)
 
 
-def _look(archive: LogArchive, experiment_id: str, attempt: int) -> Sizes:
+def _measure(archive: LogArchive, experiment_id: str, attempt: int) -> Sizes:
     attempts = archive.attempts(experiment_id)
     sizes = {log: _size(log) for log in archive.replicas(experiment_id, attempt)}
     return Sizes(sizes, attempts[-1] if attempts else 0)
@@ -166,10 +166,10 @@ def _look(archive: LogArchive, experiment_id: str, attempt: int) -> Sizes:
 
 def _size(log: ReplicaLog) -> Size:
     try:
-        look = log.look()
+        snapshot = log.snapshot()
     except OSError as error:
         if not unreadable(error):
             raise
         # Nothing comes of it, and it is not whole.
         return Size(0, True, False)
-    return Size(look.end, look.ended, not look.gaps())
+    return Size(snapshot.end, snapshot.ended, not snapshot.gaps())

@@ -20,7 +20,7 @@ from submarine_jupyter_server.logs.view import LINE_BYTES, LineView
 
 PAGE_BYTES = 1024 * 1024
 PAGE_LINES = 10_000
-_FIRST_LOOK = 64 * 1024
+_FIRST_WINDOW = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +48,27 @@ def tail(log: ReplicaLog, lines: int, max_bytes: int = PAGE_BYTES, since: int = 
     The log is read backwards in growing steps, so its size does not matter. ``cut`` tells that there are
     more lines.
     """
-    look = log.look()
-    lower = max(look.start, since)
-    size = min(_FIRST_LOOK, max_bytes)
+    snapshot = log.snapshot()
+    lower = max(snapshot.start, since)
+    size = min(_FIRST_WINDOW, max_bytes)
     while True:
-        window = max(log.back(look.end, size), lower)
-        chunks = _stored(log, window, look.end) if window == lower else _from_line(log, window, look.end)
-        seen, starts, blank = _view(chunks)
-        if len(seen) >= lines or window == lower or size >= max_bytes:
+        window = max(log.back(snapshot.end, size), lower)
+        chunks = _stored(log, window, snapshot.end) if window == lower else _from_line(log, window, snapshot.end)
+        shown, starts, blank = _view(chunks)
+        if len(shown) >= lines or window == lower or size >= max_bytes:
             break
         size = min(size * 4, max_bytes)
-    first = chunks[0].offset if chunks else look.end
-    left_out = max(len(seen) - lines, 0)
+    first = chunks[0].offset if chunks else snapshot.end
+    left_out = max(len(shown) - lines, 0)
     shown_from = first
     if left_out:
-        shown_from = starts[left_out] if starts else _start_of_last(chunks, len(seen) - left_out + blank)
+        shown_from = starts[left_out] if starts else _start_of_last(chunks, len(shown) - left_out + blank)
     return LogPage(
-        lines=seen[left_out:],
+        lines=shown[left_out:],
         cut=window > lower or left_out > 0,
-        total_bytes=look.end,
+        total_bytes=snapshot.end,
         shown_from=shown_from,
-        gaps=[gap for gap in look.gaps() if gap[1] > since],
+        gaps=[gap for gap in snapshot.gaps() if gap[1] > since],
     )
 
 

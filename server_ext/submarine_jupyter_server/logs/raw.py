@@ -76,21 +76,21 @@ def parse_range(header: str | None) -> WantedBytes | None:
     return WantedBytes(first, last)
 
 
-def gaps_text(look: LogSnapshot, start: int = 0, stop: int | None = None) -> str:
+def gaps_text(snapshot: LogSnapshot, start: int = 0, stop: int | None = None) -> str:
     """Return the gaps that touch ``start`` to ``stop`` (None: the end) as ``first-last, first-last, ...`` (bytes)."""
-    stop = look.end if stop is None else stop
-    touched = [(first, behind) for first, behind in look.gaps() if first < stop and behind > start]
-    told = [f"{first}-{behind - 1}" for first, behind in touched[:MAX_GAPS]]
-    return ", ".join(told + ["..."] * (len(touched) > MAX_GAPS))
+    stop = snapshot.end if stop is None else stop
+    touched = [(first, behind) for first, behind in snapshot.gaps() if first < stop and behind > start]
+    ranges = [f"{first}-{behind - 1}" for first, behind in touched[:MAX_GAPS]]
+    return ", ".join(ranges + ["..."] * (len(touched) > MAX_GAPS))
 
 
-def kept(look: LogSnapshot, wanted: ByteRange) -> ByteRange | Unsatisfiable:
+def kept(snapshot: LogSnapshot, wanted: ByteRange) -> ByteRange | Unsatisfiable:
     """Return the first bytes of ``wanted`` that lie together without a hole, at most up to its end.
 
     A 206 may be a part of what was asked for (RFC 9110, section 15.3.7): its Content-Range tells.
     """
     run: ByteRange | None = None
-    for segment in look.segments:
+    for segment in snapshot.segments:
         start, stop = max(segment.start, wanted.start), min(segment.end, wanted.stop)
         if start >= stop:
             continue
@@ -142,8 +142,8 @@ async def download(archive: LogArchive, logs: Sequence[ReplicaLog]) -> AsyncGene
         line_ended = True
         try:
             await archive.run(log.path.lstat)
-            look = await archive.run(log.look)
-            async with aclosing(text(archive, log, look.end)) as found:
+            snapshot = await archive.run(log.snapshot)
+            async with aclosing(text(archive, log, snapshot.end)) as found:
                 async for data in found:
                     yield data
                     line_ended = data.endswith(b"\n")

@@ -125,13 +125,13 @@ class _Scan:
 
     def spans(self) -> Iterator[tuple[int, int] | None]:
         """Yield where the needle is (offsets from, to), None after each block. Raises OSError."""
-        look = self.log.look()
+        snapshot = self.log.snapshot()
         if self._since is not None:
             self.position = max(self.position, self.log.offset_at(self._since))
-        self.gaps = [gap for gap in look.gaps() if gap[1] > self.position]
+        self.gaps = [gap for gap in snapshot.gaps() if gap[1] > self.position]
         # One byte more tells whether a line, or a word, begins here.
         begin, kept = max(self.position - 1, 0), b""
-        for chunk in self._chunks(look, begin):
+        for chunk in self._chunks(snapshot, begin):
             if chunk.offset > begin + len(kept):
                 yield from self._found(kept, begin, len(kept))
                 begin, kept = chunk.offset, b""
@@ -143,8 +143,8 @@ class _Scan:
             begin, kept = begin + max(cut - 1, 0), kept[max(cut - 1, 0) :]
             yield None
         yield from self._found(kept, begin, len(kept))
-        if look.ended:
-            self.position = max(self.position, look.end)
+        if snapshot.ended:
+            self.position = max(self.position, snapshot.end)
 
     def _found(self, raw: bytes, begin: int, stop: int) -> Iterator[tuple[int, int]]:
         """Yield what begins from the position on and before ``stop``, in the bytes from offset ``begin``."""
@@ -156,9 +156,9 @@ class _Scan:
             self.position = begin + plain.raw(behind - 1) + 1
             yield begin + start, self.position
 
-    def _chunks(self, look: LogSnapshot, start: int) -> Iterator[Chunk]:
+    def _chunks(self, snapshot: LogSnapshot, start: int) -> Iterator[Chunk]:
         """Yield what is kept from ``start`` on, each file opened once. Raises OSError."""
-        for segment in look.segments:
+        for segment in snapshot.segments:
             if segment.end <= start:
                 continue
             # A capped log loses its oldest segments while it is read, a deleted one all of them.

@@ -105,18 +105,18 @@ class LogReader:
             return RawLog(raw.download(self._archive, logs), gaps, ranged=False)
         log = logs[0] if replica is None else await self._archive.run(self._archive.replica, experiment_id, replica)
         try:
-            look = await self._archive.run(log.look)
+            snapshot = await self._archive.run(log.snapshot)
         except OSError as error:
             raise NotFound(f"The log of {log.name} cannot be read: {error.strerror or error}.") from error
         if part is None:
-            return RawLog(raw.text(self._archive, log, look.end), raw.gaps_text(look))
-        wanted = part.within(look.end)
+            return RawLog(raw.text(self._archive, log, snapshot.end), raw.gaps_text(snapshot))
+        wanted = part.within(snapshot.end)
         if isinstance(wanted, Unsatisfiable):
             raise RangeNotSatisfiable(f"The log has {wanted.size} bytes; '{part}' is outside of them.")
-        found = raw.kept(look, wanted)
+        found = raw.kept(snapshot, wanted)
         if isinstance(found, Unsatisfiable):
             raise RangeNotSatisfiable(f"Bytes {wanted.start} to {wanted.stop - 1} of the log are lost.")
-        missing = raw.gaps_text(look, wanted.start, wanted.stop)
+        missing = raw.gaps_text(snapshot, wanted.start, wanted.stop)
         return RawLog(raw.exact(self._archive, log, found.start, found.stop), missing, found)
 
     def _logs(self, row: ExperimentRow, wrote: Collection[str]) -> Sequence[ReplicaLog]:
@@ -215,6 +215,6 @@ def _gaps(logs: Sequence[ReplicaLog]) -> str:
     found: list[str] = []
     for log in logs[:MAX_GAPPED]:
         with suppress(OSError):  # the text says that it cannot be read
-            if missing := raw.gaps_text(log.look()):
+            if missing := raw.gaps_text(log.snapshot()):
                 found.append(f"{log.name} {missing}")
     return "; ".join(found)[:MAX_GAPS_TEXT]

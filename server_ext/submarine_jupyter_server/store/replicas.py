@@ -45,8 +45,8 @@ _UPSERT = insert_or_replace(replica)
 def upsert(tx: Connection, experiment_id: str, attempt: int, states: Iterable[ReplicaState]) -> bool:
     """Store what was seen of replicas; False if it was known, and nothing had to be written."""
     known = {row.name: row for row in of(tx, experiment_id, attempt)}
-    seen = [ReplicaRow(*(getattr(state, field) for field in _FIELDS)) for state in states]
-    changed = [row for row in map(_stored, seen) if known.get(row.name) != row]
+    reported = [ReplicaRow(*(getattr(state, field) for field in _FIELDS)) for state in states]
+    changed = [row for row in map(_stored, reported) if known.get(row.name) != row]
     if not changed:
         return False
     key = {"experiment_id": experiment_id, "attempt": attempt}

@@ -42,10 +42,10 @@ def curves_json(curves: Curves) -> str:
         f'"points":[{_points(thinned(some, curves.points))}]}}'
         for (name, replica), some in series.items()
     ]
-    told = ",".join(f"{json_text(name)}:{value}" for name, value in curves.params.items())
+    params = ",".join(f"{json_text(name)}:{value}" for name, value in curves.params.items())
     return (
         f'{{"experimentId":"{curves.experiment_id}","attempt":{curves.attempt},"last":{curves.last},'
-        f'"params":{{{told}}},"series":[{",".join(texts)}]}}'
+        f'"params":{{{params}}},"series":[{",".join(texts)}]}}'
     )
 
 
