@@ -19,7 +19,7 @@ from submarine_jupyter_server.store.experiments import ListRow, NewExperiment, Q
 from submarine_jupyter_server.store.sqlite import connection, recovery
 from submarine_jupyter_server.store.tables import experiment, experiment_tag
 
-NAMES = ("", "a", "ab", "abc", "b", "\ud7ff", "\ue000", "a\U0010ffff", "a*", "Ünï", "a\0b")
+NAMES = ("", "a", "ab", "abc", "b", "\ud7ff", "\ue000", "a\U0010ffff", "a*", "Ünï", "a\x01b")
 STATUSES = ("Accepted", "Created", "Running", "Succeeded", "Failed")
 TAGS = ("x", "y", "z")
 rows = st.fixed_dictionaries(
