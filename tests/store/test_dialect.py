@@ -39,6 +39,7 @@ from submarine_jupyter_server.store.changes import SpecTexts
 from submarine_jupyter_server.store.dialect import Text, storable
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
 from submarine_jupyter_server.store.lists import listing
+from submarine_jupyter_server.store.lists.conditions import OPERATORS, Condition, Named
 from submarine_jupyter_server.store.lists.cursor import SORTS, PagePosition
 from submarine_jupyter_server.store.sqlite.connection import raw_of
 from submarine_jupyter_server.store.tables import metadata
@@ -50,7 +51,9 @@ POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 TEXTS = SpecTexts(spec="{}", wire_spec="{}", list_spec=None, name="n", namespace="d", framework="f", tags=("a",))
 FILTERS: dict[str, Any] = {
     "statuses": ("Running", "Failed"), "name": "n*", "tags": ("a", "b"),
-    "owner": "ada", "target": "local", "framework": "f", "namespace": "d",
+    "owner": "ada", "target": "local", "framework": "f", "namespace": "d", "since": 5, "words": "a b",
+    "conditions": [Condition(Named("param", "lr"), operator, "0.1", 0.1) for operator in OPERATORS]
+    + [Condition(Named("metric", "loss"), operator, "low", None) for operator in ("=", "!=")],
 }  # fmt: skip
 
 
@@ -126,7 +129,9 @@ def test_every_query_compiles_for_another_engine(tx: Connection, new: New) -> No
             _end(tx, new)
             experiments.page(tx, Query(**FILTERS))
             experiments.count(tx, Query(**FILTERS))
-        _list(tx)
+            _list(tx, "metric.loss")
+        for sort in (*SORTS, "param.lr"):
+            _list(tx, sort)
     assert {name for name, code in queries().items() if code not in functions} == set(), "are to be called above"
     numbered = [text for text in statements.values() if text.startswith(("INSERT INTO event ", "INSERT INTO outbox "))]
     assert numbered
@@ -191,8 +196,8 @@ def _end(tx: Connection, new: New) -> None:
         query(tx, *values)
 
 
-def _list(tx: Connection) -> None:
-    for sort in (sign + name for name in SORTS for sign in ("", "-")):
+def _list(tx: Connection, name: str) -> None:
+    for sort in (name, f"-{name}"):
         cursor = experiments.page(tx, Query(sort=sort, limit=1)).next_cursor
         for wanted in ({}, *({name: value} for name, value in FILTERS.items()), FILTERS):
             experiments.page(tx, Query(sort=sort, **wanted))
