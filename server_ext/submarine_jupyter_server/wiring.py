@@ -175,7 +175,7 @@ class Service:
         self.compute_targets.update(_targets(self.config))
 
     async def _describe(self) -> list[dict[str, Any]]:
-        return await self.targets.list(Principal("this server", sees_all=True))
+        return await self.targets.list(Principal("this server", owns_all=True))
 
     def _news(self) -> None:
         self._feed.committed()

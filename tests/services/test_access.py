@@ -19,7 +19,7 @@ from submarine_jupyter_server.wiring import Service
 from tests.services.conftest import ME, Client, experiment
 
 STRANGER = Principal("eve")
-SAME_MACHINE = Principal("eve", sees_all=True)
+SAME_MACHINE = Principal("eve", owns_all=True)
 BODY = experiment("echo $SUBMARINE_EXPERIMENT_ID; exec sleep 60", cpu="2", meta={"envVars": {"HF_TOKEN": "canary"}})
 Case = Callable[[Service, Principal, str], Awaitable[object]]
 

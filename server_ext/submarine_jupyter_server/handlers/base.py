@@ -168,7 +168,7 @@ class SubmarineHandler(ExtensionHandlerMixin, APIHandler):
         if name is None:
             nameless = is_nameless(self.identity_provider)
             name = self.surroundings.owner if nameless else str(self.current_user.username)
-        return Principal(name, sees_all=not self.surroundings.separate)
+        return Principal(name, owns_all=not self.surroundings.separate)
 
     # What is asked for
 

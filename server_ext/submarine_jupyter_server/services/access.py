@@ -27,22 +27,22 @@ from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import ExperimentRow, Page, Query
 
 
-def owner_seen(principal: Principal) -> str | None:
+def only_owner(principal: Principal) -> str | None:
     """Return the only owner whose experiments a principal may see and change, None for all owners."""
-    return None if principal.sees_all else principal.name
+    return None if principal.owns_all else principal.name
 
 
 def find(tx: Connection, principal: Principal, experiment_id: str) -> ExperimentRow:
     """Return an experiment that a principal may see and change. Raises NotFound."""
     row = experiments.find(tx, experiment_id)
-    if row is None or owner_seen(principal) not in (None, row.owner):
+    if row is None or only_owner(principal) not in (None, row.owner):
         raise NotFound("Not found experiment.")
     return row
 
 
 def page(tx: Connection, principal: Principal, query: Query) -> Page:
     """Return one page of the experiments that a principal may see. Raises InvalidRequest."""
-    owner = owner_seen(principal)
+    owner = only_owner(principal)
     if owner is None:
         return experiments.page(tx, query)
     found = experiments.page(tx, replace(query, owner=owner))
@@ -51,7 +51,7 @@ def page(tx: Connection, principal: Principal, query: Query) -> Page:
 
 def own(tx: Connection, principal: Principal, ids: Sequence[str]) -> list[str]:
     """Return those of ``ids`` whose experiments a principal may see, in the same order."""
-    owner = owner_seen(principal)
+    owner = only_owner(principal)
     if owner is None:
         return list(ids)
     known = experiments.owned(tx, owner, ids)

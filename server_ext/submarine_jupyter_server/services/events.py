@@ -26,4 +26,4 @@ class Events:
         """
         if experiment_id is not None:
             await self._db.read(lambda tx: access.find(tx, principal, experiment_id))
-        return self._feed.stream(after, experiment_id, access.owner_seen(principal))
+        return self._feed.stream(after, experiment_id, access.only_owner(principal))

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class Principal:
     """Somebody whom the server has let in: ``name`` owns what is accepted from it.
 
-    ``sees_all``: the experiments of all owners are its own to see and to change, as on a server of one person. What
+    ``owns_all``: the experiments of all owners are its own to see and to change, as on a server of one person. What
     follows from both is decided in ``access`` alone.
     """
 
     name: str
-    sees_all: bool = False
+    owns_all: bool = False

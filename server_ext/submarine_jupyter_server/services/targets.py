@@ -45,7 +45,7 @@ class Targets:
         """
         described = (self._described(target, capacity=capacity) for target in self._targets.values())
         found = await asyncio.gather(*described)
-        if access.owner_seen(principal) is None:
+        if access.only_owner(principal) is None:
             return found
         return await self._db.read(lambda tx: [_without_others(tx, principal, each) for each in found])
 

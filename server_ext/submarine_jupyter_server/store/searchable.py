@@ -36,9 +36,11 @@ def begin(tx: Connection, seq: int, spec: str) -> None:
 def renew(tx: Connection, row: ExperimentRow, *, anew: bool) -> None:
     """Keep what is true of an experiment whose spec has changed, or that is in another attempt (``anew``)."""
     where = (param.c.experiment_id == row.id, param.c.attempt == row.attempt)
-    told = {name: json.loads(value) for name, value in tx.execute(sa.select(param.c.name, param.c.value).where(*where))}
+    logged = {
+        name: json.loads(value) for name, value in tx.execute(sa.select(param.c.name, param.c.value).where(*where))
+    }
     _remove(tx, row.seq, PARAM)
-    _add(tx, row.seq, PARAM, (declared(row.spec) | told).items())
+    _add(tx, row.seq, PARAM, (declared(row.spec) | logged).items())
     if anew:
         _remove(tx, row.seq, METRIC)
         mine = (metric.c.experiment_id == row.id, metric.c.attempt == row.attempt)

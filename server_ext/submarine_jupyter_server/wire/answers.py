@@ -125,9 +125,9 @@ def experiment_json(row: Listed, detail: dict[str, Any] | None = None) -> str:
     return _experiment(row, row.status, (row.accepted, row.created or row.accepted, row.running, row.finished), detail)
 
 
-def shown_json(shown: Shown) -> str:
+def shown_json(values: Shown) -> str:
     """Return the answer to GET, with ``detail`` where that is there."""
-    return experiment_json(shown.row, None if shown.detail is None else full(shown.row, shown.detail))
+    return experiment_json(values.row, None if values.detail is None else full(values.row, values.detail))
 
 
 def page_json(page: ExperimentPage) -> str:
@@ -221,9 +221,9 @@ def full(row: ExperimentRow, found: Detail) -> dict[str, Any]:
     }
 
 
-def _params(row: ExperimentRow, told: Mapping[str, str]) -> dict[str, Any]:
+def _params(row: ExperimentRow, values: Mapping[str, str]) -> dict[str, Any]:
     """Return the parameters of an attempt, declared or told since, and the names of those that it told."""
-    logged = {name: json.loads(value) for name, value in told.items()}
+    logged = {name: json.loads(value) for name, value in values.items()}
     params = declared(row.wire_spec) | logged
     return ({"params": params} if params else {}) | ({"loggedParams": list(logged)} if logged else {})
 

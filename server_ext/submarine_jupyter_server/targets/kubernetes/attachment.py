@@ -149,7 +149,7 @@ class Attachment:
             await link.disappearances.close()
             await link.deadlines.close()
             await link.records.close()
-            await link.observer.close()
+            await link.reporter.close()
             await link.watches.close()
             await link.logs.close()
             await link.capacity.close()
@@ -235,7 +235,7 @@ class Attachment:
         link.disappearances.suspect(state)
         link.deadlines.watch(state)
         link.records.watch(state)
-        link.observer.touch(state)
+        link.reporter.touch(state)
 
     async def _find_kinds(self, link: ClusterConnection) -> bool:
         """Find out what the cluster serves and allows now; return whether it said so."""

@@ -34,7 +34,7 @@ class ClusterConnection:
     cluster: Cluster
     watches: Watches
     orders: Orders
-    observer: Reporter
+    reporter: Reporter
     capacity: Capacity
     logs: PodLogs
     disappearances: Disappearances
@@ -64,15 +64,15 @@ def build(
     calls, absences = ObjectCalls(cluster), Absences(cluster)
     records = RecordKeeper(calls, watches.merge, options, signature)
     endings = Endings(calls, logs, watches.gone, records)
-    observer = Reporter(sink, logs, recall, endings.clean, absences.doomed)
+    reporter = Reporter(sink, logs, recall, endings.clean, absences.doomed)
     return ClusterConnection(
         cluster=cluster,
         watches=watches,
         orders=Orders(calls, watches, endings, records, options, served),
-        observer=observer,
+        reporter=reporter,
         capacity=Capacity(cluster, settings.namespaces or (cluster.namespace,), served),
         logs=logs,
-        disappearances=Disappearances(calls, absences, watches, observer, logs, recall),
+        disappearances=Disappearances(calls, absences, watches, reporter, logs, recall),
         deadlines=Deadlines(calls),
         endings=endings,
         records=records,

@@ -33,14 +33,14 @@ class Disappearances:
         calls: ObjectCalls,
         absences: Absences,
         watches: Watches,
-        observer: Reporter,
+        reporter: Reporter,
         logs: PodLogs,
         recall: Recall,
     ) -> None:
         self._calls = calls
         self._absences = absences
         self._watches = watches
-        self._observer = observer
+        self._reporter = reporter
         self._logs = logs
         self._recall = recall
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -136,7 +136,7 @@ class Disappearances:
             return True  # that order ends what there may still be, and reports the end
         await self._logs.finish(state.experiment_id, last.attempt)
         try:
-            await self._observer.report(state, stopped(last, absence.reason, absence.message))
+            await self._reporter.report(state, stopped(last, absence.reason, absence.message))
         except SubmarineError as error:
             log.warning("The loss of %s cannot be stored now: %s", state.experiment_id, error)
             return False

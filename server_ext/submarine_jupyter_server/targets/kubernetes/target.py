@@ -95,7 +95,7 @@ class KubernetesTarget:
             if state.empty and state.made is None:
                 link.watches.forget(state)
             raise
-        link.observer.touch(state)
+        link.reporter.touch(state)
         return made
 
     async def stop(self, launch: Launch) -> None:
@@ -111,11 +111,11 @@ class KubernetesTarget:
                     state.ending = False
                 else:
                     await link.endings.end(state, "Stopping")
-                    await link.observer.report(state, stopped(before, "Stopped", left_of(state).stopped()))
+                    await link.reporter.report(state, stopped(before, "Stopped", left_of(state).stopped()))
         finally:
-            link.observer.touch(state)  # it goes on where that was refused
+            link.reporter.touch(state)  # it goes on where that was refused
         if not state.over:
-            await link.observer.ended(state)
+            await link.reporter.ended(state)
         elif state.empty:
             link.watches.forget(state)
 
@@ -128,7 +128,7 @@ class KubernetesTarget:
             async with state.lock, self._doubting():
                 await self._delete(state, uid, link)
         finally:
-            link.observer.touch(state)
+            link.reporter.touch(state)
         if state.empty:
             link.watches.forget(state)
 
