@@ -158,7 +158,7 @@ async def test_a_machine_that_was_renamed(bench: Bench, monkeypatch: pytest.Monk
     await eventually(lambda: bench.processes(order) == [], "all is gone")
     edit(bench.folder(order) / "started", boot_id="another", hostname="before", machine_id="the same")
     second = await bench.target()
-    second._here["machine_id"] = "the same"
+    second._supervision.here["machine_id"] = "the same"
     end = await bench.end(order)
     assert (end.reason, end.message) == ("HostRebooted", "before was restarted while it ran")
 

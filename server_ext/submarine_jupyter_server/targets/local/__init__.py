@@ -4,9 +4,11 @@ attempts/         one attempt: plan, start, status
 machine/          what it has, who holds it, who may start
 rundir/           the files of an experiment
 shim/             the program that supervises an attempt, standard library only
+admission         Who may start: experiments ask for room, and begin or grow once they get it
 adoption          Take on what is on the disk already
 blocking_calls    Call what blocks, because it touches files or processes, without waiting for ever
 blocking_threads  Threads for what blocks: a call that hangs holds up neither the other calls nor the end of the
+endings           End experiments of this machine: stop them, delete them, remove their files
 existing          What there is on this machine, for who compares it with what should be
 news              Hear from the shims, through a FIFO, which attempt has news
 report            Say how an experiment is, for the person who owns it, from what was seen of its attempts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 
 from submarine_jupyter.backoff import Backoff
@@ -16,8 +16,10 @@ from .run import AttemptRun, Run, older_than
 from .rundir.files import Json, Unreadable
 from .rundir.folders import ExperimentFolder, RunFolders
 from .supervision import Supervision
+from .tasks import safely
 
 log = logging.getLogger(__name__)
+RESUMED_AT_ONCE = 16  # one that hangs keeps its place for a while
 FIRST_PAUSE_S, LAST_PAUSE_S = 2.0, 60.0
 
 
@@ -71,8 +73,24 @@ async def _take_on(supervision: Supervision, folders: list[ExperimentFolder]) ->
     found.sort(key=lambda run: (run.launch.accepted_ms, run.launch.experiment_id))
     for run in found:
         supervision.adopt(run)
-    await supervision.resume(found)
+    await _resume(supervision, found)
     return left
+
+
+async def _resume(supervision: Supervision, runs: Sequence[Run]) -> None:
+    """Go on with experiments that were adopted, in the order in which they were accepted."""
+    gate = asyncio.Semaphore(RESUMED_AT_ONCE)
+
+    async def one(run: Run) -> None:
+        async with gate:
+            if run.deleted:
+                await safely(supervision.stop, run, "Deleted", "it was deleted")
+            else:
+                await safely(supervision.refresh, run)
+
+    await asyncio.gather(*map(one, runs))
+    for run in runs:
+        await safely(supervision.ask, run)
 
 
 def _unfinished(folder: ExperimentFolder) -> Run | None:

@@ -1,4 +1,4 @@
-"""Keep the experiments of this machine going: who may start, how each is, and telling it to whoever wants to know.
+"""Keep the experiments of this machine going: how each is, what is to be done, and reporting it to the server.
 
 Everything that touches files or processes runs in threads, for each experiment one call at a time, so that one whose
 files hang holds up no other. A shim names its attempt in a FIFO when something changed; once a second the pulse of each
@@ -11,26 +11,23 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import ParamSpec
 
-from submarine_jupyter.errors import TargetRefused, TargetUnavailable
-from submarine_jupyter_server.clock import now_ms
-from submarine_jupyter_server.targets.protocol import Observation, Sink
-from submarine_jupyter_server.targets.replicas import members
+from submarine_jupyter.errors import TargetUnavailable
+from submarine_jupyter_server.targets.protocol import Launch, Observation, Sink
 
 from . import blocking_calls
 from . import run as acts
+from .admission import Admission
 from .attempts import launcher
-from .attempts.attempt_status import AttemptStatus, Life, ended, observe, pulse
+from .attempts.attempt_status import Life, pulse
 from .attempts.planning import Settings
 from .blocking_calls import BlockingCalls
 from .blocking_threads import finished
-from .machine.port_leases import PortLeases
-from .machine.scheduler import Amount, Scheduler
+from .machine.scheduler import Scheduler
 from .news import News
-from .report import report, steps
+from .report import obstacle, report, steps
 from .run import AttemptRun, Run
 from .rundir.files import Json, Unreadable
 from .rundir.folders import RunFolders
@@ -40,23 +37,25 @@ from .tasks import Tasks, safely
 log = logging.getLogger(__name__)
 TICK_S = 1.0
 CLOSE_S = 2.0
-RESUMED_AT_ONCE = 16  # one that hangs keeps its place for a while
 P = ParamSpec("P")
 
 
 class Supervision:
     """The experiments that have not ended, by id."""
 
-    def __init__(self, runs: RunFolders, settings: Settings, scheduler: Scheduler, here: Json) -> None:
+    def __init__(
+        self, folders: RunFolders, settings: Settings, scheduler: Scheduler, calls: BlockingCalls, here: Json
+    ) -> None:
         self.runs: dict[str, Run] = {}
-        self.scheduler = scheduler
         self.here = here
-        self.calls = BlockingCalls(runs.path)
-        self._folders = runs
-        self._settings = settings
-        self._ports = PortLeases()
-        self._sink: Sink | None = None
+        self.calls = calls
         self.tasks = Tasks()
+        self.admission = Admission(
+            self.runs, scheduler, settings, calls, self.tasks, here, self._report, self._refresh_soon
+        )
+        self._folders = folders
+        self._settings = settings
+        self._sink: Sink | None = None
         self._refreshing: set[str] = set()
         self._news = News(self._heard)
         self._felt_at = time.monotonic()
@@ -79,67 +78,92 @@ class Supervision:
         for run in self.runs.values():
             if run.busy is not None:
                 await finished(run.busy, max(until - time.monotonic(), 0.0))
-        self._ports.close()
+        self.admission.close()
 
-    def adopt(self, run: Run) -> None:
-        """Take on an experiment that is there already."""
+    def find(self, key: str) -> Run | None:
+        """Return an experiment that has not ended, None if none of that id is known."""
+        return self.runs.get(key)
+
+    def adopt(self, run: Run) -> Run:
+        """Take on an experiment that is there already, unless somebody else did; return the one that counts."""
         key = run.launch.experiment_id
+        if (known := self.runs.get(key)) is not None:
+            return known
         self.runs[key] = run
-        for attempt in run.attempts:
-            if attempt.plan is not None:
-                self._ports.adopt(key, [port for item in attempt.plan["replicas"] for port in item["ports"]])
-        self.scheduler.hold(key, run.held())
+        self.admission.adopt(run)
         self._busy.set()
+        return run
+
+    async def apply(self, launch: Launch) -> None:
+        """Make it so: begin an experiment, scale it, or replace an older attempt.
+
+        Raises TargetRefused where it cannot be, TargetUnavailable where it can be tried again.
+        """
+        while (run := await self._take_up(launch)) is None:
+            pass  # it ended while this order waited for its turn, and is begun anew
+        await self.ask(run)
+        if (hindered := obstacle(run)) is not None:
+            raise hindered
+
+    async def _take_up(self, launch: Launch) -> Run | None:
+        """Write down what is ordered and turn to it; return None where the experiment has ended meanwhile."""
+        key, runs = launch.experiment_id, self.runs
+        run = runs.get(key)
+        if run is None:
+            folder = self._folders.experiment(key)
+            run = runs[key] = Run(AttemptRun(launch, folder.attempt(launch.attempt)), folder)
+        async with run.lock:
+            if run.over:
+                return None
+            try:
+                known = await self._record(run, launch)
+            finally:
+                if run.fresh and runs.get(key) is run:
+                    del runs[key]
+            runs[key] = run
+        if known is not launch or run.older or run.present.plan is not None:
+            await self.refresh(run)  # it may have ended long ago
+        return run
+
+    async def _record(self, run: Run, launch: Launch) -> Launch:
+        """Write down what is ordered, and turn to it; return what counts. ``run.lock`` is held."""
+        try:
+            known = await self.calls.act(run, blocking_calls.WORK_S, acts.record, run.folder, launch)
+            older = await self.calls.act(run, blocking_calls.WORK_S, acts.older_than, known, run.folder)
+            run.turn_to(known, older)
+            if run.present.plan is None:
+                await self.calls.act(run, blocking_calls.WORK_S, run.present.read_plan)
+        except OSError as error:
+            raise TargetUnavailable(f"the experiment cannot be written down: {error}") from error
+        self.admission.hold(run)
+        return known
+
+    async def end(self, run: Run, launch: Launch) -> bool:
+        """End all attempts of an experiment up to that of ``launch``; return False where it has ended meanwhile."""
+        async with run.lock:
+            if run.over:
+                return False
+            if run.launch.uid != launch.uid:
+                return True
+            if run.fresh or (launch.attempt > run.launch.attempt and not run.unreadable):
+                await self._record(run, launch)
+        await self.stop(run, "Stopped", "it was stopped")
+        return True
 
     async def ask(self, run: Run) -> None:
         """Have an experiment get what it should have: less at once, more when there is room."""
         self._busy.set()
         async with run.lock:
-            await self._request(run)
-        begun = self._admit().get(run.launch.experiment_id)
+            await self.admission.request(run)
+        begun = self.admission.admit().get(run.launch.experiment_id)
         if begun is not None:
             # Once begun, it is done to the end, also when whoever asked for it does not wait any more.
             await asyncio.shield(begun)
 
-    async def _request(self, run: Run, *, first: bool = False) -> None:
-        if run.over or run.stopping or run.deleted or run.older or run.unreadable or run.present.damage:
-            return
-        wanted = {member.name for member in members(run.launch.spec)}
-        if run.present.plan is not None and run.present.planned - wanted:
-            await self.calls.act(run, blocking_calls.WORK_S, acts.rescale, run, self._settings, self._ports, grow=False)
-        if wanted - run.present.planned:
-            self.scheduler.request(run.launch.experiment_id, run.missing(), first=first)
-        else:
-            self.scheduler.withdraw(run.launch.experiment_id)
-
-    def _admit(self) -> dict[str, asyncio.Task[None]]:
-        """Start what there is room for."""
-        begun = {}
-        for key in self.scheduler.admit(time.monotonic()):
-            if (run := self.runs.get(key)) is not None:
-                run.granted = run.missing()
-                begun[key] = self.tasks.spawn(safely(self._grant, run))
-        return begun
-
-    async def resume(self, runs: Sequence[Run]) -> None:
-        """Go on with experiments that were adopted, in the order in which they were accepted."""
-        gate = asyncio.Semaphore(RESUMED_AT_ONCE)
-
-        async def one(run: Run) -> None:
-            async with gate:
-                if run.deleted:
-                    await safely(self.stop, run, "Deleted", "it was deleted")
-                else:
-                    await safely(self.refresh, run)
-
-        await asyncio.gather(*map(one, runs))
-        for run in runs:
-            await safely(self.ask, run)
-
     async def stop(self, run: Run, reason: str, message: str) -> None:
         """End all attempts of an experiment; what has not started never will."""
         async with run.lock:
-            self.scheduler.withdraw(run.launch.experiment_id)
+            self.admission.withdraw(run.launch.experiment_id)
             for attempt in run.attempts:
                 try:
                     await self.calls.act(
@@ -171,21 +195,19 @@ class Supervision:
             if attempt.over:
                 run.older.remove(attempt)
         present = run.present
-        if not run.older and (present.plan is not None or present.stop is not None or not self.scheduler.waits(key)):
+        if not run.older and (present.plan is not None or present.stop is not None or not self.admission.waits(key)):
             await self._settle(run, present)
         if present.status.life is Life.VANISHED and not run.older:
             log.warning("the files of %s are gone", key)
             self._forget(run)
             return
-        self.scheduler.hold(key, run.held())
+        self.admission.hold(run)
         if (present.status.state or {}).get("running_ms"):
-            self._ports.held_elsewhere(key)
+            self.admission.ports_in_use(key)
         if replaced and not run.older:
-            await self._request(run, first=True)  # it goes on with what its older attempt had
-            self._admit()
-        await self._report(
-            run, report(run, self.here, self.scheduler.why_waiting(key) if self.scheduler.waits(key) else None)
-        )
+            await self.admission.request(run, first=True)  # it goes on with what its older attempt had
+            self.admission.admit()
+        await self._report(run, report(run, self.here, self.admission.why_waiting(key)))
         if present.over and not run.older:
             with contextlib.suppress(OSError, Unreadable):
                 await self.calls.act(run, blocking_calls.FILES_S, acts.close, run)
@@ -193,47 +215,6 @@ class Supervision:
 
     async def _settle(self, run: Run, attempt: AttemptRun) -> None:
         await self.calls.act(run, blocking_calls.FILES_S, settle, attempt, self.here, self._settings.grace_s)
-
-    async def _grant(self, run: Run) -> None:
-        async with run.lock:
-            try:
-                if not (run.over or run.stopping or run.deleted or run.older):
-                    await self._give(run)
-            finally:
-                run.granted = Amount()
-                if not run.over:
-                    self.scheduler.hold(run.launch.experiment_id, run.held())
-
-    async def _give(self, run: Run) -> None:
-        """Start or enlarge an experiment that may take what it asked for."""
-        growing = run.present.plan is not None
-        work = (run, self._settings, self._ports)
-        try:
-            if growing:
-                await self.calls.act(run, blocking_calls.WORK_S, acts.rescale, *work, grow=True)
-            else:
-                await self.calls.act(run, blocking_calls.WORK_S, acts.begin, *work)
-        except TargetRefused as error:
-            if not growing:
-                end = ended(run.launch, None, "Refused", error.message)
-                await self.calls.act(run, blocking_calls.FILES_S, run.present.folder.finish, end)
-                self._refresh_soon(run)
-                return
-            self._put_off(run, error)
-        except (OSError, TargetUnavailable) as error:
-            self._put_off(run, error)
-        else:
-            run.trouble, run.failures = None, 0
-            if not growing:
-                created = AttemptStatus(Life.ALIVE, {"status": "Created", "created_ms": now_ms()})
-                await self._report(run, observe(run.launch, created, self.here))
-
-    def _put_off(self, run: Run, error: Exception) -> None:
-        """Try again later, and keep the place in the queue."""
-        run.trouble, run.failures = str(error), run.failures + 1
-        until = time.monotonic() + run.pause_s()
-        self.scheduler.request(run.launch.experiment_id, run.missing(), first=True, not_before=until)
-        self._refresh_soon(run)
 
     async def _report(self, run: Run, observation: Observation) -> None:
         """Give an observation to the sink unless it says nothing new."""
@@ -246,12 +227,10 @@ class Supervision:
     def _forget(self, run: Run) -> None:
         key = run.launch.experiment_id
         run.over = True
-        self.scheduler.withdraw(key)
-        self.scheduler.hold(key, Amount())
-        self._ports.release(key)
+        self.admission.release(key)
         if self.runs.get(key) is run:
             del self.runs[key]
-        self._admit()
+        self.admission.admit()
 
     def _heard(self, key: str) -> None:
         if (run := self.runs.get(key)) is not None:
@@ -278,12 +257,12 @@ class Supervision:
                 self._felt_at = time.monotonic()
                 continue
             await safely(self._feel)
-            self._admit()
+            self.admission.admit()
             self._report_queue()
 
     async def _feel(self) -> None:
         """Feel the pulse of every attempt, and look at the experiments that have news."""
-        waiting = self.scheduler.waits
+        waiting = self.admission.waits
         watched = [
             (run, attempt)
             for key, run in self.runs.items()
@@ -300,12 +279,12 @@ class Supervision:
 
     def _report_queue(self) -> None:
         """Tell those who wait when their place, or what they wait for, has changed."""
-        if self._queue_reported == self.scheduler.changes:
+        if self._queue_reported == self.admission.changes:
             return
-        self._queue_reported = self.scheduler.changes
-        for key in self.scheduler.queued:
+        self._queue_reported = self.admission.changes
+        for key in self.admission.queued:
             run = self.runs.get(key)
             if run is None or run.present.plan is not None:
                 continue
-            if run.reported is None or self.scheduler.why_waiting(key) != run.reported.message:
+            if run.reported is None or self.admission.why_waiting(key) != run.reported.message:
                 self._refresh_soon(run)
