@@ -58,17 +58,18 @@ class ServiceConfig:
 def private_directory(path: Path) -> None:
     """Make ``path`` a directory that only its owner, this user, can enter (mode 0700).
 
-    Raises Unavailable when it belongs to somebody else or is a symbolic link: logs and secrets go there.
+    Logs and secrets go there: raises Unavailable when it cannot be made, is somebody else's or a symbolic link.
     """
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise Unavailable(
-            f"The data directory {path} is not a directory of this user.",
-            hint="Set SubmarineExtension.data_dir, or SUBMARINE_DATA_DIR, to a directory of your own.",
-        )
-    if found.st_mode & 0o077:
-        path.chmod(0o700)
+    hint = "Set SubmarineExtension.data_dir, or SUBMARINE_DATA_DIR, to a directory of your own."
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise Unavailable(f"The data directory {path} is not a directory of this user.", hint=hint)
+        if found.st_mode & 0o077:
+            path.chmod(0o700)
+    except OSError as error:
+        raise Unavailable(f"The data directory {path} cannot be used: {error.strerror or error}.", hint=hint) from error
 
 
 def is_instance(text: str) -> bool:

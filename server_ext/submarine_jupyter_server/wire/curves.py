@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -59,6 +58,4 @@ def _points(found: Sequence[MetricRow]) -> str:
 
 
 def _point(point: MetricRow) -> dict[str, Any]:
-    # JSON has no infinity; not a number is null in the database already.
-    value = point.value if point.value is not None and math.isfinite(point.value) else None
-    return {"step": point.step, "value": value, "time": time_text(point.at)}
+    return {"step": point.step, "value": point.value, "time": time_text(point.at)}

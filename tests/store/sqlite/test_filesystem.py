@@ -80,7 +80,7 @@ def test_nobody_else_may_enter(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
 def test_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
     os.chown(tmp_path, 12345, -1)
-    with pytest.raises(Unavailable, match="belongs to another user"):
+    with pytest.raises(Unavailable, match="not a directory of this user"):
         filesystem.prepare(tmp_path / "submarine.db")
 
 

@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 
 from submarine_jupyter.errors import Unavailable
+from submarine_jupyter_server.config import private_directory
 
 _NETWORK = {
     "9p", "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs", "gfs2", "glusterfs", "gpfs", "lustre",
@@ -25,29 +26,19 @@ _SAFE_WAL = (3, 51, 3)
 def prepare(path: Path) -> None:
     """Make the directory of ``path`` private to this user (mode 0700), and the file, if it is there, too (0600).
 
-    Raises Unavailable when the directory belongs to somebody else.
+    Raises Unavailable when the directory or a file is not for this user to use.
     """
-    directory = path.parent
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = directory.stat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-            raise Unavailable(
-                f"The directory {directory} belongs to another user (uid {found.st_uid}): no database is opened there.",
-                hint="Choose a data directory of your own.",
-            )
-        if found.st_mode & 0o077:
-            directory.chmod(0o700)
-        for file in (path, *companions(path)):
-            if file.is_symlink() or (file.exists() and not file.is_file()):
-                raise Unavailable(f"{file} is not a regular file.", hint="Remove it or choose another data directory.")
+    private_directory(path.parent)
+    for file in (path, *companions(path)):
+        if file.is_symlink() or (file.exists() and not file.is_file()):
+            raise Unavailable(f"{file} is not a regular file.", hint="Remove it or choose another data directory.")
+        try:
             if file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077:
                 file.chmod(0o600)
-    except OSError as error:
-        raise Unavailable(
-            f"The data directory {directory} cannot be used: {error.strerror or error}.",
-            hint="Choose a data directory that this user can write.",
-        ) from error
+        except OSError as error:
+            raise Unavailable(
+                f"{file} cannot be used: {error.strerror or error}.", hint="Choose a data directory of your own."
+            ) from error
 
 
 def companions(path: Path) -> list[Path]:
