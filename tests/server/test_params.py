@@ -146,3 +146,37 @@ async def test_runs_are_found_and_sorted_by_what_they_were_given_and_what_they_m
     ):
         refused = await call("GET", "experiment", params=params)
         assert (refused.code, problem in refused.message) == (400, True), refused.message
+
+
+ODD = """
+from submarine_jupyter.tracking import log_metric, log_param
+for value in (0.5, float("nan"), float("inf"), float("-inf")):
+    log_metric("loss", value)
+    log_param("limit", value)
+print("epoch 1 acc=1e999 loss=nan")
+"""
+
+
+def refuse(word: str) -> None:
+    raise AssertionError(f"{word} is not JSON")
+
+
+async def test_what_is_no_finite_number_is_null_in_every_answer(call: Call) -> None:
+    sent = body("python train.py", {"lr": 0.1})
+    sent["code"] = {"syncMode": "inline", "files": {"train.py": ODD}}
+    name = (await ended(call, await call("POST", "experiment", sent)))["experimentId"]
+    for path, params in (
+        (f"experiment/{name}/metrics", {}),
+        (f"experiment/{name}/metrics", {"points": "4"}),
+        (f"experiment/{name}", {"view": "full"}),
+        (f"experiment/{name}/events", {}),
+        ("experiment", {"sort": "-metric.loss"}),
+    ):
+        answer = await call("GET", path, params=params)
+        assert answer.code == 200
+        texts = [line[5:] for line in answer.text.splitlines() if line.startswith("data:")] or [answer.text]
+        for text in texts:
+            json.loads(text, parse_constant=refuse)
+    series = (await call("GET", f"experiment/{name}/metrics")).result["series"]
+    values = [point["value"] for one in series if one["name"] == "loss" for point in one["points"]]
+    assert values == [0.5, None, None, None, None]

@@ -34,7 +34,7 @@ def test_events_come_in_order(tx: Connection, row: ExperimentRow, new: Callable[
     first = events.of(tx, row.id, 10)[0]
     assert asdict(first) == {
         "seq": one, "experiment_id": row.id, "at": 5, "type": "status", "status": "Running",
-        "reason": "r", "message": "m", "data": {"a": [1]},
+        "reason": "r", "message": "m", "data": {"a": [1]}, "owner": "ada",
     }  # fmt: skip
     assert events.purge(tx, 6) == 1
     assert [event.seq for event in events.after(tx, 0, 10)] == [two, three]
