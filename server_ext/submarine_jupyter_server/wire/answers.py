@@ -125,9 +125,9 @@ def experiment_json(row: Listed, detail: dict[str, Any] | None = None) -> str:
     return _experiment(row, row.status, (row.accepted, row.created or row.accepted, row.running, row.finished), detail)
 
 
-def shown_json(values: Shown) -> str:
+def shown_json(shown: Shown) -> str:
     """Return the answer to GET, with ``detail`` where that is there."""
-    return experiment_json(values.row, None if values.detail is None else full(values.row, values.detail))
+    return experiment_json(shown.row, None if shown.detail is None else full(shown.row, shown.detail))
 
 
 def page_json(page: ExperimentPage) -> str:

@@ -13,7 +13,8 @@ cluster_connection  Everything that works on one cluster, put together
 disappearance       Make sure that an experiment is gone before it is called gone, and find out why
 environ             The cluster that the environment of the server names, as an administrator would configure it
 pod_requests        What a pod takes of its node, as the scheduler counts it
-reporting           Tell the service what became of experiments
+raw_json            Read fields of raw JSON from the API server: what is missing, or of another type, is not said
+reporting           Report to the service what became of experiments
 settings            What an administrator configures of a cluster: ``SubmarineExtension.targets``, checked
 target              The compute target ``kubernetes``: the ComputeTarget protocol on a cluster
 """

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 
+from submarine_jupyter_server.targets.kubernetes.manifests import KINDS
+
 from .cluster import ApiError, Cluster, Json
 
 KUEUE = "kueue.x-k8s.io"
 PLACES = f"visibility.{KUEUE}"
-_OPERATORS = {
-    "/apis/kubeflow.org/v1": frozenset({"TFJob", "PyTorchJob", "XGBoostJob"}),
-    "/apis/jobset.x-k8s.io/v1alpha2": frozenset({"JobSet"}),
-}
+_OWN = frozenset(kind.kind for kind in KINDS.values())
+# What Kubernetes itself has need not be asked for.
+_GROUPS = sorted({f"/apis/{kind.api_version}" for kind in KINDS.values() if not kind.built_in})
 _KIND = re.compile(r"(?P<group>/apis/[^/]+/[^/]+)/namespaces/[^/]+/(?P<plural>[^/]+)")
 _QUEUES = frozenset({"Workload", "LocalQueue"})
 _PLACES = frozenset({"PendingWorkloadsSummary"})
@@ -24,8 +25,8 @@ async def discover(cluster: Cluster) -> frozenset[str]:
     nothing is known.
     """
     queues, places = _queue_kinds(cluster), _place_kinds(cluster)
-    found = await asyncio.gather(*(_kinds(cluster, path) for path in _OPERATORS), queues, places)
-    wanted = (*_OPERATORS.values(), _QUEUES, _PLACES)
+    found = await asyncio.gather(*(_kinds(cluster, path) for path in _GROUPS), queues, places)
+    wanted = (*[_OWN] * len(_GROUPS), _QUEUES, _PLACES)
     return frozenset().union(*(kinds & ours for kinds, ours in zip(found, wanted, strict=True)))
 
 

@@ -65,7 +65,7 @@ NEEDS: tuple[Need, ...] = (
             group=kind.api_version.partition("/")[0],
             resource=kind.plural,
             verbs=_own(kind.kind),
-            kind=None if kind.kind == "Job" else kind.kind,
+            kind=None if kind.built_in else kind.kind,
         )
         for kind in KINDS.values()
     ),

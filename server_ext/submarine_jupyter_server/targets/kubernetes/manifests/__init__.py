@@ -14,8 +14,10 @@ for what has ended. ``refuse`` says before any of that what can never run. What 
     draft              What every part of a manifest is made from
     environment        The variables of a container: the contract of all targets
     inline_code        Inline code travels in a ConfigMap, byte for byte, and never through the text of a shell
+    kind               What a kind of object is: all that the rest of this target has to know of it
     lifetime           When the cluster removes an experiment that has ended: said only once its end is stored here
     pods               The pod template all kinds share
+    registry           All kinds of object that an experiment can become
     scaling            Change what runs: the patches a kind allows for another number of workers
     secret_object      Secret values go into a Secret, and nowhere else: variables refer to them
     signatures         Signatures of texts with the server's key: HMAC-SHA256 (RFC 2104)
@@ -23,10 +25,12 @@ for what has ended. ``refuse`` says before any of that what can never run. What 
     volumes            The volumes of ``runtime.volumes``: claims, ConfigMaps, Secrets and empty folders
 """
 
-from .choice import KINDS, OWN_KINDS, choose, refuse, render
-from .draft import ClusterOptions, Json, Kind
+from .choice import choose, refuse, render
+from .draft import ClusterOptions, Json
+from .kind import Kind
 from .lifetime import time_to_live
 from .recognition.owned import is_same, owned
+from .registry import KINDS, OWN_KINDS
 from .scaling import Patch, changes, check
 
 __all__ = [

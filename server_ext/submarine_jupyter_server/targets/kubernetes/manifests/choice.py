@@ -11,16 +11,11 @@ from submarine_jupyter_server.targets.protocol import Launch
 from submarine_jupyter_server.targets.replicas import resources
 
 from . import checks, inline_code, pods, sizes, volumes
-from .draft import ClusterOptions, Draft, Json, Kind, roles
-from .kinds import indexed_jobs, jobset, pytorchjob, tfjob, xgboostjob
+from .draft import ClusterOptions, Draft, Json, roles
+from .kind import Kind
 from .recognition import metadata, seal
+from .registry import KINDS, OPERATORS
 
-KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (tfjob.KIND, pytorchjob.KIND, xgboostjob.KIND, jobset.KIND, indexed_jobs.KIND)
-}
-# The same by the names that Kubernetes has for them.
-OWN_KINDS: dict[str, Kind] = {kind.kind: kind for kind in KINDS.values()}
-_OPERATOR = {"TensorFlow": "tfjob", "PyTorch": "pytorchjob", "XGBoost": "xgboostjob"}
 # The key of a variable in the Secret, with the role before it, may have 253 characters.
 _MAX_NAME = 240
 # As long as those that an experiment gets: they are in the address of each replica.
@@ -34,8 +29,8 @@ def choose(framework: str, served: frozenset[str], queue: str | None, *, spec: E
     then a JobSet, then plain Jobs; with a ``queue`` of Kueue the JobSet comes first, for it is admitted as a whole. A
     kind that cannot express ``spec`` is passed over. Standalone is always one plain Job.
     """
-    operator = _OPERATOR.get(framework)
-    order = [] if operator is None else ["jobset", operator] if queue else [operator, "jobset"]
+    operator = OPERATORS.get(framework)
+    order = [] if operator is None else ["jobset", operator.name] if queue else [operator.name, "jobset"]
     for name in order:
         if KINDS[name].kind in served and not (spec and KINDS[name].problems(spec)):
             return name
@@ -119,7 +114,7 @@ def _role_problems(draft: Draft, role: str) -> list[str]:
 def _queue_problems(draft: Draft, kind: Kind) -> list[str]:
     """Return why a queue cannot admit it as a whole: of Jobs that it admits one by one some could wait for ever."""
     found = roles(draft.spec)
-    if not draft.runtime.queue or kind.kind != "Job" or len(found) == 1:
+    if not draft.runtime.queue or not kind.per_role or len(found) == 1:
         return []
     own = draft.spec.runtime is not None and draft.spec.runtime.queue
     problem = (

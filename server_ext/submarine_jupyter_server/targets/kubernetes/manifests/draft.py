@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -97,24 +96,6 @@ class Wiring:
     address: Address
     injected: frozenset[str] = frozenset()
     shared: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of object an experiment can become.
-
-    ``objects`` makes all its objects, of which the first owns the rest; ``problems`` tells what of a spec this kind
-    cannot express; ``fixed`` is why the number of workers cannot change while it runs, or None where it can.
-    """
-
-    name: str
-    api_version: str
-    kind: str
-    plural: str
-    frameworks: tuple[str, ...]
-    objects: Callable[[Draft], list[Json]]
-    problems: Callable[[ExperimentSpec], list[str]]
-    fixed: str | None = None
 
 
 def roles(spec: ExperimentSpec) -> list[str]:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from submarine_jupyter_server.targets.protocol import Launch, ObjectRef
 
-from .choice import OWN_KINDS
-from .draft import ClusterOptions, Draft, Json
-from .kinds.kubeflow import API_VERSION
+from .draft import ClusterOptions, Draft
+from .registry import OWN_KINDS
 from .scaling import Patch
 
 
@@ -22,6 +21,5 @@ def time_to_live(launch: Launch, ref: ObjectRef, options: ClusterOptions) -> Pat
     if seconds is None:
         return None
     kind = OWN_KINDS[ref.kind]
-    lifetime: Json = {"ttlSecondsAfterFinished": seconds}
-    body = {"spec": {"runPolicy": lifetime} if kind.api_version == API_VERSION else lifetime}
+    body = {"spec": kind.with_policy({"ttlSecondsAfterFinished": seconds})}
     return Patch(kind.api_version, kind.kind, ref.name, body)

@@ -9,9 +9,10 @@ from typing import Any
 from submarine_jupyter.errors import Conflict
 from submarine_jupyter_server.targets.protocol import Launch
 
-from .choice import KINDS, render
+from .choice import render
 from .draft import ClusterOptions, Draft, Json
 from .recognition.metadata import RECORD, ROLE_LABEL
+from .registry import KINDS, OWN_KINDS
 
 _Path = tuple[str, ...]
 _WORKERS = ("spec", "Worker", "replicas")
@@ -20,9 +21,8 @@ _SHOWN = (("meta", "name"), ("meta", "tags"), ("runtime", "metrics"))
 # What clients send back with it is not read.
 _IGNORED = ("meta", "experimentId")
 _CHANGEABLE: dict[str, tuple[_Path, ...]] = {
-    "TFJob": (("spec", "tfReplicaSpecs", "Worker", "replicas"),),
-    "Job": (("spec", "completions"), ("spec", "parallelism")),
     "ConfigMap": (("data",),),
+    **{name: kind.workers for name, kind in OWN_KINDS.items()},
 }
 _ADVICE = "all replicas would have to start again, as the next attempt or as a new experiment"
 
@@ -72,8 +72,9 @@ def changes(new: Launch, *, kind: str, namespace: str, options: ClusterOptions) 
 
 def _changeable(item: Json) -> Json:
     """Return what may change of an object, as a merge patch."""
-    # Of plain Jobs only the workers' may become more or fewer.
-    fixed = item["kind"] == "Job" and item["metadata"]["labels"][ROLE_LABEL] != "worker"
+    # Where each role has an object, only the workers' may become more or fewer.
+    per_role = item["kind"] in OWN_KINDS and OWN_KINDS[item["kind"]].per_role
+    fixed = per_role and item["metadata"]["labels"][ROLE_LABEL] != "worker"
     body: Json = {}
     for path in () if fixed or item.get("immutable") else _CHANGEABLE.get(item["kind"], ()):
         value: Any = item

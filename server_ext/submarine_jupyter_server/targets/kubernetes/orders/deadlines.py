@@ -14,12 +14,12 @@ from submarine_jupyter.errors import SubmarineError
 from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.targets.kubernetes.api.object_calls import MERGE, ObjectCalls
 from submarine_jupyter_server.targets.kubernetes.api.paths import path_of
+from submarine_jupyter_server.targets.kubernetes.manifests import OWN_KINDS
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import NUDGED
 from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
 from submarine_jupyter_server.targets.kubernetes.state.views import JobView
 
 log = logging.getLogger(__name__)
-_KINDS = ("TFJob", "PyTorchJob", "XGBoostJob")
 # The operator's clock and ours may differ.
 _LATE_S = 1.0
 _AGAIN_S = 10.0
@@ -82,6 +82,6 @@ class Deadlines:
 
 def _runs_against_time(state: ExperimentState) -> JobView | None:
     own = state.own
-    if own is None or own.kind not in _KINDS or own.finished_ms is not None or state.ending:
+    if own is None or not OWN_KINDS[own.kind].forgets_time or own.finished_ms is not None or state.ending:
         return None
     return own if own.deadline_s is not None and own.started_ms is not None else None

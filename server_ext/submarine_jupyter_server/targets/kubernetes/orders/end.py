@@ -12,6 +12,7 @@ from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.targets.kubernetes.api.object_calls import MERGE, ObjectCalls
 from submarine_jupyter_server.targets.kubernetes.api.paths import makes_pods, path_of
 from submarine_jupyter_server.targets.kubernetes.logs.pod_logs import PodLogs
+from submarine_jupyter_server.targets.kubernetes.manifests import KINDS
 from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
 from submarine_jupyter_server.targets.kubernetes.state.reasons.leftovers import Left
 from submarine_jupyter_server.targets.protocol import ObjectRef
@@ -124,7 +125,7 @@ class Endings:
     async def clean(self, state: ExperimentState) -> None:
         """See to what an ended experiment leaves: nothing goes on of it, and the rest has its time to live."""
         try:
-            if state.kind == "indexed_jobs":
+            if state.kind is not None and KINDS[state.kind].per_role:
                 await self._clean_jobs(state)
             await self._records.conclude(state)
         except SubmarineError as error:

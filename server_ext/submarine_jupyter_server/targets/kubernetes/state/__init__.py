@@ -3,7 +3,6 @@
 reasons/          why something does not run, or failed
 diagnosis         Why an experiment does not run, or failed: one sentence for the person who started it
 experiment_state  All that is known of one experiment on the cluster, put together from the streams
-fields            Read fields of raw JSON from the API server
 ownership         Whose each object is: by the uids that the cluster gave to what was made for us
 projection        Projections: raw JSON of the API server -> view
 replica_status    How each replica of an experiment is

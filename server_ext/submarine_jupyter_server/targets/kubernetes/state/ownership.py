@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from submarine_jupyter_server.targets.kubernetes.manifests import KINDS
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import ATTEMPT, GENERATION
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.own_record import record
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.seal import SEAL, has_token, is_sealed
@@ -149,7 +150,7 @@ class Ownership:
         if owner is None or job.kind != "Job" or job.experiment_id != owner.experiment_id:
             return None
         if job.controlled:
-            return owner if owner.kind == "jobset" else None
+            return owner if owner.kind is not None and KINDS[owner.kind].makes_jobs else None
         if not (owner.authentic and owner.made is not None and self._has_token(owner, job)):
             return None
         owner.made = replace(owner.made, objects=(*owner.made.objects, job.ref))

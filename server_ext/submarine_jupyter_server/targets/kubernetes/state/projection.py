@@ -15,10 +15,24 @@ from typing import Any
 
 from submarine_jupyter import experiment_ids
 from submarine_jupyter.vocabulary import FRAMEWORKS
+from submarine_jupyter_server.targets.kubernetes.manifests import OWN_KINDS
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import PREFIX, QUEUE_LABEL
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.seal import SEAL
+from submarine_jupyter_server.targets.kubernetes.raw_json import (
+    MOST,
+    Part,
+    as_object,
+    count,
+    items,
+    need,
+    number,
+    part,
+    parts,
+    tail,
+    text,
+    time_ms,
+)
 
-from .fields import MOST, Part, as_object, count, items, need, number, part, parts, tail, text, time_ms
 from .views import Condition, ContainerView, EventView, JobView, PodView, WorkloadView
 
 # Of an operator ID-worker-0, of a Job ID-worker-0-x2x4z, of a JobSet ID-worker-0-0-x2x4z.
@@ -27,11 +41,8 @@ _POD = re.compile(
 )
 # The own object ID, a Job of plain ones ID-worker, one of a JobSet ID-worker-0.
 _JOB = re.compile(rf"({experiment_ids.PATTERN})(?:-([a-z]{{1,20}})(-0)?)?")
-_ROLES = {"TFJob": "tfReplicaSpecs", "PyTorchJob": "pytorchReplicaSpecs", "XGBoostJob": "xgbReplicaSpecs"}
-_KINDS = (*_ROLES, "JobSet", "Job")
 # Of Kubernetes itself: they go by themselves.
 _FINALIZERS = ("foregroundDeletion", "orphan", "batch.kubernetes.io/job-tracking")
-_ENDS = ("Succeeded", "Failed", "Completed", "Complete")
 _EXPLAINING = ("PodScheduled", "DisruptionTarget", "Ready")
 # A kubelet always gives a reason; the controller of nodes, which takes a pod's word back for it, gives none of its own.
 _OF_LOST_NODES = ("", "NodeNotReady", "NodeStatusUnknown", "NodeLost")
@@ -78,21 +89,23 @@ def job(raw: object) -> JobView:
     """Return the view of a TFJob, PyTorchJob, XGBoostJob, JobSet or Job. Raises ValueError for anything else."""
     meta, spec, status = parts(raw)
     # The items of a list have no kind, if it is one that Kubernetes brings itself.
-    kind = (raw.get("kind") if isinstance(raw, dict) else None) or "Job"
-    if kind not in _KINDS:
-        raise ValueError(f"is of kind {str(kind)[:80]}, none of ours")
+    name = (raw.get("kind") if isinstance(raw, dict) else None) or "Job"
+    kind = OWN_KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise ValueError(f"is of kind {str(name)[:80]}, none of ours")
     named = _JOB.fullmatch(text(meta, "name"))
     conditions = tuple(_conditions(status))
-    end = next((item for item in conditions if item.type in _ENDS and item.status), None)
+    end = next((item for item in conditions if item.type in (kind.succeeded, "Failed") and item.status), None)
     finished = None if end is None else time_ms(status.get("completionTime")) or end.at_ms
-    policy = part(spec, "runPolicy") if kind in _ROLES else spec
+    policy = kind.policy(spec)
+    role = named[2] or "" if named else ""
     owner_uid, controlled = _owner(meta)
     return JobView(
         **_identity(meta),
-        kind=intern(kind),
+        kind=kind.kind,
         experiment_id=intern(named[1]) if named else "",
         owner_uid=intern(owner_uid),
-        role=intern(named[2] or "") if named else "",
+        role=intern(role),
         deleting=bool(meta.get("deletionTimestamp")),
         suspended=policy.get("suspend") is True,
         started_ms=time_ms(status.get("startTime")),
@@ -103,7 +116,7 @@ def job(raw: object) -> JobView:
         answered=bool(status),
         deadline_s=count(policy.get("activeDeadlineSeconds")) or None,
         controlled=controlled,
-        replicas=tuple(_replicas(kind, spec, named[2] if named else "")),
+        replicas=tuple((intern(name), wanted) for name, wanted in kind.wanted(spec, role)),
         expires=isinstance(policy.get("ttlSecondsAfterFinished"), int),
         finalizers=_finalizers(meta),
     )
@@ -174,19 +187,6 @@ def _notes(notes: Part) -> tuple[tuple[str, str], ...]:
         for key, value in notes.items()
         if key.startswith(PREFIX) and isinstance(value, str) and (signed or len(value) <= _SHORT)
     )
-
-
-def _replicas(kind: str, spec: Part, role: str | None) -> Iterator[tuple[str, int]]:
-    """Yield how many replicas of each role are wanted."""
-    if kind in _ROLES:
-        for name, task in part(spec, _ROLES[kind]).items():
-            wanted = task.get("replicas") if isinstance(task, dict) else None
-            yield intern(str(name).lower()), 1 if wanted is None else count(wanted)
-    elif kind == "JobSet":
-        for job in items(spec, "replicatedJobs"):
-            yield intern(text(job, "name")), count(part(part(job, "template"), "spec").get("completions"))
-    elif role:
-        yield intern(role), count(spec.get("completions"))
 
 
 def _finalizers(meta: Part) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from submarine_jupyter.models import Status
+from submarine_jupyter_server.targets.kubernetes.manifests import OWN_KINDS
 from submarine_jupyter_server.targets.kubernetes.manifests.kinds.role_jobs import deciding
 from submarine_jupyter_server.targets.protocol import Launch
 from submarine_jupyter_server.targets.replicas import Member, members
@@ -96,16 +97,17 @@ class AttemptView:
     def _judge(self) -> AttemptVerdict | None:
         if self.own is None:
             return None
-        if self.own.kind != "Job":
-            found = _verdict(self.own, ("Succeeded", "Completed"), Status.SUCCEEDED)
-            return found or _verdict(self.own, ("Failed",), Status.FAILED)
+        kind = OWN_KINDS[self.own.kind]
+        if not kind.per_role:
+            found = _verdict(self.own, kind.succeeded, Status.SUCCEEDED)
+            return found or _verdict(self.own, "Failed", Status.FAILED)
         done = {}
         for job in (self.own, *self.jobs):
-            if verdict := _verdict(job, ("Complete",), Status.SUCCEEDED):
+            if verdict := _verdict(job, kind.succeeded, Status.SUCCEEDED):
                 done[job.role] = verdict
         if all(role in done for role in self.deciding):
             return max((done[role] for role in self.deciding), key=lambda verdict: verdict.at_ms or 0)
-        failed = [_verdict(job, ("Failed",), Status.FAILED) for job in (self.own, *self.jobs)]
+        failed = [_verdict(job, "Failed", Status.FAILED) for job in (self.own, *self.jobs)]
         return min((item for item in failed if item), key=lambda verdict: verdict.at_ms or 0, default=None)
 
 
@@ -138,9 +140,9 @@ def ended_by_order(pod: PodView) -> bool:
     return ended > pod.deleted_ms or (soon and container.reason == "Error")
 
 
-def _verdict(job: JobView, types: tuple[str, ...], status: Status) -> AttemptVerdict | None:
+def _verdict(job: JobView, type_: str, status: Status) -> AttemptVerdict | None:
     for condition in job.conditions:
-        if condition.status and condition.type in types:
+        if condition.status and condition.type == type_:
             return AttemptVerdict(status, job.finished_ms or condition.at_ms, job, condition)
     return None
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from submarine_jupyter.errors import SubmarineError
 from submarine_jupyter_server.targets.kubernetes.api.object_calls import ObjectCalls
 from submarine_jupyter_server.targets.kubernetes.api.paths import collection
-from submarine_jupyter_server.targets.kubernetes.manifests import Json
+from submarine_jupyter_server.targets.kubernetes.manifests import OWN_KINDS, Json
 from submarine_jupyter_server.targets.kubernetes.state import projection
 from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
 from submarine_jupyter_server.targets.kubernetes.state.views import PodView
@@ -22,14 +22,6 @@ log = logging.getLogger(__name__)
 POLL_S = 5.0
 # After a restart many may be sought.
 _AT_ONCE = 4
-# The labels by which those who make pods know theirs.
-_MAKERS = {
-    "Job": "batch.kubernetes.io/job-name",
-    "JobSet": "jobset.sigs.k8s.io/jobset-name",
-    "TFJob": "training.kubeflow.org/job-name",
-    "PyTorchJob": "training.kubeflow.org/job-name",
-    "XGBoostJob": "training.kubeflow.org/job-name",
-}
 
 
 class HiddenPods:
@@ -106,11 +98,13 @@ class HiddenPods:
     async def _seek(self, state: ExperimentState) -> None:
         try:
             for ref in state.made.objects if state.made is not None else ():
-                if (label := _MAKERS.get(ref.kind)) is None:
+                if (kind := OWN_KINDS.get(ref.kind)) is None:
                     continue
                 path = collection("v1", "pods", ref.namespace)
                 async with self._turns:
-                    found = await self._calls.call("GET", path, params={"labelSelector": f"{label}={ref.name}"})
+                    found = await self._calls.call(
+                        "GET", path, params={"labelSelector": f"{kind.pod_label}={ref.name}"}
+                    )
                 for item in found.get("items") or ():
                     if not self._is_labelled(item) and (pod := projection.pod(item)).owner_uid in state.known:
                         self._put(pod)

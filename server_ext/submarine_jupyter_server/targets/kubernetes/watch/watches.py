@@ -83,7 +83,7 @@ class Watches:
         """
         self._add(namespace, _pods(namespace), projection.pod, self._pod)
         for kind in KINDS.values():
-            if kind.kind == "Job" or kind.kind in served - hidden:
+            if kind.built_in or kind.kind in served - hidden:
                 self._add(namespace, own_collection(kind.name, namespace), projection.job, self._job)
             elif kind.kind not in served:
                 self._drop(namespace, own_collection(kind.name, namespace))

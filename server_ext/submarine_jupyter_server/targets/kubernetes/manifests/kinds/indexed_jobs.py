@@ -7,20 +7,23 @@ The host names of the pods are the names of the replicas: ``experiment-...-worke
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter.vocabulary import FRAMEWORKS
 from submarine_jupyter_server.targets.kubernetes.manifests import environment, inline_code, pods, secret_object
-from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json, Kind, Wiring, only_set, roles
+from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json, Wiring, only_set, roles
+from submarine_jupyter_server.targets.kubernetes.manifests.kind import Kind
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import (
     EXPERIMENT_LABEL,
     in_queue,
     metadata,
     own_metadata,
 )
+from submarine_jupyter_server.targets.kubernetes.raw_json import Part, count
 from submarine_jupyter_server.targets.replicas import members
 
 from .role_jobs import INDEX_LABEL, job_spec, leader
-
-_FRAMEWORKS = ("TensorFlow", "PyTorch", "XGBoost", "Standalone")
 
 
 def objects(draft: Draft) -> list[Json]:
@@ -45,7 +48,25 @@ def _problems(spec: ExperimentSpec) -> list[str]:
     return []
 
 
-KIND = Kind("indexed_jobs", "batch/v1", "Job", "jobs", _FRAMEWORKS, objects, _problems)
+def _wanted(spec: Part, role: str) -> Iterator[tuple[str, int]]:
+    if role:
+        yield role, count(spec.get("completions"))
+
+
+KIND = Kind(
+    name="indexed_jobs",
+    api_version="batch/v1",
+    kind="Job",
+    plural="jobs",
+    frameworks=tuple(FRAMEWORKS),
+    objects=objects,
+    problems=_problems,
+    wanted=_wanted,
+    succeeded="Complete",
+    pod_label="batch.kubernetes.io/job-name",
+    workers=(("spec", "completions"), ("spec", "parallelism")),
+    per_role=True,
+)
 
 
 def _job(draft: Draft, role: str, wiring: Wiring) -> Json:

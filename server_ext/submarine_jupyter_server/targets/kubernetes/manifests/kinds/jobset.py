@@ -6,19 +6,23 @@ time of each try.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter.vocabulary import FRAMEWORKS
 from submarine_jupyter_server.targets.kubernetes.manifests import inline_code, pods, secret_object
-from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json, Kind, Wiring, only_set, roles
+from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json, Wiring, only_set, roles
+from submarine_jupyter_server.targets.kubernetes.manifests.kind import Kind
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import (
     in_queue,
     labels,
     marks,
     own_metadata,
 )
+from submarine_jupyter_server.targets.kubernetes.raw_json import Part, count, items, part, text
 
 from .role_jobs import INDEX_LABEL, deciding, job_spec
 
-_FRAMEWORKS = ("TensorFlow", "PyTorch", "XGBoost", "Standalone")
 _TOO_LATE = {"name": "deadline", "action": "FailJobSet", "onJobFailureReasons": ["DeadlineExceeded"]}
 
 
@@ -49,14 +53,23 @@ def _problems(spec: ExperimentSpec) -> list[str]:
     return []
 
 
+def _wanted(spec: Part, _: str) -> Iterator[tuple[str, int]]:
+    for job in items(spec, "replicatedJobs"):
+        yield text(job, "name"), count(part(part(job, "template"), "spec").get("completions"))
+
+
 KIND = Kind(
-    "jobset",
-    "jobset.x-k8s.io/v1alpha2",
-    "JobSet",
-    "jobsets",
-    _FRAMEWORKS,
-    objects,
-    _problems,
+    name="jobset",
+    api_version="jobset.x-k8s.io/v1alpha2",
+    kind="JobSet",
+    plural="jobsets",
+    frameworks=tuple(FRAMEWORKS),
+    objects=objects,
+    problems=_problems,
+    wanted=_wanted,
+    succeeded="Completed",
+    pod_label="jobset.sigs.k8s.io/jobset-name",
+    makes_jobs=True,
     fixed="a JobSet cannot be changed once it is made",
 )
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json, Kind
+from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json
+from submarine_jupyter_server.targets.kubernetes.manifests.kind import Kind
 
 from . import kubeflow
 
@@ -27,13 +30,18 @@ def _problems(spec: ExperimentSpec) -> list[str]:
 
 
 KIND = Kind(
-    "pytorchjob",
-    kubeflow.API_VERSION,
-    "PyTorchJob",
-    "pytorchjobs",
-    ("PyTorch",),
-    objects,
-    _problems,
+    name="pytorchjob",
+    api_version=kubeflow.API_VERSION,
+    kind="PyTorchJob",
+    plural="pytorchjobs",
+    frameworks=("PyTorch",),
+    objects=objects,
+    problems=_problems,
+    wanted=partial(kubeflow.wanted, "pytorchReplicaSpecs"),
+    succeeded="Succeeded",
+    pod_label=kubeflow.POD_LABEL,
+    run_policy="runPolicy",
+    forgets_time=True,
     fixed="replicas of a PyTorchJob know their number from the start",
 )
 

@@ -5,9 +5,12 @@ Its TF_CONFIG has the evaluator in the cluster too; else it is the contract's.
 
 from __future__ import annotations
 
+from functools import partial
+
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.vocabulary import LEADERS
-from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json, Kind
+from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json
+from submarine_jupyter_server.targets.kubernetes.manifests.kind import Kind
 from submarine_jupyter_server.targets.replicas import members
 
 from . import kubeflow
@@ -28,7 +31,21 @@ def _problems(spec: ExperimentSpec) -> list[str]:
     ]
 
 
-KIND = Kind("tfjob", kubeflow.API_VERSION, "TFJob", "tfjobs", ("TensorFlow",), objects, _problems)
+KIND = Kind(
+    name="tfjob",
+    api_version=kubeflow.API_VERSION,
+    kind="TFJob",
+    plural="tfjobs",
+    frameworks=("TensorFlow",),
+    objects=objects,
+    problems=_problems,
+    wanted=partial(kubeflow.wanted, "tfReplicaSpecs"),
+    succeeded="Succeeded",
+    pod_label=kubeflow.POD_LABEL,
+    run_policy="runPolicy",
+    workers=(("spec", "tfReplicaSpecs", "Worker", "replicas"),),
+    forgets_time=True,
+)
 
 
 def _injected(spec: ExperimentSpec) -> frozenset[str]:

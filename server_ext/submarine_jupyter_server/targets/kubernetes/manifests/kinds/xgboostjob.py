@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json, Kind
+from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json
+from submarine_jupyter_server.targets.kubernetes.manifests.kind import Kind
 from submarine_jupyter_server.targets.replicas import members
 
 from . import kubeflow
@@ -28,13 +31,18 @@ def _problems(spec: ExperimentSpec) -> list[str]:
 
 
 KIND = Kind(
-    "xgboostjob",
-    kubeflow.API_VERSION,
-    "XGBoostJob",
-    "xgboostjobs",
-    ("XGBoost",),
-    objects,
-    _problems,
+    name="xgboostjob",
+    api_version=kubeflow.API_VERSION,
+    kind="XGBoostJob",
+    plural="xgboostjobs",
+    frameworks=("XGBoost",),
+    objects=objects,
+    problems=_problems,
+    wanted=partial(kubeflow.wanted, "xgbReplicaSpecs"),
+    succeeded="Succeeded",
+    pod_label=kubeflow.POD_LABEL,
+    run_policy="runPolicy",
+    forgets_time=True,
     fixed="replicas of an XGBoostJob know their number from the start",
 )
 
