@@ -34,6 +34,7 @@ from submarine_jupyter_server.services.experiments import Experiments
 from submarine_jupyter_server.services.first_error import FirstErrors
 from submarine_jupyter_server.services.log_reader import LogReader
 from submarine_jupyter_server.services.log_search import LogSearcher
+from submarine_jupyter_server.services.log_times import LogTimes
 from submarine_jupyter_server.services.metrics import Metrics
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.submissions import Submissions
@@ -80,6 +81,7 @@ class Service:
         self.submissions = Submissions(db, targets, reader, self._outbox)
         self.logs = LogReader(db, archive, self._feed, targets)
         self.log_search = LogSearcher(db, archive, self.logs)
+        self.log_times = LogTimes(db, archive, self.logs)
         self._silence = Silence(db)
         self._neighbours = Neighbours(config.data_dir, db, self._news, self._describe, self._silence.report)
         self.metrics = Metrics(db, self._finish)

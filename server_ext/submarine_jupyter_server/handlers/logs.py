@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from tornado.web import authenticated
 
 from submarine_jupyter_server.handlers.base import SubmarineHandler
 from submarine_jupyter_server.handlers.sse import write
 from submarine_jupyter_server.handlers.url import Values, choice, experiment_id, flag, take
 from submarine_jupyter_server.wire.answers import json_text, log_names_json
-from submarine_jupyter_server.wire.log_answers import matches_about, matches_json
-from submarine_jupyter_server.wire.log_queries import search_query
+from submarine_jupyter_server.wire.log_answers import (
+    matches_about,
+    matches_json,
+    merged_about,
+    merged_json,
+    places_json,
+)
+from submarine_jupyter_server.wire.log_queries import merged_query, place_query, search_query
 from submarine_jupyter_server.wire.parameters import number, only
 from submarine_jupyter_server.wire.queries import list_query, log_query, place_in_log, wanted_bytes
 
@@ -33,8 +41,8 @@ class LogHandler(SubmarineHandler):
     async def get(self, name: str) -> None:
         """Return lines, search them, follow them (``follow=true``), or return one replica's bytes (``format=raw``)."""
         query, found = self.filters(), experiment_id(name)
-        if "search" in query:
-            await self._search(found, query)
+        if (special := self._special(query)) is not None:
+            await special(found, query)
             return
         download = flag(query, "download")
         if choice(query, "format", "raw") or download:
@@ -45,6 +53,24 @@ class LogHandler(SubmarineHandler):
             lines = log_query(query)
             pages = await (await self.service()).logs.page(self.principal(), found, lines)
             self.answer(await self.made(json_text, pages.result), pages.attributes)
+
+    def _special(self, query: Values) -> Callable[[str, Values], Awaitable[None]] | None:
+        """Return what answers something else than lines or bytes of replicas, if that is asked for."""
+        if "search" in query:
+            return self._search
+        if flag(query, "merged"):
+            return self._merged
+        return self._places if "at" in query else None
+
+    async def _merged(self, name: str, query: Values) -> None:
+        wanted = merged_query(query)
+        found = await (await self.service()).log_times.merged(self.principal(), name, wanted)
+        self.answer(await self.made(merged_json, found), merged_about(found))
+
+    async def _places(self, name: str, query: Values) -> None:
+        wanted = place_query(query)
+        found = await (await self.service()).log_times.places(self.principal(), name, wanted)
+        self.answer(places_json(found), {"next": str(found.next)})
 
     async def _search(self, name: str, query: Values) -> None:
         wanted = search_query(query)

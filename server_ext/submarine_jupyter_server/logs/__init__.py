@@ -10,6 +10,7 @@ Store first, stream from the store: one writer per replica, any number of reader
     follow          the logs of an experiment as events
     growth          one poll for all who follow the same attempt
     layout          the files on disk
+    merged          the lines of several replicas in the order of time
     needle          what is searched for: a text, or a regular expression
     pages           the newest lines of a log, for an answer
     plain           lines without colours, to be searched

@@ -53,7 +53,7 @@ def tail(log: ReplicaLog, lines: int, max_bytes: int = PAGE_BYTES, since: int = 
     size = min(_FIRST_WINDOW, max_bytes)
     while True:
         window = max(log.back(snapshot.end, size), lower)
-        chunks = _stored(log, window, snapshot.end) if window == lower else _from_line(log, window, snapshot.end)
+        chunks = stored(log, window, snapshot.end) if window == lower else from_line(log, window, snapshot.end)
         shown, starts, blank = _view(chunks)
         if len(shown) >= lines or window == lower or size >= max_bytes:
             break
@@ -82,7 +82,7 @@ def page(log: ReplicaLog, since: float | None = None, tail_lines: int | None = N
         raise InvalidRequest("tail: must be 0 or more lines.")
     if since is not None and not math.isfinite(since):
         raise InvalidRequest("since: must be a time.")
-    lower = 0 if since is None else _line_start(log, log.offset_at(since))
+    lower = 0 if since is None else line_start(log, log.offset_at(since))
     found = tail(log, PAGE_LINES if tail_lines is None else min(tail_lines, PAGE_LINES), since=lower)
     satisfied = tail_lines is not None and len(found.lines) == tail_lines
     return replace(found, cut=found.cut and not satisfied)
@@ -159,7 +159,7 @@ def chosen(
     return sorted((*there, *lost), key=lambda log: replica_order(log.name))
 
 
-def _stored(log: ReplicaLog, start: int, end: int) -> list[Chunk]:
+def stored(log: ReplicaLog, start: int, end: int) -> list[Chunk]:
     """Return the bytes kept from ``start`` to ``end``, one chunk for each run without a hole."""
     runs: list[Chunk] = []
     joined = False
@@ -174,9 +174,9 @@ def _stored(log: ReplicaLog, start: int, end: int) -> list[Chunk]:
     return runs
 
 
-def _from_line(log: ReplicaLog, window: int, end: int) -> list[Chunk]:
+def from_line(log: ReplicaLog, window: int, end: int) -> list[Chunk]:
     """Return the bytes from the first line that begins at ``window`` or later, else from ``window``."""
-    chunks = _stored(log, window - 1, end)
+    chunks = stored(log, window - 1, end)
     if not chunks or chunks[0].offset >= window:
         return chunks
     first, *others = chunks
@@ -221,9 +221,9 @@ def _start_of_last(chunks: list[Chunk], lines: int) -> int:
     return start
 
 
-def _line_start(log: ReplicaLog, offset: int) -> int:
+def line_start(log: ReplicaLog, offset: int) -> int:
     """Return where the line that ``offset`` is in begins, as far as it is shown."""
-    chunks = _stored(log, log.back(offset, LINE_BYTES), offset)
+    chunks = stored(log, log.back(offset, LINE_BYTES), offset)
     if not chunks or chunks[-1].offset + len(chunks[-1].data) < offset:
         return offset
     return chunks[-1].offset + chunks[-1].data.rfind(b"\n") + 1

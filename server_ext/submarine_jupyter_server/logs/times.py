@@ -29,9 +29,20 @@ def offset_at(path: Path, unix_seconds: float) -> int:
         found = _records(fd, index, 1)
     finally:
         os.close(fd)
-    if found:
-        return found[0][0]
-    return _NEVER if index else 0
+    if not index:
+        return 0  # also what was written before the index began
+    return found[0][0] if found else _NEVER
+
+
+def known(path: Path) -> bool:
+    """Return whether there is an index that says anything."""
+    fd = _open(path)
+    if fd is None:
+        return False
+    try:
+        return os.fstat(fd).st_size >= RECORD.size
+    finally:
+        os.close(fd)
 
 
 def between(path: Path, start: int, end: int) -> list[tuple[int, int]]:

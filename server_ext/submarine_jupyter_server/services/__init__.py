@@ -8,6 +8,7 @@ first_error  The first error of an experiment, found in its logs when somebody a
 log_reader   Read logs for the REST API: lists, pages, followed streams and raw bytes, all from the archive
 log_search   Search the logs of an experiment: in threads of its own, a slice at a time
 log_stream   Join the lines of an experiment's logs with its states: one stream, in order, that always ends
+log_times    Where logs are at a moment, and the lines of all replicas in the order of time
 metrics      Metrics of an experiment: whole once it has ended, or said not to be
 principal    Who asks: the first argument of every service call
 submissions  Accept new experiments: from a body to a row on disk, and to the target's first word

@@ -60,7 +60,7 @@ class LogSearcher:
             self.running -= 1
 
     async def _search(self, principal: Principal, experiment_id: str, query: SearchQuery) -> FoundInLogs:
-        wanted = query.attempt or (query.after.attempt if query.after else None)
+        wanted = query.attempt
         row, wrote = await self._db.read(lambda tx: attempt_of(tx, principal, experiment_id, wanted))
         until = time.monotonic() + ANSWER_S
         async with self._reader.attended(row):

@@ -1,12 +1,13 @@
 """Bodies and parameters in, answers out: all text of the REST API is read and made here.
 
-answers     what services return of experiments and logs, as values, and the document's JSON of them
-conditions  conditions of lists on parameters and metrics
-curves      metrics, as values and as JSON
-log_answers what was found in logs, as values and as JSON
-log_queries what the URL asks for in logs
-openapi     the OpenAPI document
-parameters  parameters of URLs, strictly
-queries     what the URL and the headers ask for, as values
-specs       bodies -> specs, specs -> the texts that are stored
+answers         what services return of experiments and logs, as values, and the document's JSON of them
+conditions      conditions of lists on parameters and metrics
+curves          metrics, as values and as JSON
+log_answers     what was found in logs, as values and as JSON
+log_parameters  the parameters that find something in logs, for OpenAPI
+log_queries     what the URL asks for in logs
+openapi         the OpenAPI document
+parameters      parameters of URLs, strictly
+queries         what the URL and the headers ask for, as values
+specs           bodies -> specs, specs -> the texts that are stored
 """

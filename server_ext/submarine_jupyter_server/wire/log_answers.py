@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from submarine_jupyter_server.logs.archive import ReplicaLog
+from submarine_jupyter_server.logs.merged import Merged
 from submarine_jupyter_server.logs.position import Position
 from submarine_jupyter_server.logs.search import Match
 from submarine_jupyter_server.wire.answers import json_text, time_text
@@ -26,6 +28,42 @@ class FoundInLogs:
     errors: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a log of ``end`` bytes is at a moment: ``offset``, None: its times are not known.
+
+    ``at_ns`` is when the line there was written, None: none was written since.
+    """
+
+    log: ReplicaLog
+    offset: int | None
+    at_ns: int | None
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where the logs of an attempt are at a moment."""
+
+    experiment_id: str
+    attempt: int
+    places: Sequence[Place]
+
+    @property
+    def next(self) -> Position:
+        """The position of those whose times are known."""
+        return Position(self.attempt, {one.log.name: one.offset for one in self.places if one.offset is not None})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergedLogs:
+    """Lines of an attempt in the order of time."""
+
+    experiment_id: str
+    attempt: int
+    merged: Merged
+
+
 def matches_json(found: FoundInLogs) -> str:
     """Return the result of a search."""
     matches = [_match(one) for one in found.matches]
@@ -45,10 +83,52 @@ def _match(match: Match) -> dict[str, object]:
         "replica": match.log.name,
         "offset": match.offset,
         "length": match.stop - match.offset,
-        "time": time_text(None if match.at_ns is None else match.at_ns // 1_000_000),
+        "time": _time(match.at_ns),
         "line": found.line,
         "column": found.column,
         "columns": found.length,
     }
     around = {"before": found.before, "after": found.after}
     return about | {name: lines for name, lines in around.items() if lines}
+
+
+def places_json(found: Places) -> str:
+    """Return where the logs are."""
+    places = [
+        {
+            "podName": one.log.pod_name,
+            "replica": one.log.name,
+            "offset": one.offset,
+            "time": _time(one.at_ns),
+            "end": one.end,
+        }
+        for one in found.places
+    ]
+    return json_text({"experimentId": found.experiment_id, "attempt": found.attempt, "replicas": places})
+
+
+def merged_json(found: MergedLogs) -> str:
+    """Return merged lines."""
+    names = [log.name for log in found.merged.logs]
+    lines = [
+        {"replica": names[line.place], "offset": line.offset, "time": _time(line.at_ns or None), "line": line.text}
+        for line in found.merged.lines
+    ]
+    return json_text({"experimentId": found.experiment_id, "attempt": found.attempt, "lines": lines})
+
+
+def merged_about(found: MergedLogs) -> dict[str, object]:
+    """Return the attributes of merged lines."""
+    merged, attempt = found.merged, found.attempt
+    return {
+        "first": str(Position(attempt, merged.first)),
+        "next": str(Position(attempt, merged.next)),
+        "truncated": True if merged.more else None,
+        "untimed": list(merged.untimed) or None,
+        "gaps": merged.gaps or None,
+        "errors": merged.errors or None,
+    }
+
+
+def _time(at_ns: int | None) -> str | None:
+    return time_text(None if at_ns is None else at_ns // 1_000_000)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from submarine_jupyter.errors import InvalidRequest
 from submarine_jupyter_server.logs.needle import needle
 from submarine_jupyter_server.logs.position import Position, parse_position
@@ -11,18 +13,41 @@ from submarine_jupyter_server.wire.queries import MAX_ATTEMPT, moment
 
 MAX_MATCHES = 1000
 MAX_CONTEXT = 10
+MAX_LINES = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceQuery:
+    """Unix time ``at``, in the log of one replica or of all."""
+
+    at: float
+    replica: str | None
+    attempt: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergedQuery:
+    """Which lines: the first ``limit`` from Unix time ``at`` or the position ``after``, else the last ones.
+
+    The last ones are those before the position ``before``, none older than Unix time ``since``.
+    """
+
+    limit: int
+    attempt: int | None
+    at: float | None
+    after: Position | None
+    before: Position | None
+    since: float | None
 
 
 def search_query(values: QueryString) -> SearchQuery:
     """Return what is searched for. Raises InvalidRequest."""
     only(values, "search", "regex", "ignoreCase", "replica", "attempt", "since", "after", "limit", "context")
-    after, attempt = position(values, "after"), whole(values, "attempt", 1, MAX_ATTEMPT)
-    if after is not None and attempt not in (None, after.attempt):
-        raise InvalidRequest(f"'after' is a position in attempt {after.attempt}, not in attempt {attempt}.")
+    after = _position(values, "after")
     return SearchQuery(
         needle(one(values, "search") or "", regex=flag(values, "regex"), ignore_case=flag(values, "ignoreCase")),
         replica=one(values, "replica"),
-        attempt=attempt,
+        attempt=_attempt(values, after=after),
         since=moment(one(values, "since"), "since"),
         after=after,
         limit=whole(values, "limit", 1, MAX_MATCHES) or 100,
@@ -30,7 +55,45 @@ def search_query(values: QueryString) -> SearchQuery:
     )
 
 
-def position(values: QueryString, name: str) -> Position | None:
+def place_query(values: QueryString) -> PlaceQuery:
+    """Return which moment is looked for. Raises InvalidRequest."""
+    only(values, "at", "replica", "attempt")
+    at = moment(one(values, "at"), "at")
+    if at is None:
+        raise InvalidRequest("'at' must be a time.")
+    return PlaceQuery(at=at, replica=one(values, "replica"), attempt=_attempt(values))
+
+
+def merged_query(values: QueryString) -> MergedQuery:
+    """Return which merged lines are wanted. Raises InvalidRequest."""
+    only(values, "merged", "limit", "attempt", "at", "after", "before", "since")
+    if sum(one(values, name) is not None for name in ("at", "after", "before")) > 1:
+        raise InvalidRequest("Of 'at', 'after' and 'before' only one can be given.")
+    after, before = _position(values, "after"), _position(values, "before")
+    at, since = moment(one(values, "at"), "at"), moment(one(values, "since"), "since")
+    if since is not None and (at is not None or after is not None):
+        raise InvalidRequest("'since' goes with 'before', or alone.")
+    return MergedQuery(
+        limit=whole(values, "limit", 1, MAX_LINES) or 1000,
+        attempt=_attempt(values, after=after, before=before),
+        at=at,
+        after=after,
+        before=before,
+        since=since,
+    )
+
+
+def _attempt(values: QueryString, **positions: Position | None) -> int | None:
+    """Return the attempt that is named, or that of a position. Raises InvalidRequest where they differ."""
+    attempt = whole(values, "attempt", 1, MAX_ATTEMPT)
+    for name, position in positions.items():
+        if position is not None and attempt not in (None, position.attempt):
+            raise InvalidRequest(f"{name!r} is a position in attempt {position.attempt}, not in attempt {attempt}.")
+        attempt = attempt if position is None else position.attempt
+    return attempt
+
+
+def _position(values: QueryString, name: str) -> Position | None:
     """Return a parameter that is a position, None if it is absent. Raises InvalidRequest."""
     text = one(values, name)
-    return None if text is None else parse_position(text, name, "send 'next' of the answer before")
+    return None if text is None else parse_position(text, name, "send a position of an answer before")

@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from submarine_jupyter import __version__, experiment_ids
 from submarine_jupyter.models import Experiment, ExperimentLog, ExperimentSpec, Status
+from submarine_jupyter_server.wire.log_parameters import SEARCH
 
 Json = dict[str, Any]
 
@@ -135,8 +136,8 @@ def _streams() -> Json:
 
 
 def _logs(log: Json) -> Json:
-    found = {"anyOf": [log, {"type": "object", "description": "The matches, with search."}]}
-    lines = _operation("Return, search, follow or download the logs of an experiment", found, 400, 404, 416, 429)
+    found = {"anyOf": [log, {"type": "object", "description": "With search, merged or at."}]}
+    lines = _operation("Return, search, merge, follow or download the logs of an experiment", found, 400, 404, 416, 429)
     partial = {"description": "A range of the bytes.", "content": {"text/plain": {"schema": {"type": "string"}}}}
     lines["responses"]["206"] = partial
     lines["responses"]["200"]["content"] |= {
@@ -154,24 +155,13 @@ def _logs(log: Json) -> Json:
         _query("format", {"enum": ["raw"]}, "`raw`: the bytes as they were written (text/plain)."),
         _query("download", {"type": "boolean"}, "As `format=raw`, as a file."),
         _header("Range", "With `format=raw`: the bytes wanted, such as `bytes=0-1023`."),
-        *_search(),
+        *(_query(name, schema, text) for name, schema, text in SEARCH),
     ]
     listed = _operation("List logs by name", {"type": "array", "items": log}, 400)
     return {
         "/experiment/logs": {"get": listed | {"parameters": _filters()}},
         "/experiment/logs/{id}": {"parameters": [_PATH_ID], "get": lines | {"parameters": parameters}},
     }
-
-
-def _search() -> list[Json]:
-    return [
-        _query("search", {"type": "string", "minLength": 1, "maxLength": 1000}, "Return where this text is instead."),
-        _query("regex", {"type": "boolean"}, "Whether `search` is a regular expression (RE2)."),
-        _query("ignoreCase", {"type": "boolean"}, "Whether capital letters are as good as small ones."),
-        _query("after", {"type": "string"}, "With `search`: where to go on, `next` of an earlier answer."),
-        _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "With `search`: at most so many matches."),
-        _query("context", {"type": "integer", "minimum": 0, "maximum": 10}, "With `search`: so many lines around it."),
-    ]
 
 
 def _others() -> Json:
