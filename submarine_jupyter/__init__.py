@@ -8,6 +8,7 @@ What a notebook needs is here; it is imported when it is first used, because a k
     discovery/      which server belongs to this kernel
     display/        what a person sees
     magics/         ``%submarine`` in IPython
+    models/         the wire format of the Experiment REST API
     atomic_files    Write a file whole or not at all
     backoff         How long to wait before the next try
     durations       Lengths of time as people write them: ``90s``, ``10m``, ``2h``, ``1d``
@@ -15,7 +16,6 @@ What a notebook needs is here; it is imported when it is first used, because a k
     experiment_ids  The id of an experiment, and what is one
     fields          The texts of a spec: what a system takes as a command, a variable, a file name, an address
     file_locks      Locks on files, which the kernel frees with the process
-    models          The wire format of the Experiment REST API
     params          ``runtime.params``: names, values, and how a replica is given them
     parsing         Text of a body -> plain values, strictly: what two readers could understand differently is refused
     resources       Read ``cpu=1,memory=1024M,nvidia.com/gpu=1`` and Kubernetes quantities

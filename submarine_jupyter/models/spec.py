@@ -1,36 +1,25 @@
-"""The wire format of the Experiment REST API.
-
-Fields stand in the order of the answers, in snake_case here and camelCase on the wire. Input is strict: what is not
-known is refused with its path; what only the server sets (ids, times, ``resourceMap``) may be sent back and is ignored,
-so that the spec of a GET is a valid body for PATCH and POST.
-"""
+"""An experiment as a person describes it: the body of a POST, and the spec of a GET."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
-    PlainValidator,
     SerializerFunctionWrapHandler,
     ValidationError,
-    WithJsonSchema,
     computed_field,
     field_validator,
     model_serializer,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter.fields import (
     LONGEST_START,
     Command,
     EnvVars,
-    Folder,
     Label,
     Repository,
     Text,
@@ -39,34 +28,16 @@ from submarine_jupyter.fields import (
     is_empty,
     start_size,
 )
-from submarine_jupyter.params import LONGEST_VALUE, MOST_PARAMS, Value, check_params, filled, variables
+from submarine_jupyter.params import Value, filled, variables
 from submarine_jupyter.resources import parse_resources
 from submarine_jupyter.vocabulary import FRAMEWORKS, LEADERS
 from submarine_jupyter.vocabulary import Status as Status  # part of the wire format
 
+from .base import Whole, WireModel
+from .runtime import RuntimeSpec
+
 MAX_REPLICAS = 1000
 _READ_ONLY = ("experimentId", "uid", "status", "acceptedTime", "createdTime", "runningTime", "finishedTime")
-Whole = Annotated[int, Field(strict=True)]  # `true` and "1" are no numbers
-
-
-class WireModel(BaseModel):
-    """Base of all: camelCase on the wire, unknown fields refused, numbers taken for strings."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        extra="forbid",
-        coerce_numbers_to_str=True,
-        hide_input_in_errors=True,
-    )
-    ignored: ClassVar[tuple[str, ...]] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _ignore_read_only(cls, data: Any) -> Any:
-        if cls.ignored and isinstance(data, Mapping):
-            return {key: value for key, value in data.items() if key not in cls.ignored}
-        return data
 
 
 class ExperimentMeta(WireModel):
@@ -173,80 +144,6 @@ class CodeSpec(WireModel):
         return {k: v for k, v in handler(self).items() if k != "files" or v is not None}
 
 
-class Volume(WireModel):
-    """A volume of exactly one kind, mounted into every replica."""
-
-    name: Text
-    mount_path: Text
-    sub_path: Text | None = None
-    read_only: bool = False
-    persistent_volume_claim: Text | None = None
-    config_map: Text | None = None
-    secret: Text | None = None
-    empty_dir: dict[Text, Text] | None = None
-
-
-class Toleration(WireModel):
-    """A Kubernetes toleration."""
-
-    key: Text | None = None
-    operator: Literal["Exists", "Equal"] | None = None
-    value: Text | None = None
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    toleration_seconds: Annotated[Whole, Field(ge=-(10**9), le=10**9)] | None = None
-
-
-def _params(value: object) -> dict[str, Value] | None:
-    if value is None:
-        return None
-    if not isinstance(value, Mapping):
-        raise ValueError('must be names and values, such as {"lr": 0.1}')
-    return check_params(value)
-
-
-Params = Annotated[
-    dict[str, Value] | None,
-    PlainValidator(_params),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {
-                    "type": "object",
-                    "maxProperties": MOST_PARAMS,
-                    "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_.-]{0,63}$"},
-                    "additionalProperties": {"type": ["string", "number", "boolean"], "maxLength": LONGEST_VALUE},
-                },
-                {"type": "null"},
-            ]
-        }
-    ),
-]
-
-
-class RuntimeSpec(WireModel):
-    """What the document does not know: where and how to run. Left out of answers when unset; times in seconds."""
-
-    target: Text | None = None
-    max_run_time: Annotated[Whole, Field(ge=1, le=10**9)] | None = None
-    retries: Annotated[Whole, Field(ge=0, le=100)] | None = None
-    ttl_after_finished: Annotated[Whole, Field(ge=0, le=10**9)] | None = None
-    queue: Text | None = None
-    priority: Text | None = None
-    node_selector: dict[Text, Text] | None = None
-    tolerations: Annotated[list[Toleration], Field(max_length=100)] | None = None
-    volumes: Annotated[list[Volume], Field(max_length=100)] | None = None
-    secrets: EnvVars | None = None
-    service_account: Text | None = None
-    success_policy: Literal["AllWorkers"] | None = None
-    working_dir: Folder | None = None
-    metrics: list[Text] | None = None
-    params: Params = None
-
-    @model_serializer(mode="wrap")
-    def _only_what_is_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in handler(self).items() if value is not None}
-
-
 class ExperimentSpec(WireModel):
     """An experiment as a person describes it."""
 
@@ -336,33 +233,6 @@ class ExperimentSpec(WireModel):
         """Return the user's variables of a role: meta, then the role's own, then runtime.secrets."""
         secrets = self.runtime.secrets if self.runtime else None
         return {**self.meta.env_vars, **(self.spec[role].env_vars or {}), **(secrets or {})}
-
-
-class Experiment(WireModel):
-    """An experiment as the server answers it; times like ``2022-03-14T16:03:10.000+08:00``, or null."""
-
-    experiment_id: str
-    uid: str
-    status: Status
-    accepted_time: str | None
-    created_time: str | None
-    running_time: str | None
-    finished_time: str | None
-    spec: ExperimentSpec
-
-
-class PodLog(WireModel):
-    """The log of one replica; ``pod_name`` is the experiment's id, the role and the index."""
-
-    pod_name: str
-    pod_log: list[str]
-
-
-class ExperimentLog(WireModel):
-    """The logs of one experiment: chief or master first, then ps, then workers."""
-
-    experiment_id: str
-    log_content: list[PodLog]
 
 
 def _normal_roles(framework: str, tasks: dict[str, TaskSpec]) -> dict[str, TaskSpec]:
