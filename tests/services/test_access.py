@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.errors import InvalidSpec, NotFound
+from submarine_jupyter_server.logs.needle import needle
+from submarine_jupyter_server.logs.search import SearchQuery
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import Query
+from submarine_jupyter_server.wire.log_queries import MergedQuery, PlaceQuery
 from submarine_jupyter_server.wire.queries import LogQuery, MetricQuery
 from submarine_jupyter_server.wiring import Service
 from tests.services.conftest import ME, Client, experiment
@@ -45,6 +48,11 @@ async def raw(service: Service, who: Principal, made: str) -> object:
     return b"".join([chunk async for chunk in log.chunks])
 
 
+async def search(service: Service, who: Principal, made: str) -> object:
+    found = await service.log_search.search(who, made, SearchQuery(needle(made)))
+    return found.experiment_id if found.matches else None
+
+
 async def follow_log(service: Service, who: Principal, made: str) -> object:
     async for message in await service.logs.follow(who, made):
         if message is not None and message.event == "log":
@@ -65,6 +73,8 @@ async def follow_one(service: Service, who: Principal, made: str) -> object:
     return None
 
 
+PLACE = PlaceQuery(at=0.0, replica=None, attempt=None)
+MERGED = MergedQuery(limit=10, attempt=None, at=None, after=None, before=None, since=None)
 PATCH = {"meta": {"tags": ["mine"]}}
 # In this order: what ends the experiment comes last.
 CASES: dict[str, list[Case]] = {
@@ -76,6 +86,9 @@ CASES: dict[str, list[Case]] = {
     "logs.page": [lambda service, who, made: service.logs.page(who, made, LogQuery())],
     "logs.raw": [raw],
     "logs.follow": [follow_log],
+    "log_search.search": [search],
+    "log_times.places": [lambda service, who, made: service.log_times.places(who, made, PLACE)],
+    "log_times.merged": [lambda service, who, made: service.log_times.merged(who, made, MERGED)],
     "metrics.curves": [lambda service, who, made: service.metrics.curves(who, made, MetricQuery())],
     "targets.list": [lambda service, who, made: service.targets.list(who)],
     "events.follow": [follow_all, follow_one],

@@ -71,7 +71,7 @@ class LogReader:
     async def page(self, principal: Principal, experiment_id: str, query: LogQuery) -> ExperimentPages:
         """Return the newest lines of each replica, or those that are asked for. Raises NotFound."""
         row, wrote = await self._db.read(lambda tx: attempt_of(tx, principal, experiment_id, query.attempt))
-        async with self.attended(row):
+        async with attended(self._targets, row):
             pages = await self._archive.run(
                 lambda: experiment_pages(
                     self._archive,
@@ -98,7 +98,7 @@ class LogReader:
         RangeNotSatisfiable.
         """
         row, wrote = await self._db.read(lambda tx: attempt_of(tx, principal, experiment_id, None))
-        async with self.attended(row):
+        async with attended(self._targets, row):
             logs = await self._archive.run(self._logs, row, wrote)
         if replica is None and len(logs) != 1:
             gaps = await self._archive.run(_gaps, logs)
@@ -154,7 +154,7 @@ class LogReader:
         self, row: ExperimentRow, seq: int, wanted: Sequence[str] | None, start: Position | None
     ) -> AsyncIterator[FeedMessage | None]:
         stream = log_stream(States(self._db, row, seq), self._feed, self._growth, replicas=wanted, position=start)
-        async with self.attended(row), aclosing(stream) as messages:
+        async with attended(self._targets, row), aclosing(stream) as messages:
             async for message in messages:
                 if message is not None and message.event == "end":
                     yield await self._checked(row.id, wanted, message)
@@ -170,10 +170,11 @@ class LogReader:
             data["complete"] = data["complete"] and not any(wanted is None or name in wanted for name in gone)
         return FeedMessage(end.id, end.event, json_text(data))
 
-    def attended(self, row: ExperimentRow) -> AbstractAsyncContextManager[None]:
-        """Have the target keep the logs of a running experiment up to date meanwhile."""
-        target = self._targets.get(row.target)
-        return nullcontext() if target is None or Status(row.status).final else target.attend(row.id)
+
+def attended(targets: Mapping[str, ComputeTarget], row: ExperimentRow) -> AbstractAsyncContextManager[None]:
+    """Have the target keep the logs of a running experiment up to date meanwhile."""
+    target = targets.get(row.target)
+    return nullcontext() if target is None or Status(row.status).final else target.attend(row.id)
 
 
 def expected_pods(experiment_id: str, wire_spec: str) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar, TypeVarTuple
 
 from submarine_jupyter.errors import TooManyRequests
@@ -17,10 +17,11 @@ from submarine_jupyter_server.logs.archive import LogArchive
 from submarine_jupyter_server.logs.pages import chosen
 from submarine_jupyter_server.logs.position import Position
 from submarine_jupyter_server.logs.search import LogSearch, SearchQuery
-from submarine_jupyter_server.services.log_reader import LogReader, attempt_of, removed
+from submarine_jupyter_server.services.log_reader import attempt_of, attended, removed
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
+from submarine_jupyter_server.targets.protocol import ComputeTarget
 from submarine_jupyter_server.wire.log_answers import FoundInLogs
 
 THREADS = 2
@@ -32,12 +33,12 @@ _Args = TypeVarTuple("_Args")
 
 
 class LogSearcher:
-    """Searches what ``reader`` reads."""
+    """Searches the logs of the experiments that exist."""
 
-    def __init__(self, db: Database, archive: LogArchive, reader: LogReader) -> None:
+    def __init__(self, db: Database, archive: LogArchive, targets: Mapping[str, ComputeTarget]) -> None:
         self._db = db
         self._archive = archive
-        self._reader = reader
+        self._targets = targets
         self._threads = DaemonPool(THREADS, "submarine-search")
         self.running = 0
         """How many searches go on."""
@@ -63,7 +64,7 @@ class LogSearcher:
         wanted = query.attempt
         row, wrote = await self._db.read(lambda tx: attempt_of(tx, principal, experiment_id, wanted))
         until = time.monotonic() + ANSWER_S
-        async with self._reader.attended(row):
+        async with attended(self._targets, row):
             search = await self._in_turn(self._begin, row, wrote, query, wanted)
             while (more := await self._in_turn(search.step)) and time.monotonic() < until:
                 pass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from submarine_jupyter_server.logs import times
@@ -10,9 +10,10 @@ from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog
 from submarine_jupyter_server.logs.layout import TIMES
 from submarine_jupyter_server.logs.merged import Merged, back, forth
 from submarine_jupyter_server.logs.pages import chosen, line_start
-from submarine_jupyter_server.services.log_reader import LogReader, attempt_of, removed
+from submarine_jupyter_server.services.log_reader import attempt_of, attended, removed
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.targets.protocol import ComputeTarget
 from submarine_jupyter_server.wire.log_answers import MergedLogs, Place, Places
 from submarine_jupyter_server.wire.log_queries import MergedQuery, PlaceQuery
 
@@ -20,12 +21,12 @@ _Found = TypeVar("_Found")
 
 
 class LogTimes:
-    """Finds times in what ``reader`` reads."""
+    """Finds times in the logs of the experiments that exist."""
 
-    def __init__(self, db: Database, archive: LogArchive, reader: LogReader) -> None:
+    def __init__(self, db: Database, archive: LogArchive, targets: Mapping[str, ComputeTarget]) -> None:
         self._db = db
         self._archive = archive
-        self._reader = reader
+        self._targets = targets
 
     async def places(self, principal: Principal, experiment_id: str, query: PlaceQuery) -> Places:
         """Return where each log is at a moment. Raises NotFound."""
@@ -67,7 +68,7 @@ class LogTimes:
             logs = chosen(self._archive, row.id, replica, attempt, gone)
             return logs[0].attempt if logs else row.attempt, function(logs)
 
-        async with self._reader.attended(row):
+        async with attended(self._targets, row):
             return await self._archive.run(read)
 
 
