@@ -84,6 +84,17 @@ def filled(command: str, params: Mapping[str, Value]) -> str:
     return _filled(command, tuple((name, text(value)) for name, value in params.items()))
 
 
+def declared(spec: str) -> dict[str, Value]:
+    """Return the parameters in the JSON text of a stored spec; none where the disk has altered it."""
+    if '"params"' not in spec:
+        return {}
+    try:
+        found = json.loads(spec)
+    except ValueError:
+        return {}
+    return (found.get("runtime") or {}).get("params") or {}
+
+
 def _value(name: str, value: object) -> Value:
     value = float(value) if isinstance(value, Fraction) else value
     if isinstance(value, bool):

@@ -204,7 +204,7 @@ class ExperimentSpec(WireModel):
         try:
             return cls.model_validate(body)
         except ValidationError as error:
-            raise InvalidSpec(_problems(error)) from None
+            raise InvalidSpec(problems(error)) from None
 
     def wire(self) -> dict[str, Any]:
         """Return the spec as it is answered: key set, key order and nulls of the document."""
@@ -252,7 +252,7 @@ def _normal_roles(framework: str, tasks: dict[str, TaskSpec]) -> dict[str, TaskS
     return result
 
 
-def _problems(error: ValidationError) -> list[str]:
+def problems(error: ValidationError) -> list[str]:
     """Return ``path: what is wrong`` for each error, in the words of the wire format."""
     problems = []
     for item in error.errors(include_url=False, include_input=False):

@@ -93,6 +93,7 @@ CASES: dict[str, list[Case]] = {
     "targets.list": [lambda service, who, made: service.targets.list(who)],
     "events.follow": [follow_all, follow_one],
     "experiments.patch": [lambda service, who, made: service.experiments.patch(who, made, PATCH, merge=True)],
+    "experiments.note": [lambda service, who, made: service.experiments.note(who, made, {"note": "mine"})],
     "experiments.stop": [lambda service, who, made: service.experiments.stop(who, made)],
     "experiments.delete": [lambda service, who, made: service.experiments.delete(who, made)],
 }

@@ -19,7 +19,12 @@ from __future__ import annotations
 from submarine_jupyter_server.handlers.about import OpenApiHandler, PingHandler
 from submarine_jupyter_server.handlers.base import SubmarineHandler, UnknownHandler
 from submarine_jupyter_server.handlers.events import EventsHandler
-from submarine_jupyter_server.handlers.experiments import ExperimentHandler, ExperimentsHandler, StopHandler
+from submarine_jupyter_server.handlers.experiments import (
+    ExperimentHandler,
+    ExperimentsHandler,
+    NotesHandler,
+    StopHandler,
+)
 from submarine_jupyter_server.handlers.logs import LogHandler, LogsHandler
 from submarine_jupyter_server.handlers.metrics import MetricsHandler
 from submarine_jupyter_server.handlers.targets import TargetHandler
@@ -36,6 +41,7 @@ ROUTES: list[tuple[str, type[SubmarineHandler]]] = [
     (r"/api/v1/experiment/logs/?", LogsHandler),
     (r"/api/v1/experiment/logs/([^/]+)/?", LogHandler),
     (r"/api/v1/experiment/([^/]+)/?", ExperimentHandler),
+    (r"/api/v1/experiment/([^/]+)/notes/?", NotesHandler),
     (r"/api/v1/experiment/([^/]+)/stop/?", StopHandler),
     (r"/api/v1/experiment/([^/]+)/events/?", EventsHandler),
     (r"/api/v1/experiment/([^/]+)/metrics/?", MetricsHandler),

@@ -45,8 +45,10 @@ class Body:
         self._size = MAX_BYTES + 1
         self._chunks.clear()
 
-    async def read(self, headers: Mapping[str, str], *, merge_patch: bool = False) -> dict[str, object]:
-        """Return the object in the body.
+    async def read(
+        self, headers: Mapping[str, str], *, merge_patch: bool = False, what: str = "spec"
+    ) -> dict[str, object]:
+        """Return the object in the body, which is the spec of an experiment, or ``what`` else.
 
         Raises TooLarge, UnsupportedMedia, or InvalidRequest ("Invalid experiment spec." and where).
         """
@@ -55,13 +57,13 @@ class Body:
         reader = _reader(headers, merge_patch=merge_patch)
         body = b"".join(self._chunks)
         if not body.strip():
-            raise _invalid("The body is empty.")
+            raise _invalid("The body is empty.", what)
         try:
             value = reader(body) if len(body) <= INLINE_BYTES else await asyncio.to_thread(reader, body)
         except Unreadable as error:
-            raise _invalid(error.message) from None
+            raise _invalid(error.message, what) from None
         if not isinstance(value, dict):
-            raise _invalid("The body is not an object of names and values.")
+            raise _invalid("The body is not an object of names and values.", what)
         return value
 
 
@@ -94,5 +96,5 @@ def _too_large() -> TooLarge:
     )
 
 
-def _invalid(where: str) -> InvalidRequest:
-    return InvalidRequest(f"Invalid experiment spec. {where}", hint="Send the experiment as a JSON object, or as YAML.")
+def _invalid(where: str, what: str) -> InvalidRequest:
+    return InvalidRequest(f"Invalid experiment {what}. {where}", hint="Send a JSON object, or YAML.")

@@ -74,6 +74,19 @@ class ExperimentHandler(SubmarineHandler):
         self.answer(deleted_json(shown.row), {"note": shown.note})
 
 
+class NotesHandler(SubmarineHandler):
+    """What people note about one experiment."""
+
+    @authenticated
+    async def patch(self, name: str) -> None:
+        """Change ``note``, ``pinned`` and ``archived``, each where it is given."""
+        self.query()
+        body = await self.incoming.read(self.request.headers, merge_patch=True, what="notes")
+        service = await self.service()
+        shown = await service.experiments.note(self.principal(), experiment_id(name), body)
+        self.answer(await self.made(shown_json, shown))
+
+
 class StopHandler(SubmarineHandler):
     """The end of one experiment that keeps its record."""
 

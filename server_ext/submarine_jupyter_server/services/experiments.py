@@ -23,12 +23,13 @@ from submarine_jupyter_server.services import access, changing
 from submarine_jupyter_server.services.changing import Change
 from submarine_jupyter_server.services.first_error import FirstErrors
 from submarine_jupyter_server.services.principal import Principal
-from submarine_jupyter_server.store import changes, events, experiments, metrics, outbox, replicas
+from submarine_jupyter_server.store import changes, events, experiments, housekeeping, metrics, outbox, replicas
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, Query
 from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.targets.protocol import ComputeTarget
 from submarine_jupyter_server.wire.answers import Detail, ExperimentPage, Shown
+from submarine_jupyter_server.wire.notes import Notes
 from submarine_jupyter_server.wire.specs import SpecReader, patched
 
 _ENDED = "The experiment has ended: the change is recorded and nothing was started. Clone it to run it again."
@@ -56,8 +57,11 @@ class Experiments:
 
         def read(tx: Connection) -> ExperimentPage:
             page = access.page(tx, principal, query)
-            troubled = outbox.troubled(tx, [row.id for row in page.rows]) if summary else None
-            return ExperimentPage(page.rows, troubled, page.next_cursor)
+            if not summary:
+                return ExperimentPage(page.rows, None, {}, page.next_cursor)
+            troubled = outbox.troubled(tx, [row.id for row in page.rows])
+            noted = housekeeping.of(tx, [row.seq for row in page.rows])
+            return ExperimentPage(page.rows, troubled, noted, page.next_cursor)
 
         return await self._db.read(read)
 
@@ -115,6 +119,19 @@ class Experiments:
                 self._targets[row.target].check_change(before, replace(before, spec=spec))
         return change
 
+    async def note(self, principal: Principal, experiment_id: str, body: object) -> Shown:
+        """Change what is noted about an experiment: ``note``, ``pinned``, ``archived``, each where ``body`` has it."""
+        notes = Notes.parse(body).changes()
+
+        def write(tx: Connection) -> Shown:
+            row = access.find(tx, principal, experiment_id)
+            before = housekeeping.of(tx, [row.seq]).get(row.seq, housekeeping.Noted())
+            if housekeeping.change(tx, row.seq, notes) != before:
+                events.append(tx, row.id, type="notes")
+            return Shown(row, _detail(tx, row))
+
+        return await self._db.write(write)
+
     async def stop(self, principal: Principal, experiment_id: str) -> Shown:
         """End an experiment and keep its record and logs; one that has ended stays as it is."""
 
@@ -171,4 +188,5 @@ def _detail(tx: Connection, row: ExperimentRow) -> Detail:
         events=events.of(tx, row.id, limit=100),
         order=outbox.troubled(tx, [row.id]).get(row.id),
         params=metrics.settings(tx, row.id, row.attempt),
+        noted=housekeeping.of(tx, [row.seq]).get(row.seq),
     )

@@ -10,6 +10,7 @@ milliseconds since the Unix epoch.
     engine         What the rest of the server needs of the engine
     events         What happened, in order: numbers grow, also over a restored database, and are never used twice
     experiments    The experiments: made, found, changed, deleted
+    housekeeping   What people note about experiments: a text, whether it is pinned, whether it is archived
     idempotency    The keys by which a client says that two requests are the same one
     metrics        The metrics read from logs, and how far each log has been read: both move together or not at all
     objects        What targets have made for experiments: kept until these are purged, with a note of what is gone

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from submarine_jupyter import experiment_ids
 from submarine_jupyter.models import Status
 
-from . import searchable, tags
+from . import housekeeping, searchable, tags
 from .dialect import insert_or_replace, numbered
 from .lists.listing import Page, count, page
 from .lists.query import Query
@@ -207,6 +207,7 @@ def scrub(tx: Connection, experiment_id: str) -> None:
         for table in (attempt_spec, replica, metric, log_position, made_object):
             tx.execute(sa.delete(table).where(table.c.experiment_id == experiment_id))
         searchable.remove(tx, experiment_id)
+        housekeeping.remove(tx, experiment_id)
         tx.execute(sa.update(event).where(event.c.experiment_id == experiment_id).values(message=None, data=None))
 
 

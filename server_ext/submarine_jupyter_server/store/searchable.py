@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from submarine_jupyter.params import declared
+
 from .rows import ExperimentRow
 from .tables import experiment, experiment_value, metric, param
 
@@ -61,17 +63,6 @@ def remove(tx: Connection, experiment_id: str) -> None:
     of = sa.select(experiment.c.seq).where(experiment.c.id == experiment_id).scalar_subquery()
     tx.execute(sa.delete(experiment_value).where(experiment_value.c.seq == of))
     tx.execute(sa.delete(param).where(param.c.experiment_id == experiment_id))
-
-
-def declared(spec: str) -> dict[str, object]:
-    """Return the parameters that the JSON text of a spec declares."""
-    if '"params"' not in spec:
-        return {}
-    try:
-        found = json.loads(spec)
-    except ValueError:
-        return {}  # the disk has altered it; the experiment can be shown without
-    return (found.get("runtime") or {}).get("params") or {}
 
 
 def _remove(tx: Connection, seq: int, kind: str) -> None:

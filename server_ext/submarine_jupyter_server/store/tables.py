@@ -93,6 +93,16 @@ experiment_value = Table(
     Index("value_text", "kind", "name", "text"),
 )
 
+# What people note about an experiment; there is a row only where there is something.
+housekeeping = Table(
+    "housekeeping",
+    metadata,
+    Column("seq", Number, ForeignKey("experiment.seq", ondelete="CASCADE"), primary_key=True),
+    Column("pinned", Boolean, nullable=False),
+    Column("archived", Boolean, nullable=False),
+    Column("note", Text),
+)
+
 # What an attempt ran, masked, once the experiment shows something else.
 attempt_spec = Table(
     "attempt_spec",

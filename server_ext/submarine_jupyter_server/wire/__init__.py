@@ -3,9 +3,11 @@
 answers         what services return of experiments and logs, as values, and the document's JSON of them
 conditions      conditions of lists on parameters and metrics
 curves          metrics, as values and as JSON
+list_parameters the parameters that choose what a list shows, for OpenAPI
 log_answers     what was found in logs, as values and as JSON
 log_parameters  the parameters that find something in logs, for OpenAPI
 log_queries     what the URL asks for in logs
+notes           what people note about an experiment
 openapi         the OpenAPI document
 parameters      parameters of URLs, strictly
 queries         what the URL and the headers ask for, as values

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from submarine_jupyter.params import declared
 from submarine_jupyter.vocabulary import Status
 
 if TYPE_CHECKING:
     from submarine_jupyter_server.logs.errors import ErrorSign
     from submarine_jupyter_server.store.events import EventRow
     from submarine_jupyter_server.store.experiments import ExperimentRow, ListRow
+    from submarine_jupyter_server.store.housekeeping import Noted
     from submarine_jupyter_server.store.outbox import OutboxRow
     from submarine_jupyter_server.store.replicas import ReplicaRow
-from submarine_jupyter_server.store.searchable import declared
 
 
 class Listed(Protocol):
@@ -72,6 +73,7 @@ class Detail:
     order: OutboxRow | None
     params: Mapping[str, str]
     first_error: ErrorSign | None = None
+    noted: Noted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,14 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentPage:
-    """Some experiments and the cursor of the page after them; ``troubled`` (id -> order) where how each is is asked."""
+    """Some experiments and the cursor of the page after them; ``troubled`` (id -> order) where how each is is asked.
+
+    ``noted`` is what people noted, by the number of the row.
+    """
 
     rows: Sequence[ListRow]
     troubled: Mapping[str, OutboxRow] | None
+    noted: Mapping[int, Noted]
     next_cursor: str | None
 
 
@@ -133,7 +139,9 @@ def shown_json(shown: Shown) -> str:
 def page_json(page: ExperimentPage) -> str:
     """Return a list."""
     how = page.troubled
-    rows = (experiment_json(row, None if how is None else brief(row, how.get(row.id))) for row in page.rows)
+    if how is None:
+        return f"[{','.join(map(experiment_json, page.rows))}]"
+    rows = (experiment_json(row, brief(row, how.get(row.id)) | noted(page.noted.get(row.seq))) for row in page.rows)
     return f"[{','.join(rows)}]"
 
 
@@ -218,7 +226,13 @@ def full(row: ExperimentRow, found: Detail) -> dict[str, Any]:
         "events": [event_data(event) for event in found.events],
         **({"firstError": _first_error(found.first_error)} if found.first_error else {}),
         **_params(row, found.params),
+        **noted(found.noted),
     }
+
+
+def noted(found: Noted | None) -> dict[str, Any]:
+    """Return what people noted about an experiment; what is not set is left out."""
+    return {} if found is None else {name: value for name, value in asdict(found).items() if value}
 
 
 def _params(row: ExperimentRow, values: Mapping[str, str]) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from submarine_jupyter import __version__, experiment_ids
-from submarine_jupyter.models import Experiment, ExperimentLog, ExperimentSpec, Status
+from submarine_jupyter.models import Experiment, ExperimentLog, ExperimentSpec
+from submarine_jupyter_server.wire.list_parameters import LISTED
 from submarine_jupyter_server.wire.log_parameters import SEARCH
+from submarine_jupyter_server.wire.notes import Notes
 
 Json = dict[str, Any]
 
@@ -47,11 +49,16 @@ class _Wire(GenerateJsonSchema):
 def document(url: str) -> str:
     """Return the document as JSON text; ``url`` is where the paths begin, such as ``/api/v1``."""
     refs, defs = models_json_schema(
-        [(ExperimentSpec, "validation"), (Experiment, "serialization"), (ExperimentLog, "serialization")],
+        [
+            (ExperimentSpec, "validation"),
+            (Notes, "validation"),
+            (Experiment, "serialization"),
+            (ExperimentLog, "serialization"),
+        ],
         schema_generator=_Wire,
         ref_template="#/components/schemas/{model}",
     )
-    spec, experiment, log = refs.values()
+    spec, notes, experiment, log = refs.values()
     schemas = defs["$defs"]
     _open(schemas)
     return json.dumps(
@@ -65,7 +72,7 @@ def document(url: str) -> str:
             },
             "servers": [{"url": url, "description": "The server this document came from."}],
             "security": [{"token": []}, {"bearer": []}],
-            "paths": {**_experiments(spec, experiment), **_streams(), **_logs(log), **_others()},
+            "paths": {**_experiments(spec, notes, experiment), **_streams(), **_logs(log), **_others()},
             "components": {
                 "schemas": {**schemas, "Error": _ERROR},
                 "responses": {str(code): _error(text) for code, text in _ERRORS.items()},
@@ -83,7 +90,7 @@ def document(url: str) -> str:
     )
 
 
-def _experiments(spec: Json, experiment: Json) -> Json:
+def _experiments(spec: Json, notes: Json, experiment: Json) -> Json:
     full = _query("view", {"enum": ["full"]}, "`full` adds `detail`: why the experiment is as it is.")
     brief = _query("view", {"enum": ["summary"]}, "`summary` adds `detail`: state, reason and message.")
     attempt = _query("attempt", {"type": "integer", "minimum": 1}, "The spec as that attempt ran.")
@@ -97,7 +104,7 @@ def _experiments(spec: Json, experiment: Json) -> Json:
     return {
         "/experiment": {
             "get": _operation("List experiments, newest first", {"type": "array", "items": experiment}, 400)
-            | {"parameters": [*_filters(), brief]},
+            | {"parameters": [*_listed(), brief]},
             "post": _operation("Create an experiment", created, *_BODY, 403, 422, *_WRITE)
             | {"parameters": [dry_run, key], "requestBody": {"required": True, "content": whole}},
         },
@@ -111,6 +118,13 @@ def _experiments(spec: Json, experiment: Json) -> Json:
             },
             "delete": _operation("End an experiment and take it out of every list", experiment, 400, 404, 409, *_WRITE)
             | {"parameters": [_query("purge", {"type": "boolean"}, "Whether logs and secrets go at once.")]},
+        },
+        "/experiment/{id}/notes": {
+            "parameters": [_PATH_ID],
+            "patch": _operation(
+                "Note something about an experiment, pin it, archive it", experiment, *_BODY, 404, *_WRITE
+            )
+            | {"requestBody": {"required": True, "content": {kind: {"schema": notes} for kind in (*media, *merge)}}},
         },
         "/experiment/{id}/stop": {
             "parameters": [_PATH_ID],
@@ -159,7 +173,7 @@ def _logs(log: Json) -> Json:
     ]
     listed = _operation("List logs by name", {"type": "array", "items": log}, 400)
     return {
-        "/experiment/logs": {"get": listed | {"parameters": _filters()}},
+        "/experiment/logs": {"get": listed | {"parameters": _listed()}},
         "/experiment/logs/{id}": {"parameters": [_PATH_ID], "get": lines | {"parameters": parameters}},
     }
 
@@ -195,19 +209,8 @@ def _others() -> Json:
     }
 
 
-def _filters() -> list[Json]:
-    texts = ("name", "tag", "framework", "target", "owner", "namespace", "cursor")
-    statuses = {"type": "array", "items": {"enum": [status.value for status in Status]}}
-    return [
-        _query("status", statuses, "Any of these statuses."),
-        *(_query(name, {"type": "string"}, f"The {name}.") for name in texts),
-        _query("since", {"type": "string"}, "Accepted since: `7d`, or a time in ISO 8601."),
-        _query("q", {"type": "string", "maxLength": 200}, "Words, each of them in a name, an id, a tag, a parameter."),
-        _query("param.NAME", {"type": "string"}, "What parameter NAME is: `adam`, `=0.1`, `!=0.1`, `<0.1`, `>=0.1`."),
-        _query("metric.NAME", {"type": "string"}, "What metric NAME was last: `>0.9`."),
-        _query("sort", {"type": "string"}, "A column, `param.NAME` or `metric.NAME`; `-` before it: from high to low."),
-        _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "At most so many."),
-    ]
+def _listed() -> list[Json]:
+    return [_query(name, schema, text) for name, schema, text in LISTED]
 
 
 def _operation(summary: str, result: Json, *codes: int) -> Json:

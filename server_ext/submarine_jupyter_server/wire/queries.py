@@ -21,8 +21,9 @@ DEFAULT_LIMIT = 1000
 MAX_ATTEMPT = 10**6
 MAX_TAIL = 1_000_000
 MAX_POINTS = 100_000
+_EITHER = {"true": True, "false": False, "any": None}
 _COLUMNS = ("status", "name", "tag", "framework", "target", "owner", "namespace")
-_FILTERS = (*_COLUMNS, "since", "q", "param.NAME", "metric.NAME", "sort", "limit", "cursor")
+_FILTERS = (*_COLUMNS, "archived", "pinned", "since", "q", "param.NAME", "metric.NAME", "sort", "limit", "cursor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +66,19 @@ def list_query(query: QueryString) -> Query:
         conditions=tuple(conditions(query)),
         since=None if accepted is None else int(accepted * 1000),
         words=one(query, "q"),
+        archived=_either(query, "archived", default="false"),
+        pinned=_either(query, "pinned", default="any"),
         sort=one(query, "sort") or "-accepted",
         limit=whole(query, "limit", 1, DEFAULT_LIMIT) or DEFAULT_LIMIT,
         cursor=one(query, "cursor"),
     )
+
+
+def _either(query: QueryString, name: str, *, default: str) -> bool | None:
+    text = one(query, name) or default
+    if text not in _EITHER:
+        raise InvalidRequest(f"{name!r} must be {', '.join(_EITHER)}, not {text[:80]!r}.")
+    return _EITHER[text]
 
 
 def log_query(query: QueryString) -> LogQuery:

@@ -23,7 +23,7 @@ from submarine_jupyter_server.store.tables import experiment, experiment_tag, ex
 from . import by_value
 from .conditions import Condition, Named
 from .cursor import PagePosition
-from .free_text import having_words
+from .inspected import inspected, noted
 from .query import Query
 
 _UNDELETED = experiment.c.deleted.is_(None)
@@ -66,7 +66,7 @@ def page(tx: Connection, query: Query) -> Page:
     position = PagePosition.of(query.sort, query.cursor)
     named = position.named
     if named is None:
-        picked = _picked(tx, _filters(query), _plain(query), position, query.limit + 1).subquery()
+        picked = _picked(tx, query, position, query.limit + 1).subquery()
         order = _order(position, position.column)
     else:
         picked = _picked_by_value(tx, query, named, position).subquery()
@@ -87,12 +87,12 @@ def page(tx: Connection, query: Query) -> Page:
 
 def count(tx: Connection, query: Query) -> int:
     """Return how many experiments fit the filters."""
-    conditions = [*_plain(query), *(found.indexed for found in _filters(query))]
+    conditions = [*_inspected(query), *(found.indexed for found in _filters(query))]
     return tx.execute(select(func.count()).select_from(experiment).where(_UNDELETED, *conditions)).scalar_one()
 
 
 def _picked_by_value(tx: Connection, query: Query, named: Named, position: PagePosition) -> Select[Any]:
-    conditions = [_UNDELETED, *_plain(query), *_led(tx, _filters(query))]
+    conditions = [_UNDELETED, *_inspected(query), *_led(tx, _filters(query))]
     key = position.key if position.key is None or isinstance(position.key, str) else float(position.key)
     after = None if position.seq is None else (key, position.seq)
     return by_value.picked(named, conditions, after, query.limit + 1, descending=position.descending)
@@ -104,17 +104,20 @@ def _led(tx: Connection, filters: list[Filter]) -> list[ColumnElement[bool]]:
     return [found.indexed if found is leading else found.hidden for found in filters]
 
 
-def _picked(
-    tx: Connection, filters: list[Filter], plain: list[ColumnElement[bool]], position: PagePosition, limit: int
-) -> Select[Any]:
+def _inspected(query: Query) -> list[ColumnElement[bool]]:
+    return [*inspected(query), *noted(query, experiment.c.seq)]
+
+
+def _picked(tx: Connection, query: Query, position: PagePosition, limit: int) -> Select[Any]:
     """Return the statement that finds the numbers of the rows of a page, touching few others."""
+    filters, conditions = _filters(query), _inspected(query)
     by_acceptance = position.column is experiment.c.seq
     if len(filters) == 1 and by_acceptance and filters[0].ordered:
-        conditions = [*plain, filters[0].indexed]
-        if filters[0].tag is not None and not plain:
-            return _of_tag(filters[0].tag, position, limit)
+        if filters[0].tag is not None and not inspected(query):
+            return _of_tag(filters[0].tag, query, position, limit)
+        conditions.append(filters[0].indexed)
     else:
-        conditions = [*plain, *_led(tx, filters)]
+        conditions += _led(tx, filters)
     if by_acceptance:
         return _arm(conditions, position, limit, *_beyond(position, experiment.c.seq, position.key))
     if position.seq is None:
@@ -146,9 +149,9 @@ def _arm(
     )
 
 
-def _of_tag(tag: str, position: PagePosition, limit: int) -> Select[Any]:
+def _of_tag(tag: str, query: Query, position: PagePosition, limit: int) -> Select[Any]:
     seq = experiment_tag.c.seq
-    found = _having(tag).where(*_beyond(position, seq, position.key))
+    found = _having(tag).where(*noted(query, seq), *_beyond(position, seq, position.key))
     return found.order_by(*_order(position, seq, seq)).limit(limit)
 
 
@@ -198,12 +201,6 @@ def _filters(query: Query) -> list[Filter]:
         raise InvalidRequest(f"param, metric: at most {_MOST_CONDITIONS} conditions can be asked for at once")
     filters += [_valued(condition) for condition in query.conditions]
     return filters + [_tagged(tag) for tag in dict.fromkeys(query.tags)]
-
-
-def _plain(query: Query) -> list[ColumnElement[bool]]:
-    """Return the conditions that no index answers: each row is inspected."""
-    since = [] if query.since is None else [experiment.c.accepted >= query.since]
-    return since + ([] if query.words is None else having_words(query.words))
 
 
 def _valued(condition: Condition) -> Filter:

@@ -14,6 +14,7 @@ class Query:
 
     Several ``statuses`` mean any of them, several ``tags`` all of them; a ``name`` that ends in ``*`` is the beginning
     of a name; all ``conditions`` hold, it was accepted at ``since`` (ms) or later, and has each word of ``words``.
+    ``archived`` and ``pinned`` mean those that are, those that are not, or None: both.
     ``sort`` is accepted, name, status, finished, ``param.NAME`` or ``metric.NAME``, from high to low after a ``-``;
     what has not finished counts as low, and what has no such value comes last.
     Accepted means the order of acceptance, whatever the clock did.
@@ -29,6 +30,8 @@ class Query:
     conditions: Sequence[Condition] = ()
     since: int | None = None
     words: str | None = None
+    archived: bool | None = False
+    pinned: bool | None = None
     sort: str = "-accepted"
     limit: int = 1000
     cursor: str | None = None

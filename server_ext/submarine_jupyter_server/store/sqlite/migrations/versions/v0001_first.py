@@ -85,6 +85,16 @@ _STATEMENTS = (
     "CREATE INDEX value_number ON experiment_value (kind, name, number)",
     "CREATE INDEX value_text ON experiment_value (kind, name, text)",
     """
+    CREATE TABLE housekeeping (
+        seq INTEGER NOT NULL,
+        pinned BOOLEAN NOT NULL,
+        archived BOOLEAN NOT NULL,
+        note TEXT,
+        PRIMARY KEY (seq),
+        FOREIGN KEY(seq) REFERENCES experiment (seq) ON DELETE CASCADE
+    )
+    """,
+    """
     CREATE TABLE attempt_spec (
         experiment_id TEXT NOT NULL,
         attempt INTEGER NOT NULL,

@@ -1,0 +1,22 @@
+"""The parameters that choose what a list shows, for OpenAPI: name, schema, meaning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from submarine_jupyter.vocabulary import Status
+
+_TEXT: dict[str, Any] = {"type": "string"}
+_EITHER: dict[str, Any] = {"enum": ["true", "false", "any"]}
+LISTED: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("status", {"type": "array", "items": {"enum": [status.value for status in Status]}}, "Any of these statuses."),
+    *((name, _TEXT, f"The {name}.") for name in ("name", "tag", "framework", "target", "owner", "namespace", "cursor")),
+    ("archived", _EITHER, "Those that are archived, or are not (the default)."),
+    ("pinned", _EITHER, "Those that are pinned, or are not."),
+    ("since", _TEXT, "Accepted since: `7d`, or a time in ISO 8601."),
+    ("q", {"type": "string", "maxLength": 200}, "Words, each of them in a name, an id, a tag, a note, a parameter."),
+    ("param.NAME", _TEXT, "What parameter NAME is: `adam`, `=0.1`, `!=0.1`, `<0.1`, `>=0.1`."),
+    ("metric.NAME", _TEXT, "What metric NAME was last: `>0.9`."),
+    ("sort", _TEXT, "A column, `param.NAME` or `metric.NAME`; `-` before it: from high to low."),
+    ("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "At most so many."),
+)
