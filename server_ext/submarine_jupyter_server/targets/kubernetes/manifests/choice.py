@@ -42,13 +42,18 @@ def render(launch: Launch, *, kind: str, namespace: str, options: ClusterOptions
 
     They hold the secret values of the spec, in objects of kind Secret only.
     """
-    objects = _objects(Draft.of(launch, namespace, options), KINDS[kind])
-    if options.key:
+    return rendered(Draft.of(launch, namespace, options), KINDS[kind])
+
+
+def rendered(draft: Draft, kind: Kind) -> list[Json]:
+    """Return the objects of a draft, as ``render`` does. Raises InvalidSpec."""
+    objects, key = _objects(draft, kind), draft.options.key
+    if key:
         for item in objects:
             # What the pods come from: the own object, and of plain Jobs those of the other roles.
-            if item["kind"] == KINDS[kind].kind:
+            if item["kind"] == kind.kind:
                 name = item["metadata"]["name"]
-                sign = seal.token(options.key, launch, item["kind"], namespace, name)
+                sign = seal.token(key, draft.launch, item["kind"], draft.namespace, name)
                 item["metadata"]["annotations"][seal.TOKEN] = sign
     return objects
 

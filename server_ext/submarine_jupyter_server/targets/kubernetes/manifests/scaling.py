@@ -9,7 +9,7 @@ from typing import Any
 from submarine_jupyter.errors import Conflict
 from submarine_jupyter_server.targets.protocol import Launch
 
-from .choice import render
+from .choice import render, rendered
 from .draft import ClusterOptions, Draft, Json
 from .recognition.metadata import RECORD, ROLE_LABEL
 from .registry import KINDS, OWN_KINDS
@@ -43,12 +43,9 @@ def check(old: Launch, new: Launch, *, kind: str, options: ClusterOptions) -> No
     Raises InvalidSpec if ``new`` could not run at all, and Conflict, which says what is possible, if it cannot be
     reached without starting all again.
     """
-    space = old.spec.meta.namespace or ""
-    after, before = (
-        {_identity(item): item for item in render(launch, kind=kind, namespace=space, options=options)}
-        for launch in (new, old)
-    )
-    _refuse(Draft.of(old, space, options), Draft.of(new, space, options), kind)
+    drafts = [Draft.of(launch, old.spec.meta.namespace or "", options) for launch in (new, old)]
+    after, before = ({_identity(item): item for item in rendered(draft, KINDS[kind])} for draft in drafts)
+    _refuse(drafts[1], drafts[0], kind)
     if before.keys() != after.keys():
         raise Conflict("this number of workers needs other objects than there are", hint=_ADVICE)
     for name, item in before.items():
