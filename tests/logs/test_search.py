@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import sys
 import tracemalloc
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -74,6 +77,49 @@ def test_in_a_line_without_end_it_is_found_at_every_place(log: ReplicaLog) -> No
             data[start : start + 10] = b"[  needle]"
         write(log, bytes(data))
         assert places(searched([log], "needle]")) == [(start + 3, start + 10) for start in starts]
+
+
+TOKENS = (b"a", b"b", b"ab", b"\n", b"\r", b"\r\n", b"\x1b[31m", b"\x1b[1;38;5;2m", b"\xc3\xa9", b"\xff", b"z" * 10)
+CONTROL = re.compile(rb"\x1b\[[0-9;]*m")
+
+
+def in_the_whole(data: bytes, text: bytes) -> list[tuple[int, int]]:
+    """Return where a text is, found in all bytes at once."""
+    kept = [at for start, stop in between_colours(data) for at in range(start, stop)]
+    plain = bytes(data[at] for at in kept)
+    return [(kept[found.start()], kept[found.end() - 1] + 1) for found in re.finditer(re.escape(text), plain)]
+
+
+def between_colours(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield from where to where there is text between colours."""
+    start = 0
+    for control in CONTROL.finditer(data):
+        yield start, control.start()
+        start = control.end()
+    yield start, len(data)
+
+
+def test_any_cut_into_blocks_files_and_answers_finds_the_same(log: ReplicaLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(3)
+    monkeypatch.setattr(search, "CARRY_BYTES", 48)
+    for _ in range(300):
+        monkeypatch.setattr(search, "BLOCK_BYTES", rng.choice((64, 100, 257)))
+        tokens = TOKENS if rng.random() < 0.7 else [token for token in TOKENS if not token.isspace()]
+        data = b"".join(rng.choices(tokens, k=rng.randrange(1, 300)))
+        shutil.rmtree(log.path)
+        log.path.mkdir()
+        cuts = sorted({0, *(rng.randrange(len(data)) for _ in range(3))})
+        for start, stop in pairwise((*cuts, len(data))):
+            write(log, data[start:stop], start)
+        text = rng.choice(("ab", "aab", "é", "zzz"))
+        found, after = [], None
+        while True:
+            part = searched([log], text, limit=rng.choice((1, 3, 1000)), after=after)
+            found += places(part)
+            if part.cut is None:
+                break
+            after = Position(1, part.offsets)
+        assert found == in_the_whole(data, text.encode()), (text, data)
 
 
 def test_nothing_is_found_across_a_hole(log: ReplicaLog) -> None:

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from functools import cached_property
 
+CONTROL_BYTES = 40
 _CONTROL = re.compile(rb"\x1b\[[0-?]{0,32}+[ -/]{0,4}+[@-~]")
 
 
@@ -28,6 +29,9 @@ class Plain:
 
     def index(self, raw: int) -> int:
         """Return where the text goes on at the place ``raw`` of the raw bytes."""
+        last = self._raw.rfind(b"\x1b", max(raw - CONTROL_BYTES, 0), raw)
+        if last >= 0 and (control := _CONTROL.match(self._raw, last)) is not None and control.end() > raw:
+            raw = last
         return len(_CONTROL.sub(b"", self._raw[:raw]))
 
     @cached_property

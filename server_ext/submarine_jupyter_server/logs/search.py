@@ -18,12 +18,14 @@ from submarine_jupyter_server.logs.archive import Chunk, LogSnapshot, ReplicaLog
 from submarine_jupyter_server.logs.excerpt import Excerpt, excerpt
 from submarine_jupyter_server.logs.layout import open_to_read, segment_name
 from submarine_jupyter_server.logs.needle import Needle
-from submarine_jupyter_server.logs.plain import Plain
+from submarine_jupyter_server.logs.plain import CONTROL_BYTES, Plain
 from submarine_jupyter_server.logs.position import Position
 
 # Less than what an allocator asks the system for each time.
 BLOCK_BYTES = 64 * 1024
 CARRY_BYTES = 64 * 1024
+# What stands before tells whether a line, or a word, begins; colours may come between.
+_BEFORE = 64
 STEP_S = 0.1
 MAX_CHARS = 1024 * 1024
 
@@ -129,8 +131,7 @@ class _Scan:
         if self._since is not None:
             self.position = max(self.position, self.log.offset_at(self._since))
         self.gaps = [gap for gap in snapshot.gaps() if gap[1] > self.position]
-        # One byte more tells whether a line, or a word, begins here.
-        begin, kept = max(self.position - 1, 0), b""
+        begin, kept = max(self.position - _BEFORE, 0), b""
         for chunk in self._chunks(snapshot, begin):
             if chunk.offset > begin + len(kept):
                 yield from self._found(kept, begin, len(kept))
@@ -140,7 +141,8 @@ class _Scan:
             cut = _cut(kept)
             yield from self._found(kept, begin, cut)
             self.position = max(self.position, begin + cut)
-            begin, kept = begin + max(cut - 1, 0), kept[max(cut - 1, 0) :]
+            again = max(cut - _BEFORE, 0)
+            begin, kept = begin + again, kept[again:]
             yield None
         yield from self._found(kept, begin, len(kept))
         if snapshot.ended:
@@ -182,5 +184,5 @@ def _cut(raw: bytes) -> int:
     line = max(raw.rfind(b"\n", least), raw.rfind(b"\r", least)) + 1
     if line or not least:
         return line
-    colour = raw.rfind(b"\x1b", least - 32, least)
+    colour = raw.rfind(b"\x1b", max(least - CONTROL_BYTES, 0), least)
     return least if colour < 0 else colour

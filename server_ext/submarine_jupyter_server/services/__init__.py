@@ -5,6 +5,7 @@ changing     Change an experiment: what of it can be while it lives, what that m
 events       The state changes of experiments, as they come
 experiments  What can be done with experiments that are there: list, show, change, stop, delete
 first_error  The first error of an experiment, found in its logs when somebody asks
+log_attempt  An attempt whose logs are read: who may, which there must be, and that they are as new as can be
 log_reader   Read logs for the REST API: lists, pages, followed streams and raw bytes, all from the archive
 log_search   Search the logs of an experiment: in threads of its own, a slice at a time
 log_stream   Join the lines of an experiment's logs with its states: one stream, in order, that always ends

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 
@@ -25,11 +26,18 @@ class FirstErrors:
     async def of(self, row: ExperimentRow, replicas: Sequence[ReplicaRow]) -> ErrorSign | None:
         """Return what went wrong first in an attempt of which a replica has failed, or begun again; None if nothing.
 
-        Of more than ``MAX_REPLICAS`` those that failed come first. A file that cannot be read says nothing.
+        Of more than ``MAX_REPLICAS`` those that failed come first. A file that cannot be read in time says nothing.
         """
         failed = [one.name for one in replicas if one.status == "Failed" or one.restarts]
         if not failed or row.reason == "Stopped":
             return None
+        try:
+            async with asyncio.timeout(2 * PATIENCE_S):
+                return await self._find(row, failed)
+        except TimeoutError:
+            return None
+
+    async def _find(self, row: ExperimentRow, failed: Sequence[str]) -> ErrorSign | None:
         logs = await self._archive.run(self._archive.replicas, row.id, row.attempt)
         logs = sorted(logs, key=lambda log: log.name not in failed)[:MAX_REPLICAS]
         ends = await self._archive.run(_ends, logs)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
 from submarine_jupyter.errors import NotFound, RangeNotSatisfiable
-from submarine_jupyter.models import Status
 from submarine_jupyter.vocabulary import replica_order
 from submarine_jupyter_server.feed import EventFeed, FeedMessage
 from submarine_jupyter_server.logs import raw
@@ -20,9 +17,10 @@ from submarine_jupyter_server.logs.pages import ExperimentPages, experiment_page
 from submarine_jupyter_server.logs.position import Position
 from submarine_jupyter_server.logs.raw import ByteRange, Unsatisfiable, WantedBytes
 from submarine_jupyter_server.services import access
+from submarine_jupyter_server.services.log_attempt import attempt_of, attended, latest, removed
 from submarine_jupyter_server.services.log_stream import States, log_stream
 from submarine_jupyter_server.services.principal import Principal
-from submarine_jupyter_server.store import events, experiments, replicas
+from submarine_jupyter_server.store import events
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, Query
 from submarine_jupyter_server.targets.protocol import ComputeTarget
@@ -164,17 +162,11 @@ class LogReader:
     async def _checked(self, experiment_id: str, wanted: Collection[str] | None, end: FeedMessage) -> FeedMessage:
         """Return the end of a stream; logs that were removed make it incomplete."""
         data = json.loads(end.data)
-        row, wrote = await self._db.read(lambda tx: _latest(tx, experiment_id))
+        row, wrote = await self._db.read(lambda tx: latest(tx, experiment_id))
         if row is not None:
             gone = await self._archive.run(removed, self._archive, row.id, row.attempt, wrote)
             data["complete"] = data["complete"] and not any(wanted is None or name in wanted for name in gone)
         return FeedMessage(end.id, end.event, json_text(data))
-
-
-def attended(targets: Mapping[str, ComputeTarget], row: ExperimentRow) -> AbstractAsyncContextManager[None]:
-    """Have the target keep the logs of a running experiment up to date meanwhile."""
-    target = targets.get(row.target)
-    return nullcontext() if target is None or Status(row.status).final else target.attend(row.id)
 
 
 def expected_pods(experiment_id: str, wire_spec: str) -> list[str]:
@@ -182,33 +174,6 @@ def expected_pods(experiment_id: str, wire_spec: str) -> list[str]:
     tasks = json.loads(wire_spec)["spec"]
     names = [f"{role.lower()}-{index}" for role, task in tasks.items() for index in range(task["replicas"])]
     return [f"{experiment_id}-{name}" for name in sorted(names, key=replica_order)]
-
-
-def attempt_of(
-    tx: Connection, principal: Principal, experiment_id: str, attempt: int | None
-) -> tuple[ExperimentRow, list[str]]:
-    """Return an experiment, and which replicas of an attempt (None: the latest) that is over have written a log."""
-    row = access.find(tx, principal, experiment_id)
-    if attempt is not None and attempt > row.attempt:
-        raise NotFound(f"{experiment_id} has no attempt {attempt}: the latest is {row.attempt}.")
-    return row, _wrote(tx, row, attempt or row.attempt)
-
-
-def _latest(tx: Connection, experiment_id: str) -> tuple[ExperimentRow | None, list[str]]:
-    row = experiments.find(tx, experiment_id)
-    return row, [] if row is None else _wrote(tx, row, row.attempt)
-
-
-def _wrote(tx: Connection, row: ExperimentRow, attempt: int) -> list[str]:
-    if not Status(row.status).final and attempt == row.attempt:
-        return []
-    return [found.name for found in replicas.of(tx, row.id, attempt) if found.started_ms]
-
-
-def removed(archive: LogArchive, experiment_id: str, attempt: int, wrote: Collection[str]) -> list[str]:
-    """Return those who ``wrote`` a log that is not there any more."""
-    there = {log.name for log in archive.replicas(experiment_id, attempt)} if wrote else set()
-    return [name for name in wrote if name not in there]
 
 
 def _gaps(logs: Sequence[ReplicaLog]) -> str:

@@ -17,7 +17,7 @@ from submarine_jupyter_server.logs.archive import LogArchive
 from submarine_jupyter_server.logs.pages import chosen
 from submarine_jupyter_server.logs.position import Position
 from submarine_jupyter_server.logs.search import LogSearch, SearchQuery
-from submarine_jupyter_server.services.log_reader import attempt_of, attended, removed
+from submarine_jupyter_server.services.log_attempt import attempt_of, attended, removed
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow

@@ -10,7 +10,7 @@ from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog
 from submarine_jupyter_server.logs.layout import TIMES
 from submarine_jupyter_server.logs.merged import Merged, back, forth
 from submarine_jupyter_server.logs.pages import chosen, line_start
-from submarine_jupyter_server.services.log_reader import attempt_of, attended, removed
+from submarine_jupyter_server.services.log_attempt import attempt_of, attended, removed
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.targets.protocol import ComputeTarget
