@@ -17,7 +17,7 @@ import pytest
 
 from submarine_jupyter import backoff
 from submarine_jupyter_server.targets.kubernetes.api import transport
-from submarine_jupyter_server.targets.kubernetes.watch import cluster_heartbeat, decoder, reflector
+from submarine_jupyter_server.targets.kubernetes.watch import cluster_heartbeat, decoder, health, reflector
 from tests.targets.kubernetes.fault_server import (
     EXPIRED,
     Exchange,
@@ -269,7 +269,7 @@ async def test_refused_for_a_while(
     async with FaultServer() as server:
         server.once("GET", PODS, initial("a", end=cut))
         server.on("GET", PODS, refusal)
-        with caplog.at_level(logging.WARNING, reflector.log.name):
+        with caplog.at_level(logging.WARNING, health.log.name):
             async with following(server, tmp_path) as one:
                 await one.values(a=0)
                 await one.requests(6)

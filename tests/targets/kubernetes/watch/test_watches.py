@@ -88,8 +88,8 @@ async def test_what_a_queue_says_reaches_its_experiment_and_costs_no_look_at_oth
             found = made.target._attachment.link().watches
             found.ownership.experiments = Dictionary(found.experiments)
             before = Dictionary.walked
-            view = found._workloads[own]
-            found._workload(WORKLOADS, "w", view, view)
+            view = found._intake._workloads[own]
+            found._intake.workload(WORKLOADS, "w", view, view)
             assert Dictionary.walked == before
 
 

@@ -5,12 +5,16 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#410-gone-responses
 
 from __future__ import annotations
 
+import logging
 import re
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from submarine_jupyter_server.targets.kubernetes.api.cluster import ApiError, Json
 
+log = logging.getLogger(__name__)
 _PATH = re.compile(r"/(?:api|apis/[^/]+)/[^/]+(?:/namespaces/(?P<namespace>[^/]+))?/(?P<resource>[^/]+)")
 
 
@@ -28,6 +32,38 @@ class Health:
     requests: int
     trouble: str | None
     quarantined: tuple[str, ...]
+
+
+class StreamRecord:
+    """What happened to one stream so far, for `Health` and for the log; ``trouble`` is why it does not work now."""
+
+    def __init__(self, name: str, path: str) -> None:
+        self._name, self._path = name, path
+        self.trouble: str | None = None
+        self.last_event: float | None = None
+        self.streams = self.requests = 0
+        self._logged: str | None = None
+
+    def of(self, *, synced: bool, quarantined: Iterable[str]) -> Health:
+        """Return how the stream is."""
+        age = None if self.last_event is None else time.monotonic() - self.last_event
+        restarts = max(self.streams - 1, 0)
+        return Health(synced, age, restarts, self.requests, self.trouble, tuple(sorted(quarantined)))
+
+    def asked(self) -> None:
+        """Count a request."""
+        self.requests += 1
+
+    def in_trouble(self, error: Exception) -> None:
+        """Note why it does not work, and log it, once as long as it stays the same."""
+        self.trouble = in_words(error, self._path)
+        if self.trouble != self._logged:
+            log.warning("%s: %s", self._name, self.trouble)
+            self._logged = self.trouble
+
+    def worked(self) -> None:
+        """Log the same trouble again should it come back."""
+        self._logged = None
 
 
 def error_of(status: Json) -> ApiError:

@@ -31,7 +31,7 @@ from .cache import CollectionCache, metadata
 from .cluster_heartbeat import ClusterHeartbeat
 from .collection import Api, read_all
 from .decoder import BrokenStream, events
-from .health import Health, error_of, expired, in_words, unsupported
+from .health import Health, StreamRecord, error_of, expired, unsupported
 
 __all__ = ["Api", "Health", "Reflector"]
 log = logging.getLogger(__name__)
@@ -89,11 +89,7 @@ class Reflector(Generic[V]):
         self._progress = False
         self._bookmarks: bool | None = None
         self._opened: float | None = None
-        self._last_event: float | None = None
-        self._streams = 0
-        self._requests = 0
-        self._trouble: str | None = None
-        self._logged: str | None = None
+        self._record = StreamRecord(name, path)
 
     @property
     def synced(self) -> bool:
@@ -103,20 +99,12 @@ class Reflector(Generic[V]):
     @property
     def current(self) -> bool:
         """Whether all objects are known as they are now, but for those that are quarantined."""
-        return self.synced and self._cache.complete and self._trouble is None
+        return self.synced and self._cache.complete and self._record.trouble is None
 
     @property
     def health(self) -> Health:
         """How it is now."""
-        age = None if self._last_event is None else time.monotonic() - self._last_event
-        return Health(
-            synced=self.synced,
-            last_event_age_s=age,
-            restarts=max(self._streams - 1, 0),
-            requests=self._requests,
-            trouble=self._trouble,
-            quarantined=tuple(sorted(self._cache.quarantined)),
-        )
+        return self._record.of(synced=self.synced, quarantined=self._cache.quarantined)
 
     async def wait_synced(self) -> None:
         """Wait until all objects are known."""
@@ -184,11 +172,12 @@ class Reflector(Generic[V]):
     def _worked(self) -> None:
         self._backoff.worked()
         self._stale = False
-        self._logged = None
+        self._record.worked()
 
     def _only_silent(self) -> bool:
         """Return whether a stream broke off for its silence in a collection without bookmarks; that happens once."""
-        if self._bookmarks is None and self._last_event and time.monotonic() - self._last_event > 0.9 * IDLE_S:
+        last = self._record.last_event
+        if self._bookmarks is None and last and time.monotonic() - last > 0.9 * IDLE_S:
             self._bookmarks = False
             return True
         return False
@@ -208,7 +197,7 @@ class Reflector(Generic[V]):
                         raise
                     log.info("%s: read in pages, for the API server does not stream them: %s", self._name, error)
             self._cache.begin()
-            take, asked = self._cache.put, self._asked
+            take, asked = self._cache.put, self._record.asked
             self._ended(await read_all(self._cluster, self._path, self._selectors, take=take, asked=asked))
             # Only now: what looked like an old server may have been one that hung.
             self._pages = True
@@ -222,8 +211,8 @@ class Reflector(Generic[V]):
             start = {"resourceVersion": version}
         life = str(random.randint(*LIFE_S))  # noqa: S311 - spread
         params = {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": life, **start, **self._selectors}
-        self._streams += 1
-        self._asked()
+        self._record.streams += 1
+        self._record.asked()
         try:
             async with asyncio.timeout(ANSWER_S) as scope:
                 with self._heartbeat.guard(scope) if self._heartbeat else nullcontext():
@@ -292,21 +281,15 @@ class Reflector(Generic[V]):
         self._synced.set()
         self._answered.set()
 
-    def _asked(self) -> None:
-        self._requests += 1
-
     def _heard(self) -> None:
-        self._last_event = time.monotonic()
+        self._record.last_event = time.monotonic()
         if self._heartbeat is not None:
             self._heartbeat.heard()
 
     def _works(self, scope: asyncio.Timeout) -> None:
         scope.reschedule(None)
-        self._trouble = None
+        self._record.trouble = None
 
     def _in_trouble(self, error: Exception) -> None:
-        self._trouble = in_words(error, self._path)
+        self._record.in_trouble(error)
         self._answered.set()
-        if self._trouble != self._logged:
-            log.warning("%s: %s", self._name, self._trouble)
-            self._logged = self._trouble

@@ -28,11 +28,11 @@ from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata 
 from submarine_jupyter_server.targets.kubernetes.state import projection
 from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
 from submarine_jupyter_server.targets.kubernetes.state.ownership import Ownership
-from submarine_jupyter_server.targets.kubernetes.state.views import EventView, JobView, PodView, WorkloadView
+from submarine_jupyter_server.targets.kubernetes.state.views import EventView, PodView
 from submarine_jupyter_server.targets.protocol import Launch, Made, ObjectRef
 
 from .cluster_heartbeat import ClusterHeartbeat
-from .hidden_pods import HiddenPods
+from .intake import Intake
 from .reflector import Health, Reflector
 
 # How long events are followed after the last experiment that waited.
@@ -60,15 +60,17 @@ class Watches:
         self._cluster = cluster
         ours = ownership.signature
         self.labels = {MANAGED_BY_LABEL: MANAGED_BY, INSTANCE_LABEL: ours.instance, TARGET_LABEL: ours.target}
-        self._touched, self._appeared, self._gone = touched, appeared, gone
-        self.hidden = HiddenPods(ObjectCalls(cluster), self.labels, self._put_pod, self._drop_pod)
+        self._intake = Intake(
+            ownership, ObjectCalls(cluster), self.labels,
+            touched=touched, appeared=appeared, gone=gone, current=lambda path: self._reflectors[path].current,
+        )  # fmt: skip
+        self.hidden = self._intake.hidden
         self._reflectors: dict[str, Reflector[Any]] = {}
         self._of: dict[str, set[str]] = {}
         self._hidden: dict[str, frozenset[str]] = {}
         self._lazy: dict[str, Reflector[Any]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._queues: dict[str, str] = {}
-        self._workloads: dict[str, WorkloadView] = {}
         self._heartbeat = ClusterHeartbeat(cluster, watchful=self._anything_lives)
 
     @property
@@ -81,17 +83,17 @@ class Watches:
 
         ``queues`` is the version of Kueue. What is hidden may be there all the same.
         """
-        self._add(namespace, _pods(namespace), projection.pod, self._pod)
+        self._add(namespace, _pods(namespace), projection.pod, self._intake.pod)
         for kind in KINDS.values():
             if kind.built_in or kind.kind in served - hidden:
-                self._add(namespace, own_collection(kind.name, namespace), projection.job, self._job)
+                self._add(namespace, own_collection(kind.name, namespace), projection.job, self._intake.job)
             elif kind.kind not in served:
                 self._drop(namespace, own_collection(kind.name, namespace))
         self._hidden[namespace] = hidden & {kind.kind for kind in KINDS.values()}
-        self._lazily(collection("v1", "events", namespace), _our_event, self._event, "type=Warning")
+        self._lazily(collection("v1", "events", namespace), _our_event, self._intake.event, "type=Warning")
         if queues is not None and "Workload" in served - hidden:
             path = self._queues[namespace] = collection(f"{KUEUE}/{queues}", "workloads", namespace)
-            self._lazily(path, projection.workload, self._workload, None)
+            self._lazily(path, projection.workload, self._intake.workload, None)
 
     async def run(self, returned: Callable[[], None]) -> None:
         """Follow events while somebody waits, until cancelled.
@@ -180,7 +182,7 @@ class Watches:
 
     def claim(self, state: ExperimentState, made: Made) -> None:
         """Take note of what was made for an experiment."""
-        self._come(state, self.ownership.claim(state, made))
+        self._intake.come(state, self.ownership.claim(state, made))
 
     def forget(self, state: ExperimentState) -> None:
         """Drop an experiment of which nothing is left."""
@@ -253,70 +255,6 @@ class Watches:
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
-
-    def _changed(self, state: ExperimentState) -> None:
-        state.stir()
-        self._touched(state)
-
-    def _come(self, state: ExperimentState, found: Iterable[JobView | PodView]) -> None:
-        """Take in what turned out to be of an experiment."""
-        for view in found:
-            if isinstance(view, PodView) and state.made is not None:
-                self._appeared(view, state.made.attempt)
-        if (ref := state.ref) is not None:
-            state.workload = self._workloads.get(ref.uid)
-        self._changed(state)
-
-    def _pod(self, path: str, key: str, old: PodView | None, new: PodView | None) -> None:
-        if old is not None and (new is None or new.uid != old.uid):
-            state = self.ownership.whose_pod(old)
-            if new is not None or not self.hidden.suspect(state, old):
-                self._drop_pod(old)
-        if new is not None:
-            self._put_pod(new)
-
-    def _put_pod(self, pod: PodView) -> None:
-        state = self.ownership.put_pod(pod)
-        if state is not None and state.made is not None:
-            self._appeared(pod, state.made.attempt)
-            self._changed(state)
-
-    def _drop_pod(self, pod: PodView) -> None:
-        state = self.ownership.drop_pod(pod)
-        if state is not None and state.made is not None:
-            self._gone(pod, state.made.attempt)
-            self._changed(state)
-
-    def _job(self, path: str, key: str, old: JobView | None, new: JobView | None) -> None:
-        if old is not None and (new is None or new.uid != old.uid):
-            state = self.ownership.drop_job(old, watched=self._reflectors[path].current)
-            if state is not None:
-                self._changed(state)
-        if new is not None:
-            state, more = self.ownership.put_job(new)
-            if state is not None:
-                self._come(state, more)
-
-    def _event(self, path: str, key: str, old: EventView | None, new: EventView | None) -> None:
-        found = experiment_ids.at_start(new.object_name) if new else None
-        state = self.experiments.get(found) if found else None
-        # Events go after an hour, what they said stays true of what still waits.
-        if state is not None and new is not None:
-            state.put_event(new)
-            self._changed(state)
-
-    def _workload(self, path: str, key: str, old: WorkloadView | None, new: WorkloadView | None) -> None:
-        view = new or old
-        if view is None:
-            return
-        if new is None:
-            self._workloads.pop(view.owner_uid, None)
-        else:
-            self._workloads[view.owner_uid] = new
-        state = self.ownership.whose(view.owner_uid)
-        if state is not None and state.ref is not None and state.ref.uid == view.owner_uid:
-            state.workload = new
-            self._changed(state)
 
 
 def _pods(namespace: str) -> str:
