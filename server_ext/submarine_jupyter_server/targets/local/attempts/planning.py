@@ -95,9 +95,31 @@ def make_plan(
 
     Replicas of the ``old`` plan stay as they are or go; new ones are added only to ``grow``. ``lease`` gives ports.
     """
-    spec = launch.spec
+    spec, runtime = launch.spec, launch.spec.runtime
     items = {item["name"]: item for item in old["replicas"]} if old else {}
-    new = [member for member in members(spec) if grow and member.name not in items]
+    if grow:
+        items |= _new_items(launch, attempt, settings, lease, items)
+    return {
+        "experiment_id": launch.experiment_id,
+        "uid": launch.uid,
+        "attempt": launch.attempt,
+        "generation": launch.generation,
+        "replicas": [items[member.name] for member in members(spec) if member.name in items],
+        "stop": old["stop"] if old else None,
+        "grace_s": settings.grace_s,
+        "linger_s": LINGER_S,
+        "max_run_time_s": runtime.max_run_time if runtime else None,
+        "retries": (runtime.retries if runtime else None) or 0,
+        "log_cap_bytes": settings.log_cap,
+    }
+
+
+def _new_items(
+    launch: Launch, attempt: Attempt, settings: Settings, lease: Lease, items: dict[str, Json]
+) -> dict[str, Json]:
+    """Return the replicas that a launch has beside those in ``items``."""
+    spec, found = launch.spec, {}
+    new = [member for member in members(spec) if member.name not in items]
     network = Network(spec, items, new, lease)
     environments = Environments(
         spec,
@@ -112,21 +134,8 @@ def make_plan(
         env = environments.of(member) | _marker(launch, member)
         item = _item(launch, member, attempt, settings) | {"ports": ports}
         env = around_proxies({**settings.environ, "PWD": item["cwd"], **spec.env(member.role), **env}, network.hosts)
-        items[member.name] = item | {"env": env, "held_ports": ports if spec.meta.framework in REUSING else []}
-    runtime = spec.runtime
-    return {
-        "experiment_id": launch.experiment_id,
-        "uid": launch.uid,
-        "attempt": launch.attempt,
-        "generation": launch.generation,
-        "replicas": [items[member.name] for member in members(spec) if member.name in items],
-        "stop": old["stop"] if old else None,
-        "grace_s": settings.grace_s,
-        "linger_s": LINGER_S,
-        "max_run_time_s": runtime.max_run_time if runtime else None,
-        "retries": (runtime.retries if runtime else None) or 0,
-        "log_cap_bytes": settings.log_cap,
-    }
+        found[member.name] = item | {"env": env, "held_ports": ports if spec.meta.framework in REUSING else []}
+    return found
 
 
 def rendered(launch: Launch, attempt: Attempt, settings: Settings) -> list[dict[str, object]]:

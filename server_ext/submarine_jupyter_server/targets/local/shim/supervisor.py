@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import sys
 import time
 
@@ -133,18 +132,12 @@ class Supervisor:
         """Sleep until there is output, an ended process, a signal, news of the plan, or something is due."""
         if self._over():
             return
-        poll = select.poll()
-        poll.register(self._wakeup.fileno(), select.POLLIN)
-        if self._wakeup.ctl >= 0:
-            poll.register(self._wakeup.ctl, select.POLLIN)
         pipes = {replica.pipe: replica for replica in self._replicas.values() if replica.pipe >= 0}
         starting = {replica.ready: replica for replica in self._replicas.values() if replica.ready >= 0}
-        for fd in (*pipes, *starting):
-            poll.register(fd, select.POLLIN)
-        for fd, _ in poll.poll(self._timeout_ms()):
+        for fd in self._wakeup.wait((*pipes, *starting), self._timeout_ms()):
             if fd in pipes:
                 pipes[fd].pump()
-            elif fd in starting:
+            else:
                 starting[fd].begun()
         if self._wakeup.read() or time.monotonic() >= self._tick_at:
             self._read_plan()

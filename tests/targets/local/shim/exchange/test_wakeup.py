@@ -26,12 +26,12 @@ def run(folder: Path, program: str) -> str:
 
 def test_signals(tmp_path: Path) -> None:
     program = """
-print(wakeup.terminated, wakeup.child_died, readable(wakeup.fileno()))
+print(wakeup.terminated, wakeup.child_died, readable(wakeup._reader))
 os.kill(os.getpid(), signal.SIGTERM)
 if os.fork() == 0: os._exit(0)
 os.wait()
-print(wakeup.terminated, wakeup.child_died, readable(wakeup.fileno()))
-print(wakeup.read(), readable(wakeup.fileno()))
+print(wakeup.terminated, wakeup.child_died, readable(wakeup._reader))
+print(wakeup.read(), readable(wakeup._reader))
 """
     assert run(tmp_path, program) == "False False False\nTrue True True\nFalse False\n"
 
@@ -51,3 +51,16 @@ def test_what_is_no_fifo_wakes_nobody(tmp_path: Path) -> None:
     (tmp_path / "ctl").unlink()
     os.symlink("/dev/zero", tmp_path / "ctl")
     assert run(tmp_path, "print(wakeup.ctl)") == "-1\n"
+
+
+def test_it_sleeps_until_something_comes(tmp_path: Path) -> None:
+    program = """
+reader, writer = os.pipe()
+print(wakeup.wait([reader], 0))
+os.write(writer, b"x")
+print(wakeup.wait([reader], -1) == [reader])
+os.read(reader, 1)
+os.kill(os.getpid(), signal.SIGTERM)
+print(wakeup.wait([reader], -1), wakeup.terminated)
+"""
+    assert run(tmp_path, program) == "[]\nTrue\n[] True\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import stat
 
@@ -16,11 +17,12 @@ _KEPT = (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import FrameType
 
 
 class Wakeup:
-    """``fileno()`` and, where the file system has FIFOs, ``ctl`` become readable when there is something to do.
+    """A signal wakes it, and where the file system has FIFOs a line in ``ctl``.
 
     A FIFO and no Unix socket, whose path may be 107 bytes long only, and no signal, which needs a pid one can be
     sure of.
@@ -41,9 +43,12 @@ class Wakeup:
             signal.signal(number, signal.SIG_IGN)
         self.ctl = _fifo(f"{folder}/ctl")
 
-    def fileno(self) -> int:
-        """Return the descriptor that signals make readable."""
-        return self._reader
+    def wait(self, descriptors: Iterable[int], timeout_ms: int) -> list[int]:
+        """Sleep until a signal or a call comes, or something can be read; return which ``descriptors`` can be."""
+        poll = select.poll()
+        for fd in (self._reader, *([self.ctl] if self.ctl >= 0 else ()), *descriptors):
+            poll.register(fd, select.POLLIN)
+        return [fd for fd, _ in poll.poll(timeout_ms) if fd not in (self._reader, self.ctl)]
 
     def read(self) -> bool:
         """Take what has come; return whether the server called."""
