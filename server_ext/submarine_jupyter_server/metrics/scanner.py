@@ -19,8 +19,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from submarine_jupyter_server.metrics import worthy_lines
 from submarine_jupyter_server.metrics.columns import Columns
-from submarine_jupyter_server.metrics.names import TRIGGERS, goes_along, is_metric
+from submarine_jupyter_server.metrics.names import goes_along, is_metric
 from submarine_jupyter_server.metrics.pairs import pairs, step_of
 from submarine_jupyter_server.metrics.templates import NUMBER, STEP, Template
 
@@ -35,16 +36,6 @@ Values = Iterable[tuple[str, object]]
 PARAM = "submarine-param "
 MAX_PARAM = 4096
 
-# To look for one word takes as long as to cut a block into all of its words, so that is done once. Digits are left out:
-# a number is no word, and most of a log is numbers.
-_LETTERS = bytes(code | 32 if chr(code).isalpha() and code < 128 else 32 for code in range(256))
-_DIGITS = b"0123456789"
-_TRIGGERS = {word.rstrip("0123456789").encode(): word.encode() for word in sorted(TRIGGERS, reverse=True)}
-_TRIGGERS |= {b"m" + word: needle for word, needle in _TRIGGERS.items()}  # behind a colour: ESC [ 32 m
-_TRIGGERS |= {b"metric": b"submarine-metric {", b"param": b"submarine-param {"}
-_WORTHY = frozenset(_TRIGGERS)
-# Tabs are rare: these lines have no word in common.
-_TABS = re.compile(rb"(?:\x1b\[[0-9;]*m)?(?:(?:\[[0-9:]{8}\] ?)?\[[0-9]{1,15}\]\t|[0-9]{1,15}:\tlearn: )")
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*+m")
 _AT_STEP = re.compile(rf" at (?:step|epoch|iteration) ([0-9]{{1,15}}) ?[:=] ?({NUMBER})(?=\s|[,;]|$)")
 _BEFORE_NAME = re.compile(r"[:\]|>] | - ")
@@ -62,8 +53,6 @@ _STEPS = (STEP, "global_step", "iteration", "num_updates", "epoch")
 _NO_METRICS = frozenset((*_STEPS, "time", "timestamp", "ts", "pid", "rank", "update", "wall", "train_wall", "eta"))
 # JSON has no numbers for these.
 _WORDS = ("NaN", "Infinity", "-Infinity")
-# A line of source code, as a traceback shows it, says nothing of a value.
-_QUOTED = re.compile(rb'\s*File "[^"]*", line [0-9]+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +88,7 @@ class MetricScanner:
             line = block[start:end].rstrip(b"\r")
             examined = line[line.rfind(b"\r") + 1 :][:EXAMINED_BYTES]
             values = self._line(_COLOUR.sub("", examined.decode("utf-8", "replace")))
-            if values and not _quoted(block, start):
+            if values and not worthy_lines.is_quoted(block, start, EXAMINED_BYTES):
                 found += [(start, each) for each in values]
         return found
 
@@ -111,11 +100,9 @@ class MetricScanner:
     def _worthy(self, block: bytes) -> Iterator[tuple[int, int]]:
         """Yield where the lines begin and end that may hold a metric, in order."""
         at = 0
-        words = _WORTHY.intersection(block.translate(_LETTERS, _DIGITS).split())
-        needles = [*(_TRIGGERS[word] for word in words), *self._needles]
-        for start, end in (*sorted(_lines_with(block.lower(), needles)), (len(block), len(block))):
+        for start, end in (*sorted(worthy_lines.find(block, self._needles)), (len(block), len(block))):
             while self._columns.open and at < start:
-                stop = _line_end(block, at)
+                stop = worthy_lines.line_end(block, at)
                 yield at, stop
                 at = stop + 1
             if start < end:
@@ -157,36 +144,6 @@ class MetricScanner:
         # Without an epoch of its own a line like this is the result of an evaluation.
         step, self._epoch = self._epoch, None
         return _pairs(_KERAS_VALUE, line, match.end() - 1), step
-
-
-def _quoted(block: bytes, start: int) -> bool:
-    """Whether the line before says that this one is source code."""
-    before = block[max(block.rfind(b"\n", 0, max(start - 1, 0)) + 1, start - EXAMINED_BYTES) : start]
-    return _QUOTED.match(before) is not None
-
-
-def _lines_with(block: bytes, needles: Sequence[bytes]) -> set[tuple[int, int]]:
-    """Return where the lines begin and end that hold one of ``needles``, or begin as boosting prints them."""
-    found: set[tuple[int, int]] = set()
-    for needle in needles:
-        at = block.find(needle)
-        while at >= 0:
-            end = _line_end(block, at)
-            found.add((block.rfind(b"\n", 0, at) + 1, end))
-            at = block.find(needle, end)
-    at = block.find(b"\t")
-    while at >= 0:
-        start, end = block.rfind(b"\n", 0, at) + 1, _line_end(block, at)
-        # A progress bar may stand before it.
-        if _TABS.match(block, max(block.rfind(b"\r", start, at) + 1, start)):
-            found.add((start, end))
-        at = block.find(b"\t", end)
-    return found
-
-
-def _line_end(block: bytes, start: int) -> int:
-    end = block.find(b"\n", start)
-    return len(block) if end < 0 else end
 
 
 def _of_tracking(line: str) -> tuple[Values, object]:
