@@ -20,11 +20,11 @@ from submarine_jupyter.backoff import pause_s
 from submarine_jupyter.errors import Conflict, InvalidSpec, SubmarineError, TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.clock import now_ms
-from submarine_jupyter_server.control import lifecycle, refusals
+from submarine_jupyter_server.control import order_progress, refusals
 from submarine_jupyter_server.control.refusals import Outcome, Refusal
 from submarine_jupyter_server.control.waiters import Waiters
 from submarine_jupyter_server.failpoints import reach
-from submarine_jupyter_server.store import changes, events, experiments, objects, outbox
+from submarine_jupyter_server.store import experiments, outbox
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.outbox import OutboxRow
@@ -155,7 +155,7 @@ class Outbox:
             self._waiters.answer(order)
             await asyncio.sleep(_AFTER_YOU_S)
             reach("outbox_done_before")
-            await self._db.write(lambda tx: _done(tx, order, row, made))
+            await self._db.write(lambda tx: order_progress.carried_out(tx, order, row, made))
             reach("outbox_done_after")
             self._waiters.answer(order)  # those who have come since
         except (TargetRefused, InvalidSpec, Conflict) as error:
@@ -188,7 +188,7 @@ class Outbox:
     async def _say_silence(self, order: OutboxRow) -> None:
         text = f"the target has not answered for {SILENCE_S:g} s; its answer is waited for"
         try:
-            await self._db.write(lambda tx: _show(tx, order, text, "TargetSilent"))
+            await self._db.write(lambda tx: order_progress.show(tx, order, text, "TargetSilent"))
         except SubmarineError as trouble:
             log.warning("%s of %s: %s", order.op, order.experiment_id, trouble)
 
@@ -244,7 +244,7 @@ class Outbox:
         pause = pause_s(order.attempts + 1, FIRST_PAUSE_S, MAX_BACKOFF_S, after_s)
         at = now_ms() + int(min(pause, MAX_BACKOFF_S) * 1000)
         try:
-            await self._db.write(lambda tx: put_off(tx, order, at, error[:1000], reason))
+            await self._db.write(lambda tx: order_progress.put_off(tx, order, at, error[:1000], reason))
         except SubmarineError as trouble:
             log.warning("%s of %s: %s", order.op, order.experiment_id, trouble)
 
@@ -262,43 +262,3 @@ def _due(tx: Connection, under_way: set[str]) -> tuple[list[tuple[OutboxRow, Exp
     ]
     following = outbox.next_due(tx, now)
     return due, None if following is None else min((following - now) / 1000, MAX_BACKOFF_S)
-
-
-def _done(tx: Connection, order: OutboxRow, row: ExperimentRow | None, made: Made | None) -> None:
-    """Note that an order was carried out for an experiment as it stood in ``row``, and what was ``made`` for it."""
-    replaced = not outbox.done(tx, order.seq)
-    if row is None:
-        return
-    if made is not None:
-        objects.put(tx, made)
-    if order.op == "ensure":
-        changes.confirm(tx, order, row, replaced=replaced)
-    elif order.op in ("delete", "purge"):
-        objects.lose(tx, row.id, now_ms())
-        lifecycle.report_deleted(tx, experiments.mark_deleted(tx, row.id, now_ms()) or row)
-        if order.op == "purge":
-            experiments.scrub(tx, row.id)
-    if order.tried and (now := experiments.find(tx, row.id)) is not None and not Status(now.status).final:
-        lifecycle.record(tx, now, "reason")  # what stood in the way of the order does so no more
-
-
-def put_off(tx: Connection, order: OutboxRow, at: int, error: str, reason: str) -> None:
-    """Put an order off, unless another one has replaced it, and show why."""
-    if outbox.retry(tx, order.seq, at, error, reason):
-        _show(tx, order, error, reason)
-
-
-def _show(tx: Connection, order: OutboxRow, error: str, reason: str) -> None:
-    row = experiments.find(tx, order.experiment_id)
-    if row is None or Status(row.status).final:
-        return
-    if row.status != Status.ACCEPTED:
-        # What runs, runs: what its target reports stands in the row.
-        events.append(tx, row.id, type="reason", status=row.status, reason=reason, message=error)
-        return
-    moved = experiments.advance(
-        tx, row.id, uid=row.uid, attempt=row.attempt, status=row.status, at_ms=now_ms(),
-        reason=reason, message=error,
-    )  # fmt: skip
-    if moved is not None:
-        lifecycle.record(tx, moved, "reason")

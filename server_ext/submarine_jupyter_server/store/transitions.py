@@ -33,7 +33,7 @@ def advance(
     message: str | None = None,
     notes: Sequence[str] = (),
 ) -> ExperimentRow | None:
-    """Apply what was seen of an experiment, and return its row; None when that changed nothing.
+    """Apply what was reported of an experiment, and return its row; None when that changed nothing.
 
     Without effect on an experiment that is deleted or has ended, for another ``uid`` or an older ``attempt``, and when
     the status would go back. A newer attempt begins the status anew. The same status again may still change the
@@ -45,9 +45,7 @@ def advance(
     row = one(tx, experiment.c.id == experiment_id, experiment.c.uid == uid, experiment.c.deleted.is_(None))
     if row is None or attempt < row.attempt or RANK[row.status] == FINAL_RANK:
         return None
-    begun = row
-    if attempt > row.attempt:
-        begun = replace(row, attempt=attempt, status=Status.ACCEPTED.value, created=None, running=None)
+    begun = _begun(row, attempt)
     if RANK[status] < RANK[begun.status]:
         return None
     notes = tuple(dict.fromkeys((*row.notes, *notes)))[:MOST_NOTES]
@@ -56,11 +54,22 @@ def advance(
     if moved == row:
         return None
     moved = _timed(moved, at_ms, created_ms, running_ms, finished_ms)
-    values = {name: getattr(moved, name) for name in _MOVING} | {"notes": json.dumps(moved.notes)}
-    tx.execute(update(experiment).where(experiment.c.seq == row.seq).values(values))
+    _store(tx, moved)
     if attempt > row.attempt:
         searchable.renew(tx, moved, anew=True)
     return moved
+
+
+def _begun(row: ExperimentRow, attempt: int) -> ExperimentRow:
+    """Return a row as it is at the beginning of a newer attempt, as it was otherwise."""
+    if attempt == row.attempt:
+        return row
+    return replace(row, attempt=attempt, status=Status.ACCEPTED.value, created=None, running=None)
+
+
+def _store(tx: Connection, row: ExperimentRow) -> None:
+    values = {name: getattr(row, name) for name in _MOVING} | {"notes": json.dumps(row.notes)}
+    tx.execute(update(experiment).where(experiment.c.seq == row.seq).values(values))
 
 
 def _timed(
