@@ -106,6 +106,7 @@ def _repository(text: str) -> str:
 
 Text = Annotated[str, BeforeValidator(_text), AfterValidator(_storable)]
 Label = Annotated[Text, Field(min_length=1, max_length=255), AfterValidator(_label)]
+NotebookPath = Annotated[Text, Field(min_length=1, max_length=1024), AfterValidator(_label)]
 Command = Annotated[Text, AfterValidator(_command)]
 Folder = Annotated[Text, AfterValidator(_folder)]
 Repository = Annotated[Text, AfterValidator(_repository)]

@@ -16,6 +16,8 @@ from pydantic import (
 from submarine_jupyter.fields import (
     EnvVars,
     Folder,
+    Label,
+    NotebookPath,
     Text,
 )
 from submarine_jupyter.params import LONGEST_VALUE, MOST_PARAMS, Value, check_params
@@ -74,6 +76,17 @@ Params = Annotated[
 ]
 
 
+class Origin(WireModel):
+    """Where an experiment comes from: the path of a notebook, and the id of a cell. Nothing that runs knows it."""
+
+    notebook: NotebookPath
+    cell: Label | None = None
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if value is not None}
+
+
 class RuntimeSpec(WireModel):
     """What the document does not know: where and how to run. Left out of answers when unset; times in seconds."""
 
@@ -92,6 +105,7 @@ class RuntimeSpec(WireModel):
     working_dir: Folder | None = None
     metrics: list[Text] | None = None
     params: Params = None
+    origin: Origin | None = None
 
     @model_serializer(mode="wrap")
     def _only_what_is_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

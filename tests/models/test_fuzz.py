@@ -59,6 +59,7 @@ FULL: dict[str, Any] = {
         "workingDir": "/w",
         "metrics": ["loss={loss}"],
         "params": {"lr": 0.1, "n": 1, "on": True, "text": "a"},
+        "origin": {"notebook": "n.ipynb", "cell": "c"},
     },
 }
 Path = tuple[str | int, ...]

@@ -28,18 +28,19 @@ class ExperimentsHandler(SubmarineHandler):
 
     @authenticated
     async def post(self) -> None:
-        """Create one; with ``dryRun=true`` only show what would be made."""
-        dry_run = flag(self.query("dryRun"), "dryRun")
+        """Create one; ``dryRun`` only shows what would be made, ``ifNotRunning`` answers with what the cell runs."""
+        query = self.query("dryRun", "ifNotRunning")
+        dry_run, if_not_running = flag(query, "dryRun"), flag(query, "ifNotRunning")
         key = idempotency_key(self.request.headers.get("Idempotency-Key"))
         body = await self.incoming.read(self.request.headers)
         submissions = (await self.service()).submissions
         if dry_run:
             self.answer(await self.made(plan_json, await submissions.plan(self.principal(), body)))
             return
-        accepted = await submissions.create(self.principal(), body, key=key)
+        accepted = await submissions.create(self.principal(), body, key=key, if_not_running=if_not_running)
         if accepted.replayed:
             self.set_header("Idempotent-Replayed", "true")
-        self.answer(accepted.experiment)
+        self.answer(accepted.experiment, {"attached": accepted.attached or None})
 
 
 class ExperimentHandler(SubmarineHandler):

@@ -1,6 +1,7 @@
 """What handlers call: one object per topic of the REST API, a principal first, values in and values out.
 
 access       What a principal may see and do: the one place where that is decided
+attach       The same cell again: whether what it sends runs already
 changing     Change an experiment: what of it can be while it lives, what that means, and how it is stored
 events       The state changes of experiments, as they come
 experiments  What can be done with experiments that are there: list, show, change, stop, delete

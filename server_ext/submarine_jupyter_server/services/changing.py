@@ -32,10 +32,10 @@ class Change:
 
 def change(row: ExperimentRow, old: ExperimentSpec, new: ExperimentSpec) -> Change:
     """Return what a change of ``row`` from one spec to another is."""
-    return Change(stored(new, row.id, restored=row.restored), restart=_template(old) != _template(new))
+    return Change(stored(new, row.id, restored=row.restored), restart=template(old) != template(new))
 
 
-def _template(spec: ExperimentSpec) -> dict[str, Any]:
+def template(spec: ExperimentSpec) -> dict[str, Any]:
     """Return what running replicas depend on: a change of anything else needs no new start."""
     wire = _run(spec)
     for task in wire["spec"].values():
@@ -48,8 +48,8 @@ def _run(spec: ExperimentSpec) -> dict[str, Any]:
     wire = spec.wire()
     for name in ("experimentId", "name", "tags"):
         wire["meta"].pop(name)
-    (wire.get("runtime") or {}).pop("metrics", None)
-    return wire
+    runtime = wire.pop("runtime", {})
+    return wire | {"runtime": {name: value for name, value in runtime.items() if name not in ("metrics", "origin")}}
 
 
 def check(row: ExperimentRow, old: ExperimentSpec, new: ExperimentSpec, target: str, if_match: str | None) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -22,15 +23,15 @@ from submarine_jupyter_server.control.lifecycle import record
 from submarine_jupyter_server.control.refusals import answer_of
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.masking import mask
-from submarine_jupyter_server.services import access
+from submarine_jupyter_server.services import access, attach
 from submarine_jupyter_server.services.principal import Principal
-from submarine_jupyter_server.store import experiments, idempotency, outbox
+from submarine_jupyter_server.store import experiments, idempotency, origins, outbox
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
 from submarine_jupyter_server.store.idempotency import IdempotencyRow
 from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.targets.protocol import ComputeTarget, Launch
-from submarine_jupyter_server.wire.answers import Accepted, Plan, accepted_json
+from submarine_jupyter_server.wire.answers import Accepted, Plan, accepted_json, experiment_json
 from submarine_jupyter_server.wire.specs import SpecReader, Submission, body_hash, named, source_id
 
 
@@ -43,8 +44,13 @@ class Submissions:
         self._reader = reader
         self._outbox = outbox_
 
-    async def create(self, principal: Principal, body: object, *, key: str | None = None) -> Accepted:
-        """Accept an experiment. The same ``key`` and body return the same experiment, another body is refused."""
+    async def create(
+        self, principal: Principal, body: object, *, key: str | None = None, if_not_running: bool = False
+    ) -> Accepted:
+        """Accept an experiment. The same ``key`` and body return the same experiment, another body is refused.
+
+        ``if_not_running``: what the same body from the same cell has made, and what has not ended, is the answer.
+        """
         reach("body_parsed")
         try:
             found = await self._read(principal, body)
@@ -55,15 +61,17 @@ class Submissions:
                 if (replayed := await self._replay(principal.name, key, digest)) is not None:
                     return replayed
             raise
-        accepted = await self._db.write(lambda tx: _accept(tx, found, principal.name, key))
+        if if_not_running:
+            attach.check(found.spec)
+        accepted = await self._db.write(lambda tx: _accept(tx, found, principal, key, if_not_running=if_not_running))
         if accepted is None:
             replayed = await self._replay(principal.name, key or "", found.digest)
             assert replayed is not None  # noqa: S101 - for the type checker
             return replayed
-        order, new = accepted
-        await self._settle_first(order, new, keyed=key is not None)
+        if accepted.order is not None:
+            await self._settle_first(accepted.order, accepted.row, keyed=key is not None)
         reach("response_before")
-        return Accepted(accepted_json(new))
+        return Accepted(accepted.text, attached=accepted.attached)
 
     async def plan(self, principal: Principal, body: object) -> Plan:
         """Return what ``create`` would make, and make nothing."""
@@ -125,10 +133,39 @@ class Submissions:
             raise answer_of(refusal)
 
 
-def _accept(tx: Connection, new: Submission, owner: str, key: str | None) -> tuple[OutboxRow, ExperimentRow] | None:
-    """Store an experiment and the order to run it, and return both; None if the key was used before."""
-    if key is not None and idempotency.find(tx, owner, key) is not None:
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What answers a POST as ``text``: a new row or one that runs already, with its order, if it has one."""
+
+    row: ExperimentRow
+    order: OutboxRow | None
+    text: str
+    attached: bool = False
+
+
+def _accept(
+    tx: Connection, new: Submission, principal: Principal, key: str | None, *, if_not_running: bool
+) -> _Taken | None:
+    """Store an experiment and the order to run it, unless it runs; None if the key was used before."""
+    if key is not None and idempotency.find(tx, principal.name, key) is not None:
         return None
+    running = attach.running(tx, principal, new) if if_not_running else None
+    if running is not None:
+        order = outbox.pending(tx, running.id)
+        first = order is not None and (order.op, order.generation) == ("ensure", 1)
+        taken = _Taken(running, order if first else None, experiment_json(running), attached=True)
+    else:
+        row, order = _store(tx, new, principal.name)
+        taken = _Taken(row, order, accepted_json(row))
+    if key is not None:
+        idempotency.claim(
+            tx, owner=principal.name, key=key, path="experiment", body_hash=new.digest,
+            experiment_id=taken.row.id, response=taken.text, created=now_ms(),
+        )  # fmt: skip
+    return taken
+
+
+def _store(tx: Connection, new: Submission, owner: str) -> tuple[ExperimentRow, OutboxRow]:
     texts = named(new.texts, experiment_id := experiments.next_id(tx))
     row = experiments.insert(
         tx,
@@ -147,11 +184,7 @@ def _accept(tx: Connection, new: Submission, owner: str, key: str | None) -> tup
             accepted=now_ms(),
         ),
     )
+    origins.remember(tx, row.seq, new.digest)
     order = outbox.put(tx, row, "ensure")
     record(tx, row, "accepted")
-    if key is not None:
-        idempotency.claim(
-            tx, owner=owner, key=key, path="experiment", body_hash=new.digest,
-            experiment_id=row.id, response=accepted_json(row), created=row.accepted,
-        )  # fmt: skip
-    return order, row
+    return row, order

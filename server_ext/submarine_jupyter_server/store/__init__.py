@@ -14,6 +14,7 @@ milliseconds since the Unix epoch.
     idempotency    The keys by which a client says that two requests are the same one
     metrics        The metrics read from logs, and how far each log has been read: both move together or not at all
     objects        What targets have made for experiments: kept until these are purged, with a note of what is gone
+    origins        Where experiments come from: notebook, cell, and the body that was sent from there
     outbox         The orders to the targets that are still to be carried out: at most one per experiment
     replicas       What was last seen of each replica
     rows           What is read from the experiment table, and what is put in

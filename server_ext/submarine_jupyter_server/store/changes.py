@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from submarine_jupyter.models import Status
 
-from . import outbox, searchable, tags
+from . import origins, outbox, searchable, tags
 from .dialect import insert_or_keep
 from .outbox import OutboxRow
 from .rows import FINAL_RANK, MOST_NOTES, RANK, ExperimentRow, one
@@ -126,5 +126,6 @@ def _changed(tx: Connection, row: ExperimentRow, values: dict[str, Any]) -> Expe
     tx.execute(sa.update(experiment).where(experiment.c.seq == row.seq).values(values))
     changed = one(tx, experiment.c.seq == row.seq)
     assert changed is not None  # noqa: S101 - for the type checker
+    origins.renew(tx, changed.seq, changed.spec)
     searchable.renew(tx, changed, anew=changed.attempt != row.attempt)
     return changed

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from submarine_jupyter import experiment_ids
 from submarine_jupyter.models import Status
 
-from . import housekeeping, searchable, tags
+from . import housekeeping, origins, searchable, tags
 from .dialect import insert_or_replace, numbered
 from .lists.listing import Page, count, page
 from .lists.query import Query
@@ -109,6 +109,7 @@ def restore(
     seq = numbered(tx, _INSERT, values)
     tags.add(tx, seq, labels)
     searchable.begin(tx, seq, new.spec)
+    origins.begin(tx, seq, new.spec)
     row = one(tx, experiment.c.seq == seq)
     assert row is not None  # noqa: S101 - for the type checker
     return row
@@ -208,6 +209,7 @@ def scrub(tx: Connection, experiment_id: str) -> None:
             tx.execute(sa.delete(table).where(table.c.experiment_id == experiment_id))
         searchable.remove(tx, experiment_id)
         housekeeping.remove(tx, experiment_id)
+        origins.remove(tx, experiment_id)
         tx.execute(sa.update(event).where(event.c.experiment_id == experiment_id).values(message=None, data=None))
 
 

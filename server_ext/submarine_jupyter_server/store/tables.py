@@ -93,6 +93,16 @@ experiment_value = Table(
     Index("value_text", "kind", "name", "text"),
 )
 
+# Where an experiment comes from, where its spec says so, and the digest of the body that was sent.
+origin = Table(
+    "origin",
+    metadata,
+    Column("seq", Number, ForeignKey("experiment.seq", ondelete="CASCADE"), primary_key=True),
+    Column("notebook", Text, nullable=False, index=True),
+    Column("cell", Text),
+    Column("digest", Text, index=True),
+)
+
 # What people note about an experiment; there is a row only where there is something.
 housekeeping = Table(
     "housekeeping",

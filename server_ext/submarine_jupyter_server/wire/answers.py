@@ -48,11 +48,13 @@ class Listed(Protocol):
 class Accepted:
     """What a POST is answered with: the experiment as it was accepted, which is stored as JSON text.
 
-    ``replayed``: the key of the request was used before, and this is the answer it had.
+    ``replayed``: the key of the request was used before, and this is the answer it had. ``attached``: the same cell has
+    made it before, and it runs.
     """
 
     experiment: str
     replayed: bool = False
+    attached: bool = False
 
 
 @dataclass(frozen=True, slots=True)

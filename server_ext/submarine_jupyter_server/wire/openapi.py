@@ -95,6 +95,9 @@ def _experiments(spec: Json, notes: Json, experiment: Json) -> Json:
     brief = _query("view", {"enum": ["summary"]}, "`summary` adds `detail`: state, reason and message.")
     attempt = _query("attempt", {"type": "integer", "minimum": 1}, "The spec as that attempt ran.")
     dry_run = _query("dryRun", {"type": "boolean"}, "Only show what would be made.")
+    once = _query(
+        "ifNotRunning", {"type": "boolean"}, "Answer with what the same body from the same cell runs already."
+    )
     key = _header("Idempotency-Key", "The same key and body create one experiment only.", r"^[!-~]{1,255}$")
     if_match = _header("If-Match", "The generation the change is meant for, in quotes.", r'^(\*|"[0-9]{1,18}")$')
     media = ("application/json", "application/yaml", "text/yaml", "application/x-yaml")
@@ -106,7 +109,7 @@ def _experiments(spec: Json, notes: Json, experiment: Json) -> Json:
             "get": _operation("List experiments, newest first", {"type": "array", "items": experiment}, 400)
             | {"parameters": [*_listed(), brief]},
             "post": _operation("Create an experiment", created, *_BODY, 403, 422, *_WRITE)
-            | {"parameters": [dry_run, key], "requestBody": {"required": True, "content": whole}},
+            | {"parameters": [dry_run, once, key], "requestBody": {"required": True, "content": whole}},
         },
         "/experiment/{id}": {
             "parameters": [_PATH_ID],

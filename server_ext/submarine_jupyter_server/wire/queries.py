@@ -23,7 +23,19 @@ MAX_TAIL = 1_000_000
 MAX_POINTS = 100_000
 _EITHER = {"true": True, "false": False, "any": None}
 _COLUMNS = ("status", "name", "tag", "framework", "target", "owner", "namespace")
-_FILTERS = (*_COLUMNS, "archived", "pinned", "since", "q", "param.NAME", "metric.NAME", "sort", "limit", "cursor")
+_FILTERS = (
+    *_COLUMNS,
+    "notebook",
+    "archived",
+    "pinned",
+    "since",
+    "q",
+    "param.NAME",
+    "metric.NAME",
+    "sort",
+    "limit",
+    "cursor",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +78,7 @@ def list_query(query: QueryString) -> Query:
         conditions=tuple(conditions(query)),
         since=None if accepted is None else int(accepted * 1000),
         words=one(query, "q"),
+        notebook=one(query, "notebook"),
         archived=_either(query, "archived", default="false"),
         pinned=_either(query, "pinned", default="any"),
         sort=one(query, "sort") or "-accepted",

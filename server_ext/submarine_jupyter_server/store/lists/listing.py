@@ -18,7 +18,7 @@ from submarine_jupyter.errors import InvalidRequest
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.store.dialect import ascending, descending, unindexed
 from submarine_jupyter_server.store.rows import LISTED, ListRow, listed
-from submarine_jupyter_server.store.tables import experiment, experiment_tag, experiment_value
+from submarine_jupyter_server.store.tables import experiment, experiment_tag, experiment_value, origin
 
 from . import by_value
 from .conditions import Condition, Named
@@ -199,13 +199,18 @@ def _filters(query: Query) -> list[Filter]:
         raise InvalidRequest(f"tag: at most {_MOST_TAGS} can be asked for at once")
     if len(query.conditions) > _MOST_CONDITIONS:
         raise InvalidRequest(f"param, metric: at most {_MOST_CONDITIONS} conditions can be asked for at once")
+    if query.notebook is not None:
+        filters.append(_found_by(select(origin.c.seq).where(origin.c.notebook == query.notebook), origin.c.seq))
     filters += [_valued(condition) for condition in query.conditions]
     return filters + [_tagged(tag) for tag in dict.fromkeys(query.tags)]
 
 
 def _valued(condition: Condition) -> Filter:
-    having = by_value.having(condition)
-    this = having.where(experiment_value.c.seq == experiment.c.seq)
+    return _found_by(by_value.having(condition), experiment_value.c.seq)
+
+
+def _found_by(having: Select[Any], seq: ColumnElement[Any]) -> Filter:
+    this = having.where(seq == experiment.c.seq)
     return Filter(experiment.c.seq.in_(having), this.exists(), ordered=False, having=having)
 
 

@@ -30,6 +30,7 @@ class Query:
     conditions: Sequence[Condition] = ()
     since: int | None = None
     words: str | None = None
+    notebook: str | None = None
     archived: bool | None = False
     pinned: bool | None = None
     sort: str = "-accepted"

@@ -85,6 +85,18 @@ _STATEMENTS = (
     "CREATE INDEX value_number ON experiment_value (kind, name, number)",
     "CREATE INDEX value_text ON experiment_value (kind, name, text)",
     """
+    CREATE TABLE origin (
+        seq INTEGER NOT NULL,
+        notebook TEXT NOT NULL,
+        cell TEXT,
+        digest TEXT,
+        PRIMARY KEY (seq),
+        FOREIGN KEY(seq) REFERENCES experiment (seq) ON DELETE CASCADE
+    )
+    """,
+    "CREATE INDEX ix_origin_notebook ON origin (notebook)",
+    "CREATE INDEX ix_origin_digest ON origin (digest)",
+    """
     CREATE TABLE housekeeping (
         seq INTEGER NOT NULL,
         pinned BOOLEAN NOT NULL,
