@@ -23,8 +23,8 @@ from submarine_jupyter import __version__
 from submarine_jupyter_server.activity import Activity
 from submarine_jupyter_server.config import DNS_LABEL, INSTANCE_LENGTH, ServiceConfig, is_instance, nobody
 from submarine_jupyter_server.handlers import ROUTES
+from submarine_jupyter_server.handlers.admission import Surroundings
 from submarine_jupyter_server.handlers.authentication import HEADER_NAME, insecure, token_file, trusted_proxy
-from submarine_jupyter_server.handlers.base import Surroundings
 from submarine_jupyter_server.startup import Opening
 from submarine_jupyter_server.targets.kubernetes.environ import default_target, with_environment
 
@@ -202,6 +202,7 @@ class SubmarineExtension(ExtensionApp):
         if surroundings is not None:
             if surroundings.proxy is not None:
                 token_file(cast(ServerApp, self.serverapp).runtime_dir).unlink(missing_ok=True)
+            await surroundings.sockets.close()
             await surroundings.streams.close()
             await surroundings.opening.close()
 

@@ -29,14 +29,17 @@ from submarine_jupyter_server.daemon_threads import begun
 from submarine_jupyter_server.feed import EventFeed
 from submarine_jupyter_server.logs.archive import LogArchive
 from submarine_jupyter_server.metrics.collector import MetricCollector
+from submarine_jupyter_server.row_feed import RowFeed
 from submarine_jupyter_server.services.events import Events
 from submarine_jupyter_server.services.experiments import Experiments
 from submarine_jupyter_server.services.first_error import FirstErrors
+from submarine_jupyter_server.services.log_bytes import LogBytes
 from submarine_jupyter_server.services.log_reader import LogReader
 from submarine_jupyter_server.services.log_search import LogSearcher
 from submarine_jupyter_server.services.log_times import LogTimes
 from submarine_jupyter_server.services.metrics import Metrics
 from submarine_jupyter_server.services.principal import Principal
+from submarine_jupyter_server.services.rows import Rows
 from submarine_jupyter_server.services.submissions import Submissions
 from submarine_jupyter_server.services.targets import Targets
 from submarine_jupyter_server.store import experiments, metrics
@@ -82,6 +85,9 @@ class Service:
         self.logs = LogReader(db, archive, self._feed, targets)
         self.log_search = LogSearcher(db, archive, targets)
         self.log_times = LogTimes(db, archive, targets)
+        self.log_bytes = LogBytes(db, archive, self.logs.growth, targets)
+        self._row_feed = RowFeed(db)
+        self.rows = Rows(db, self._row_feed)
         self._silence = Silence(db)
         self._neighbours = Neighbours(config.data_dir, db, self._news, self._describe, self._silence.report)
         self.metrics = Metrics(db, self._finish)
@@ -133,12 +139,13 @@ class Service:
         await _ended(until - 1.4, {f"target '{name}'": target.close() for name, target in self.compute_targets.items()})
         self.log_search.close()
         readers = {"metrics": self._collector.close(), "logs": self.logs.close(), "events": self._feed.close()}
+        readers["rows"] = self._row_feed.close()
         await _ended(until - 1.0, readers)
         await _ended(until - 0.2, {"the database": self.db.close()})
         await _ended(until, {"the controller's lock": self._neighbours.close()})
 
     async def _begin(self) -> None:
-        self.db.on_commit = self._feed.committed
+        self.db.on_commit = self._committed
         await self._feed.start()
         await self._neighbours.start()
         self._tasks.append(asyncio.create_task(self._control(), name="submarine controller"))
@@ -179,8 +186,12 @@ class Service:
     async def _describe(self) -> list[dict[str, Any]]:
         return await self.targets.list(Principal("this server", owns_all=True))
 
-    def _news(self) -> None:
+    def _committed(self) -> None:
         self._feed.committed()
+        self._row_feed.committed()
+
+    def _news(self) -> None:
+        self._committed()
         self._outbox.wake()
 
     async def _follow_live(self) -> None:

@@ -13,7 +13,9 @@ from jupyter_server.serverapp import ServerApp
 from tornado.web import RequestHandler
 
 from submarine_jupyter_server.handlers import ROUTES
+from submarine_jupyter_server.handlers.admission import Admission
 from submarine_jupyter_server.handlers.base import SubmarineHandler
+from submarine_jupyter_server.handlers.stream import StreamHandler
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 ID = "experiment-1647574374688-0002"
@@ -78,9 +80,10 @@ def test_every_route_is_served_by_our_base_class(jp_serverapp: ServerApp) -> Non
     rules = [rule for group in jp_serverapp.web_app.default_router.rules for rule in group.target.rules]
     ours = [rule for rule in rules if "api/v1" in getattr(rule.matcher, "regex", re.compile("")).pattern]
     assert len(ours) == len(ROUTES)
-    assert all(issubclass(rule.target, SubmarineHandler) for rule in ours)
+    assert all(issubclass(rule.target, Admission) for rule in ours)
     for _, handler in ROUTES:
-        assert handler.prepare is SubmarineHandler.prepare
+        assert handler.admit is Admission.admit
+        assert handler.prepare in (SubmarineHandler.prepare, StreamHandler.prepare)
 
 
 @pytest.mark.parametrize("server_config", [{}, {"ServerApp": {"allow_unauthenticated_access": False}}])
@@ -128,7 +131,8 @@ async def test_reading_and_writing_are_two_permissions(fetch: Fetch, jp_auth_hea
     for path in paths():
         for method in WRITES if path.endswith("events") else ("GET", *WRITES):  # reading events never ends
             code = (await fetch(method, path, jp_auth_header)).code
-            expected = {405} if not served(path, method) else {200, 404} if method == "GET" else {403}
+            read = {400} if path.endswith("stream") else {200, 404}  # it is no WebSocket that asks
+            expected = {405} if not served(path, method) else read if method == "GET" else {403}
             assert code in expected, (method, path, code)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jupyter_server.serverapp import ServerApp
 
-from submarine_jupyter_server.handlers.base import Surroundings
+from submarine_jupyter_server.handlers.admission import Surroundings
 from submarine_jupyter_server.logs import search
 from submarine_jupyter_server.services import log_search
 from submarine_jupyter_server.services.log_search import LogSearcher

@@ -13,6 +13,7 @@ import pytest
 from submarine_jupyter.errors import InvalidSpec, NotFound
 from submarine_jupyter_server.logs.needle import needle
 from submarine_jupyter_server.logs.search import SearchQuery
+from submarine_jupyter_server.services.log_bytes import WantedBytes
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import Query
@@ -75,6 +76,23 @@ async def follow_one(service: Service, who: Principal, made: str) -> object:
 
 PLACE = PlaceQuery(at=0.0, replica=None, attempt=None)
 MERGED = MergedQuery(limit=10, attempt=None, at=None, after=None, before=None, since=None)
+
+
+async def follow_rows(service: Service, who: Principal, made: str) -> object:
+    async for changes in service.rows.follow(who):
+        return changes
+    return None
+
+
+async def follow_bytes(service: Service, who: Principal, made: str) -> object:
+    async def allowed() -> int:
+        return 1000
+
+    async for piece in service.log_bytes.follow(who, WantedBytes(made, "worker-0"), allowed):
+        return piece
+    return None
+
+
 PATCH = {"meta": {"tags": ["mine"]}}
 # In this order: what ends the experiment comes last.
 CASES: dict[str, list[Case]] = {
@@ -89,6 +107,9 @@ CASES: dict[str, list[Case]] = {
     "log_search.search": [search],
     "log_times.places": [lambda service, who, made: service.log_times.places(who, made, PLACE)],
     "log_times.merged": [lambda service, who, made: service.log_times.merged(who, made, MERGED)],
+    "log_bytes.follow": [follow_bytes],
+    "rows.page": [lambda service, who, made: service.rows.page(who, Query())],
+    "rows.follow": [follow_rows],
     "metrics.curves": [lambda service, who, made: service.metrics.curves(who, made, MetricQuery())],
     "targets.list": [lambda service, who, made: service.targets.list(who)],
     "events.follow": [follow_all, follow_one],

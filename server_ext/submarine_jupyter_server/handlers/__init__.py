@@ -1,15 +1,18 @@
 """The URLs of the Experiment REST API, below ``{base_url}api/v1``.
 
 about           ``experiment/ping`` and ``openapi.json``: is it there, and what can it do
+admission       Who is let in, at REST and at WebSocket handlers alike, what they share, and how errors go out
 authentication  Who authenticates the callers of this server
-base            What every handler is made of: who may call it, how answers and errors go out
+base            What every REST handler is made of: when it may write, how bodies come in and answers go out
 body            How a body comes in: bounded while it arrives, its type checked
 envelope        The envelope around every answer: ``status, code, success, message, result, attributes``
 events          ``experiment/events`` and ``experiment/{id}/events``: state changes as server-sent events
 experiments     ``experiment`` and ``experiment/{id}``: create, list, get, change, stop, delete
 logs            ``experiment/logs`` and ``experiment/logs/{id}``
 metrics         ``experiment/{id}/metrics``: the curves of one experiment
+sockets         Own every open WebSocket of this server: they are counted, and closed when it stops
 sse             Server-sent events: one writer for all streams
+stream          ``experiment/stream``: one WebSocket for a whole tab, rows and logs on numbered channels
 targets         ``target``: the compute targets, and what they have
 url             What the URL and the headers say: parameters by name, ids, keys
 """
@@ -17,7 +20,8 @@ url             What the URL and the headers say: parameters by name, ids, keys
 from __future__ import annotations
 
 from submarine_jupyter_server.handlers.about import OpenApiHandler, PingHandler
-from submarine_jupyter_server.handlers.base import SubmarineHandler, UnknownHandler
+from submarine_jupyter_server.handlers.admission import Admission
+from submarine_jupyter_server.handlers.base import UnknownHandler
 from submarine_jupyter_server.handlers.events import EventsHandler
 from submarine_jupyter_server.handlers.experiments import (
     ExperimentHandler,
@@ -27,17 +31,19 @@ from submarine_jupyter_server.handlers.experiments import (
 )
 from submarine_jupyter_server.handlers.logs import LogHandler, LogsHandler
 from submarine_jupyter_server.handlers.metrics import MetricsHandler
+from submarine_jupyter_server.handlers.stream import StreamHandler
 from submarine_jupyter_server.handlers.targets import TargetHandler
 
 __all__ = ["ROUTES"]
 
 # Literal segments stand before {id}; a slash at the end is tolerated, as by Submarine.
-ROUTES: list[tuple[str, type[SubmarineHandler]]] = [
+ROUTES: list[tuple[str, type[Admission]]] = [
     (r"/api/v1/openapi\.json", OpenApiHandler),
     (r"/api/v1/target/?", TargetHandler),
     (r"/api/v1/experiment/?", ExperimentsHandler),
     (r"/api/v1/experiment/ping/?", PingHandler),
     (r"/api/v1/experiment/events/?", EventsHandler),
+    (r"/api/v1/experiment/stream/?", StreamHandler),
     (r"/api/v1/experiment/logs/?", LogsHandler),
     (r"/api/v1/experiment/logs/([^/]+)/?", LogHandler),
     (r"/api/v1/experiment/([^/]+)/?", ExperimentHandler),

@@ -17,14 +17,18 @@ class ExperimentsHandler(SubmarineHandler):
 
     @authenticated
     async def get(self) -> None:
-        """List them, newest first; ``view=summary`` adds how each is."""
+        """List them, newest first; ``view=summary`` adds how each is, ``view=row`` makes one compact row of each."""
         filters = self.filters()
-        summary = choice(filters, "view", "summary") == "summary"
+        view = choice(filters, "view", "summary", "row")
         query = list_query(filters)
         service = await self.service()
-        page = await service.experiments.list(self.principal(), query, summary=summary)
-        attributes = {"nextCursor": page.next_cursor, "notices": list(service.notices) or None}
-        self.answer(await self.made(page_json, page), attributes)
+        notices = list(service.notices) or None
+        if view == "row":
+            rows = await service.rows.page(self.principal(), query)
+            self.answer(f"[{','.join(rows.texts)}]", {"nextCursor": rows.next_cursor, "notices": notices})
+            return
+        page = await service.experiments.list(self.principal(), query, summary=view == "summary")
+        self.answer(await self.made(page_json, page), {"nextCursor": page.next_cursor, "notices": notices})
 
     @authenticated
     async def post(self) -> None:

@@ -8,6 +8,7 @@ Store first, stream from the store: one writer per replica, any number of reader
     errors          the first error of a run
     excerpt         a place in a log with the lines around it
     follow          the logs of an experiment as events
+    follow_bytes    the bytes of one log as they come, no faster than they are wanted
     growth          one poll for all who follow the same attempt
     layout          the files on disk
     merged          the lines of several replicas in the order of time

@@ -54,11 +54,11 @@ class LogReader:
         self._targets = targets
         self._archive = archive
         self._feed = feed
-        self._growth = Growth(archive)
+        self.growth = Growth(archive)
 
     async def close(self) -> None:
         """Stop watching and reading files."""
-        await self._growth.close()
+        await self.growth.close()
         self._archive.close()
 
     async def list(self, principal: Principal, query: Query) -> LogNames:
@@ -151,7 +151,7 @@ class LogReader:
     async def _follow(
         self, row: ExperimentRow, seq: int, wanted: Sequence[str] | None, start: Position | None
     ) -> AsyncIterator[FeedMessage | None]:
-        stream = log_stream(States(self._db, row, seq), self._feed, self._growth, replicas=wanted, position=start)
+        stream = log_stream(States(self._db, row, seq), self._feed, self.growth, replicas=wanted, position=start)
         async with attended(self._targets, row), aclosing(stream) as messages:
             async for message in messages:
                 if message is not None and message.event == "end":

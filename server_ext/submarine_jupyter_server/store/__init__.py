@@ -20,6 +20,7 @@ milliseconds since the Unix epoch.
     rows           What is read from the experiment table, and what is put in
     searchable     What experiments are found and sorted by beside their columns: parameters, last values of metrics
     space          Refuse what makes the database grow while the disk is full
+    summaries      Experiments as a list shows them, and which of them have changed since a moment
     tables         The tables
     tags           The tags of experiments that are not deleted
     transitions    How the status of an experiment moves: only forward, and never after its end

@@ -92,7 +92,8 @@ def document(url: str) -> str:
 
 def _experiments(spec: Json, notes: Json, experiment: Json) -> Json:
     full = _query("view", {"enum": ["full"]}, "`full` adds `detail`: why the experiment is as it is.")
-    brief = _query("view", {"enum": ["summary"]}, "`summary` adds `detail`: state, reason and message.")
+    views = "`summary` adds `detail`: state, reason and message. `row`: one compact row of each instead."
+    brief = _query("view", {"enum": ["summary", "row"]}, views)
     attempt = _query("attempt", {"type": "integer", "minimum": 1}, "The spec as that attempt ran.")
     dry_run = _query("dryRun", {"type": "boolean"}, "Only show what would be made.")
     once = _query(
@@ -103,10 +104,11 @@ def _experiments(spec: Json, notes: Json, experiment: Json) -> Json:
     media = ("application/json", "application/yaml", "text/yaml", "application/x-yaml")
     whole = {kind: {"schema": spec} for kind in media}
     merge = {"application/merge-patch+json": {"schema": {"type": "object"}}}
+    listed = {"anyOf": [experiment, {"type": "object", "description": "A row, with view=row."}]}
     created = {"anyOf": [experiment, {"type": "object", "description": "The plan, with dryRun."}]}
     return {
         "/experiment": {
-            "get": _operation("List experiments, newest first", {"type": "array", "items": experiment}, 400)
+            "get": _operation("List experiments, newest first", {"type": "array", "items": listed}, 400)
             | {"parameters": [*_listed(), brief]},
             "post": _operation("Create an experiment", created, *_BODY, 403, 422, *_WRITE)
             | {"parameters": [dry_run, once, key], "requestBody": {"required": True, "content": whole}},
@@ -144,6 +146,12 @@ def _streams() -> Json:
     return {
         "/experiment/events": {
             "get": _stream("Follow the state changes of all experiments", 400) | {"parameters": last}
+        },
+        "/experiment/stream": {
+            "get": {
+                "summary": "A WebSocket for rows and logs; docs/rest-api.md has its frames",
+                "responses": {"101": {"description": "The socket is open."}, **_failures(400, 429)},
+            }
         },
         "/experiment/{id}/events": {
             "parameters": [_PATH_ID],

@@ -1,0 +1,152 @@
+"""Experiments as a list shows them, and which of them have changed since a moment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, and_, case, func, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from submarine_jupyter.errors import InvalidRequest
+
+from . import outbox, searchable
+from .outbox import OutboxRow
+from .rows import SLIM, ListRow, listed
+from .tables import event, experiment, experiment_tag, experiment_value, metric, replica
+
+# So many values a statement may have everywhere.
+_AT_ONCE = 500
+# Beyond so many it is quicker to read all rows than to find out which have changed.
+_MOST_CHANGED, _MOST_METRICS = 5_000, 50_000
+MOST_VALUES = 20
+_PLACE = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One experiment; ``total`` counts the replicas of its attempt that were seen, ``ready`` those that run.
+
+    Of parameters and of last values of metrics it has ``MOST_VALUES`` each, by name.
+    """
+
+    row: ListRow
+    tags: tuple[str, ...]
+    params: dict[str, float | str | None]
+    metrics: dict[str, float | str | None]
+    ready: int
+    total: int
+    order: OutboxRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far the changes of experiments are known: the numbers of the last event and of the last metric."""
+
+    event: int
+    metric: int
+
+    def __str__(self) -> str:
+        return f"{self.event}.{self.metric}"
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """Read what ``str`` returned. Raises InvalidRequest."""
+        if (match := _PLACE.fullmatch(text)) is None:
+            raise InvalidRequest(f"after: {text[:80]!r} is not a cursor of this stream; leave it out to begin anew.")
+        return cls(int(match[1]), int(match[2]))
+
+    def covers(self, other: Place) -> bool:
+        """Tell whether nothing is known at the other place that is not known here."""
+        return self.event >= other.event and self.metric >= other.metric
+
+
+def place(tx: Connection) -> Place:
+    """Return how far it goes now."""
+    events, metrics = select(func.max(event.c.seq)).scalar_subquery(), select(func.max(metric.c.seq)).scalar_subquery()
+    found = tx.execute(select(events, metrics)).one()
+    return Place(found[0] or 0, found[1] or 0)
+
+
+def changed(tx: Connection, after: Place, until: Place, *, bounded: bool) -> list[str] | None:
+    """Return the experiments that have changed between two places; None where that is not known, or are too many.
+
+    ``bounded``: they may be far apart. Then events between them may be gone, and there may be so many metrics that it
+    is quicker to read all rows.
+    """
+    if not until.covers(after) or (bounded and _far(tx, after, until)):
+        return None
+    news = _ids(tx, event.c.experiment_id, event.c.seq, after.event, until.event)
+    found = dict.fromkeys([*news, *_ids(tx, metric.c.experiment_id, metric.c.seq, after.metric, until.metric)])
+    return list(found) if len(found) <= _MOST_CHANGED else None
+
+
+def _far(tx: Connection, after: Place, until: Place) -> bool:
+    oldest = tx.execute(select(func.min(event.c.seq))).scalar() or 0
+    forgotten = after.event + 1 < oldest and after.event < until.event
+    return forgotten or until.metric - after.metric > _MOST_METRICS
+
+
+def page(tx: Connection, owner: str | None, before: int | None, limit: int) -> list[Summary]:
+    """Return the newest experiments that are not deleted, of one owner or of all, accepted before number ``before``."""
+    where: list[ColumnElement[bool]] = [experiment.c.deleted.is_(None)]
+    where += [] if owner is None else [experiment.c.owner == owner]
+    where += [] if before is None else [experiment.c.seq < before]
+    found = tx.execute(select(*SLIM).where(*where).order_by(experiment.c.seq.desc()).limit(limit))
+    return _summaries(tx, [listed(row) for row in found])
+
+
+def of(tx: Connection, ids: Sequence[str]) -> list[Summary]:
+    """Return some experiments, those that are deleted among them."""
+    found: list[ListRow] = []
+    for begin in range(0, len(ids), _AT_ONCE):
+        some = tx.execute(select(*SLIM).where(experiment.c.id.in_(ids[begin : begin + _AT_ONCE])))
+        found += [listed(row) for row in some]
+    return _summaries(tx, found)
+
+
+def _summaries(tx: Connection, rows: list[ListRow]) -> list[Summary]:
+    found: list[Summary] = []
+    for begin in range(0, len(rows), _AT_ONCE):
+        some = rows[begin : begin + _AT_ONCE]
+        ids = [row.id for row in some]
+        orders, counts, tags = outbox.troubled(tx, ids), _counts(tx, ids), _tags(tx, [row.seq for row in some])
+        values = _values(tx, [row.seq for row in some])
+        for row in some:
+            ready, total = counts.get((row.id, row.attempt), (0, 0))
+            params, metrics = (values.get((row.seq, kind), {}) for kind in (searchable.PARAM, searchable.METRIC))
+            labels, order = tuple(tags.get(row.seq, ())), orders.get(row.id)
+            found.append(Summary(row, labels, params, metrics, ready, total, order))
+    return found
+
+
+def _counts(tx: Connection, ids: Collection[str]) -> dict[tuple[str, int], tuple[int, int]]:
+    running = func.sum(case((replica.c.status == "Running", 1), else_=0))
+    key = (replica.c.experiment_id, replica.c.attempt)
+    found = tx.execute(select(*key, running, func.count()).where(replica.c.experiment_id.in_(ids)).group_by(*key))
+    return {(row[0], row[1]): (row[2], row[3]) for row in found}
+
+
+def _tags(tx: Connection, seqs: Collection[int]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    wanted = select(experiment_tag.c.seq, experiment_tag.c.tag).where(experiment_tag.c.seq.in_(seqs))
+    for seq, tag in tx.execute(wanted.order_by(experiment_tag.c.tag)):
+        found.setdefault(seq, []).append(tag)
+    return found
+
+
+def _values(tx: Connection, seqs: Collection[int]) -> dict[tuple[int, str], dict[str, float | str | None]]:
+    value = experiment_value.c
+    number = func.row_number().over(partition_by=(value.seq, value.kind), order_by=value.name).label("place")
+    each = select(value.seq, value.kind, value.name, value.number, value.text, number).where(value.seq.in_(seqs))
+    some = each.subquery()
+    found: dict[tuple[int, str], dict[str, float | str | None]] = {}
+    for row in tx.execute(select(some).where(some.c.place <= MOST_VALUES)):
+        found.setdefault((row.seq, row.kind), {})[row.name] = row.number if row.text is None else row.text
+    return found
+
+
+def _ids(tx: Connection, column: ColumnElement[str], number: ColumnElement[int], after: int, until: int) -> list[str]:
+    between = and_(number > after, number <= until)
+    return list(tx.execute(select(column).where(between).distinct().limit(_MOST_CHANGED + 1)).scalars())
