@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from submarine_jupyter_server.logs.archive import Chunk, ReplicaLog
 from submarine_jupyter_server.logs.plain import Plain
 
-READ_BYTES = 1024 * 1024
+READ_BYTES = 256 * 1024
 TOGETHER_S = 60
 MAX_CHARS = 500
 _LINE_BYTES = 2000
@@ -32,6 +32,13 @@ _FATAL = re.compile(
     rb"|^Killed$|: Killed$|: +[0-9]+ Killed\b|[Oo]ut of memory: Killed|oom-kill|OOMKilled|\bNCCL (?:error|WARN)"
     rb"|: command not found$|: can't open file |: error: (?:unrecognized|the following|argument|invalid)"
     rb"|Root Cause \(first observed failure\)|Watchdog caught collective operation timeout"
+)
+# Every sign has one of these in it: what stands before the first is passed over fast.
+_WORDS = (
+    *(b"Traceback (most", b"Error", b"Exception", b"Interrupt", b"Exit", b"FATAL", b"Fatal", b"\nF", b": F tensorflow"),
+    *(b"fault", b"Bus error", b"Illegal", b"Floating", b"core dumped", b"terminate called", b"bad_alloc", b"CUD"),
+    *(b"device-side", b"Killed", b"oom-kill", b"NCCL", b"command not", b"open file", b": error: ", b"Root Cause"),
+    b"Watchdog",
 )
 _ECHO = re.compile(
     rb"ChildFailedError|Root Cause \(first observed failure\)|Watchdog caught|NCCL|nccl[A-Z]\w*Error|DistBackendError"
@@ -94,9 +101,17 @@ def _sign(log: ReplicaLog, offset: int, text: bytes, where: str | None) -> Error
 
 
 def _lines(chunk: Chunk) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines of a chunk without colours, each with its offset."""
-    at = chunk.offset
-    for raw in re.split(rb"[\r\n]", chunk.data):
+    """Yield the lines of a chunk without colours, each with its offset, from the first that may be a sign."""
+    data = b"\n" + chunk.data
+    first = len(data)
+    for word in _WORDS:
+        if (found := data.find(word, 0, first)) >= 0:
+            first = found
+    if first == len(data):
+        return
+    begin = max(data.rfind(b"\n", 0, first + 1), data.rfind(b"\r", 0, first))
+    at = chunk.offset + begin
+    for raw in re.split(rb"[\r\n]", chunk.data[begin:]):
         line = raw[:_LINE_BYTES]
         yield at, Plain(line).text if b"\x1b" in line else line
         at += len(raw) + 1
