@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from submarine_jupyter.commands.spec import Json
 from submarine_jupyter.errors import SubmarineError, UsageError
 
 MAX_BYTES = 1024 * 1024  # as the server takes
-Json = dict[str, Any]
 _PROGRAMS = {".py": "python ", ".sh": "bash "}
 # The parts that options change, and that may be written in snake case too.
 _CAMEL: dict[str, dict[str, str]] = {

@@ -4,18 +4,16 @@ Fields stand in the order of the answers, in snake_case here and camelCase on th
 known is refused with its path; what only the server sets (ids, times, ``resourceMap``) may be sent back and is ignored,
 so that the spec of a GET is a valid body for PATCH and POST.
 
-    answers  What the server answers
-    base     What all models of the wire format have in common
-    runtime  Where and how to run: the optional block ``runtime``
-    spec     An experiment as a person describes it
+    base             What all models of the wire format have in common
+    experiment_spec  An experiment as a person describes it
+    response         What the server answers
+    runtime          Where and how to run: the optional block ``runtime``
 """
 
 from submarine_jupyter.vocabulary import Status
 
-from .answers import Experiment, ExperimentLog, PodLog
 from .base import WireModel
-from .runtime import RuntimeSpec, Toleration, Volume
-from .spec import (
+from .experiment_spec import (
     MAX_REPLICAS,
     CodeSpec,
     EnvironmentSpec,
@@ -25,6 +23,8 @@ from .spec import (
     KernelSpec,
     TaskSpec,
 )
+from .response import Experiment, ExperimentLog, PodLog
+from .runtime import RuntimeSpec, Toleration, Volume
 
 __all__ = [
     "MAX_REPLICAS",

@@ -10,13 +10,13 @@ import asyncio
 from dataclasses import dataclass
 
 from submarine_jupyter.errors import TargetUnavailable
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.protocol import Absence, ObjectRef
 
 from .api.cluster import ApiError, Cluster, Unreachable
 from .api.discovery import serves
 from .api.paths import collection, path_of
 from .api.verdicts import Verdict, judged, meaning
-from .manifests import Json
 from .manifests.recognition.metadata import EXPERIMENT_LABEL
 from .orders.create import owner_of
 from .state import projection

@@ -7,9 +7,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from decimal import Decimal
 
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
+
 from .api.cluster import ApiError, Cluster
 from .api.discovery import KUEUE, kueue_version
-from .manifests import Json
 from .pod_requests import Amounts, amounts, is_gpu, requests_of, total
 
 KEPT_S = 30.0

@@ -10,8 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from submarine_jupyter.resources import quantity
-
-from .manifests import Json
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
 Amounts = dict[str, Decimal]
 """Resource -> amount in cores, bytes or pieces."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-Part = dict[str, Any]
+Json = dict[str, Any]
 
 _LONGEST = 2000
 # The kubelet keeps this much of the end of a log as the message of a crash.
@@ -13,44 +13,44 @@ _LONGEST_TAIL = 4096
 MOST = 50
 
 
-def as_object(raw: object) -> Part:
+def as_object(raw: object) -> Json:
     """Return JSON as an object. Raises ValueError if it is none."""
     if not isinstance(raw, dict):
         raise ValueError("is not an object")
     return raw
 
 
-def parts(raw: object) -> tuple[Part, Part, Part]:
+def parts(raw: object) -> tuple[Json, Json, Json]:
     """Return metadata, spec and status. Raises ValueError if it is no object."""
     found = as_object(raw)
     return part(found, "metadata"), part(found, "spec"), part(found, "status")
 
 
-def part(found: Part, name: str) -> Part:
+def part(found: Json, name: str) -> Json:
     """Return a field that is an object, else an empty one."""
     value = found.get(name)
     return value if isinstance(value, dict) else {}
 
 
-def items(found: Part, name: str) -> list[Part]:
+def items(found: Json, name: str) -> list[Json]:
     """Return the objects in a list, up to 50."""
     value = found.get(name)
     return [item for item in value[:MOST] if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def text(found: Part, name: str) -> str:
+def text(found: Json, name: str) -> str:
     """Return a field that is text, its first 2,000 characters."""
     value = found.get(name)
     return value[:_LONGEST] if isinstance(value, str) else ""
 
 
-def tail(found: Part) -> str:
+def tail(found: Json) -> str:
     """Return the end of a message."""
     value = found.get("message")
     return value[-_LONGEST_TAIL:] if isinstance(value, str) else ""
 
 
-def need(found: Part, name: str) -> str:
+def need(found: Json, name: str) -> str:
     """Return a field that is text. Raises ValueError if there is none."""
     if not (value := text(found, name)):
         raise ValueError(f"has no {name}")

@@ -8,7 +8,8 @@ from itertools import islice
 from typing import Any
 
 from submarine_jupyter_server.targets.kubernetes.api.paths import collection_of
-from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, Json, render
+from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, render
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.protocol import Launch
 from tests.cluster.api import ApiError
 from tests.cluster.cluster import Cluster

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from submarine_jupyter.errors import InvalidSpec
-from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, Json, render
+from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, render
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.protocol import Launch
 from submarine_jupyter_server.targets.replica_environment import environment
 from submarine_jupyter_server.targets.replicas import Member, members

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, Json, owned, render
+from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, owned, render
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import SPEC, unpack
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.own_record import record
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.protocol import Launch, ObjectRef
 
 HERE = Path(__file__).parent

@@ -6,14 +6,8 @@ from typing import Any
 
 import pytest
 
-from submarine_jupyter_server.targets.kubernetes.manifests import (
-    KINDS,
-    OWN_KINDS,
-    ClusterOptions,
-    Json,
-    render,
-    time_to_live,
-)
+from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, OWN_KINDS, ClusterOptions, render, time_to_live
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.kubernetes.state import projection
 from submarine_jupyter_server.targets.kubernetes.state.views import JobView
 from submarine_jupyter_server.targets.protocol import ObjectRef

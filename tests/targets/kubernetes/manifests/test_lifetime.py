@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from submarine_jupyter_server.targets.kubernetes.api.paths import own_collection
-from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, Json, render, time_to_live
+from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, render, time_to_live
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.protocol import Launch, ObjectRef
 from tests.cluster.api import ApiError, wait
 from tests.cluster.cluster import Cluster

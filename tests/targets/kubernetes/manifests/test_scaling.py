@@ -11,15 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from submarine_jupyter.errors import Conflict, InvalidSpec
-from submarine_jupyter_server.targets.kubernetes.manifests import (
-    ClusterOptions,
-    Json,
-    Patch,
-    changes,
-    check,
-    render,
-)
+from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, Patch, changes, check, render
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import RECORD, SPEC, unpack
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.protocol import Launch
 
 LaunchOf = Callable[..., Launch]

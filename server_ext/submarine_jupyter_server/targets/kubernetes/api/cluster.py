@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
+
 from .credentials import Credentials, Keeper, in_thread
 from .errors import ApiError, BadCredentials, Unreachable
 from .proxies import proxy_for
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from .transport import Transport
 
 __all__ = ["ApiError", "BadCredentials", "Cluster", "Unreachable"]
-Json = dict[str, Any]
 _IMPERSONATION = {"as": "Impersonate-User", "as-uid": "Impersonate-Uid", "as-groups": "Impersonate-Group"}
 
 

@@ -6,8 +6,9 @@ import asyncio
 import re
 
 from submarine_jupyter_server.targets.kubernetes.manifests import KINDS
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
-from .cluster import ApiError, Cluster, Json
+from .cluster import ApiError, Cluster
 
 KUEUE = "kueue.x-k8s.io"
 PLACES = f"visibility.{KUEUE}"

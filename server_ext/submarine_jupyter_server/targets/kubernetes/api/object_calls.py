@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from submarine_jupyter.errors import NotFound
-from submarine_jupyter_server.targets.kubernetes.manifests import Json
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.protocol import ObjectRef
 
 from .cluster import ApiError, Cluster, Unreachable

@@ -5,7 +5,8 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#standard-api-termin
 
 from __future__ import annotations
 
-from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, OWN_KINDS, Json
+from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, OWN_KINDS
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.protocol import ObjectRef
 
 # What an experiment's own object owns; the own objects name their plural themselves.

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, Json
+from submarine_jupyter_server.targets.kubernetes.manifests import KINDS
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
 if TYPE_CHECKING:
     from .cluster import Cluster

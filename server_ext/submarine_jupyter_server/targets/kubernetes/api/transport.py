@@ -16,11 +16,11 @@ import aiohttp
 from yarl import URL
 
 from submarine_jupyter import __version__
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
 from .credentials import Credentials, Keeper
 from .errors import ApiError, BadCredentials, Unreachable
 
-Json = dict[str, Any]
 CONNECT_S = 5.0
 CALLS = 32  # connections for calls
 MAX_ANSWER = 64 * 1024**2

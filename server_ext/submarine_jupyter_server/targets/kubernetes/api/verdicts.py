@@ -13,7 +13,7 @@ from enum import Enum, auto
 
 from submarine_jupyter.errors import InvalidSpec, NotFound, SubmarineError, TargetRefused, TargetUnavailable
 from submarine_jupyter_server.targets.kubernetes.state.reasons.creation import refusal
-from submarine_jupyter_server.targets.kubernetes.state.reasons.excerpt import excerpt
+from submarine_jupyter_server.targets.kubernetes.state.reasons.shortening import shortened
 from submarine_jupyter_server.targets.kubernetes.state.reasons.trouble import Rank
 
 from .cluster import ApiError, BadCredentials, Unreachable
@@ -174,7 +174,7 @@ def _words(error: ApiError | Unreachable, reason: str) -> tuple[str, str | None]
 def _said(message: str) -> str:
     """Return what an answer says, without what everybody knows: its object, the tags of a page."""
     said = _TAG.sub(" ", message[:2000]) if message.lstrip().startswith("<") else _FORBIDDEN.sub("", message)
-    return excerpt(said, _ROOM) or "without a word"
+    return shortened(said, _ROOM) or "without a word"
 
 
 def no_right(text: str) -> str | None:

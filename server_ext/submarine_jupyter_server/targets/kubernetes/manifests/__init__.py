@@ -26,7 +26,7 @@ for what has ended. ``refuse`` says before any of that what can never run. What 
 """
 
 from .choice import choose, refuse, render
-from .draft import ClusterOptions, Json
+from .draft import ClusterOptions
 from .kind import Kind
 from .lifetime import time_to_live
 from .recognition.owned import is_same, owned
@@ -37,7 +37,6 @@ __all__ = [
     "KINDS",
     "OWN_KINDS",
     "ClusterOptions",
-    "Json",
     "Kind",
     "Patch",
     "changes",

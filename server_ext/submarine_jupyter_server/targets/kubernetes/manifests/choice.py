@@ -7,11 +7,12 @@ import json
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.targets.commands import needs_shell
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.protocol import Launch
 from submarine_jupyter_server.targets.replicas import resources
 
 from . import checks, inline_code, pods, sizes, volumes
-from .draft import ClusterOptions, Draft, Json, roles
+from .draft import ClusterOptions, Draft, roles
 from .kind import Kind
 from .recognition import metadata, seal
 from .registry import KINDS, OPERATORS

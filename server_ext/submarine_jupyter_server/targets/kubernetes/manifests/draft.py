@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from submarine_jupyter.models import ExperimentSpec, RuntimeSpec
 from submarine_jupyter_server.masking import conceal
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.protocol import Launch
 from submarine_jupyter_server.targets.replicas import Address, members
 
 from .signatures import mark
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter.fields import LONGEST_STRING
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.replica_environment import environment
 from submarine_jupyter_server.targets.replicas import Member
 
 from . import secret_object
 from .container_command import literal
-from .draft import Draft, Json, Wiring, roles
+from .draft import Draft, Wiring, roles
 from .inline_code import code_path
 from .recognition.metadata import metadata
 

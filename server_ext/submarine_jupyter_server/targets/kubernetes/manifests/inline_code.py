@@ -7,8 +7,9 @@ can on other targets; the files themselves are read-only.
 from __future__ import annotations
 
 from submarine_jupyter.models import CodeSpec
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
-from .draft import Draft, Json
+from .draft import Draft
 from .recognition.metadata import metadata
 
 CODE_PATH = "/code"

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.targets.kubernetes.raw_json import Part, part
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json, part
 
-from .draft import Draft, Json
+from .draft import Draft
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Kind:
     frameworks: tuple[str, ...]
     objects: Callable[[Draft], list[Json]]
     problems: Callable[[ExperimentSpec], list[str]]
-    wanted: Callable[[Part, str], Iterator[tuple[str, int]]]
+    wanted: Callable[[Json, str], Iterator[tuple[str, int]]]
     succeeded: str
     pod_label: str
     run_policy: str | None = None
@@ -49,7 +49,7 @@ class Kind:
         """Return whether Kubernetes itself has it, so that every cluster serves it."""
         return self.api_version == "batch/v1"
 
-    def policy(self, spec: Part) -> Part:
+    def policy(self, spec: Json) -> Json:
         """Return the part of an object's spec that says when it ends."""
         return spec if self.run_policy is None else part(spec, self.run_policy)
 

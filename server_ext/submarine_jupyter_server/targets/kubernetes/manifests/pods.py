@@ -6,11 +6,12 @@ https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
 from __future__ import annotations
 
 from submarine_jupyter.models import Toleration
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.replicas import Address, Member, members, resources
 
 from . import environment, inline_code, volumes
 from .container_command import argv
-from .draft import Draft, Json, Wiring, only_set
+from .draft import Draft, Wiring, only_set
 from .recognition.metadata import labels, marks
 
 # The names the Training Operator demands, and the ports it gives by default.

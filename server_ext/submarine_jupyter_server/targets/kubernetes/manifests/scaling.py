@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from submarine_jupyter.errors import Conflict
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.protocol import Launch
 
 from .choice import render, rendered
-from .draft import ClusterOptions, Draft, Json
+from .draft import ClusterOptions, Draft
 from .recognition.metadata import RECORD, ROLE_LABEL
 from .registry import KINDS, OWN_KINDS
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from submarine_jupyter_server.masking import MASK
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
-from .draft import Draft, Json, roles
+from .draft import Draft, roles
 from .recognition.metadata import metadata
 
 

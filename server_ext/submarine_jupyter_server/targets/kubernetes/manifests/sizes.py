@@ -10,8 +10,7 @@ import json
 from typing import Any
 
 from submarine_jupyter.models import ExperimentSpec
-
-from .draft import Json
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
 # The rest is for what controllers write into it.
 _LARGEST = 1_250_000

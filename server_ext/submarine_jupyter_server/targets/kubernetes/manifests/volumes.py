@@ -5,9 +5,10 @@ from __future__ import annotations
 from posixpath import normpath
 
 from submarine_jupyter.models import Volume
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
 from . import checks, inline_code
-from .draft import Draft, Json, only_set
+from .draft import Draft, only_set
 
 _KINDS = ("persistent_volume_claim", "config_map", "secret", "empty_dir")
 

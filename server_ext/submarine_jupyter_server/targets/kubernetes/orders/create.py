@@ -9,9 +9,10 @@ from typing import Any
 from submarine_jupyter.errors import NotFound, TargetRefused, TargetUnavailable
 from submarine_jupyter_server.targets.kubernetes.api.object_calls import MERGE, ObjectCalls
 from submarine_jupyter_server.targets.kubernetes.api.paths import collection_of
-from submarine_jupyter_server.targets.kubernetes.manifests import Json, is_same
+from submarine_jupyter_server.targets.kubernetes.manifests import is_same
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import ATTEMPT
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.seal import has_token
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.protocol import Launch, ObjectRef
 
 

@@ -14,17 +14,10 @@ from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.targets.kubernetes.api.object_calls import MERGE, WRITE, ObjectCalls
 from submarine_jupyter_server.targets.kubernetes.api.paths import collection_of
-from submarine_jupyter_server.targets.kubernetes.manifests import (
-    KINDS,
-    ClusterOptions,
-    Json,
-    changes,
-    choose,
-    owned,
-    render,
-)
+from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, changes, choose, owned, render
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.own_record import own_name
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.seal import has_token
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
 from submarine_jupyter_server.targets.kubernetes.watch.watches import Watches
 from submarine_jupyter_server.targets.protocol import Launch, Made, ObjectRef

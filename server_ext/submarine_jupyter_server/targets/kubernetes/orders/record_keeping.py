@@ -16,10 +16,11 @@ from submarine_jupyter.backoff import Backoff
 from submarine_jupyter.errors import SubmarineError
 from submarine_jupyter_server.targets.kubernetes.api.object_calls import MERGE, ObjectCalls
 from submarine_jupyter_server.targets.kubernetes.api.paths import path_of
-from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, Json, time_to_live
+from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, time_to_live
 from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import own_metadata
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.seal import SEAL, TOKEN, seal, token
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
 from submarine_jupyter_server.targets.kubernetes.state.ownership import Signature
 from submarine_jupyter_server.targets.kubernetes.state.views import JobView

@@ -20,7 +20,7 @@ from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata 
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.seal import SEAL
 from submarine_jupyter_server.targets.kubernetes.raw_json import (
     MOST,
-    Part,
+    Json,
     as_object,
     count,
     items,
@@ -158,7 +158,7 @@ def workload(raw: object) -> WorkloadView:
     )
 
 
-def _identity(meta: Part) -> dict[str, Any]:
+def _identity(meta: Json) -> dict[str, Any]:
     created = time_ms(meta.get("creationTimestamp"))
     if created is None:
         raise ValueError("has no time of creation")
@@ -170,7 +170,7 @@ def _identity(meta: Part) -> dict[str, Any]:
     }
 
 
-def _owner(meta: Part) -> tuple[str, bool]:
+def _owner(meta: Json) -> tuple[str, bool]:
     """Return the uid of the object that one belongs to, empty without one, and whether that made it."""
     owners = items(meta, "ownerReferences")
     for owner in owners:
@@ -179,7 +179,7 @@ def _owner(meta: Part) -> tuple[str, bool]:
     return (text(owners[0], "uid"), False) if owners else ("", False)
 
 
-def _notes(notes: Part) -> tuple[tuple[str, str], ...]:
+def _notes(notes: Json) -> tuple[tuple[str, str], ...]:
     """Return our annotations; the large ones only where they are signed, for nobody else's are ever read."""
     signed = SEAL in notes
     return tuple(
@@ -189,21 +189,21 @@ def _notes(notes: Part) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _finalizers(meta: Part) -> tuple[str, ...]:
+def _finalizers(meta: Json) -> tuple[str, ...]:
     found = meta.get("finalizers")
     if not isinstance(found, list):
         return ()
     return tuple(str(item)[:200] for item in found[:MOST] if item not in _FINALIZERS)
 
 
-def _main(spec: Part) -> Part:
+def _main(spec: Json) -> Json:
     """Return the training container: others may have been put beside it."""
     containers = items(spec, "containers")
     first = containers[0] if containers else {}
     return next((item for item in containers if text(item, "name") in _CONTAINERS), first)
 
 
-def _container(spec: Part, status: Part) -> ContainerView:
+def _container(spec: Json, status: Json) -> ContainerView:
     state = part(status, "state")
     kind = next((name for name in ("running", "terminated", "waiting") if isinstance(state.get(name), dict)), "waiting")
     now, before = part(state, kind), part(part(status, "lastState"), "terminated")
@@ -226,7 +226,7 @@ def _container(spec: Part, status: Part) -> ContainerView:
     )
 
 
-def _init(spec: Part, status: Part) -> ContainerView | None:
+def _init(spec: Json, status: Json) -> ContainerView | None:
     for item in items(spec, "initContainers"):
         found = _status_of(status, "initContainerStatuses", text(item, "name"))
         view = _container(item, found)
@@ -236,7 +236,7 @@ def _init(spec: Part, status: Part) -> ContainerView | None:
     return None
 
 
-def _status_of(status: Part, field: str, name: str) -> Part:
+def _status_of(status: Json, field: str, name: str) -> Json:
     return next((item for item in items(status, field) if item.get("name") == name), {})
 
 
@@ -246,14 +246,14 @@ def _explains(condition: Condition) -> bool:
     return condition.status != (condition.type == "PodScheduled")
 
 
-def _conditions(status: Part, only: tuple[str, ...] = ()) -> Iterator[Condition]:
+def _conditions(status: Json, only: tuple[str, ...] = ()) -> Iterator[Condition]:
     for item in items(status, "conditions"):
         if (kind := text(item, "type")) and (not only or kind in only):
             at = time_ms(item.get("lastTransitionTime"))
             yield Condition(intern(kind), item.get("status") == "True", text(item, "reason"), text(item, "message"), at)
 
 
-def _deletion(meta: Part) -> int | None:
+def _deletion(meta: Json) -> int | None:
     """Return when its deletion was asked for: the cluster notes when the time to end by itself is over."""
     due = time_ms(meta.get("deletionTimestamp"))
     return None if due is None else due - 1000 * count(meta.get("deletionGracePeriodSeconds"))

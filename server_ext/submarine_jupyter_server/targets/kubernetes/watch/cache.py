@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from submarine_jupyter_server.targets.kubernetes.manifests import Json
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
 log = logging.getLogger(__name__)
 V = TypeVar("V")

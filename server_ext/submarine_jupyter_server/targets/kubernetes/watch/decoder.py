@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
-from submarine_jupyter_server.targets.kubernetes.manifests import Json
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
 # For how long the event loop may be held (s).
 SLICE_S = 0.005

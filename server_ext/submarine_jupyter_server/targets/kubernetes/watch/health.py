@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from submarine_jupyter_server.targets.kubernetes.api.cluster import ApiError, Json
+from submarine_jupyter_server.targets.kubernetes.api.cluster import ApiError
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
 log = logging.getLogger(__name__)
 _PATH = re.compile(r"/(?:api|apis/[^/]+)/[^/]+(?:/namespaces/(?P<namespace>[^/]+))?/(?P<resource>[^/]+)")

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from submarine_jupyter.errors import SubmarineError
 from submarine_jupyter_server.targets.kubernetes.api.object_calls import ObjectCalls
 from submarine_jupyter_server.targets.kubernetes.api.paths import collection
-from submarine_jupyter_server.targets.kubernetes.manifests import OWN_KINDS, Json
+from submarine_jupyter_server.targets.kubernetes.manifests import OWN_KINDS
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.kubernetes.state import projection
 from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
 from submarine_jupyter_server.targets.kubernetes.state.views import PodView

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from submarine_jupyter_server.targets.kubernetes.api.cluster import ApiError, Cluster, Unreachable
 from submarine_jupyter_server.targets.kubernetes.api.discovery import PLACES, places_version
-from submarine_jupyter_server.targets.kubernetes.manifests import Json
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
 from submarine_jupyter_server.targets.kubernetes.state.views import Place
 

@@ -25,7 +25,7 @@ from typing import Generic, TypeVar
 
 from submarine_jupyter.backoff import Backoff
 from submarine_jupyter_server.targets.kubernetes.api.cluster import ApiError, Unreachable
-from submarine_jupyter_server.targets.kubernetes.manifests import Json
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
 from .cache import CollectionCache, metadata
 from .cluster_heartbeat import ClusterHeartbeat

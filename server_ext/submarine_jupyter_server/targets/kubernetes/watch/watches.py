@@ -18,13 +18,14 @@ from submarine_jupyter_server.targets.kubernetes.api.cluster import Cluster
 from submarine_jupyter_server.targets.kubernetes.api.discovery import KUEUE
 from submarine_jupyter_server.targets.kubernetes.api.object_calls import ObjectCalls
 from submarine_jupyter_server.targets.kubernetes.api.paths import collection, collection_of_ref, own_collection
-from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, Json
+from submarine_jupyter_server.targets.kubernetes.manifests import KINDS
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import (
     INSTANCE_LABEL,
     MANAGED_BY,
     MANAGED_BY_LABEL,
     TARGET_LABEL,
 )
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.kubernetes.state import projection
 from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
 from submarine_jupyter_server.targets.kubernetes.state.ownership import Ownership

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, Json, is_same, owned, render
+from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions, is_same, owned, render
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.protocol import Launch
 
 Change = Callable[[Json], object]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.vocabulary import FRAMEWORKS
 from submarine_jupyter_server.targets.kubernetes.manifests import environment, inline_code, pods, secret_object
-from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json, Wiring, only_set, roles
+from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Wiring, only_set, roles
 from submarine_jupyter_server.targets.kubernetes.manifests.kind import Kind
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import (
     EXPERIMENT_LABEL,
@@ -20,7 +20,7 @@ from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata 
     metadata,
     own_metadata,
 )
-from submarine_jupyter_server.targets.kubernetes.raw_json import Part, count
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json, count
 from submarine_jupyter_server.targets.replicas import members
 
 from .role_jobs import INDEX_LABEL, job_spec, leader
@@ -48,7 +48,7 @@ def _problems(spec: ExperimentSpec) -> list[str]:
     return []
 
 
-def _wanted(spec: Part, role: str) -> Iterator[tuple[str, int]]:
+def _wanted(spec: Json, role: str) -> Iterator[tuple[str, int]]:
     if role:
         yield role, count(spec.get("completions"))
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.vocabulary import FRAMEWORKS
 from submarine_jupyter_server.targets.kubernetes.manifests import inline_code, pods, secret_object
-from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json, Wiring, only_set, roles
+from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Wiring, only_set, roles
 from submarine_jupyter_server.targets.kubernetes.manifests.kind import Kind
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import (
     in_queue,
@@ -19,7 +19,7 @@ from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata 
     marks,
     own_metadata,
 )
-from submarine_jupyter_server.targets.kubernetes.raw_json import Part, count, items, part, text
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json, count, items, part, text
 
 from .role_jobs import INDEX_LABEL, deciding, job_spec
 
@@ -53,7 +53,7 @@ def _problems(spec: ExperimentSpec) -> list[str]:
     return []
 
 
-def _wanted(spec: Part, _: str) -> Iterator[tuple[str, int]]:
+def _wanted(spec: Json, _: str) -> Iterator[tuple[str, int]]:
     for job in items(spec, "replicatedJobs"):
         yield text(job, "name"), count(part(part(job, "template"), "spec").get("completions"))
 

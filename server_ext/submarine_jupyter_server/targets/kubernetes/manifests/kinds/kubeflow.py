@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.targets.kubernetes.manifests import inline_code, pods, secret_object
-from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json, Wiring, only_set, roles
+from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Wiring, only_set, roles
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import in_queue, own_metadata
-from submarine_jupyter_server.targets.kubernetes.raw_json import Part, count, part
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json, count, part
 
 API_VERSION = "kubeflow.org/v1"
 INDEX_LABEL = "training.kubeflow.org/replica-index"
@@ -39,7 +39,7 @@ def objects(draft: Draft, kind: str, replica_specs: str, wiring: Wiring, **field
     return [job, *inline_code.objects(draft), *secret_object.objects(draft)]
 
 
-def wanted(replica_specs: str, spec: Part, _: str) -> Iterator[tuple[str, int]]:
+def wanted(replica_specs: str, spec: Json, _: str) -> Iterator[tuple[str, int]]:
     """Yield how many replicas of each role are wanted; the operator takes one where none is said."""
     for name, task in part(spec, replica_specs).items():
         replicas = task.get("replicas") if isinstance(task, dict) else None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json
+from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft
 from submarine_jupyter_server.targets.kubernetes.manifests.kind import Kind
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
 from . import kubeflow
 

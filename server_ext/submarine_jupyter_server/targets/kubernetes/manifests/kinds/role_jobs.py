@@ -8,7 +8,8 @@ from __future__ import annotations
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.vocabulary import LEADERS
 from submarine_jupyter_server.targets.kubernetes.manifests import pods
-from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json, Wiring, only_set, roles
+from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Wiring, only_set, roles
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
 INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 

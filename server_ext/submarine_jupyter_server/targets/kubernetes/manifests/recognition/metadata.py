@@ -11,7 +11,8 @@ import gzip
 import json
 import zlib
 
-from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Json
+from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
 MANAGED_BY = "submarine-jupyter"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import Any
 
-from submarine_jupyter_server.targets.kubernetes.manifests.draft import Json
+from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
 from .seal import TOKEN
 

@@ -11,7 +11,7 @@ from submarine_jupyter.resources import quantity
 from submarine_jupyter_server.targets.kubernetes.state.snapshot import AttemptView
 from submarine_jupyter_server.targets.kubernetes.state.views import EventView
 
-from .excerpt import excerpt
+from .shortening import shortened
 from .trouble import Rank, Trouble, cut
 
 _REFUSED = (
@@ -65,7 +65,7 @@ def refusal(message: str, room: int = 140) -> tuple[Rank, str, str]:
         why = f"the namespace's security standard '{found[1]}' does not allow it: {cut(found[2], 160)}"
         return Rank.NEVER, "Denied", why
     if found := _POLICY.search(message) or _WEBHOOK.search(message):
-        why = excerpt(found[2], room) or "it does not say why"
+        why = shortened(found[2], room) or "it does not say why"
         return Rank.NEVER, "Denied", f"the policy '{cut(found[1], 80)}' of the cluster denies it: {why}"
     if found := _UNANSWERED.search(message):
         why = (
@@ -79,7 +79,7 @@ def refusal(message: str, room: int = 140) -> tuple[Rank, str, str]:
     text = message.partition("is forbidden: ")[2] or message.removeprefix("Error creating: ")
     if found := _LIMITS.search(text):
         return Rank.NEVER, "LimitExceeded", f"the namespace has limits: {cut(found[1].rstrip(']'))}"
-    return Rank.BLOCKED, "CreationFailed", excerpt(text, max(room, 220)) or "the cluster does not say why"
+    return Rank.BLOCKED, "CreationFailed", shortened(text, max(room, 220)) or "the cluster does not say why"
 
 
 def _quota(name: str, asked: dict[str, str], used: dict[str, str], limits: dict[str, str]) -> tuple[Rank, str]:

@@ -19,7 +19,7 @@ _KINDS = "Invalid|Unsupported|Duplicate|Required|Forbidden|Not found|Too (?:long
 _NEXT = re.compile(rf", (?=[\w<][^\s,]{{0,200}}: (?:{_KINDS})\b)")
 
 
-def excerpt(text: str, longest: int) -> str:
+def shortened(text: str, longest: int) -> str:
     """Return at most ``longest`` characters: the first faults named, each with its place and what is wrong."""
     line = _SUBJECT.sub("", flat(middle_cut(text, _LONGEST_READ)))
     if line.startswith("[") and line.endswith("]"):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from submarine_jupyter_server.targets.kubernetes.state.reasons.excerpt import excerpt
+from submarine_jupyter_server.targets.kubernetes.state.reasons.shortening import shortened
 
 POD = json.dumps({"metadata": {"labels": {f"label-{number}": "x" * 40 for number in range(40)}}})
 RUNTIME = (
@@ -40,17 +40,17 @@ MESSAGES = {
 
 @pytest.mark.parametrize("message", MESSAGES)
 def test_the_place_and_the_fault_stay(message: str) -> None:
-    found = excerpt(message, 140)
+    found = shortened(message, 140)
     assert found == MESSAGES[message]
 
 
 @pytest.mark.parametrize("longest", [40, 140, 400])
 @pytest.mark.parametrize("piece", ["value: {", "value: [", 'value: "', ", a: Invalid", "x", "[", "\n"])
 def test_nothing_is_too_long(longest: int, piece: str) -> None:
-    assert len(excerpt(piece * 300_000, longest)) <= longest
+    assert len(shortened(piece * 300_000, longest)) <= longest
 
 
 def test_the_end_of_a_long_sentence_is_told() -> None:
     message = f"{'because of this and that, ' * 30}it has to be smaller"
-    assert excerpt(message, 100).endswith("it has to be smaller")
-    assert excerpt(message, 100).startswith("because of this")
+    assert shortened(message, 100).endswith("it has to be smaller")
+    assert shortened(message, 100).startswith("because of this")

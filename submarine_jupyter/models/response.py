@@ -5,7 +5,7 @@ from __future__ import annotations
 from submarine_jupyter.vocabulary import Status as Status  # part of the wire format
 
 from .base import WireModel
-from .spec import ExperimentSpec
+from .experiment_spec import ExperimentSpec
 
 
 class Experiment(WireModel):
