@@ -54,6 +54,19 @@ def check_params(params: Mapping[str, object]) -> dict[str, Value]:
     return kept
 
 
+def read(text: str) -> Value:
+    """Return the value that a person writes as ``text``: a number, true or false, else text as it stands.
+
+    >>> [read(text) for text in ("0.1", "3", "true", "adam", '"3"', "NaN")]
+    [0.1, 3, True, 'adam', '3', 'NaN']
+    """
+    try:
+        found = json.loads(text, parse_constant=lambda word: word)
+    except (ValueError, RecursionError):
+        return text
+    return found if isinstance(found, str | int | float) else text
+
+
 def variable(name: str) -> str:
     """Return the environment variable of a parameter."""
     return VARIABLE + re.sub("[.-]", "_", name).upper()

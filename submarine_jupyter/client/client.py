@@ -83,9 +83,15 @@ class SubmarineClient:
         tag: str | None = None,
         framework: str | None = None,
         limit: int | None = None,
+        sort: str | None = None,
+        where: Mapping[str, str] | None = None,
     ) -> ExperimentList:
-        """Return the experiments, newest first, at most ``limit`` (None: what the server gives at once)."""
-        query = {"status": status, "name": name, "tag": tag, "framework": framework, "limit": limit, "view": "summary"}
+        """Return the experiments, newest first, at most ``limit`` (None: what the server gives at once).
+
+        ``where`` are further conditions (``{"param.lr": "<0.01", "since": "7d"}``), ``sort`` is what to sort by.
+        """
+        query: dict[str, Any] = {"status": status, "name": name, "tag": tag, "framework": framework, "limit": limit}
+        query |= {"view": "summary", "sort": sort, **(where or {})}
         found, attributes = self._transport.ask("GET", "experiment", params=query)
         return ExperimentList((Experiment(self, one) for one in found), _notices(attributes))
 

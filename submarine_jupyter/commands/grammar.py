@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from submarine_jupyter import durations
 from submarine_jupyter.commands.expansion import expanded
 from submarine_jupyter.errors import UsageError
+from submarine_jupyter.params import Value, read
 from submarine_jupyter.vocabulary import FRAMEWORKS, ROLES, Status
 
 STATUSES = tuple(str(status) for status in Status if status is not Status.DELETED)
@@ -139,6 +140,12 @@ def assignment(text: str) -> tuple[str, str]:
     return name, value
 
 
+def parameter(text: str) -> tuple[str, Value]:
+    """Return name and value of ``NAME=VALUE``, a number where it is one."""
+    name, value = assignment(text)
+    return name, read(value)
+
+
 def framework(text: str) -> str:
     """Return the framework's name as it is written, for any case."""
     for name in FRAMEWORKS:
@@ -211,6 +218,7 @@ def _run() -> Parser:
     for role in ROLES:
         add(f"--{role.lower()}-resources", metavar="LIST", help=argparse.SUPPRESS)
     add("--env", action="append", type=assignment, metavar="NAME=VALUE", help="environment variable; can be repeated")
+    add("--param", action="append", type=parameter, metavar="NAME=VALUE", help="parameter, {{NAME}} in the command")
     add("--tag", action="append", metavar="TAG", help="tag to find it by; can be repeated")
     add("--image", help="container image (on Kubernetes)")
     add("--namespace", help="namespace, where the server has several")

@@ -91,6 +91,8 @@ def asked_replicas(options: argparse.Namespace) -> Iterator[tuple[str, int]]:
 def _runtime(options: argparse.Namespace, spec: Json, folder: str | None) -> None:
     wanted = {"target": options.target, "maxRunTime": options.max_run_time}
     runtime = {**(spec.get("runtime") or {}), **{name: value for name, value in wanted.items() if value is not None}}
+    if options.param:
+        runtime["params"] = {**(runtime.get("params") or {}), **dict(options.param)}
     if folder is not None:
         runtime.setdefault("workingDir", folder)
     if runtime:

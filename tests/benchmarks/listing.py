@@ -13,7 +13,14 @@ from tests.benchmarks.table import Row
 
 SIZES = (200, 10_000, 100_000)
 ROUNDS = 50
-QUERIES = {"newest": {}, "status=Running": {"status": "Running"}, "name=mnist-7*": {"name": "mnist-7*"}}
+QUERIES = {
+    "newest": {},
+    "status=Running": {"status": "Running"},
+    "name=mnist-7*": {"name": "mnist-7*"},
+    "param.lr=<0.01": {"param.lr": "<0.01"},
+    "sort=-metric.accuracy": {"sort": "-metric.accuracy"},
+    "q=mnist-77": {"q": "mnist-77"},
+}
 
 
 def run() -> list[Row]:
@@ -58,6 +65,17 @@ def _fill(file: Path, size: int) -> None:
         places = ",".join("?" * len(columns))
         statement = f"INSERT INTO experiment ({','.join(columns)}) VALUES ({places})"  # noqa: S608
         db.executemany(statement, (tuple(_row(model, i)[c] for c in columns) for i in range(have, size)))
+        # Ten parameters and five metrics each; one run in ten has no accuracy.
+        numbers = [
+            ("param", "lr", 100),
+            *(("param", f"p{i}", 7) for i in range(9)),
+            *(("metric", f"m{i}", 7) for i in range(4)),
+        ]
+        for kind, name, many in (*numbers, ("metric", "accuracy", 1000)):
+            value = "seq * 2654435761 % ? * 1.0 / ?"
+            only = " AND seq % 10" if name == "accuracy" else ""
+            rows = f"SELECT seq, ?, ?, {value}, NULL FROM experiment WHERE seq > 0{only}"  # noqa: S608
+            db.execute(f"INSERT OR IGNORE INTO experiment_value {rows}", (kind, name, many, many))
     db.close()
 
 

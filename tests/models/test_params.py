@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter.params import filled, variable, variables
+from submarine_jupyter.params import filled, read, variable, variables
 from submarine_jupyter.parsing import parse_json, parse_yaml
 from submarine_jupyter_server.targets.commands import command, needs_shell
 
@@ -204,6 +204,12 @@ def test_a_value_is_one_word_of_its_command(folder: Path, value: str, before: st
     start = {"": "", "'b c'": "b c", '"d $x"': "d y", "$x": "y"}.get(before, before)
     words = ran(filled(script, {"v": value}), folder).stdout.decode().split("\0")
     assert words == [start + value, "y " + value, "a " + value, ""]
+
+
+@pytest.mark.parametrize("value", [0.1, 3, True, False, "adam", "", "a=b", "NaN", "[1]", "null", -2.5e-7])
+def test_what_a_person_writes_is_the_value(value: Any) -> None:
+    assert repr(read(value if isinstance(value, str) else json.dumps(value))) == repr(value)
+    assert read('"3"') == "3"
 
 
 MARKS = ("'", '"', "\\", "$", "(", ")", "{", "}", "#", "`", "<<E", "$'", "$x", ";", "[", "=", ":-")

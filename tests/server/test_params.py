@@ -140,6 +140,15 @@ async def test_runs_are_found_and_sorted_by_what_they_were_given_and_what_they_m
     detail = (await call("GET", f"experiment/{plain}", params={"view": "full"})).result["detail"]
     assert detail["params"] == {"optimizer": "sgd"}
     assert "loggedParams" not in detail
+    # What is misspelt does not look like no result.
+    for params, note in (
+        ({"param.lrr": "0.1"}, "No experiment has the parameter 'lrr'."),
+        ({"sort": "-metric.acuracy"}, "No experiment has the metric 'acuracy'."),
+        ({"param.lr": "7"}, None),
+        ({"param.lr": "0.1", "metric.accuracy": ">2"}, None),
+    ):
+        answer = await call("GET", "experiment", params=params)
+        assert answer.envelope["attributes"].get("note") == note, params
     for params, problem in (
         ({"metric.accuracy": ">high"}, "'metric.accuracy' must be compared with a number"),
         ({"sort": "accuracy"}, "sort: 'accuracy' is not one of accepted, name, status, finished, param.NAME"),

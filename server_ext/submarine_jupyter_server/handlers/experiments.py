@@ -28,7 +28,9 @@ class ExperimentsHandler(SubmarineHandler):
             self.answer(f"[{','.join(rows.texts)}]", {"nextCursor": rows.next_cursor, "notices": notices})
             return
         page = await service.experiments.list(self.principal(), query, summary=view == "summary")
-        self.answer(await self.made(page_json, page), {"nextCursor": page.next_cursor, "notices": notices})
+        self.answer(
+            await self.made(page_json, page), {"nextCursor": page.next_cursor, "note": page.note, "notices": notices}
+        )
 
     @authenticated
     async def post(self) -> None:

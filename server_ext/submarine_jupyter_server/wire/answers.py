@@ -91,13 +91,14 @@ class Shown:
 class ExperimentPage:
     """Some experiments and the cursor of the page after them; ``troubled`` (id -> order) where how each is is asked.
 
-    ``noted`` is what people noted, by the number of the row.
+    ``noted`` is what people noted, by the number of the row; ``note`` is what a person should know of the list.
     """
 
     rows: Sequence[ListRow]
     troubled: Mapping[str, OutboxRow] | None
     noted: Mapping[int, Noted]
     next_cursor: str | None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,13 @@ def test_a_cell_elsewhere_runs_under_the_python_of_its_image() -> None:
     assert "runtime" not in spec
 
 
+def test_params_are_numbers_where_they_are_written_so() -> None:
+    spec = described("--param lr=0.1 --param n=3 --param amp=true --param name=a=b --cmd 'python t.py --lr {{lr}}'")
+
+    assert spec["runtime"]["params"] == {"lr": 0.1, "n": 3, "amp": True, "name": "a=b"}
+    assert spec["meta"]["cmd"] == "python t.py --lr {{lr}}"
+
+
 def test_all_options() -> None:
     spec = described(
         "--name n --framework xgboost --master 1 --worker 2 --resources cpu=1 --worker-resources cpu=2 --env A=1"

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from operator import ge, gt, le, lt
 from typing import Any
 
-from sqlalchemy import Column, Connection, FromClause, Select, and_, case, or_, select
+from sqlalchemy import Column, Connection, FromClause, Select, and_, case, or_, select, true
 from sqlalchemy.sql.elements import ColumnElement
 
 from submarine_jupyter_server.store.tables import experiment, experiment_value
 
-from .conditions import Condition, Named
+from .conditions import HAS, Condition, Named
 
 Key = str | float | None
 _Compare = Callable[[ColumnElement[Any], Any], ColumnElement[bool]]
@@ -37,6 +37,8 @@ def _is(table: FromClause, named: Named) -> ColumnElement[bool]:
 
 def _fits(condition: Condition) -> ColumnElement[bool]:
     number, text = experiment_value.c.number, experiment_value.c.text
+    if condition.operator == HAS:
+        return true()
     if condition.operator in _COMPARE:
         return _COMPARE[condition.operator](number, condition.number)
     same_text, same_number = text == condition.text, number == condition.number

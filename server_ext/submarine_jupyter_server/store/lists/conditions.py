@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-KINDS = ("param", "metric")
+NOUNS = {"param": "parameter", "metric": "metric"}
+KINDS = tuple(NOUNS)
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=")
+HAS = "has"
 LONGEST_NAME = 128
 
 
@@ -25,7 +27,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """``named`` compares so (one of ``OPERATORS``) with ``text``, a ``number`` where it is one.
+    """``named`` compares so (one of ``OPERATORS``, or ``HAS``) with ``text``, a ``number`` where it is one.
 
     What has no such value fits none, ``!=`` neither. Only numbers are lower or higher.
     """
