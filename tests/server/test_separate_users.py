@@ -55,7 +55,8 @@ def test_no_route_shows_or_changes_what_belongs_to_somebody_else(shared: LiveSer
         for method in ("GET", *WRITES):
             if not served(path, method):
                 continue
-            body = {"json": {"meta": {"tags": ["eve"]}}} if method in WRITES else {}
+            change = {"note": "eve"} if path.endswith("/notes") else {"meta": {"tags": ["eve"]}}
+            body = {"json": change} if method in WRITES else {}
             headers = {"Content-Type": "application/merge-patch+json"} if method == "PATCH" else {}
             answers = [eve.request(method, each, headers=headers, **body) for each in (path, nowhere)]  # type: ignore[arg-type]
             assert [answer.status_code for answer in answers] == [404, 404], (method, path, answers[0].text)

@@ -18,7 +18,7 @@ from traitlets import TraitError
 
 from submarine_jupyter.errors import Unavailable
 from submarine_jupyter_server.app import EVENT_SCHEMA, SubmarineExtension
-from submarine_jupyter_server.config import private_directory
+from submarine_jupyter_server.config import nobody, private_directory
 from submarine_jupyter_server.startup import check_system
 
 HEAVY = ("pydantic", "sqlalchemy", "alembic", "kubernetes", "numpy", "submarine_jupyter.models")
@@ -183,3 +183,8 @@ async def test_a_guest_leaves_logging_and_memory_as_they_are(call: Any, jp_serve
     assert package_log.parent is logging.getLogger()
     assert gc.get_freeze_count() == frozen
     assert set(jp_serverapp.log.handlers) <= set(package_log.handlers)
+
+
+def test_where_users_are_separate_nothing_is_emitted_for_all_to_read() -> None:
+    assert SubmarineExtension(separate_users=True)._service_config().emit is nobody
+    assert SubmarineExtension()._service_config().emit is not nobody
