@@ -197,3 +197,20 @@ def test_on_demand_logs_are_there_when_asked_for_and_at_the_end(cluster: Cluster
     assert real.result("GET", f"/{experiment_id}")["status"] == "Running"
     real.ended(experiment_id, 60)
     assert real.lines(experiment_id) == {f"{experiment_id}-worker-0": ["begun", "done"]}
+
+
+def test_what_pods_wrote_is_found_by_text_by_time_and_as_the_first_error(real: ClusterServer) -> None:
+    real.ready()
+    text = "import time\nprint('begun', flush=True)\ntime.sleep(1.5)\nprint('needle', flush=True)\n{}['lr']\n"
+    experiment_id = real.submit(script(text, {"worker": 2}))
+    found = real.ended(experiment_id, 60)
+    first = found["detail"]["firstError"]
+    assert (first["text"], first["where"].rpartition("/")[2]) == ("KeyError: 'lr'", "say.py:5")
+    matches = real.result("GET", f"/logs/{experiment_id}", params={"search": "needle"})["matches"]
+    assert {(match["replica"], match["offset"]) for match in matches} >= {(first["replica"], len("begun\n"))}
+    assert all(match["time"] for match in matches)
+    lines = real.result("GET", f"/logs/{experiment_id}", params={"merged": "true"})["lines"]
+    assert [line["line"] for line in lines if line["replica"] == first["replica"]][:2] == ["begun", "needle"]
+    assert [line["time"] for line in lines] == sorted(line["time"] for line in lines)
+    place = real.result("GET", f"/logs/{experiment_id}", params={"at": matches[0]["time"]})["replicas"]
+    assert [one["offset"] for one in place if one["replica"] == matches[0]["replica"]] == [len("begun\n")]
