@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 from pathlib import Path
 
@@ -32,9 +33,11 @@ def run() -> list[Row]:
         before = server.loop().rss
         rows = []
         for name, query in SEARCHES.items():
+            if "regex" in query and importlib.util.find_spec("re2") is None:
+                continue  # the extra `search` is not installed
             took = min(_seconds(server, made, query) for _ in range(3))
             peer = f"{took / plain:.1f} x grep -F ({plain:.2f} s)"
-            rows.append(Row(f"{name}, processor time", f"{took:.2f} s", "1.2 s", peer))
+            rows.append(Row(f"{name}, processor time", f"{took:.2f} s", "1.2 s" if name == "a text" else "", peer))
         loop = server.loop()
     grown = (loop.rss - before) / 1e6
     return [*rows, Row("memory growth", f"{grown:.1f} MB", "20 MB"), loop_row(loop, "searching")]
