@@ -111,6 +111,24 @@ async def test_a_tab_sees_what_there_is_and_each_change(call: Call, tab: Open) -
     assert all(row["experimentId"] != second for row in frame["rows"])
 
 
+async def test_a_row_has_what_people_noted_and_where_it_comes_from(call: Call, tab: Open) -> None:
+    origin = {"notebook": "a.ipynb", "cell": "c"}
+    sent = {**SPEC, "runtime": {"origin": origin, "params": {"lr": 0.1}}}
+    made = (await call("POST", "experiment", sent)).result["experimentId"]
+    one = await tab()
+    await one.ask(op="rows", ch=1)
+    [first] = (await one.until(lambda frame: "cursor" in frame))[-1]["rows"]
+    assert (first["origin"], first["params"], "note" in first) == (origin, {"lr": 0.1}, False)
+    notes = {"note": "ü" * 300, "pinned": True, "archived": True}
+    await call("PATCH", f"experiment/{made}/notes", notes)
+    row = rows_of(await one.until(lambda frame: rows_of([frame]).get(made, {}).get("pinned", False)))[made]
+    assert (row["note"], row["archived"]) == (f"{'ü' * 200} ...", True)
+    answer = await call("GET", "experiment", params={"view": "row", "archived": "true", "param.lrr": "1"})
+    assert (answer.result, answer.envelope["attributes"]["note"]) == ([], "No experiment has the parameter 'lrr'.")
+    [listed] = (await call("GET", "experiment", params={"view": "row", "archived": "true"})).result
+    assert (listed["note"], listed["origin"]) == (row["note"], origin)
+
+
 async def test_who_comes_back_gets_what_he_missed_and_no_more(call: Call, tab: Open) -> None:
     quiet = await created(call, name="quiet")
     one = await tab()

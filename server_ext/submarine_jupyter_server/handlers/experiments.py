@@ -25,7 +25,9 @@ class ExperimentsHandler(SubmarineHandler):
         notices = list(service.notices) or None
         if view == "row":
             rows = await service.rows.page(self.principal(), query)
-            self.answer(f"[{','.join(rows.texts)}]", {"nextCursor": rows.next_cursor, "notices": notices})
+            self.answer(
+                f"[{','.join(rows.texts)}]", {"nextCursor": rows.next_cursor, "note": rows.note, "notices": notices}
+            )
             return
         page = await service.experiments.list(self.principal(), query, summary=view == "summary")
         self.answer(

@@ -18,4 +18,5 @@ rows          Experiments as compact rows: a page of them, or all as they change
 submissions   Accept new experiments: from a body to a row on disk, and to the target's first word
 subscriptions What one tab follows: channels by number, each a task of its own, all sent over one socket
 targets       What the compute targets are, and what they have
+unknown       What a list asks for that nothing has
 """

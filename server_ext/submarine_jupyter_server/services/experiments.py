@@ -23,10 +23,10 @@ from submarine_jupyter_server.services import access, changing
 from submarine_jupyter_server.services.changing import Change
 from submarine_jupyter_server.services.first_error import FirstErrors
 from submarine_jupyter_server.services.principal import Principal
+from submarine_jupyter_server.services.unknown import unknown
 from submarine_jupyter_server.store import changes, events, experiments, housekeeping, metrics, outbox, replicas
 from submarine_jupyter_server.store.engine import Database
-from submarine_jupyter_server.store.experiments import ExperimentRow, Page, Query
-from submarine_jupyter_server.store.lists.conditions import HAS, NOUNS, Condition, Named
+from submarine_jupyter_server.store.experiments import ExperimentRow, Query
 from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.targets.protocol import ComputeTarget
 from submarine_jupyter_server.wire.answers import Detail, ExperimentPage, Shown
@@ -59,10 +59,10 @@ class Experiments:
         def read(tx: Connection) -> ExperimentPage:
             page = access.page(tx, principal, query)
             if not summary:
-                return ExperimentPage(page.rows, None, {}, page.next_cursor, _unknown(tx, principal, query, page))
+                return ExperimentPage(page.rows, None, {}, page.next_cursor, unknown(tx, principal, query, page))
             troubled = outbox.troubled(tx, [row.id for row in page.rows])
             noted = housekeeping.of(tx, [row.seq for row in page.rows])
-            return ExperimentPage(page.rows, troubled, noted, page.next_cursor, _unknown(tx, principal, query, page))
+            return ExperimentPage(page.rows, troubled, noted, page.next_cursor, unknown(tx, principal, query, page))
 
         return await self._db.read(read)
 
@@ -167,16 +167,6 @@ class Experiments:
         reach("delete_done")
         # What somebody left without its owner the target cannot end: the cause of its end says what to do.
         return Shown(row, note=row.message if row.reason == "Orphaned" else None)
-
-
-def _unknown(tx: Connection, principal: Principal, query: Query, page: Page) -> str | None:
-    """Return a sentence on a parameter or a metric that nothing has: misspelt, it must not look like no result."""
-    asked = [Named.of(query.sort.removeprefix("-")), *([] if page.rows else (one.named for one in query.conditions))]
-    for named in dict.fromkeys(named for named in asked if named is not None):
-        having = Query(conditions=(Condition(named, HAS, "", None),), archived=None, limit=1)
-        if not access.page(tx, principal, having).rows:
-            return f"No experiment has the {NOUNS[named.kind]} '{named.name}'."
-    return None
 
 
 def _confirm_deletion(tx: Connection, row: ExperimentRow) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from submarine_jupyter_server.row_feed import Changes, RowFeed
 from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
+from submarine_jupyter_server.services.unknown import unknown
 from submarine_jupyter_server.store import summaries
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import Query
@@ -23,6 +24,7 @@ class RowPage:
 
     texts: list[str]
     next_cursor: str | None
+    note: str | None = None
 
 
 class Rows:
@@ -38,7 +40,7 @@ class Rows:
         def read(tx: Connection) -> RowPage:
             page = access.page(tx, principal, query)
             found = {one.row.id: row_json(one) for one in summaries.of(tx, [row.id for row in page.rows])}
-            return RowPage([found[row.id] for row in page.rows], page.next_cursor)
+            return RowPage([found[row.id] for row in page.rows], page.next_cursor, unknown(tx, principal, query, page))
 
         return await self._db.read(read)
 

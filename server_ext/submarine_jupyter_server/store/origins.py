@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,6 +39,12 @@ def remove(tx: Connection, experiment_id: str) -> None:
     """Keep nothing of where an experiment came from."""
     of_it = sa.select(experiment.c.seq).where(experiment.c.id == experiment_id).scalar_subquery()
     tx.execute(sa.delete(origin).where(origin.c.seq == of_it))
+
+
+def of(tx: Connection, seqs: Sequence[int]) -> dict[int, dict[str, str]]:
+    """Return where the experiments of some numbers come from, as their specs say it."""
+    found = tx.execute(sa.select(origin.c.seq, origin.c.notebook, origin.c.cell).where(origin.c.seq.in_(seqs)))
+    return {seq: {"notebook": notebook, **({"cell": cell} if cell else {})} for seq, notebook, cell in found}
 
 
 def running(tx: Connection, *, notebook: str, cell: str, digest: str, owner: str | None = None) -> list[ExperimentRow]:

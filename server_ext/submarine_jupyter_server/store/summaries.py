@@ -11,7 +11,8 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from submarine_jupyter.errors import InvalidRequest
 
-from . import outbox, searchable
+from . import housekeeping, origins, outbox, searchable
+from .housekeeping import Noted
 from .outbox import OutboxRow
 from .rows import SLIM, ListRow, listed
 from .tables import event, experiment, experiment_tag, experiment_value, metric, replica
@@ -38,6 +39,8 @@ class Summary:
     ready: int
     total: int
     order: OutboxRow | None
+    noted: Noted | None
+    origin: dict[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +115,14 @@ def _summaries(tx: Connection, rows: list[ListRow]) -> list[Summary]:
         some = rows[begin : begin + _AT_ONCE]
         ids = [row.id for row in some]
         orders, counts, tags = outbox.troubled(tx, ids), _counts(tx, ids), _tags(tx, [row.seq for row in some])
-        values = _values(tx, [row.seq for row in some])
+        seqs = [row.seq for row in some]
+        values, noted, origin = _values(tx, seqs), housekeeping.of(tx, seqs), origins.of(tx, seqs)
         for row in some:
             ready, total = counts.get((row.id, row.attempt), (0, 0))
             params, metrics = (values.get((row.seq, kind), {}) for kind in (searchable.PARAM, searchable.METRIC))
             labels, order = tuple(tags.get(row.seq, ())), orders.get(row.id)
-            found.append(Summary(row, labels, params, metrics, ready, total, order))
+            known = (noted.get(row.seq), origin.get(row.seq))
+            found.append(Summary(row, labels, params, metrics, ready, total, order, *known))
     return found
 
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from submarine_jupyter_server.store.summaries import Summary
 
-from .answers import brief, json_text, time_text
+from .answers import brief, json_text, noted, time_text
+
+LONGEST_NOTE = 200
+
+
+def shortened(note: str | None) -> str | None:
+    """Return as much of a note as a row has."""
+    return note if note is None or len(note) <= LONGEST_NOTE else f"{note[:LONGEST_NOTE]} ..."
 
 
 def row_json(found: Summary) -> str:
@@ -32,5 +41,7 @@ def row_json(found: Summary) -> str:
             "createdTime": time_text(row.created or row.accepted),
             "runningTime": time_text(row.running),
             "finishedTime": time_text(row.finished),
+            **({"origin": found.origin} if found.origin else {}),
+            **noted(found.noted and replace(found.noted, note=shortened(found.noted.note))),
         }
     )
