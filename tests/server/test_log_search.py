@@ -162,16 +162,27 @@ async def test_an_experiment_that_is_deleted_meanwhile_is_not_found(
     assert (await asking).code == 404
 
 
-async def test_many_searches_take_turns_and_are_limited(
-    call: Call, jp_serverapp: ServerApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(log_search, "MAX_SEARCHES", 20)
+async def test_many_searches_take_turns(call: Call, jp_serverapp: ServerApp, tmp_path: Path) -> None:
     made = await one_that_ended(call, "echo needle")
     add_bytes(tmp_path, made, SEGMENT)
-    asked = [call("GET", f"experiment/logs/{made}", params={"search": f"x{n}"}) for n in range(30)]
-    answers = await asyncio.gather(*asked)
-    codes = [answer.code for answer in answers]
-    assert codes.count(200) >= 20
-    refused = [answer for answer in answers if answer.code != 200]
-    assert {(one.code, one.message) for one in refused} <= {(429, "This server carries out 20 searches at a time.")}
+    asked = [call("GET", f"experiment/logs/{made}", params={"search": f"x{n}"}) for n in range(20)]
+    assert [answer.code for answer in await asyncio.gather(*asked)] == [200] * 20
     assert (await searches_of(jp_serverapp)).running == 0
+
+
+async def test_searches_are_limited_and_end_with_the_server(
+    call: Call, jp_serverapp: ServerApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await one_that_ended(call, "echo needle")
+    monkeypatch.setattr(log_search, "MAX_SEARCHES", 1)
+    monkeypatch.setattr(log_search, "ANSWER_S", 1000.0)
+    monkeypatch.setattr(search.LogSearch, "step", lambda self: True)  # one that would never end
+    searches = await searches_of(jp_serverapp)
+    first = asyncio.ensure_future(call("GET", f"experiment/logs/{made}", params={"search": "needle"}))
+    await eventually(lambda: searches.running == 1)
+    second = await call("GET", f"experiment/logs/{made}", params={"search": "needle"})
+    assert (second.code, second.message) == (429, "This server carries out 1 searches at a time.")
+    assert second.headers["Retry-After"] == "5"
+    searches.close()
+    ended = await first
+    assert (ended.code, ended.message) == (503, "The server is stopping.")

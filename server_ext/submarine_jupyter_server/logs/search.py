@@ -18,6 +18,7 @@ from submarine_jupyter_server.logs.archive import Chunk, LogSnapshot, ReplicaLog
 from submarine_jupyter_server.logs.excerpt import Excerpt, excerpt
 from submarine_jupyter_server.logs.layout import open_to_read, segment_name
 from submarine_jupyter_server.logs.needle import Needle
+from submarine_jupyter_server.logs.pages import line_start
 from submarine_jupyter_server.logs.plain import CONTROL_BYTES, Plain
 from submarine_jupyter_server.logs.position import Position
 
@@ -129,7 +130,7 @@ class _Scan:
         """Yield where the needle is (offsets from, to), None after each block. Raises OSError."""
         snapshot = self.log.snapshot()
         if self._since is not None:
-            self.position = max(self.position, self.log.offset_at(self._since))
+            self.position = max(self.position, line_start(self.log, self.log.offset_at(self._since)))
         self.gaps = [gap for gap in snapshot.gaps() if gap[1] > self.position]
         begin, kept = max(self.position - _BEFORE, 0), b""
         for chunk in self._chunks(snapshot, begin):

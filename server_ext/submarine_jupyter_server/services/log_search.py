@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar, TypeVarTuple
 
-from submarine_jupyter.errors import TooManyRequests
+from submarine_jupyter.errors import TooManyRequests, Unavailable
 from submarine_jupyter_server.daemon_threads import DaemonPool
 from submarine_jupyter_server.logs.archive import LogArchive
 from submarine_jupyter_server.logs.pages import chosen
@@ -40,19 +40,23 @@ class LogSearcher:
         self._archive = archive
         self._targets = targets
         self._threads = DaemonPool(THREADS, "submarine-search")
+        self._closed = False
         self.running = 0
         """How many searches go on."""
 
     def close(self) -> None:
-        """End the threads once they are done."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """End all searches, and the threads once they are done."""
+        self._closed = True
+        self._threads.shutdown(wait=False)
 
     async def search(self, principal: Principal, experiment_id: str, query: SearchQuery) -> FoundInLogs:
-        """Return the matches of ``query``, after ``ANSWER_S`` those so far. Raises NotFound, TooManyRequests."""
+        """Return the matches of ``query``, after ``ANSWER_S`` those so far.
+
+        Raises NotFound, TooManyRequests, Unavailable.
+        """
         if self.running >= MAX_SEARCHES:
             raise TooManyRequests(
-                f"This server carries out {MAX_SEARCHES} searches at a time, and no more.",
-                hint="Try again in a moment.",
+                f"This server carries out {MAX_SEARCHES} searches at a time.", hint="Try again in a moment."
             )
         self.running += 1
         try:
@@ -86,4 +90,6 @@ class LogSearcher:
         return LogSearch(chosen(self._archive, row.id, query.replica, attempt, gone), query, gone)
 
     async def _in_turn(self, function: Callable[[*_Args], _Result], *args: *_Args) -> _Result:
+        if self._closed:
+            raise Unavailable("The server is stopping.", hint="Search again when it has started.")
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
