@@ -74,7 +74,7 @@ async def test_what_had_ended_before_it_went_is_told_so(tmp_path: Path) -> None:
         await busy.wait()
         made.cluster.status(TFJOBS, ID, ended())
         made.cluster.drop(TFJOBS, ID)
-        await made.until(lambda: made.target._attachment.experiments[ID].own is None)
+        await made.until(lambda: made.target._connector.experiments[ID].own is None)
         stored.set()
         await made.until(lambda: made.last and made.last.status.final)
         assert made.last is not None
@@ -93,10 +93,10 @@ async def test_what_goes_while_a_stop_is_ordered_is_not_lost(tmp_path: Path, soo
             return None
 
         row.stopping, made.cluster.rule = soon, ordered
-        disappearances = made.target._attachment.link().disappearances
+        disappearances = made.target._connector.connection().disappearances
         made.cluster.drop(TFJOBS, ID)
         made.cluster.drop(PODS, f"{ID}-worker-0")
-        await made.until(lambda: made.target._attachment.experiments[ID].empty)
+        await made.until(lambda: made.target._connector.experiments[ID].empty)
         await made.until(lambda: not disappearances._tasks)
         assert row.stopping
         assert made.last is not None
@@ -117,8 +117,8 @@ async def test_a_delete_after_a_loss_removes_what_was_made_and_nothing_else(tmp_
         del copy["metadata"]["uid"]
         made.cluster.put(JOBS, copy)
         await made.until(lambda: made.last and made.last.reason == "Replaced")
-        made.target._attachment._touched(made.target._attachment.experiments[ID])
-        assert ID not in made.target._attachment.experiments, "it is not forgotten"
+        made.target._connector._touched(made.target._connector.experiments[ID])
+        assert ID not in made.target._connector.experiments, "it is not forgotten"
         if not allowed:  # nor is anything there that would need the right
             made.cluster.denied = {(verb, kind) for verb in ("get", "delete") for kind in ("jobs", "configmaps")}
         await made.target.delete(ID, launch().uid)

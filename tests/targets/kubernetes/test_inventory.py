@@ -96,10 +96,10 @@ async def test_nothing_is_said_of_a_namespace_while_one_of_its_streams_fails(tmp
         assert (await made.target.inventory()).namespaces == NS
         made.cluster.rule = lambda request: error(500, "Internal") if request.path == collection else None
         server.drop()
-        await made.until(lambda: not made.target._attachment.link().watches.whole)
+        await made.until(lambda: not made.target._connector.connection().watches.whole)
         assert (await made.target.inventory()).namespaces == frozenset()
         made.cluster.rule = lambda request: None
-        await made.until(lambda: made.target._attachment.link().watches.whole == NS)
+        await made.until(lambda: made.target._connector.connection().watches.whole == NS)
         assert (await made.target.inventory()).namespaces == NS
 
 
@@ -116,8 +116,8 @@ async def test_nothing_is_said_while_a_kind_may_not_be_listed(tmp_path: Path) ->
             inventory = await made.target.inventory()
             assert (inventory.found, inventory.namespaces) == ((), frozenset())
             cluster.denied.clear()
-            assert await made.target._attachment._find_kinds(made.target._attachment.link())
-            await made.until(lambda: made.target._attachment.link().watches.whole == NS)
+            assert await made.target._connector._find_kinds(made.target._connector.connection())
+            await made.until(lambda: made.target._connector.connection().watches.whole == NS)
             assert await found(made)
 
 
@@ -150,7 +150,7 @@ async def test_an_end_is_not_reported_before_it_is_told(tmp_path: Path) -> None:
         await running(made)
         made.sink = sink
         made.cluster.status(TFJOBS, ID, ended("Failed"))
-        await made.until(lambda: made.target._attachment.experiments[ID].own.conditions)  # type: ignore[union-attr]
+        await made.until(lambda: made.target._connector.experiments[ID].own.conditions)  # type: ignore[union-attr]
         item = await found(made)
         assert item is not None
         assert item.observation is not None
@@ -175,7 +175,7 @@ async def test_what_ended_while_nobody_looked_ends_with_its_logs(tmp_path: Path)
         cluster.status(TFJOBS, ID, ended())
         cluster.rule = lambda request: stall if request.path == PODS else None
         async with attached(cluster, tmp_path) as made:
-            await made.until(lambda: ID in made.target._attachment.experiments)
+            await made.until(lambda: ID in made.target._connector.experiments)
             await asyncio.sleep(0.1)
             assert made.observations == []
             cluster.rule = lambda request: None

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.errors import TargetUnavailable
-from submarine_jupyter_server.targets.kubernetes import attachment, disappearance
+from submarine_jupyter_server.targets.kubernetes import connector, disappearance
 from submarine_jupyter_server.targets.kubernetes.orders import end
 from tests.targets.kubernetes.fault_server import FaultServer, Script, error, plain
 from tests.targets.kubernetes.small_cluster import ID, JOBSETS, PODS, TFJOBS, Attached, SmallCluster, attached, launch
@@ -21,8 +21,8 @@ from tests.targets.kubernetes.small_cluster import ID, JOBSETS, PODS, TFJOBS, At
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(end, "GONE_S", 0.1)
     monkeypatch.setattr(disappearance, "APART_S", 0.05)
-    monkeypatch.setattr(attachment, "_MISSING_AGE_S", 0.05)
-    monkeypatch.setattr(attachment, "_KINDS_AGE_S", 0.05)
+    monkeypatch.setattr(connector, "_MISSING_AGE_S", 0.05)
+    monkeypatch.setattr(connector, "_KINDS_AGE_S", 0.05)
 
 
 @asynccontextmanager
@@ -73,7 +73,7 @@ async def test_what_waits_for_a_kind_that_goes_becomes_another_one(tmp_path: Pat
 
 
 def ask(made: Attached) -> bool:
-    made.target._attachment.refresh_kinds()
+    made.target._connector.refresh_kinds()
     return False
 
 

@@ -7,9 +7,9 @@ orders/             carry out what is ordered
 state/              what the JSON of objects means: whose, status, reasons
 watch/              streams into a cache
 absence             Why an object of an experiment is not on the cluster
-attachment          The link of a target to its cluster: made in the background, as often as it takes
 capacity            What a cluster has and what is free, as far as the rights of this server let it see
 cluster_connection  Everything that works on one cluster, put together
+connector           The connection of a target to its cluster: made in the background, as often as it takes
 disappearance       Make sure that an experiment is gone before it is called gone, and find out why
 environ             The cluster that the environment of the server names, as an administrator would configure it
 pod_requests        What a pod takes of its node, as the scheduler counts it

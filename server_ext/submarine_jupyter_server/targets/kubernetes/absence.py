@@ -161,7 +161,7 @@ class Absences:
         return Facts(namespace_deleted=deleted, replaced=replaced, orphans=orphans, ended=ended)
 
     async def _namespace_deleted(self, ref: ObjectRef) -> bool:
-        """Tell whether a namespace takes nothing new for ever: asked so, it needs no right beyond those there are."""
+        """Return whether a namespace takes nothing new for ever: asked so, it needs no right beyond those there are."""
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": ref.name, "namespace": ref.namespace}}
         path = collection("v1", "configmaps", ref.namespace)
         try:

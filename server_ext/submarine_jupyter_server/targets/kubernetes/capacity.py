@@ -112,7 +112,7 @@ async def _used(cluster: Cluster, nodes: dict[str, Amounts], notes: list[str]) -
 
 
 def _takes_pods(node: Json) -> bool:
-    """Tell whether training could be put on a node: it is ready, not cordoned and not of the control plane."""
+    """Return whether training could be put on a node: it is ready, not cordoned and not of the control plane."""
     spec = node.get("spec") or {}
     conditions = (node.get("status") or {}).get("conditions") or ()
     ready = any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)

@@ -149,5 +149,5 @@ def _last(state: ExperimentState) -> Observation | None:
 
 
 def _ended(state: ExperimentState) -> bool:
-    """Tell whether it had come to its end before it went: then that is told, as of what is there."""
+    """Return whether it had come to its end before it went: then that is told, as of what is there."""
     return state.last is not None and (last := _last(state)) is not None and last.status.final

@@ -44,7 +44,7 @@ def amounts(quantities: Mapping[str, str] | None) -> Amounts:
 
 
 def is_gpu(resource: str) -> bool:
-    """Tell whether a resource is a GPU or a part of one: ``nvidia.com/gpu``, ``nvidia.com/mig-1g.5gb``."""
+    """Return whether a resource is a GPU or a part of one: ``nvidia.com/gpu``, ``nvidia.com/mig-1g.5gb``."""
     _, slash, name = resource.partition("/")
     return bool(slash) and (name == "gpu" or name.startswith("mig-"))
 

@@ -228,7 +228,7 @@ def _due(now: Observation, cause: Absence | None) -> Observation:
 
 
 def same(one: Observation, other: Observation | None) -> bool:
-    """Tell whether two observations differ in nothing but their time."""
+    """Return whether two observations differ in nothing but their time."""
     return other is not None and replace(one, at_ms=other.at_ms) == other
 
 

@@ -26,8 +26,8 @@ from submarine_jupyter_server.targets.protocol import (
 
 from .api.cluster import ApiError, Unreachable
 from .api.verdicts import meaning
-from .attachment import Attachment
 from .cluster_connection import ClusterConnection
+from .connector import Connector
 from .manifests import check, refuse
 from .manifests.recognition.metadata import GENERATION
 from .manifests.recognition.own_record import record
@@ -56,89 +56,89 @@ class KubernetesTarget:
         self, settings: KubernetesSettings, *, instance: str, runs: Path, log_cap: int, key: bytes = b""
     ) -> None:
         self.name = settings.name
-        self._attachment = Attachment(settings, Signature(key, instance, settings.name), runs=runs, log_cap=log_cap)
+        self._connector = Connector(settings, Signature(key, instance, settings.name), runs=runs, log_cap=log_cap)
         self._runs = runs
 
     @property
     def namespaces(self) -> tuple[str, ...]:
         """Return the namespaces experiments may name, the default first."""
-        return self._attachment.namespaces
+        return self._connector.namespaces
 
     def check(self, spec: ExperimentSpec) -> None:
         """Refuse what can never run on a cluster. Raises InvalidSpec."""
-        options = self._attachment.options
-        refuse(spec, kind=kind_of(spec, self._attachment.served, options), options=options)
+        options = self._connector.options
+        refuse(spec, kind=kind_of(spec, self._connector.served, options), options=options)
 
     def check_change(self, old: Launch, new: Launch) -> None:
         """Refuse what cannot change while it runs. Raises Conflict, which says what is possible."""
-        state = self._attachment.experiments.get(new.experiment_id)
+        state = self._connector.experiments.get(new.experiment_id)
         if state is not None and state.made is not None and state.kind is not None:
-            check(old, new, kind=state.kind, options=self._attachment.options)
+            check(old, new, kind=state.kind, options=self._connector.options)
 
     async def render(self, launch: Launch) -> list[dict[str, object]]:
         """Return the objects, which the cluster has been asked about (a server-side dry run)."""
-        return [dict(item) for item in await self._attachment.link().orders.plan(launch)]
+        return [dict(item) for item in await self._connector.connection().orders.plan(launch)]
 
     async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = (), recall: Recall | None = None) -> None:
         """Begin to observe as soon as the cluster answers."""
-        await self._attachment.start(sink, doubt, made, recall)
+        await self._connector.start(sink, doubt, made, recall)
 
     async def ensure(self, launch: Launch) -> Made:
         """Make it so; return what was made. Raises TargetRefused, TargetUnavailable, Conflict."""
-        self._attachment.refresh_kinds()
-        link = self._attachment.link(launch.spec.meta.namespace)
-        state = link.watches.track(launch)
+        self._connector.refresh_kinds()
+        connection = self._connector.connection(launch.spec.meta.namespace)
+        state = connection.watches.track(launch)
         try:
             async with state.lock, self._doubting():
-                made = await link.orders.ensure(state, launch)
+                made = await connection.orders.ensure(state, launch)
         except TargetRefused:
             if state.empty and state.made is None:
-                link.watches.forget(state)
+                connection.watches.forget(state)
             raise
-        link.reporter.touch(state)
+        connection.reporter.touch(state)
         return made
 
     async def stop(self, launch: Launch) -> None:
         """End the replicas; the end is told when they are gone."""
-        link = self._attachment.link(launch.spec.meta.namespace)
-        state = link.watches.track(launch)
+        connection = self._connector.connection(launch.spec.meta.namespace)
+        state = connection.watches.track(launch)
         try:
             async with state.lock, self._doubting():
-                await self._remember(state, link)
-                await link.orders.find(state, launch)
+                await self._remember(state, connection)
+                await connection.orders.find(state, launch)
                 before = _last(state, launch)
                 if _ended_by_itself(state, before):
                     state.ending = False
                 else:
-                    await link.endings.end(state, "Stopping")
-                    await link.reporter.report(state, stopped(before, "Stopped", left_of(state).stopped()))
+                    await connection.endings.end(state, "Stopping")
+                    await connection.reporter.report(state, stopped(before, "Stopped", left_of(state).stopped()))
         finally:
-            link.reporter.touch(state)  # it goes on where that was refused
+            connection.reporter.touch(state)  # it goes on where that was refused
         if not state.over:
-            await link.reporter.ended(state)
+            await connection.reporter.ended(state)
         elif state.empty:
-            link.watches.forget(state)
+            connection.watches.forget(state)
 
     async def delete(self, experiment_id: str, uid: str) -> None:
         """Remove its objects from the cluster, its logs kept."""
-        link = self._attachment.link()
+        connection = self._connector.connection()
         await asyncio.to_thread(tombstones.bury, self._folder(experiment_id))
-        state = link.watches.ownership.state_of(experiment_id)
+        state = connection.watches.ownership.state_of(experiment_id)
         try:
             async with state.lock, self._doubting():
-                await self._delete(state, uid, link)
+                await self._delete(state, uid, connection)
         finally:
-            link.reporter.touch(state)
+            connection.reporter.touch(state)
         if state.empty:
-            link.watches.forget(state)
+            connection.watches.forget(state)
 
-    async def _delete(self, state: ExperimentState, uid: str, link: ClusterConnection) -> None:
-        remembered = await self._remember(state, link)
+    async def _delete(self, state: ExperimentState, uid: str, connection: ClusterConnection) -> None:
+        remembered = await self._remember(state, connection)
         if state.launch is None or state.launch.uid != uid:
             return
         try:
-            await link.orders.find(state, state.launch)
-            await link.endings.delete(state)
+            await connection.orders.find(state, state.launch)
+            await connection.endings.delete(state)
         except (TargetRefused, TargetUnavailable) as error:
             gone = remembered and state.empty and not state.unmade
             if not gone or error.reason != "NoPermission":
@@ -146,28 +146,28 @@ class KubernetesTarget:
             # It was gone long ago, and so may be the rights in its namespace.
             log.info("What may be left of %s cannot be removed: %s", state.experiment_id, error)
 
-    async def _remember(self, state: ExperimentState, link: ClusterConnection) -> bool:
+    async def _remember(self, state: ExperimentState, connection: ClusterConnection) -> bool:
         """Recall what is forgotten of an experiment; return whether that is what was made for it.
 
         Its token says nothing any more once something was made that bears it: everybody can read that.
         """
         if state.launch is not None and state.made is not None:
             return False
-        if (known := await link.recall(state.experiment_id)) is None:
+        if (known := await connection.recall(state.experiment_id)) is None:
             return False
         if state.launch is None:
             state.launch = known.launch
         if state.made is not None or known.made is None:
             return False
         state.settled = not known.live
-        link.watches.claim(state, known.made)
+        connection.watches.claim(state, known.made)
         return True
 
     async def purge(self, experiment_id: str, uid: str) -> None:
         """Remove its objects and its logs."""
         await self.delete(experiment_id, uid)
-        if self._attachment.logs is not None:
-            self._attachment.logs.forget(experiment_id)
+        if self._connector.logs is not None:
+            self._connector.logs.forget(experiment_id)
         await asyncio.to_thread(tombstones.clear, self._folder(experiment_id))
 
     async def inventory(self, settled: Collection[str] = ()) -> Inventory:
@@ -176,7 +176,7 @@ class KubernetesTarget:
         ``settled`` are read all the same: they are known. What has vanished is unknown until its loss is confirmed, and
         nothing is said of a namespace while one of its streams is not up to date.
         """
-        watches = self._attachment.link().watches
+        watches = self._connector.connection().watches
         every = [state for state in watches.experiments.values() if state.made is not None]
         found = [_found_of(state, state.own, watches) for state in every if state.own is not None]
         known = {item.experiment_id for item in found}
@@ -189,8 +189,8 @@ class KubernetesTarget:
 
     async def absence(self, experiment_id: str) -> Absence:
         """Say that nothing is known of it: what became of all that was made is found out from the streams' news."""
-        link = self._attachment.link()
-        state = link.watches.experiments.get(experiment_id)
+        connection = self._connector.connection()
+        state = connection.watches.experiments.get(experiment_id)
         if state is not None and state.vanished:
             raise TargetUnavailable(f"why {experiment_id} is gone is being found out")
         return Absence("Lost", "it is not on the cluster, and what was made for it there is not known")
@@ -203,29 +203,29 @@ class KubernetesTarget:
 
     async def conclude(self, experiment_id: str, attempt: int) -> None:
         """Close the logs of an attempt that is gone, with a gap where they lack their end."""
-        if self._attachment.logs is not None:
-            await self._attachment.logs.finish(experiment_id, attempt)
+        if self._connector.logs is not None:
+            await self._connector.logs.finish(experiment_id, attempt)
 
     def attend(self, experiment_id: str) -> AbstractAsyncContextManager[None]:
         """Follow the logs of an experiment while somebody reads them, where they are not followed anyway."""
-        logs = self._attachment.logs
+        logs = self._connector.logs
         return nullcontext() if logs is None else logs.attend(experiment_id)
 
     async def capacity(self) -> dict[str, object]:
         """Return what the cluster has and what is free, as far as this server may know."""
-        self._attachment.refresh_kinds()  # queues may have come
+        self._connector.refresh_kinds()  # queues may have come
         try:
-            return await self._attachment.link().capacity.capacity()
+            return await self._connector.connection().capacity.capacity()
         except (ApiError, Unreachable) as error:
             raise meaning(error) from error
 
     def health(self) -> dict[str, object]:
         """Return whether the cluster answers, how the streams are, and which rights are missing."""
-        return self._attachment.health()
+        return self._connector.health()
 
     async def close(self) -> None:
         """Stop observing; what runs goes on."""
-        await self._attachment.close()
+        await self._connector.close()
 
     @asynccontextmanager
     async def _doubting(self) -> AsyncIterator[None]:
@@ -234,10 +234,10 @@ class KubernetesTarget:
             yield
         except TargetUnavailable as error:
             if error.reason == "KindGone":
-                await self._attachment.ask_for_kinds()
+                await self._connector.ask_for_kinds()
             raise
         except TargetRefused as error:
-            if error.reason == "NoPermission" and not await self._attachment.lacks_right(error.message):
+            if error.reason == "NoPermission" and not await self._connector.lacks_right(error.message):
                 raise TargetUnavailable(error.message, hint=error.hint, reason=error.reason) from error
             raise
 
@@ -281,5 +281,5 @@ def _last(state: ExperimentState, launch: Launch) -> Observation:
 
 
 def _ended_by_itself(state: ExperimentState, before: Observation) -> bool:
-    """Tell whether an attempt had come to its end before a stop came."""
+    """Return whether an attempt had come to its end before a stop came."""
     return before.status.final and state.own is not None and not state.own.deleting

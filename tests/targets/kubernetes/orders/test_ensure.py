@@ -87,7 +87,7 @@ async def test_a_missing_right_is_a_refusal_whenever_it_was_looked_up(tmp_path: 
         made.cluster.denied |= {("delete", "tfjobs"), ("patch", "tfjobs")}
         if looked:
             made.target.health()
-            assert await made.target._attachment.lacks_right("this server may not delete tfjobs in namespace ns")
+            assert await made.target._connector.lacks_right("this server may not delete tfjobs in namespace ns")
         for order in (made.target.stop(launch()), made.target.delete(ID, launch().uid)):
             with pytest.raises(TargetRefused, match="may not delete tfjobs in namespace ns") as refused:
                 await order
@@ -145,7 +145,7 @@ async def test_what_was_made_without_an_answer_is_ended_though_its_stream_is_beh
         behind = {("GET", TFJOBS): error(500, "Internal"), ("POST", TFJOBS): lost}
         cluster.rule = lambda request: behind.get((request.method, request.path))
         cluster.server.drop()
-        await made.until(lambda: made.target._attachment.link().watches.trouble())
+        await made.until(lambda: made.target._connector.connection().watches.trouble())
         with pytest.raises(TargetUnavailable):
             await made.target.ensure(launch())
         assert cluster.names(TFJOBS) == [ID]
@@ -177,7 +177,7 @@ async def test_a_stop_of_what_is_nowhere_ends_it(tmp_path: Path) -> None:
         await made.target.stop(launch(attempt=4))
         assert made.last is not None
         assert (made.last.attempt, made.last.status, made.last.reason) == (4, Status.FAILED, "Stopped")
-        assert made.target._attachment.experiments == {}
+        assert made.target._connector.experiments == {}
 
 
 async def test_what_has_ended_by_itself_was_not_stopped(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ async def test_what_has_ended_by_itself_was_not_stopped(tmp_path: Path) -> None:
             await made.target.stop(launch())
         made.cluster.pod(launch(), terminated={"exitCode": 0, "finishedAt": "2026-11-28T00:00:00Z"})
         made.cluster.status(TFJOBS, ID, ended())
-        await made.until(lambda: made.target._attachment.experiments[ID].own.conditions)  # type: ignore[union-attr]
+        await made.until(lambda: made.target._connector.experiments[ID].own.conditions)  # type: ignore[union-attr]
         await made.target.stop(launch())
         assert made.last is not None
         assert (made.last.status, made.last.reason) == (Status.SUCCEEDED, None)
@@ -207,13 +207,13 @@ async def test_a_new_attempt_never_starts_beside_the_old_one(tmp_path: Path, mon
             assert late.value.reason == "Restarting"
         # Its own object goes, its pod stays: as with a node that never answers again.
         made.cluster.drop(TFJOBS, ID)
-        await made.until(lambda: made.target._attachment.experiments[ID].own is None)
+        await made.until(lambda: made.target._connector.experiments[ID].own is None)
         for _ in range(3):
             with pytest.raises(TargetUnavailable, match="being ended: worker-0 on node-1"):
                 await made.target.ensure(second)
         assert made.cluster.names(TFJOBS) == []
         made.cluster.drop(PODS, f"{ID}-worker-0")
-        await made.until(lambda: ID not in made.target._attachment.experiments)
+        await made.until(lambda: ID not in made.target._connector.experiments)
         await made.target.ensure(second)
         assert made.cluster.names(TFJOBS) == [ID]
 
@@ -239,7 +239,7 @@ async def test_a_new_attempt_may_be_of_another_kind(tmp_path: Path) -> None:
             await made.target.ensure(second)
         made.cluster.drop(TFJOBS, ID)
         made.cluster.drop(PODS, f"{ID}-worker-0")
-        await made.until(lambda: ID not in made.target._attachment.experiments)
+        await made.until(lambda: ID not in made.target._connector.experiments)
         await made.target.ensure(second)
         assert made.cluster.names(TFJOBS.replace("tfjobs", "pytorchjobs")) == [ID]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.targets.kubernetes import attachment
+from submarine_jupyter_server.targets.kubernetes import connector
 from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
 from submarine_jupyter_server.targets.kubernetes.watch import watches
 from tests.targets.kubernetes.fault_server import FaultServer, answer
@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attachment, "_KINDS_AGE_S", 0.0)
+    monkeypatch.setattr(connector, "_KINDS_AGE_S", 0.0)
     monkeypatch.setattr(watches, "_TICK_S", 0.02)
 
 
@@ -49,10 +49,10 @@ async def test_queues_that_come_later_appear_in_the_capacity(tmp_path: Path) -> 
             assert "queues" not in await made.target.capacity()
             install_kueue(cluster)
             cluster.put(QUEUES, {"metadata": {"name": "team-a"}, "spec": {"clusterQueue": "all"}})
-            capacity = made.target._attachment.link().capacity
+            capacity = made.target._connector.connection().capacity
 
             def asked() -> bool:
-                made.target._attachment.refresh_kinds()
+                made.target._connector.refresh_kinds()
                 return "LocalQueue" in capacity.served
 
             await made.until(asked)
@@ -85,7 +85,7 @@ async def test_what_a_queue_says_reaches_its_experiment_and_costs_no_look_at_oth
             own = cluster.get(JOBSETS, ID)["metadata"]["uid"]
             cluster.put(WORKLOADS, workload("w", own, "insufficient quota"))
             await made.until(lambda: made.last and "insufficient quota" in str(made.last.message))
-            found = made.target._attachment.link().watches
+            found = made.target._connector.connection().watches
             found.ownership.experiments = Dictionary(found.experiments)
             before = Dictionary.walked
             view = found._intake._workloads[own]
@@ -101,8 +101,8 @@ async def test_a_kind_that_is_served_later_is_followed(tmp_path: Path) -> None:
             await made.ready()
             assert made.target.health()["kinds"] == ["JobSet"]
             cluster.served["/apis/kubeflow.org/v1"] = operators
-            made.target._attachment.refresh_kinds()
-            await made.until(lambda: "TFJob" in made.target._attachment.served)
-            await made.until(lambda: made.target._attachment.link().watches.whole)
+            made.target._connector.refresh_kinds()
+            await made.until(lambda: "TFJob" in made.target._connector.served)
+            await made.until(lambda: made.target._connector.connection().watches.whole)
             await made.target.ensure(launch())
             assert cluster.names("/apis/kubeflow.org/v1/namespaces/ns/tfjobs") == [ID]

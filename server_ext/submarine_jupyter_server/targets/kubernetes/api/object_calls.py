@@ -64,7 +64,7 @@ class ObjectCalls:
             raise meaning(error, method) from error
 
     async def _lacks_kind(self, error: ApiError | Unreachable, path: str) -> bool:
-        """Tell whether nothing can be there: the cluster confirms that it does not have the kind."""
+        """Return whether nothing can be there: the cluster confirms that it does not have the kind."""
         if judged(error)[1] != "KindGone":
             return False
         try:

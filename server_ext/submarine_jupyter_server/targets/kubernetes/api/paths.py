@@ -31,7 +31,7 @@ def own_collection(kind: str, namespace: str) -> str:
 
 
 def makes_pods(ref: ObjectRef) -> bool:
-    """Tell whether an object is of a kind that makes pods."""
+    """Return whether an object is of a kind that makes pods."""
     return ref.kind in OWN_KINDS
 
 

@@ -171,7 +171,7 @@ def hidden(found: Iterable[Missing], namespace: str) -> frozenset[str]:
 
 
 def denies(found: Iterable[Missing], sentence: str) -> bool:
-    """Tell whether a right that a sentence says is missing is; a restarted API server grants none at all at first."""
+    """Return whether a right that a sentence says is missing is; a restarted API server grants none at all at first."""
     return any(
         f"may not {item.verb} {item.resource} in namespace {item.namespace}" in sentence
         for _, lacking in groupby(found, lambda item: item.namespace)

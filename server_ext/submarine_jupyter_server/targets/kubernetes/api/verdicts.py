@@ -50,7 +50,7 @@ class AnswerRule:
     reason: str
 
     def fits(self, error: ApiError, method: str) -> bool:
-        """Tell whether the answer to a request is of this kind."""
+        """Return whether the answer to a request is of this kind."""
         return (
             re.fullmatch(self.status, str(error.status)) is not None
             and (self.to in ("", method) or method in self.to.split())

@@ -214,7 +214,7 @@ class Follower:
             await self._pause(pause, step)
 
     def _is_due(self, step: Step, until: float | None) -> bool:
-        """Tell whether a stream is to be left for something else."""
+        """Return whether a stream is to be left for something else."""
         if until is not None and time.monotonic() >= until:
             return True
         return not self._runs.is_going(step) and (bool(self._drains) or self._step() is None)
@@ -244,7 +244,7 @@ class Follower:
         return await self._reader.read(step, follow=follow, trusted=self._trusts(step))
 
     def _trusts(self, step: Step) -> bool:
-        """Tell whether an answer that does not fit was doubted for long enough."""
+        """Return whether an answer that does not fit was doubted for long enough."""
         return self._trouble.lasted(step, "unaligned") >= DOUBT_S
 
     async def _refused(self, step: Step, error: ApiError) -> None:

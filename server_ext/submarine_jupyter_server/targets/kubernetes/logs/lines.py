@@ -56,7 +56,7 @@ class StampedLines:
         return found
 
     def _begins(self, line: bytes) -> bool:
-        """Tell whether there is enough of an incomplete line: its stamp and more, or too much for a stamp."""
+        """Return whether there is enough of an incomplete line: its stamp and more, or too much for a stamp."""
         space = line.find(b" ", 0, _LONGEST_STAMP + 1)
         return 0 <= space < len(line) - 1 or len(line) > _LONGEST_STAMP
 

@@ -31,13 +31,13 @@ class Step:
 
 
 def has_run(pod: PodView) -> bool:
-    """Tell whether a container of the pod has been started yet."""
+    """Return whether a container of the pod has been started yet."""
     container = pod.container
     return container.state != "waiting" or container.restarts > 0 or ended_before(pod)
 
 
 def ended_before(pod: PodView) -> bool:
-    """Tell whether the status knows of a run before the present state."""
+    """Return whether the status knows of a run before the present state."""
     return pod.container.last_exit_code is not None or pod.container.last_reason != ""
 
 

@@ -73,12 +73,12 @@ class Reader:
 
     @property
     def streaming(self) -> bool:
-        """Tell whether a stream is open and fits to the log."""
+        """Return whether a stream is open and fits to the log."""
         return self._streaming and self._tail.attached
 
     @property
     def worked(self) -> bool:
-        """Tell whether the last answer lasted, or did so for a moment and brought something."""
+        """Return whether the last answer lasted, or did so for a moment and brought something."""
         lasted_s = 0.0 if self._opened_at is None else time.monotonic() - self._opened_at
         return lasted_s >= _GOOD_S or (lasted_s >= _FAIR_S and self._tail.news > 0)
 

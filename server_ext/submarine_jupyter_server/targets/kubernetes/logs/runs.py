@@ -40,19 +40,19 @@ class ContainerRuns:
         return next_step([*self._pods.values()], self._gone, self._tail.sources)
 
     def is_going(self, step: Step) -> bool:
-        """Tell whether the pod is being deleted, so that a stream that is closed may not be opened again."""
+        """Return whether the pod is being deleted, so that a stream that is closed may not be opened again."""
         return step.pod.uid in self._gone or self._pods[step.pod.uid].deleting
 
     def is_gone(self, step: Step) -> bool:
-        """Tell whether the pod is no more: an open stream is about to end."""
+        """Return whether the pod is no more: an open stream is about to end."""
         return step.pod.uid in self._gone
 
     def is_last(self, step: Step) -> bool:
-        """Tell whether the pod has ended, so that no other run of it can answer."""
+        """Return whether the pod has ended, so that no other run of it can answer."""
         return self._pods[step.pod.uid].phase in ("Succeeded", "Failed")
 
     def has_all(self, step: Step) -> bool:
-        """Tell whether the log of a run was read to its end, and it was the end of the run as well."""
+        """Return whether the log of a run was read to its end, and it was the end of the run as well."""
         ending = step.pod.deleting or step.pod.container.state == "terminated"
         return ending and step.way is not Way.RUNNING and self._reader.to_end == step.source
 

@@ -49,7 +49,7 @@ class Sources:
 
     @property
     def unfinished(self) -> bool:
-        """Tell whether there may be more of the current source."""
+        """Return whether there may be more of the current source."""
         return self.current is not None and self.current.source not in self.done
 
     def gaps_behind(self, offset: int) -> int:

@@ -47,12 +47,12 @@ class Tail:
 
     @property
     def attached(self) -> bool:
-        """Tell whether the present answer fits to what the log has."""
+        """Return whether the present answer fits to what the log has."""
         return self._alignment.found
 
     @property
     def empty(self) -> bool:
-        """Tell whether the log has no line of the current source."""
+        """Return whether the log has no line of the current source."""
         return self._marks.top < 0
 
     def open(self) -> None:

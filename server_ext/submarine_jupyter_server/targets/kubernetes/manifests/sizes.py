@@ -24,7 +24,7 @@ MOST_PER_BYTE = 20
 
 
 def is_small(spec: ExperimentSpec) -> bool:
-    """Tell whether nothing that this spec becomes can be too large, without making it."""
+    """Return whether nothing that this spec becomes can be too large, without making it."""
     replicas = sum(task.replicas for task in spec.spec.values())
     return replicas <= _FEW and len(json.dumps(spec.wire())) <= _SMALL_SPEC
 

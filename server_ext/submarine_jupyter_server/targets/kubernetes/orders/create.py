@@ -59,7 +59,7 @@ def owner_of(found: Json) -> str | None:
 
 
 def _is_former(found: Json, item: Json, launch: Launch, key: bytes) -> bool:
-    """Tell whether an object was made by us for an earlier attempt."""
+    """Return whether an object was made by us for an earlier attempt."""
     notes = notes_of(found)
     text = str(notes.get(ATTEMPT))
     if not (text.isdecimal() and len(text) < 10):

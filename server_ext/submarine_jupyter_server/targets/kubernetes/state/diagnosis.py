@@ -52,7 +52,7 @@ def trouble_of(member: Member, view: AttemptView) -> Trouble | None:
 
 
 def may_start_again(pod: PodView, view: AttemptView) -> bool:
-    """Tell whether the cluster may start the replica of a pod that failed once more."""
+    """Return whether the cluster may start the replica of a pod that failed once more."""
     if view.verdict is not None:
         return False
     # An operator's restarts are counted for all replicas together, and it fails one later.

@@ -81,29 +81,29 @@ class ExperimentState:
 
     @property
     def unmade(self) -> bool:
-        """Tell whether nothing is known to be made for the attempt that is wanted: an answer may not have come."""
+        """Return whether nothing is known to be made for the attempt that is wanted: an answer may not have come."""
         return self.present < self.attempt
 
     @property
     def over(self) -> bool:
-        """Tell whether its end has been told."""
+        """Return whether its end has been told."""
         return self.reported is not None and self.reported.status.final and self.reported.attempt >= self.attempt
 
     @property
     def waits(self) -> bool:
-        """Tell whether replicas of it do not run that should."""
+        """Return whether replicas of it do not run that should."""
         if self.own is None or self.over or self.reported is None:
             return self.own is not None and not self.over
         return any(replica.status == "Waiting" for replica in self.reported.replicas)
 
     @property
     def empty(self) -> bool:
-        """Tell whether nothing of it is seen on the cluster."""
+        """Return whether nothing of it is seen on the cluster."""
         return self.own is None and not self.jobs and not self.pods
 
     @property
     def vanished(self) -> bool:
-        """Tell whether its own object is missing that should be there, and nobody has said yet that it is gone."""
+        """Return whether its own object is missing that should be there, and nobody has said yet that it is gone."""
         return self.own is None and self.made is not None and not (self.ending or self.over or self.settled)
 
     def stir(self) -> None:

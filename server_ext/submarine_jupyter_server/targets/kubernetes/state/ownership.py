@@ -31,7 +31,7 @@ class Signature:
     target: str
 
     def is_on(self, job: JobView) -> bool:
-        """Tell whether the record on an object is ours, whole, and of this very object."""
+        """Return whether the record on an object is ours, whole, and of this very object."""
         notes = dict(job.notes)
         return is_sealed(self.key, notes, job.ref, job.experiment_id, self.instance, self.target)
 

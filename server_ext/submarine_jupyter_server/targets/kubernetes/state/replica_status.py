@@ -73,7 +73,7 @@ def _status(pod: PodView, view: AttemptView) -> str:
 
 
 def _succeeded_unseen(pod: PodView, view: AttemptView) -> bool:
-    """Tell whether it was removed so soon after its end that nobody saw how it ended, and must have succeeded."""
+    """Return whether it was removed so soon after its end that nobody saw how it ended, and must have succeeded."""
     success = view.verdict is not None and view.verdict.status == Status.SUCCEEDED
     return success and pod.gone and pod.container.state != "terminated" and pod.role in view.deciding
 

@@ -80,7 +80,7 @@ class AttemptView:
         return found[0] if found else None
 
     def misses(self, member: Member) -> bool:
-        """Tell whether a replica has no pod, and none that has ended."""
+        """Return whether a replica has no pod, and none that has ended."""
         pod = self.newest(member)
         return pod is None or (pod.gone and pod.phase not in ("Succeeded", "Failed"))
 
@@ -123,7 +123,7 @@ def latest(old: PodView | None, new: PodView) -> PodView:
 
 
 def ended_by_order(pod: PodView) -> bool:
-    """Tell whether a pod ended because somebody asked for it, not by itself before that.
+    """Return whether a pod ended because somebody asked for it, not by itself before that.
 
     Kubernetes has whole seconds only. Within one and the same, who ended well has ended by himself.
     """

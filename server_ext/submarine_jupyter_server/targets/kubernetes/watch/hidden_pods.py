@@ -46,7 +46,7 @@ class HiddenPods:
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     def suspect(self, state: ExperimentState | None, pod: PodView) -> bool:
-        """Tell whether a pod that a stream says is deleted may be there all the same; then it is asked for."""
+        """Return whether a pod that a stream says is deleted may be there all the same; then it is asked for."""
         if state is None or state.ending or state.over or state.own is None or state.own.deleting:
             return False
         if pod.deleting or pod.phase in ("Succeeded", "Failed"):

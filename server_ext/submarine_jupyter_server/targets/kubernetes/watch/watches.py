@@ -152,7 +152,7 @@ class Watches:
         return frozenset(name for name in self._of if not (q := self._queues.get(name)) or self._lazy[q].synced)
 
     def is_synced(self, state: ExperimentState) -> bool:
-        """Tell whether all that there was in the namespace of an experiment is known."""
+        """Return whether all that there was in the namespace of an experiment is known."""
         return state.ref is None or state.ref.namespace in self.synced
 
     def unlisted(self, namespace: str) -> frozenset[str]:
@@ -162,7 +162,7 @@ class Watches:
         return frozenset(kind for path, kind in paths.items() if path in streams and not streams[path].synced)
 
     def follows(self, kind: str, namespace: str) -> bool:
-        """Tell whether a kind, by its name in ``KINDS``, is followed in a namespace: the cluster has it."""
+        """Return whether a kind, by its name in ``KINDS``, is followed in a namespace: the cluster has it."""
         return own_collection(kind, namespace) in self._reflectors
 
     def trouble(self, namespace: str | None = None) -> str | None:

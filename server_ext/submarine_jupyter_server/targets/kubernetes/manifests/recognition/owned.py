@@ -27,7 +27,7 @@ def owned(objects: list[Json], uid: str) -> list[Json]:
 
 
 def is_same(item: Json, found: Json) -> bool:
-    """Tell whether an object of the cluster is the one that was to be made as ``item``, which comes from `owned`.
+    """Return whether an object of the cluster is the one that was to be made as ``item``, which comes from `owned`.
 
     What has a token must bear it. What has none must have the same owner, whose uid nobody knows before it exists, and
     our content. A Secret is never the same: it could have any content, and nobody should need the right to read it.

@@ -28,7 +28,7 @@ def token(key: bytes, launch: Launch, kind: str, namespace: str, name: str) -> s
 
 
 def has_token(key: bytes, notes: Mapping[str, Any], launch: Launch, ref: ObjectRef) -> bool:
-    """Tell whether an object with these annotations was made by us for this attempt; without a key none was."""
+    """Return whether an object with these annotations was made by us for this attempt; without a key none was."""
     return _agree(key, notes.get(TOKEN), token(key, launch, ref.kind, ref.namespace, ref.name))
 
 
@@ -47,7 +47,7 @@ def seal(key: bytes, notes: Mapping[str, str], ref: ObjectRef, experiment_id: st
 def is_sealed(
     key: bytes, notes: Mapping[str, Any], ref: ObjectRef, experiment_id: str, instance: str, target: str
 ) -> bool:
-    """Tell whether the record in these annotations is ours, whole, and of this very object; without a key none is."""
+    """Return whether the record in these annotations is ours, whole, and of this very object; without a key none is."""
     try:
         return _agree(key, notes.get(SEAL), seal(key, notes, ref, experiment_id, instance, target))
     except ValueError:

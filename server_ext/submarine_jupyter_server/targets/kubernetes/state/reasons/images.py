@@ -64,7 +64,7 @@ def why_no_image(reason: str, image: str, message: str) -> Trouble:
 
 
 def has_cause(message: str) -> bool:
-    """Tell whether a message says more than that it is tried again."""
+    """Return whether a message says more than that it is tried again."""
     return not message.startswith("Back-off pulling image") or '": ' in message
 
 

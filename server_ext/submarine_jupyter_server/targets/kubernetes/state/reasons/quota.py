@@ -114,7 +114,7 @@ def _too_much(message: str) -> tuple[str, str] | None:
 
 
 def _no_machines(message: str) -> bool:
-    """Tell whether pods fit no machines of the queue, whatever becomes free."""
+    """Return whether pods fit no machines of the queue, whatever becomes free."""
     pods = message.split("couldn't assign flavors to pod set ")
     return any(_UNFIT.search(one) and not _MISSING.search(one) for one in pods)
 

@@ -1,4 +1,4 @@
-"""The link of a target to its cluster: made in the background, as often as it takes.
+"""The connection of a target to its cluster: made in the background, as often as it takes.
 
 A server starts whether or not the cluster answers. Until it does, and until the streams are complete, orders are put
 off with the reason shown.
@@ -35,8 +35,8 @@ _KINDS_AGE_S, _MISSING_AGE_S = 60.0, 10.0
 _BLIND_AGE_S = 15.0
 
 
-class Attachment:
-    """Owns the link of one target."""
+class Connector:
+    """Owns the connection of one target."""
 
     def __init__(self, settings: KubernetesSettings, signature: Signature, *, runs: Path, log_cap: int) -> None:
         self.options = replace(
@@ -47,7 +47,7 @@ class Attachment:
         self._settings = settings
         self._signature = signature
         self._runs, self._log_cap = runs, log_cap
-        self._link: ClusterConnection | None = None
+        self._connection: ClusterConnection | None = None
         self._ready = False
         self._trouble = "it has not been asked yet"
         self._missing: tuple[rights.Missing, ...] = ()
@@ -59,15 +59,15 @@ class Attachment:
     @property
     def experiments(self) -> Mapping[str, ExperimentState]:
         """Return the experiments on the cluster, none before it is known."""
-        return self._link.watches.experiments if self._link else {}
+        return self._connection.watches.experiments if self._connection else {}
 
     @property
     def logs(self) -> PodLogs | None:
         """Return the collector of logs, None before the cluster has answered."""
-        return self._link.logs if self._link else None
+        return self._connection.logs if self._connection else None
 
     async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made], recall: Recall | None) -> None:
-        """Attach in the background; ``doubt`` is called when all that is on the cluster is known.
+        """Connect in the background; ``doubt`` is called when all that is on the cluster is known.
 
         ``made`` is what was made there, ``recall`` says what the database has of it.
         """
@@ -75,13 +75,13 @@ class Attachment:
         run = self._run(sink, doubt, made, recall or _nothing)
         self._task = asyncio.create_task(run, name=f"cluster of {self._settings.name}")
 
-    def link(self, namespace: str | None = None) -> ClusterConnection:
-        """Return the link. Raises TargetUnavailable while there is none, TargetRefused for another ``namespace``."""
-        if self._link is None or not self._ready:
+    def connection(self, namespace: str | None = None) -> ClusterConnection:
+        """Return the connection. Raises TargetUnavailable without one, TargetRefused for another ``namespace``."""
+        if self._connection is None or not self._ready:
             reason = "NoPermission" if rights.blind(self._missing) else "ClusterUnavailable"
             raise TargetUnavailable(f"the cluster cannot be used now: {self._why()}", reason=reason)
-        if namespace is None or namespace in self._link.watches.synced:
-            return self._link
+        if namespace is None or namespace in self._connection.watches.synced:
+            return self._connection
         if namespace not in self.namespaces:
             raise TargetRefused(f"namespace '{namespace}' is not one of {', '.join(self.namespaces)} any more")
         why = rights.blind(self._missing).get(namespace)
@@ -92,37 +92,37 @@ class Attachment:
 
     async def lacks_right(self, sentence: str) -> bool:
         """Ask the cluster whether the right is missing that a sentence names, whatever was known before."""
-        link = self._link
-        return link is not None and await self._find_kinds(link) and rights.denies(self._missing, sentence)
+        connection = self._connection
+        return connection is not None and await self._find_kinds(connection) and rights.denies(self._missing, sentence)
 
     async def ask_for_kinds(self) -> None:
         """Find out now what the cluster serves: it has answered that it does not have a kind."""
-        if self._link is not None:
-            await self._find_kinds(self._link)
+        if self._connection is not None:
+            await self._find_kinds(self._connection)
 
     def refresh_kinds(self) -> None:
         """Find out in the background what the cluster serves by now, if that was not asked for a while."""
         running = self._kinds_task is not None and not self._kinds_task.done()
         age = _MISSING_AGE_S if self._missing or self._troubled() else _KINDS_AGE_S
-        if self._link is not None and not running and time.monotonic() - self._kinds_at > age:
-            self._kinds_task = asyncio.create_task(self._find_kinds(self._link), name="kinds of the cluster")
+        if self._connection is not None and not running and time.monotonic() - self._kinds_at > age:
+            self._kinds_task = asyncio.create_task(self._find_kinds(self._connection), name="kinds of the cluster")
 
     def health(self) -> dict[str, object]:
-        """Return how the link is, for people."""
-        link = self._link
+        """Return how the connection is, for people."""
+        connection = self._connection
         whole = self._ready and not rights.blind(self._missing)
         found: dict[str, object] = {"ok": whole, "trouble": None if whole else self._why()}
-        if link is None:
+        if connection is None:
             return found
         if self._missing or self._troubled():
             self.refresh_kinds()
-        streams = link.watches.health()
+        streams = connection.watches.health()
         found["ok"] = whole and all(health.trouble is None for health in streams.values())
         return found | {
-            "server": link.cluster.server,
+            "server": connection.cluster.server,
             "kinds": sorted(self.served),
             "missing": rights.sentences(self._missing),
-            "strangers": link.watches.ownership.described(),
+            "strangers": connection.watches.ownership.described(),
             "streams": [
                 {
                     "path": path,
@@ -134,7 +134,7 @@ class Attachment:
                 }
                 for path, health in streams.items()
             ],
-            "logs": link.logs.health(),
+            "logs": connection.logs.health(),
         }
 
     async def close(self) -> None:
@@ -144,45 +144,47 @@ class Attachment:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._task, self._ready = None, False
-        link, self._link = self._link, None
-        if link is not None:
-            await link.disappearances.close()
-            await link.deadlines.close()
-            await link.records.close()
-            await link.reporter.close()
-            await link.watches.close()
-            await link.logs.close()
-            await link.capacity.close()
-            await link.cluster.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disappearances.close()
+            await connection.deadlines.close()
+            await connection.records.close()
+            await connection.reporter.close()
+            await connection.watches.close()
+            await connection.logs.close()
+            await connection.capacity.close()
+            await connection.cluster.close()
 
     async def _run(self, sink: Sink, doubt: Doubt, made: Collection[Made], recall: Recall) -> None:
         backoff = Backoff(_FIRST_PAUSE_S)
-        while self._link is None:
+        while self._connection is None:
             try:
-                self._link = await self._attach(sink, made, recall)
+                self._connection = await self._connect(sink, made, recall)
             except (ApiError, Unreachable, SubmarineError, OSError) as error:
                 self._trouble = str(error)
                 log.warning("Target %s: %s", self._settings.name, error)
             except Exception as error:
                 self._trouble = f"{type(error).__name__}: {error}"
-                log.exception("Target %s cannot be attached", self._settings.name)
-            if self._link is None:
+                log.exception("Target %s cannot be connected", self._settings.name)
+            if self._connection is None:
                 await asyncio.sleep(backoff.failed())
-        await self._link.watches.wait_synced()
+        await self._connection.watches.wait_synced()
         if self._missing:
-            await self._find_kinds(self._link)  # what was missing may have been granted meanwhile
+            await self._find_kinds(self._connection)  # what was missing may have been granted meanwhile
         self._ready = True
-        log.info("Target %s: %s, kinds %s", self._settings.name, self._link.cluster.server, ", ".join(self.served))
-        link = self._link
+        log.info(
+            "Target %s: %s, kinds %s", self._settings.name, self._connection.cluster.server, ", ".join(self.served)
+        )
+        connection = self._connection
 
         def inspect_all() -> None:
-            for state in list(link.watches.experiments.values()):
-                link.watches.hidden.seek(state)
+            for state in list(connection.watches.experiments.values()):
+                connection.watches.hidden.seek(state)
                 self._touched(state)
             doubt()
 
         inspect_all()
-        await asyncio.gather(link.watches.run(inspect_all), link.places.run(), self._refresh_while_blind())
+        await asyncio.gather(connection.watches.run(inspect_all), connection.places.run(), self._refresh_while_blind())
 
     async def _refresh_while_blind(self) -> None:
         while True:
@@ -191,10 +193,10 @@ class Attachment:
                 self.refresh_kinds()
 
     def _troubled(self) -> bool:
-        """Tell whether a stream does not work: its kind may be gone."""
-        return self._link is not None and self._link.watches.trouble() is not None
+        """Return whether a stream does not work: its kind may be gone."""
+        return self._connection is not None and self._connection.watches.trouble() is not None
 
-    async def _attach(self, sink: Sink, made: Collection[Made], recall: Recall) -> ClusterConnection:
+    async def _connect(self, sink: Sink, made: Collection[Made], recall: Recall) -> ClusterConnection:
         settings = self._settings
         cluster = await Cluster.connect(
             kubeconfig=settings.kubeconfig, context=settings.context, in_cluster=settings.in_cluster
@@ -210,40 +212,40 @@ class Attachment:
                 log.warning("Target %s: %s", settings.name, sentence)
             self.served = self._usable(served)
             queues = await kueue_version(cluster)
-            link = build(
+            connection = build(
                 cluster, settings, self._signature, self.options, self.served,
                 runs=self._runs, log_cap=self._log_cap, sink=sink, recall=recall, touched=self._touched,
             )  # fmt: skip
             for item in made:
-                link.watches.claim(link.watches.ownership.state_of(item.experiment_id), item)
-            self._follow(link, served, queues)
-            return link
+                connection.watches.claim(connection.watches.ownership.state_of(item.experiment_id), item)
+            self._follow(connection, served, queues)
+            return connection
         except BaseException:
             await cluster.close()
             raise
 
     def _touched(self, state: ExperimentState) -> None:
-        link = self._link
-        if link is None or not self._ready or not link.watches.is_synced(state):
+        connection = self._connection
+        if connection is None or not self._ready or not connection.watches.is_synced(state):
             return  # what is known is not all: it is looked at again when that is there
         done = state.ending_since is not None or state.over or state.settled
         if state.empty and done and not state.lock.locked():
-            link.watches.forget(state)
-            link.logs.forget(state.experiment_id)
+            connection.watches.forget(state)
+            connection.logs.forget(state.experiment_id)
             return
-        state.unread = state.own is not None and state.own.namespace not in link.watches.queued
-        link.disappearances.suspect(state)
-        link.deadlines.watch(state)
-        link.records.watch(state)
-        link.reporter.touch(state)
+        state.unread = state.own is not None and state.own.namespace not in connection.watches.queued
+        connection.disappearances.suspect(state)
+        connection.deadlines.watch(state)
+        connection.records.watch(state)
+        connection.reporter.touch(state)
 
-    async def _find_kinds(self, link: ClusterConnection) -> bool:
+    async def _find_kinds(self, connection: ClusterConnection) -> bool:
         """Find out what the cluster serves and allows now; return whether it said so."""
         self._kinds_at = time.monotonic()
         try:
-            served = await discover(link.cluster)
-            missing = await rights.missing(link.cluster, self.namespaces, served)
-            queues = await kueue_version(link.cluster) if (served, missing) != self._known else None
+            served = await discover(connection.cluster)
+            missing = await rights.missing(connection.cluster, self.namespaces, served)
+            queues = await kueue_version(connection.cluster) if (served, missing) != self._known else None
         except (ApiError, Unreachable) as error:
             log.info("Target %s cannot say which kinds it serves now: %s", self._settings.name, error)
             return False
@@ -252,25 +254,25 @@ class Attachment:
             usable = self._usable(served)
             if usable != self.served:
                 log.info("Target %s serves %s now", self._settings.name, ", ".join(sorted(usable)) or "no operator")
-            self.served = link.orders.served = link.capacity.served = usable
-            self._follow(link, served, queues)
+            self.served = connection.orders.served = connection.capacity.served = usable
+            self._follow(connection, served, queues)
         return True
 
-    def _follow(self, link: ClusterConnection, served: frozenset[str], queues: str | None) -> None:
+    def _follow(self, connection: ClusterConnection, served: frozenset[str], queues: str | None) -> None:
         """Follow all that is served and may be: also of a kind that nothing new becomes, something may be there."""
         for namespace in self._visible():
-            link.watches.watch(namespace, served, rights.hidden(self._missing, namespace), queues)
+            connection.watches.watch(namespace, served, rights.hidden(self._missing, namespace), queues)
 
     def _why(self) -> str:
         """Return why the cluster cannot be used yet."""
-        if self._link is None:
+        if self._connection is None:
             return self._trouble
         if blind := rights.blind(self._missing):
             return _ours(*blind.values())
         return self._reading()
 
     def _reading(self, namespace: str | None = None) -> str:
-        trouble = self._link.watches.trouble(namespace) if self._link else None
+        trouble = self._connection.watches.trouble(namespace) if self._connection else None
         return trouble or "what runs there is being read"
 
     def _usable(self, served: frozenset[str]) -> frozenset[str]:
