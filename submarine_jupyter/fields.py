@@ -118,7 +118,7 @@ EnvVars = Annotated[
 
 
 def is_empty(command: str) -> bool:
-    """Tell whether a command line runs nothing: blanks, comments, empty quotation marks."""
+    """Return whether a command line runs nothing: blanks, comments, empty quotation marks."""
     return _EMPTY.fullmatch(command) is not None
 
 

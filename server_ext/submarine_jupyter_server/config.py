@@ -73,7 +73,7 @@ def private_directory(path: Path) -> None:
 
 
 def is_instance(text: str) -> bool:
-    """Tell whether a text can name a server on a cluster: a DNS label of at most 40 characters."""
+    """Return whether a text can name a server on a cluster: a DNS label of at most 40 characters."""
     return len(text) <= INSTANCE_LENGTH and DNS_LABEL.fullmatch(text) is not None
 
 

@@ -61,7 +61,7 @@ _ASSIGNMENT = re.compile(r"(?<![\w$/.-])(([A-Za-z_]\w{1,60})=)('[^']*'|\"[^\"]*\
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Tell whether a variable holds a credential."""
+    """Return whether a variable holds a credential."""
     return _is_secret_name(name, value) or _is_secret_value(value)
 
 

@@ -221,7 +221,7 @@ class SubmarineMagics(Magics):
 
 
 def _runs_here(client: SubmarineClient, options: argparse.Namespace) -> bool:
-    """Tell whether the replicas will run on this kernel's machine, where its interpreter and folder mean something."""
+    """Return whether the replicas run on this kernel's machine, where its interpreter and folder mean something."""
     from submarine_jupyter.client.proxies import on_this_machine
 
     if not on_this_machine(client.url):

@@ -111,7 +111,7 @@ class _Ending:
         return time.monotonic() - self._changed
 
     async def reached(self) -> bool:
-        """Say whether everything was read, or an end mark that is missing is not to be expected any more."""
+        """Return whether everything was read, or an end mark that is missing is not to be expected any more."""
         if not self._follower.drained and self.quiet_s < PATIENCE_S:
             return False
         if not await self._over():

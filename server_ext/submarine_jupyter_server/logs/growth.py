@@ -154,7 +154,7 @@ class Growth:
 
 
 def _failed(future: asyncio.Future[object]) -> bool:
-    """Say whether a future came to nothing; its error counts as taken note of then."""
+    """Return whether a future came to nothing; its error counts as taken note of then."""
     return future.done() and (future.cancelled() or future.exception() is not None)
 
 

@@ -61,7 +61,7 @@ class Place:
         return cls(int(match[1]), int(match[2]))
 
     def covers(self, other: Place) -> bool:
-        """Tell whether nothing is known at the other place that is not known here."""
+        """Return whether nothing is known at the other place that is not known here."""
         return self.event >= other.event and self.metric >= other.metric
 
 

@@ -6,6 +6,8 @@ import time
 
 from sqlalchemy import Connection, select
 
+from submarine_jupyter_server.clock import now_ms
+
 from .dialect import insert_or_replace
 from .tables import meta
 
@@ -30,7 +32,7 @@ class SteadyClock:
         ahead = time.time() - time.monotonic()
         if abs(ahead - self._ahead) > _JUMP_S:
             self._ahead, self._since = ahead, time.monotonic()
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
         before = tx.execute(select(meta.c.value).where(meta.c.key == _KEY)).scalar()
         steady = time.monotonic() - self._since >= _STEADY_S
         if before is not None and now - int(before) > _LEAP_MS and not steady:

@@ -45,7 +45,7 @@ def command(text: str, shell: Sequence[str]) -> list[str]:
 
 
 def needs_shell(text: str) -> bool:
-    """Tell whether only a shell can read a command line. Raises InvalidSpec for an open quotation mark."""
+    """Return whether only a shell can read a command line. Raises InvalidSpec for an open quotation mark."""
     return _parsed(text)[1] is not None
 
 
@@ -74,7 +74,7 @@ def _unquoted(word: str) -> str:
 
 
 def _is_single(text: str) -> bool:
-    """Tell whether ``exec`` can stand before it: one command without anything that only the shell itself can do."""
+    """Return whether ``exec`` can stand before it: one command without anything that only the shell itself can do."""
     first = re.match(r"[ \t]*([\w./-]+)(?=[ \t]|$)", text, re.ASCII)
     if first is None or first[1] in _BUILTINS:
         return False

@@ -38,7 +38,7 @@ def members(spec: ExperimentSpec) -> list[Member]:
 
 
 def listens(spec: ExperimentSpec, member: Member) -> bool:
-    """Tell whether a replica needs a port at which the others find it."""
+    """Return whether a replica needs a port at which the others find it."""
     if spec.meta.framework == "TensorFlow":
         return _count(spec) > 1 and member.role != "Evaluator"
     return spec.meta.framework == "XGBoost" or member == _first(spec)

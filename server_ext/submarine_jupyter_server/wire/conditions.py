@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[e
 
 
 def is_condition(name: str) -> bool:
-    """Tell whether a parameter of a URL is a condition."""
+    """Return whether a parameter of a URL is a condition."""
     return name.partition(".")[0] in KINDS and "." in name
 
 

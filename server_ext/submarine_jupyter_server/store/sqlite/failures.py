@@ -46,7 +46,7 @@ def code(error: BaseException) -> int:
 
 
 def is_busy(error: BaseException) -> bool:
-    """Tell whether another process held the lock for too long."""
+    """Return whether another process held the lock for too long."""
     return code(error) & 0xFF in _BUSY
 
 
@@ -63,12 +63,12 @@ def is_full(error: BaseException, path: Path) -> bool:
 
 
 def is_damage(error: BaseException) -> bool:
-    """Tell whether the file is not, or no longer, an intact database; a missing end counts as damage."""
+    """Return whether the file is not, or no longer, an intact database; a missing end counts as damage."""
     return code(error) & 0xFF in _DAMAGED or code(error) == sqlite3.SQLITE_IOERR_SHORT_READ
 
 
 def is_disk(error: BaseException) -> bool:
-    """Tell whether the file system refused something."""
+    """Return whether the file system refused something."""
     return isinstance(error, OSError) or code(error) & 0xFF in _DISK
 
 

@@ -80,6 +80,6 @@ class Endings:
 
 
 def _is_gone(folder: ExperimentFolder, here: Json) -> bool:
-    """Tell whether nothing of an experiment runs any more. Blocks."""
+    """Return whether nothing of an experiment runs any more. Blocks."""
     over = (Life.ENDED, Life.UNSTARTED, Life.VANISHED)
     return all(inspect(attempt, here).life in over for attempt in folder.attempts())

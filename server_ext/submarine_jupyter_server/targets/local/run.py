@@ -69,13 +69,13 @@ class AttemptRun:
 
     @property
     def stuck(self) -> bool:
-        """Tell whether its shim is there and gives no sign of life."""
+        """Return whether its shim is there and gives no sign of life."""
         beats = self.pulse is not None and self.pulse.lock is Lock.HELD
         return beats and self.status.life is Life.ALIVE and self.silent_s >= SILENCE_S
 
     @property
     def over(self) -> bool:
-        """Tell whether nothing of it is left to care for."""
+        """Return whether nothing of it is left to care for."""
         return self.status.life in (Life.ENDED, Life.VANISHED)
 
     def feel(self, pulse: Pulse, interval_s: float) -> bool:
@@ -145,12 +145,12 @@ class Run:
 
     @property
     def stopping(self) -> bool:
-        """Tell whether everything is to end."""
+        """Return whether everything is to end."""
         return self.present.stop is not None
 
     @property
     def occupied(self) -> bool:
-        """Tell whether a call for it is under way."""
+        """Return whether a call for it is under way."""
         return self.busy is not None and not self.busy.done()
 
     def turn_to(self, launch: Launch, older: list[AttemptRun]) -> None:

@@ -47,7 +47,7 @@ def _inspect(attempt: AttemptRun, here: Json) -> AttemptStatus:
 
 
 def _act(attempt: AttemptRun, status: AttemptStatus) -> bool:
-    """Do what a sight asks for; return whether that changed the files."""
+    """Do what the status of an attempt asks for; return whether that changed the files."""
     if status.life in _LOST or (status.life is Life.UNREADABLE and attempt.stop is not None):
         return _bury(attempt, status)
     if status.life is Life.ELSEWHERE and attempt.stop is not None and _waited_s(attempt) > SILENCE_S + PATIENCE_S:

@@ -137,7 +137,7 @@ def _state(attempt: Attempt) -> tuple[Json | None, str | None]:
 
 
 def observe(launch: Launch, found: AttemptStatus, here: Json) -> Observation:
-    """Return what a sight means for the experiment."""
+    """Return what the status of an attempt means for the experiment."""
     state = found.state or {"status": "Created"}
     status = Status(state["status"])
     if status.final and found.life is not Life.ENDED:

@@ -43,7 +43,7 @@ def spawn(attempt: Attempt) -> None:
 
 
 def is_starting(attempt: Attempt) -> bool:
-    """Tell whether a shim that was started here still runs."""
+    """Return whether a shim that was started here still runs."""
     child = _children.get(attempt.path)
     return child is not None and _runs(child)
 

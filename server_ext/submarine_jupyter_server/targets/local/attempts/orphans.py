@@ -50,7 +50,7 @@ def sweep(uid: str, attempt: int, state: Json | None) -> tuple[int, list[int]]:
 
 
 def lives(pid: int, ticks: int | None) -> bool:
-    """Tell whether the process ``pid`` that started at ``ticks`` runs; in doubt it does."""
+    """Return whether the process ``pid`` that started at ``ticks`` runs; in doubt it does."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

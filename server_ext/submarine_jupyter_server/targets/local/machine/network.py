@@ -42,7 +42,7 @@ class Network:
 
 
 def shares_a_port(spec: ExperimentSpec) -> bool:
-    """Tell whether several replicas listen on one port, each at an address of its own.
+    """Return whether several replicas listen on one port, each at an address of its own.
 
     XGBoost's workers are told one ``WORKER_PORT`` for all. On Linux all of 127.0.0.0/8 is this machine.
     """

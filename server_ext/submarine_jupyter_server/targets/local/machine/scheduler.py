@@ -27,7 +27,7 @@ class Amount:
         return Amount(self.cpu - other.cpu, self.memory - other.memory)
 
     def within(self, other: Amount) -> bool:
-        """Tell whether ``other`` has room for this."""
+        """Return whether ``other`` has room for this."""
         return self.cpu <= other.cpu and self.memory <= other.memory
 
 
@@ -60,7 +60,7 @@ class Scheduler:
         return list(self._queue)
 
     def waits(self, key: str) -> bool:
-        """Tell whether ``key`` waits for something."""
+        """Return whether ``key`` waits for something."""
         return key in self._queue
 
     def request(self, key: str, amount: Amount, *, first: bool = False, not_before: float = 0.0) -> None:

@@ -82,7 +82,7 @@ def read_json(path: Path, limit: int) -> Json | None:
 
 
 def exists(path: Path) -> bool:
-    """Tell whether there is anything of that name; a link is not followed. Raises Unreadable."""
+    """Return whether there is anything of that name; a link is not followed. Raises Unreadable."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):

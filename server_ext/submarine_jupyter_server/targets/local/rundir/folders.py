@@ -95,7 +95,7 @@ class Attempt:
         return _read(self.path / name)
 
     def has(self, name: str) -> bool:
-        """Tell whether one of the files is there, whatever it is."""
+        """Return whether one of the files is there, whatever it is."""
         return files.exists(self.path / name)
 
     def mark(self, name: str) -> None:
@@ -104,7 +104,7 @@ class Attempt:
 
     @property
     def there(self) -> bool:
-        """Tell whether the folder is there. Raises Unreadable for anything else of its name."""
+        """Return whether the folder is there. Raises Unreadable for anything else of its name."""
         if not files.exists(self.path):
             return False
         if not stat.S_ISDIR(self.path.lstat().st_mode):
@@ -172,7 +172,7 @@ class ExperimentFolder:
 
     @property
     def deleted(self) -> bool:
-        """Tell whether the tombstone stands."""
+        """Return whether the tombstone stands."""
         return files.exists(self.path / "deleted")
 
     def bury(self) -> None:

@@ -33,7 +33,7 @@ class Ending:
 
     @property
     def all(self) -> bool:
-        """Tell whether everything is being ended."""
+        """Return whether everything is being ended."""
         return self._kill_at is not None
 
     def start(self, grace_s: float) -> None:

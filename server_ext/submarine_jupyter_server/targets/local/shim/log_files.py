@@ -186,7 +186,7 @@ def _make_folder(path: str) -> None:
 
 
 def _is_at(fd: int, path: str) -> bool:
-    """Tell whether an open file is still the one at ``path``; what cannot be told is taken for it."""
+    """Return whether an open file is still the one at ``path``; what cannot be told is taken for it."""
     try:
         there, ours = os.lstat(path), os.fstat(fd)
     except (FileNotFoundError, NotADirectoryError):

@@ -56,32 +56,32 @@ class Replica:
 
     @property
     def alive(self) -> bool:
-        """Tell whether its process runs."""
+        """Return whether its process runs."""
         return self.pid is not None and not self.exited
 
     @property
     def works(self) -> bool:
-        """Tell whether its process runs, or others that it left in the background."""
+        """Return whether its process runs, or others that it left in the background."""
         return self.alive or self.behind > 0
 
     @property
     def starting(self) -> bool:
-        """Tell whether its program does not run yet; not for ever: its folder may be on a dead server."""
+        """Return whether its program does not run yet; not for ever: its folder may be on a dead server."""
         return self.ready >= 0 and time.monotonic() < self._ready_until
 
     @property
     def unclean(self) -> bool:
-        """Tell whether its process ended, but what it left behind is still to be looked for."""
+        """Return whether its process ended, but what it left behind is still to be looked for."""
         return self.pid is not None and self.exited
 
     @property
     def must_die(self) -> bool:
-        """Tell whether it was asked to end, and its time is over."""
+        """Return whether it was asked to end, and its time is over."""
         return self.alive and self.kill_at is not None and time.monotonic() >= self.kill_at
 
     @property
     def settled(self) -> bool:
-        """Tell whether its result stands."""
+        """Return whether its result stands."""
         return self.status in (SUCCEEDED, FAILED, STOPPED)
 
     def start(self) -> None:
@@ -137,7 +137,7 @@ class Replica:
             left -= self.archive.offset - before
 
     def poll(self) -> bool:
-        """Tell whether the process ended just now, without reaping it; its output until then is in the archive."""
+        """Return whether the process ended just now, without reaping it; its output until then is in the archive."""
         if self.pid is None or self.exited:
             return False
         code = _exit_of(self.pid)

@@ -47,7 +47,7 @@ def marker(pid: int, prefix: bytes) -> str | None:
 
 
 def is_zombie(pid: int) -> bool:
-    """Tell whether a process has ended, also when nobody has reaped it."""
+    """Return whether a process has ended, also when nobody has reaped it."""
     return read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[:1] in ([], [b"Z"], [b"X"])
 
 
