@@ -25,12 +25,15 @@ from submarine_jupyter_server.store import (
     changes,
     events,
     experiments,
+    housekeeping,
     idempotency,
     metrics,
     objects,
+    origins,
     outbox,
     replicas,
     space,
+    summaries,
     tables,
     tags,
     transitions,
@@ -39,7 +42,7 @@ from submarine_jupyter_server.store.changes import SpecTexts
 from submarine_jupyter_server.store.dialect import Text, storable
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
 from submarine_jupyter_server.store.lists import listing
-from submarine_jupyter_server.store.lists.conditions import OPERATORS, Condition, Named
+from submarine_jupyter_server.store.lists.conditions import HAS, OPERATORS, Condition, Named
 from submarine_jupyter_server.store.lists.cursor import SORTS, PagePosition
 from submarine_jupyter_server.store.sqlite.connection import raw_of
 from submarine_jupyter_server.store.tables import metadata
@@ -52,8 +55,9 @@ TEXTS = SpecTexts(spec="{}", wire_spec="{}", list_spec=None, name="n", namespace
 FILTERS: dict[str, Any] = {
     "statuses": ("Running", "Failed"), "name": "n*", "tags": ("a", "b"),
     "owner": "ada", "target": "local", "framework": "f", "namespace": "d", "since": 5, "words": "a b",
+    "archived": True, "pinned": False, "notebook": "a.ipynb",
     "conditions": [Condition(Named("param", "lr"), operator, "0.1", 0.1) for operator in OPERATORS]
-    + [Condition(Named("metric", "loss"), operator, "low", None) for operator in ("=", "!=")],
+    + [Condition(Named("metric", "loss"), operator, "low", None) for operator in ("=", "!=", HAS)],
 }  # fmt: skip
 
 
@@ -142,7 +146,8 @@ def test_every_query_compiles_for_another_engine(tx: Connection, new: New) -> No
 
 
 def _live(tx: Connection, new: New) -> None:
-    row = experiments.insert(tx, new(id=experiments.next_id(tx), tags=("a", "b")))
+    spec = '{"runtime": {"params": {"lr": 0.1}, "origin": {"notebook": "a.ipynb", "cell": "c"}}}'
+    row = experiments.insert(tx, new(id=experiments.next_id(tx), tags=("a", "b"), spec=spec))
     experiments.note_id(tx, f"{row.id.rpartition('-')[0]}-0099")
     space.mark(tx, full=False)
     order = outbox.put(tx, row, "ensure")
@@ -161,9 +166,15 @@ def _live(tx: Connection, new: New) -> None:
         (objects.put, (made,)), (objects.of, (row.id,)), (objects.all_of, ("local",)), (objects.ended, ("local",)),
         (objects.lose, (row.id, 5)),
         (events.after, (0, 10)), (events.after, (0, 10, row.id)), (events.of, (row.id, 10)), (events.last_seq, ()),
+        (housekeeping.change, (row.seq, {"note": "n"})), (housekeeping.of, ([row.seq],)), (origins.of, ([row.seq],)),
+        (origins.remember, (row.seq, "d")), (origins.renew, (row.seq, spec)),
+        (summaries.of, ([row.id],)), (summaries.page, ("ada", 9, 5)),
         (experiments.note_compared, ("local",)), (experiments.is_compared, ("local",)),
     ):  # fmt: skip
         query(tx, *values)
+    summaries.changed(tx, summaries.Place(0, 0), summaries.place(tx), bounded=True)
+    found = origins.running(tx, notebook="a.ipynb", cell="c", digest="d", owner="ada")
+    assert [one.id for one in found] == [row.id]
     metrics.series(tx, row.id, **observed)  # type: ignore[arg-type]
     events.append(tx, row.id, type="status", status="Running")
     idempotency.claim(tx, experiment_id=row.id, **key)  # type: ignore[arg-type]
