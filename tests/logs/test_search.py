@@ -102,7 +102,7 @@ def between_colours(data: bytes) -> Iterator[tuple[int, int]]:
 def test_any_cut_into_blocks_files_and_answers_finds_the_same(log: ReplicaLog, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(3)
     monkeypatch.setattr(search, "CARRY_BYTES", 48)
-    for _ in range(300):
+    for _ in range(150):
         monkeypatch.setattr(search, "BLOCK_BYTES", rng.choice((64, 100, 257)))
         tokens = TOKENS if rng.random() < 0.7 else [token for token in TOKENS if not token.isspace()]
         data = b"".join(rng.choices(tokens, k=rng.randrange(1, 300)))

@@ -16,7 +16,7 @@ from submarine_jupyter_server.services.log_search import LogSearcher
 from tests.server.conftest import Call
 from tests.server.test_streams import eventually
 
-SEGMENT = 16 * 1024 * 1024
+SEGMENT = 4 * 1024 * 1024
 
 
 def body(cmd: str, workers: int = 1) -> dict[str, Any]:
@@ -82,24 +82,24 @@ async def test_a_search_with_an_expression(call: Call) -> None:
     assert [match["line"] for match in answer.result["matches"]] == ["loss=nan"]
 
 
-@pytest.mark.parametrize(
-    ("params", "why"),
-    [
-        ({"search": ""}, "search: must not be empty."),
-        ({"search": "a", "limit": "0"}, "'limit' must be a whole number from 1 to 1000"),
-        ({"search": "a", "limit": "1001"}, "'limit' must be a whole number from 1 to 1000"),
-        ({"search": "a", "context": "11"}, "'context' must be a whole number from 0 to 10"),
-        ({"search": "a", "after": "here"}, "after: 'here' is not a position in a log."),
-        ({"search": "a", "after": "2.", "attempt": "1"}, "'after' is a position in attempt 2, not in attempt 1."),
-        ({"search": "a", "since": "soon"}, "'since' must be like 30s"),
-        ({"search": "a", "regex": "yes"}, "'regex' must be true or false, not 'yes'."),
-        ({"search": "a", "tail": "5"}, "'tail' is not a parameter here"),
-        ({"search": "a", "follow": "true"}, "'follow' is not a parameter here"),
-    ],
-)
-async def test_what_cannot_be_asked_for(call: Call, params: dict[str, str], why: str) -> None:
-    answer = await call("GET", "experiment/logs/experiment-1-0001", params=params)
-    assert (answer.code, why in answer.message) == (400, True), answer.message
+REFUSED = [
+    ({"search": ""}, "search: must not be empty."),
+    ({"search": "a", "limit": "0"}, "'limit' must be a whole number from 1 to 1000"),
+    ({"search": "a", "limit": "1001"}, "'limit' must be a whole number from 1 to 1000"),
+    ({"search": "a", "context": "11"}, "'context' must be a whole number from 0 to 10"),
+    ({"search": "a", "after": "here"}, "after: 'here' is not a position in a log."),
+    ({"search": "a", "after": "2.", "attempt": "1"}, "'after' is a position in attempt 2, not in attempt 1."),
+    ({"search": "a", "since": "soon"}, "'since' must be like 30s"),
+    ({"search": "a", "regex": "yes"}, "'regex' must be true or false, not 'yes'."),
+    ({"search": "a", "tail": "5"}, "'tail' is not a parameter here"),
+    ({"search": "a", "follow": "true"}, "'follow' is not a parameter here"),
+]
+
+
+async def test_what_cannot_be_asked_for(call: Call) -> None:
+    for params, why in REFUSED:
+        answer = await call("GET", "experiment/logs/experiment-1-0001", params=params)
+        assert (answer.code, why in answer.message) == (400, True), answer.message
 
 
 async def test_what_is_not_there_cannot_be_searched(call: Call) -> None:

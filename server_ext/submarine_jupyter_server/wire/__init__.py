@@ -6,10 +6,10 @@ curves          metrics, as values and as JSON
 frames          requests and answers of the stream
 list_parameters the parameters that choose what a list shows, for OpenAPI
 log_answers     what was found in logs, as values and as JSON
-log_parameters  the parameters that find something in logs, for OpenAPI
 log_queries     what the URL asks for in logs
 notes           what people note about an experiment
 openapi         the OpenAPI document
+openapi_logs    what finds something in logs, for that document
 parameters      parameters of URLs, strictly
 queries         what the URL and the headers ask for, as values
 rows            one experiment in one compact row

@@ -13,8 +13,8 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from submarine_jupyter import __version__, experiment_ids
 from submarine_jupyter.models import Experiment, ExperimentLog, ExperimentSpec
 from submarine_jupyter_server.wire.list_parameters import LISTED
-from submarine_jupyter_server.wire.log_parameters import SEARCH
 from submarine_jupyter_server.wire.notes import Notes
+from submarine_jupyter_server.wire.openapi_logs import RESULTS, SEARCH
 
 Json = dict[str, Any]
 
@@ -161,7 +161,7 @@ def _streams() -> Json:
 
 
 def _logs(log: Json) -> Json:
-    found = {"anyOf": [log, {"type": "object", "description": "With search, merged or at."}]}
+    found = {"anyOf": [log, *RESULTS]}
     lines = _operation("Return, search, merge, follow or download the logs of an experiment", found, 400, 404, 416, 429)
     partial = {"description": "A range of the bytes.", "content": {"text/plain": {"schema": {"type": "string"}}}}
     lines["responses"]["206"] = partial
