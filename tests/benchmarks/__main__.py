@@ -10,7 +10,20 @@ import sys
 from tests.benchmarks import kubernetes
 from tests.benchmarks.table import Row, show
 
-LOCAL = ("imports", "startup", "submit", "listing", "pump", "tail", "search", "followers", "history", "idle", "large")
+LOCAL = (
+    "imports",
+    "startup",
+    "submit",
+    "listing",
+    "pump",
+    "tail",
+    "search",
+    "followers",
+    "history",
+    "idle",
+    "large",
+    "stream",
+)
 CLUSTER = tuple(f"kubernetes.{name}" for name in kubernetes.ALL)
 GROUPS = {"local": LOCAL, "kubernetes": CLUSTER}
 

@@ -27,12 +27,12 @@ def run() -> list[Row]:
     """Measure pages as the client sees them; the peer is a ping of the same server."""
     rows: list[Row] = []
     with probed_server() as server:
-        made = server.result("POST", json=_body())["experimentId"]
+        made = server.result("POST", json=body())["experimentId"]
         server.ended(made)
         ping = statistics.median(_timed(server, "/ping", {}) for _ in range(ROUNDS))
         first: dict[str, float] = {}
         for size in SIZES:
-            _fill(server.data / "submarine.db", size)
+            fill(server.data / "submarine.db", size)
             for name, query in QUERIES.items():
                 took = statistics.median(_timed(server, "", {"limit": "100", **query}) for _ in range(ROUNDS))
                 first.setdefault(name, took)
@@ -42,7 +42,7 @@ def run() -> list[Row]:
         return [*rows, loop_row(server.loop(), "listing")]
 
 
-def _body() -> dict[str, object]:
+def body() -> dict[str, object]:
     meta = {"name": "mnist-0", "framework": "TensorFlow", "cmd": "true", "tags": ["bench"]}
     task = {"replicas": 1, "resources": "cpu=100m,memory=128M"}
     return {"meta": meta, "environment": {"image": "some/image:1"}, "spec": {"Ps": task, "Worker": task}}
@@ -56,7 +56,7 @@ def _timed(server: ProbedServer, path: str, query: dict[str, str]) -> float:
     return took * 1000
 
 
-def _fill(file: Path, size: int) -> None:
+def fill(file: Path, size: int) -> None:
     """Copy the one real row until there are ``size``; one in ten is shown as running."""
     with sqlite3.connect(file, timeout=30) as db:
         columns = [row[1] for row in db.execute("PRAGMA table_info(experiment)") if row[1] != "seq"]

@@ -125,6 +125,20 @@ def queries() -> dict[str, CodeType]:
     }
 
 
+def _summarize(tx: Connection) -> None:
+    now = summaries.place(tx)
+    ids = summaries.changed(tx, summaries.Place(0, 0), now, bounded=False)
+    assert ids
+    summaries.changed(tx, now, now, bounded=True)
+    assert summaries.of(tx, ids)
+    [newest, *_] = summaries.page(tx, None, 10**6, 10)
+    housekeeping.change(tx, newest.row.seq, {"note": "good"})
+    housekeeping.change(tx, newest.row.seq, {"note": None})
+    assert housekeeping.of(tx, [newest.row.seq]) == {}
+    origins.remember(tx, newest.row.seq, "digest")
+    origins.running(tx, notebook="a.ipynb", cell="c", digest="digest", owner="me")
+
+
 def test_every_query_compiles_for_another_engine(tx: Connection, new: New) -> None:
     with executed(tx) as statements:
         with called() as functions:
@@ -134,6 +148,7 @@ def test_every_query_compiles_for_another_engine(tx: Connection, new: New) -> No
             experiments.page(tx, Query(**FILTERS))
             experiments.count(tx, Query(**FILTERS))
             _list(tx, "metric.loss")
+            _summarize(tx)
         for sort in (*SORTS, "param.lr"):
             _list(tx, sort)
     assert {name for name, code in queries().items() if code not in functions} == set(), "are to be called above"

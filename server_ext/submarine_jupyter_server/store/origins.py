@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from .rows import FINAL_RANK, RANK, WHOLE, ExperimentRow, whole
+from .rows import FINAL_RANK, RANK, WHOLE, Among, ExperimentRow, whole
 from .tables import experiment, origin
 
 _INSERT = sa.insert(origin)
@@ -41,9 +40,9 @@ def remove(tx: Connection, experiment_id: str) -> None:
     tx.execute(sa.delete(origin).where(origin.c.seq == of_it))
 
 
-def of(tx: Connection, seqs: Sequence[int]) -> dict[int, dict[str, str]]:
+def of(tx: Connection, among: Among) -> dict[int, dict[str, str]]:
     """Return where the experiments of some numbers come from, as their specs say it."""
-    found = tx.execute(sa.select(origin.c.seq, origin.c.notebook, origin.c.cell).where(origin.c.seq.in_(seqs)))
+    found = tx.execute(sa.select(origin.c.seq, origin.c.notebook, origin.c.cell).where(among(origin.c.seq)))
     return {seq: {"notebook": notebook, **({"cell": cell} if cell else {})} for seq, notebook, cell in found}
 
 

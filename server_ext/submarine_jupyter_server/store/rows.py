@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,10 @@ RANK: dict[str, int] = {
 }
 FINAL_RANK = RANK[Status.SUCCEEDED]
 MOST_NOTES = 50
+
+
+Among = Callable[[ColumnElement[int]], ColumnElement[bool]]
+"""Make the condition that the number of an experiment is among those wanted."""
 
 
 @dataclass(frozen=True, slots=True)

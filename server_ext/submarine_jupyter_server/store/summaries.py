@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, case, func, select
@@ -11,11 +11,20 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from submarine_jupyter.errors import InvalidRequest
 
-from . import housekeeping, origins, outbox, searchable
+from . import origins, outbox, searchable
 from .housekeeping import Noted
 from .outbox import OutboxRow
-from .rows import SLIM, ListRow, listed
-from .tables import event, experiment, experiment_tag, experiment_value, metric, replica
+from .rows import SLIM, Among, ListRow, listed
+from .tables import (
+    event,
+    experiment,
+    experiment_tag,
+    experiment_value,
+    housekeeping,
+    metric,
+    replica,
+)
+from .tables import outbox as outbox_table
 
 # So many values a statement may have everywhere.
 _AT_ONCE = 500
@@ -97,54 +106,75 @@ def page(tx: Connection, owner: str | None, before: int | None, limit: int) -> l
     where += [] if owner is None else [experiment.c.owner == owner]
     where += [] if before is None else [experiment.c.seq < before]
     found = tx.execute(select(*SLIM).where(*where).order_by(experiment.c.seq.desc()).limit(limit))
-    return _summaries(tx, [listed(row) for row in found])
+    rows = [listed(row) for row in found]
+    if owner is not None or not rows:
+        return _summaries(tx, rows, _these(rows))
+    # By a range: to name each of a thousand numbers takes longer than to read what lies between them.
+    return _summaries(tx, rows, lambda seq: seq.between(rows[-1].seq, rows[0].seq))
 
 
 def of(tx: Connection, ids: Sequence[str]) -> list[Summary]:
     """Return some experiments, those that are deleted among them."""
-    found: list[ListRow] = []
+    found: list[Summary] = []
     for begin in range(0, len(ids), _AT_ONCE):
         some = tx.execute(select(*SLIM).where(experiment.c.id.in_(ids[begin : begin + _AT_ONCE])))
-        found += [listed(row) for row in some]
-    return _summaries(tx, found)
-
-
-def _summaries(tx: Connection, rows: list[ListRow]) -> list[Summary]:
-    found: list[Summary] = []
-    for begin in range(0, len(rows), _AT_ONCE):
-        some = rows[begin : begin + _AT_ONCE]
-        ids = [row.id for row in some]
-        orders, counts, tags = outbox.troubled(tx, ids), _counts(tx, ids), _tags(tx, [row.seq for row in some])
-        seqs = [row.seq for row in some]
-        values, noted, origin = _values(tx, seqs), housekeeping.of(tx, seqs), origins.of(tx, seqs)
-        for row in some:
-            ready, total = counts.get((row.id, row.attempt), (0, 0))
-            params, metrics = (values.get((row.seq, kind), {}) for kind in (searchable.PARAM, searchable.METRIC))
-            labels, order = tuple(tags.get(row.seq, ())), orders.get(row.id)
-            known = (noted.get(row.seq), origin.get(row.seq))
-            found.append(Summary(row, labels, params, metrics, ready, total, order, *known))
+        rows = [listed(row) for row in some]
+        found += _summaries(tx, rows, _these(rows))
     return found
 
 
-def _counts(tx: Connection, ids: Collection[str]) -> dict[tuple[str, int], tuple[int, int]]:
+def _summaries(tx: Connection, rows: list[ListRow], among: Among) -> list[Summary]:
+    orders, counts, tags = _orders(tx, among), _counts(tx, among), _tags(tx, among)
+    values, noted, named = _values(tx, among), _noted(tx, among), origins.of(tx, among)
+    found = []
+    for row in rows:
+        ready, total = counts.get((row.id, row.attempt), (0, 0))
+        params, metrics = (values.get((row.seq, kind), {}) for kind in (searchable.PARAM, searchable.METRIC))
+        labels, order = tuple(tags.get(row.seq, ())), orders.get(row.id)
+        known = (noted.get(row.seq), named.get(row.seq))
+        found.append(Summary(row, labels, params, metrics, ready, total, order, *known))
+    return found
+
+
+def _these(rows: list[ListRow]) -> Among:
+    seqs = [row.seq for row in rows]
+    return lambda seq: seq.in_(seqs)
+
+
+def _orders(tx: Connection, among: Among) -> dict[str, OutboxRow]:
+    """Return the orders that were given in vain; there are few at any time."""
+    ids = select(outbox_table.c.experiment_id).join(experiment, experiment.c.id == outbox_table.c.experiment_id)
+    vain = outbox_table.c.last_error.is_not(None)
+    found = list(tx.execute(ids.where(vain, among(experiment.c.seq))).scalars())
+    return outbox.troubled(tx, found) if found else {}
+
+
+def _counts(tx: Connection, among: Among) -> dict[tuple[str, int], tuple[int, int]]:
     running = func.sum(case((replica.c.status == "Running", 1), else_=0))
     key = (replica.c.experiment_id, replica.c.attempt)
-    found = tx.execute(select(*key, running, func.count()).where(replica.c.experiment_id.in_(ids)).group_by(*key))
-    return {(row[0], row[1]): (row[2], row[3]) for row in found}
+    found = select(*key, running, func.count()).join(experiment, experiment.c.id == replica.c.experiment_id)
+    counted = tx.execute(found.where(among(experiment.c.seq)).group_by(*key))
+    return {(row[0], row[1]): (row[2], row[3]) for row in counted}
 
 
-def _tags(tx: Connection, seqs: Collection[int]) -> dict[int, list[str]]:
+def _tags(tx: Connection, among: Among) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
-    wanted = select(experiment_tag.c.seq, experiment_tag.c.tag).where(experiment_tag.c.seq.in_(seqs))
+    wanted = select(experiment_tag.c.seq, experiment_tag.c.tag).where(among(experiment_tag.c.seq))
     for seq, tag in tx.execute(wanted.order_by(experiment_tag.c.tag)):
         found.setdefault(seq, []).append(tag)
     return found
 
 
-def _values(tx: Connection, seqs: Collection[int]) -> dict[tuple[int, str], dict[str, float | str | None]]:
+def _noted(tx: Connection, among: Among) -> dict[int, Noted]:
+    columns = (housekeeping.c[name] for name in Noted.__dataclass_fields__)
+    found = tx.execute(select(housekeeping.c.seq, *columns).where(among(housekeeping.c.seq)))
+    return {seq: Noted(*values) for seq, *values in found}
+
+
+def _values(tx: Connection, among: Among) -> dict[tuple[int, str], dict[str, float | str | None]]:
     value = experiment_value.c
     number = func.row_number().over(partition_by=(value.seq, value.kind), order_by=value.name).label("place")
-    each = select(value.seq, value.kind, value.name, value.number, value.text, number).where(value.seq.in_(seqs))
+    each = select(value.seq, value.kind, value.name, value.number, value.text, number).where(among(value.seq))
     some = each.subquery()
     found: dict[tuple[int, str], dict[str, float | str | None]] = {}
     for row in tx.execute(select(some).where(some.c.place <= MOST_VALUES)):

@@ -6,9 +6,9 @@ The masked spec is stored as JSON text and goes out as it is: a list of a thousa
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from submarine_jupyter.params import declared
@@ -121,7 +121,14 @@ def time_text(ms: int | None) -> str | None:
     """Return ``2022-03-14T16:03:10.000+08:00`` in the server's zone for Unix milliseconds."""
     if ms is None:
         return None
-    return datetime.fromtimestamp(ms / 1000).astimezone().isoformat(timespec="milliseconds")
+    # A list has thousands of them, and this takes a third of the time of datetime.
+    second, thousandth = divmod(ms, 1000)
+    at = time.localtime(second)
+    sign, offset = "-" if at.tm_gmtoff < 0 else "+", abs(at.tm_gmtoff) // 60
+    return (
+        f"{at.tm_year:04}-{at.tm_mon:02}-{at.tm_mday:02}T{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02}"
+        f".{thousandth:03}{sign}{offset // 60:02}:{offset % 60:02}"
+    )
 
 
 def accepted_json(row: Listed) -> str:
