@@ -12,17 +12,19 @@ import pytest
 
 from submarine_jupyter.errors import Conflict, IdempotencyMismatch, InvalidSpec, NotFound
 from submarine_jupyter.models import ExperimentSpec, Status
+from submarine_jupyter_server.control.delivery import launch_of
 from submarine_jupyter_server.services import changing
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store import experiments as rows
 from submarine_jupyter_server.store.experiments import Query
 from submarine_jupyter_server.store.lists import listing
+from submarine_jupyter_server.targets.protocol import Launch, Made
 from submarine_jupyter_server.wire.answers import page_json
 from submarine_jupyter_server.wire.queries import list_query
 from tests.control.conftest import opened, until
 from tests.control.house import ME, House
 from tests.control.test_delivery import BODY, create
-from tests.control.world import Trouble
+from tests.control.world import CommandedTarget, Trouble
 
 SECRET = {**BODY, "meta": {**BODY["meta"], "envVars": {"HF_TOKEN": "canary"}}}
 
@@ -95,6 +97,29 @@ async def test_a_change_that_was_read_before_a_stop_is_refused_when_it_is_made(t
             await db.write(lambda tx: changing.store(tx, row, change))
         await house.quiet()
         assert house.world.processes == []
+
+
+async def test_a_scaling_is_ordered_as_it_is_stored_with_what_was_made_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Launch] = []
+    ensure = CommandedTarget.ensure
+
+    async def noted(target: CommandedTarget, launch: Launch) -> Made | None:
+        given.append(launch)
+        return await ensure(target, launch)
+
+    async with opened(tmp_path) as house:
+        made = (await make(house, SECRET))["experimentId"]
+        await house.quiet()
+        monkeypatch.setattr(CommandedTarget, "ensure", noted)
+        monkeypatch.setattr(CommandedTarget, "check_change", lambda target, old, new: f"ready {new.generation}")
+        change = {"meta": {"name": "other"}, "spec": {"Worker": {"replicas": 3}}}
+        await house.service.experiments.patch(ME, made, change, merge=True)
+        row = await house.service.db.read(lambda tx: rows.find(tx, made))
+        assert row is not None
+        assert (given[0], given[0].prepared) == (launch_of(row), "ready 2")
+        assert (given[0].name, given[0].generation) == ("other", 2)
 
 
 async def test_what_ran_stays_readable(tmp_path: Path) -> None:

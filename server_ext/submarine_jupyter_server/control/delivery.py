@@ -85,16 +85,17 @@ class Outbox:
         """Fetch the orders now."""
         self._wake.set()
 
-    async def settle(self, order: OutboxRow, row: ExperimentRow) -> bool:
+    async def settle(self, order: OutboxRow, row: ExperimentRow, launch: Launch | None = None) -> bool:
         """Wait until the target has decided on ``order``, stored for the experiment ``row``; return whether it has.
 
-        Waits ``INLINE_S`` at most. Raises TargetRefused, InvalidSpec or Conflict when the target says no meanwhile.
-        Returns at once on a server that is not the controller: the other one delivers.
+        ``launch`` is that of the row, where it has been made already. Waits ``INLINE_S`` at most. Raises TargetRefused,
+        InvalidSpec or Conflict when the target says no meanwhile. Returns at once on a server that is not the
+        controller: the other one delivers.
         """
         if not self.delivering:
             return False
         future = self._waiters.join(order)
-        self._begin(order, row)
+        self._begin(order, row, launch)
         try:
             return await self._decided(order, future, INLINE_S)
         finally:
@@ -142,15 +143,15 @@ class Outbox:
                 self._begin(order, row)
         return pause
 
-    def _begin(self, order: OutboxRow, row: ExperimentRow | None) -> None:
+    def _begin(self, order: OutboxRow, row: ExperimentRow | None, launch: Launch | None = None) -> None:
         if order.experiment_id not in self._under_way:
             name = f"{order.op} {order.experiment_id}"
-            task = asyncio.create_task(self._deliver(order, row), name=name, context=self._context)
+            task = asyncio.create_task(self._deliver(order, row, launch), name=name, context=self._context)
             self._under_way[order.experiment_id] = task
 
-    async def _deliver(self, order: OutboxRow, row: ExperimentRow | None) -> None:
+    async def _deliver(self, order: OutboxRow, row: ExperimentRow | None, launch: Launch | None) -> None:
         try:
-            made = None if row is None else await self._give_in_time(order, row)
+            made = None if row is None else await self._give_in_time(order, row, launch)
             # Nobody waits for the disk once more: should the order be given again, that is harmless.
             self._waiters.answer(order)
             await asyncio.sleep(_AFTER_YOU_S)
@@ -171,7 +172,7 @@ class Outbox:
             # Another order may have taken the place of this one meanwhile.
             self._wake.set()
 
-    async def _give_in_time(self, order: OutboxRow, row: ExperimentRow) -> Made | None:
+    async def _give_in_time(self, order: OutboxRow, row: ExperimentRow, launch: Launch | None) -> Made | None:
         """Give an order, however long it takes, and return what was made; that it takes long is said."""
 
         def say() -> None:
@@ -181,7 +182,7 @@ class Outbox:
 
         timer = asyncio.get_running_loop().call_later(SILENCE_S, say)
         try:
-            return await self._give(order, row)
+            return await self._give(order, row, launch)
         finally:
             timer.cancel()
 
@@ -192,7 +193,7 @@ class Outbox:
         except SubmarineError as trouble:
             log.warning("%s of %s: %s", order.op, order.experiment_id, trouble)
 
-    async def _give(self, order: OutboxRow, row: ExperimentRow) -> Made | None:
+    async def _give(self, order: OutboxRow, row: ExperimentRow, launch: Launch | None) -> Made | None:
         target = self._targets.get(row.target)
         if target is None:
             raise TargetUnavailable(
@@ -210,7 +211,7 @@ class Outbox:
             await target.stop(launch_of(row))
         elif row.deleted is None and not Status(row.status).final and not row.restored:
             reach("submit_before")
-            made = await target.ensure(launch_of(row))
+            made = await target.ensure(launch or launch_of(row))
             reach("submit_after")
             return made
         return None

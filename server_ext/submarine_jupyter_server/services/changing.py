@@ -14,6 +14,7 @@ from submarine_jupyter_server.store import changes, experiments, outbox
 from submarine_jupyter_server.store.changes import SpecTexts
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.outbox import OutboxRow
+from submarine_jupyter_server.targets.protocol import Launch
 from submarine_jupyter_server.wire.specs import stored
 
 _RESTORED = (
@@ -24,10 +25,14 @@ _RESTORED = (
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Another spec for an experiment, as it is stored; ``restart``: what runs has to start anew for it."""
+    """Another spec for an experiment, as it is stored; ``restart``: what runs has to start anew for it.
+
+    ``launch`` is what its target is ordered then, where that has been asked about it.
+    """
 
     texts: SpecTexts
     restart: bool
+    launch: Launch | None = None
 
 
 def change(row: ExperimentRow, old: ExperimentSpec, new: ExperimentSpec) -> Change:

@@ -103,7 +103,7 @@ class Experiments:
         reach("scale_intent")
         order, changed = await self._db.write(lambda tx: changing.store(tx, row, change))
         if order is not None:
-            await self._outbox.settle(order, changed)
+            await self._outbox.settle(order, changed, change.launch)
         shown = await self.get(principal, experiment_id, full=full)
         return replace(shown, note=_ENDED if Status(changed.status).final else None)
 
@@ -116,8 +116,10 @@ class Experiments:
         if not Status(row.status).final and not row.restored:
             self._targets[row.target].check(spec)
             if not change.restart:
-                before = launch_of(row, old)
-                self._targets[row.target].check_change(before, replace(before, spec=spec))
+                before, spec.meta.experiment_id = launch_of(row, old), row.id
+                after = replace(before, spec=spec, name=spec.meta.name, generation=row.generation + 1)
+                prepared = self._targets[row.target].check_change(before, after)
+                return replace(change, launch=replace(after, prepared=prepared))
         return change
 
     async def note(self, principal: Principal, experiment_id: str, body: object) -> Shown:

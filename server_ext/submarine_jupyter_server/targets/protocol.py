@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from submarine_jupyter.models import ExperimentSpec, Status
@@ -17,7 +17,11 @@ from submarine_jupyter.models import ExperimentSpec, Status
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Everything a target needs to make one attempt of an experiment real, secrets included."""
+    """Everything a target needs to make one attempt of an experiment real, secrets included.
+
+    ``prepared`` is what the target has made ready for it (`ComputeTarget.check_change`). It is not stored: where it is
+    lost, the target makes it again.
+    """
 
     experiment_id: str
     uid: str
@@ -27,6 +31,7 @@ class Launch:
     attempt: int
     generation: int
     accepted_ms: int
+    prepared: object = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +176,11 @@ class ComputeTarget(Protocol):
     def check(self, spec: ExperimentSpec) -> None:
         """Refuse what this target can never run; does no I/O. Raises InvalidSpec."""
 
-    def check_change(self, old: Launch, new: Launch) -> None:
-        """Refuse a change of the same attempt that what runs cannot take; does no I/O. Raises Conflict."""
+    def check_change(self, old: Launch, new: Launch) -> object:
+        """Refuse a change of the same attempt that what runs cannot take; does no I/O. Raises Conflict.
+
+        Returns what it has made ready to carry the change out, for ``new.prepared``; None if nothing.
+        """
 
     async def render(self, launch: Launch) -> list[dict[str, object]]:
         """Return what would be made for this launch: Kubernetes objects, or the local plan.

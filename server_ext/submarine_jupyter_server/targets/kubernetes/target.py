@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from submarine_jupyter.errors import NotFound, TargetRefused, TargetUnavailable
@@ -28,7 +29,7 @@ from .api.cluster import ApiError, Unreachable
 from .api.verdicts import meaning
 from .cluster_connection import ClusterConnection
 from .connector import Connector
-from .manifests import check, refuse
+from .manifests import Rendered, check, refuse
 from .manifests.recognition.metadata import GENERATION
 from .manifests.recognition.own_record import record
 from .orders.end import left_of
@@ -69,11 +70,12 @@ class KubernetesTarget:
         options = self._connector.options
         refuse(spec, kind=kind_of(spec, self._connector.served, options), options=options)
 
-    def check_change(self, old: Launch, new: Launch) -> None:
+    def check_change(self, old: Launch, new: Launch) -> Rendered | None:
         """Refuse what cannot change while it runs. Raises Conflict, which says what is possible."""
         state = self._connector.experiments.get(new.experiment_id)
         if state is not None and state.made is not None and state.kind is not None:
-            check(old, new, kind=state.kind, options=self._connector.options)
+            return check(old, new, kind=state.kind, options=self._connector.options)
+        return None
 
     async def render(self, launch: Launch) -> list[dict[str, object]]:
         """Return the objects, which the cluster has been asked about (a server-side dry run)."""
@@ -85,12 +87,13 @@ class KubernetesTarget:
 
     async def ensure(self, launch: Launch) -> Made:
         """Make it so; return what was made. Raises TargetRefused, TargetUnavailable, Conflict."""
+        ready, launch = launch.prepared, replace(launch, prepared=None)  # what is followed needs it no more
         self._connector.refresh_kinds()
         connection = self._connector.connection(launch.spec.meta.namespace)
         state = connection.watches.track(launch)
         try:
             async with state.lock, self._doubting():
-                made = await connection.orders.ensure(state, launch)
+                made = await connection.orders.ensure(state, launch, ready if isinstance(ready, Rendered) else None)
         except TargetRefused:
             if state.empty and state.made is None:
                 connection.watches.forget(state)

@@ -24,7 +24,7 @@ ID = "experiment-1647574374688-0002"
 def body(framework: str = "TensorFlow", *, workers: int = 1, **parts: Any) -> dict[str, Any]:
     roles: dict[str, Any] = {"TensorFlow": {"Ps": {}}, "Standalone": {}}.get(framework, {"Master": {}})
     return {
-        "meta": {"name": "x", "framework": framework, "cmd": "run"},
+        "meta": {"name": "x", "namespace": "space", "framework": framework, "cmd": "run"},
         "environment": {"image": "busybox"},
         "spec": {**roles, "Worker": {"replicas": workers}},
         **parts,
@@ -46,8 +46,9 @@ def merged(target: Json, patch: Json) -> Json:
 
 def scaled(old: Json, new: Json, kind: str, make: LaunchOf) -> list[Patch]:
     one, other = make(old), make(new, generation=2)
-    check(one, other, kind=kind, options=ClusterOptions())
+    ready = check(one, other, kind=kind, options=ClusterOptions())
     patches = changes(other, kind=kind, **SPACE)
+    assert changes(other, kind=kind, ready=ready, **SPACE) == patches  # rendered once is enough
     objects = {(item["kind"], item["metadata"]["name"]): item for item in render(one, kind=kind, **SPACE)}
     for patch in patches:
         key = patch.kind, patch.name

@@ -31,7 +31,7 @@ from .kind import Kind
 from .lifetime import time_to_live
 from .recognition.owned import is_same, owned
 from .registry import KINDS, OWN_KINDS
-from .scaling import Patch, changes, check
+from .scaling import Patch, Rendered, changes, check
 
 __all__ = [
     "KINDS",
@@ -39,6 +39,7 @@ __all__ = [
     "ClusterOptions",
     "Kind",
     "Patch",
+    "Rendered",
     "changes",
     "check",
     "choose",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,28 +38,43 @@ class Patch:
     body: Json
 
 
-def check(old: Launch, new: Launch, *, kind: str, options: ClusterOptions) -> None:
-    """Refuse what cannot change while ``old`` runs; both are of one attempt, with all their secrets.
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The objects of a launch as this kind, the first of which owns the rest."""
+
+    kind: str
+    objects: Sequence[Json]
+
+
+def check(old: Launch, new: Launch, *, kind: str, options: ClusterOptions) -> Rendered:
+    """Refuse what cannot change while ``old`` runs, and return ``new`` as it was rendered for that.
+
+    Both are of one attempt, with all their secrets.
 
     Raises InvalidSpec if ``new`` could not run at all, and Conflict, which says what is possible, if it cannot be
     reached without starting all again.
     """
-    drafts = [Draft.of(launch, old.spec.meta.namespace or "", options) for launch in (new, old)]
-    after, before = ({_identity(item): item for item in rendered(draft, KINDS[kind])} for draft in drafts)
+    drafts = [Draft.of(launch, old.spec.meta.namespace or "default", options) for launch in (new, old)]
+    objects, former = (rendered(draft, KINDS[kind]) for draft in drafts)
+    after, before = ({_identity(item): item for item in some} for some in (objects, former))
     _refuse(drafts[1], drafts[0], kind)
     if before.keys() != after.keys():
         raise Conflict("this number of workers needs other objects than there are", hint=_ADVICE)
     for name, item in before.items():
         _refuse_others(item, after[name])
+    return Rendered(kind, objects)
 
 
-def changes(new: Launch, *, kind: str, namespace: str, options: ClusterOptions) -> list[Patch]:
-    """Return the patches, in order, that make what runs ``new``, whatever it is now.
+def changes(
+    new: Launch, *, kind: str, namespace: str, options: ClusterOptions, ready: Rendered | None = None
+) -> list[Patch]:
+    """Return the patches, in order, that make what runs ``new``, whatever it is now; ``ready`` is ``new`` rendered.
 
     They hold all that may change, whether it does or not. Replicas that start later know the new number, those that run
     do not.
     """
-    own, *rest = render(new, kind=kind, namespace=namespace, options=options)
+    known = ready is not None and ready.kind == kind
+    own, *rest = ready.objects if ready and known else render(new, kind=kind, namespace=namespace, options=options)
     # What new replicas read comes before the order to start them, and the record that all is done at the end.
     rest.sort(key=lambda item: item["kind"] != "ConfigMap")
     record = {name: own["metadata"]["annotations"][name] for name in RECORD}

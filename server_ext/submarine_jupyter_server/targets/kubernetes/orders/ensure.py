@@ -14,7 +14,15 @@ from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.targets.kubernetes.api.object_calls import MERGE, WRITE, ObjectCalls
 from submarine_jupyter_server.targets.kubernetes.api.paths import collection_of
-from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, changes, choose, owned, render
+from submarine_jupyter_server.targets.kubernetes.manifests import (
+    KINDS,
+    ClusterOptions,
+    Rendered,
+    changes,
+    choose,
+    owned,
+    render,
+)
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.own_record import own_name
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.seal import has_token
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json
@@ -46,8 +54,11 @@ class Orders:
         self._options = options
         self.served = served
 
-    async def ensure(self, state: ExperimentState, launch: Launch) -> Made:
-        """Make it so; return what was made. Raises TargetRefused, TargetUnavailable, Conflict."""
+    async def ensure(self, state: ExperimentState, launch: Launch, ready: Rendered | None = None) -> Made:
+        """Make it so; return what was made. ``ready``: the launch as it is rendered, where that is known.
+
+        Raises TargetRefused, TargetUnavailable, Conflict.
+        """
         await self.find(state, launch)
         made = state.made
         if made is not None and made.uid != launch.uid:
@@ -63,7 +74,7 @@ class Orders:
         elif made.generation == 0:
             await self._complete(state, launch, self._objects(state, launch), generation=0)
         if state.made is not None and state.made.generation < launch.generation:
-            await self._scale(state, state.made, launch)
+            await self._scale(state, state.made, launch, ready)
         assert state.made is not None  # noqa: S101 - for the type checker
         return state.made
 
@@ -157,10 +168,10 @@ class Orders:
         for ref, item in found:
             self._watches.merge(ref, item)
 
-    async def _scale(self, state: ExperimentState, made: Made, launch: Launch) -> None:
+    async def _scale(self, state: ExperimentState, made: Made, launch: Launch, ready: Rendered | None) -> None:
         kind, namespace = state.kind or "", _namespace(launch)
         refs = {(ref.kind, ref.name): ref for ref in made.objects}
-        for patch in changes(launch, kind=kind, namespace=namespace, options=self._options):
+        for patch in changes(launch, kind=kind, namespace=namespace, options=self._options, ready=ready):
             item = {"apiVersion": patch.api_version, "kind": patch.kind, "metadata": {"namespace": namespace}}
             ref, body = refs.get((patch.kind, patch.name)), patch.body
             if ref is not None:
