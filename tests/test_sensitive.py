@@ -133,6 +133,7 @@ def test_of_a_command_only_the_secret_is_hidden(text: str, shown: str) -> None:
     [
         "python train.py --max-tokens 512 --tokenizer gpt2 --key-metric loss --sort-key acc",
         "python train.py --token $HF_TOKEN --password-file /run/x --token /run/secrets/t",
+        "python train.py --api-key {{key}} --password={{password}}",
         "torchrun --rdzv-endpoint=$MASTER_ADDR:$MASTER_PORT t.py --lr=1e-3 --seed 7",
         "echo ****** ; ssh git@github.com; curl https://host:8080/path@x",
     ],

@@ -75,7 +75,7 @@ def hide(text: str) -> str:
 
 def _hidden(match: re.Match[str]) -> str:
     start, name, value = match[1], match[2], match[3].strip("'\"")
-    from_elsewhere = value.startswith(("$", "-", "/", "./", "~", "@"))
+    from_elsewhere = value.startswith(("$", "{{", "-", "/", "./", "~", "@"))
     if from_elsewhere or MASK in value or not _is_secret_name(name.replace("-", "_"), value):
         return match[0]
     return f"{start}{MASK}"

@@ -21,6 +21,9 @@ import json, os, signal, socket, sys, time
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
+params = json.loads(os.environ["SUBMARINE_PARAMS"])
+assert (os.environ["SUBMARINE_PARAM_LR"], sys.argv[1:]) == ("0.1", [params["note"]]), (sys.argv, params)
+
 if "TF_CONFIG" in os.environ:
     config = json.loads(os.environ["TF_CONFIG"])
     everyone = [(role, i) for role in ("chief", "ps", "worker") for i in range(len(config["cluster"].get(role, [])))]
@@ -53,8 +56,10 @@ while role == "ps":
 
 
 def talking(framework: str, replicas: dict[str, int]) -> Json:
-    body = spec(framework, replicas, "python $CODE_PATH/talk.py", resources="cpu=200m,memory=128Mi")
-    return body | {"code": {"syncMode": "inline", "files": {"talk.py": TALK}}}
+    body = spec(framework, replicas, "python $CODE_PATH/talk.py {{note}}", resources="cpu=200m,memory=128Mi")
+    params = {"lr": 0.1, "note": "it's $(JOB_ID), $HOME and `id` ✓"}
+    code = {"syncMode": "inline", "files": {"talk.py": TALK}}
+    return body | {"code": code, "runtime": {**(body.get("runtime") or {}), "params": params}}
 
 
 def run_quickstart(kernel: RealKernel, server: ClusterServer) -> Json:

@@ -184,7 +184,8 @@ def _store(tx: Connection, new: Submission, owner: str) -> tuple[ExperimentRow, 
             accepted=now_ms(),
         ),
     )
-    origins.remember(tx, row.seq, new.digest)
+    if new.spec.runtime and new.spec.runtime.origin:
+        origins.remember(tx, row.seq, new.digest)
     order = outbox.put(tx, row, "ensure")
     record(tx, row, "accepted")
     return row, order

@@ -99,6 +99,7 @@ def test_patched_is_the_same_as_made_anew(one: int, other: int, framework: str, 
 def test_a_name_can_change_of_every_kind(kind: str, launch_of_spec: LaunchOf) -> None:
     new = body()
     new["meta"] = {**new["meta"], "name": "better", "tags": ["a"]}
+    new["runtime"] = {"origin": {"notebook": "a.ipynb", "cell": "c"}}
     *_, own = scaled(body(), new, kind, launch_of_spec)
     assert own.body["metadata"]["annotations"].keys() == set(RECORD)
     assert own.body["metadata"]["annotations"]["submarine.apache.org/name"] == "better"
@@ -176,8 +177,8 @@ def test_a_queue_admits_once(kind: str, framework: str, launch_of_spec: LaunchOf
         ({"spec": {"Ps": {"replicas": 2}, "Worker": {}}}, "spec.Ps.replicas cannot change"),
         ({"spec": {"Ps": {}, "Worker": {"resources": "cpu=2"}}}, "spec.Worker.resources cannot change"),
         ({"spec": {"Worker": {}}}, "spec.Ps cannot change"),
-        ({"runtime": {"retries": 1}}, "runtime cannot change"),
-        ({"runtime": {"secrets": {"A": "new"}}}, "runtime cannot change"),
+        ({"runtime": {"retries": 1}}, "runtime.retries cannot change"),
+        ({"runtime": {"secrets": {"A": "new"}}}, "runtime.secrets cannot change"),
     ],
 )
 @pytest.mark.parametrize("kind", ["tfjob", "indexed_jobs"])

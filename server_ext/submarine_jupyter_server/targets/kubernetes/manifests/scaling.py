@@ -102,7 +102,9 @@ def _changeable(item: Json) -> Json:
 
 
 def _refuse(old: Draft, new: Draft, kind: str) -> None:
-    changed = [path for path in _differences(old.masked, new.masked) if path[:2] not in (*_SHOWN, _IGNORED)]
+    # A spec without a runtime is the same as one with an empty one.
+    differences = _differences({"runtime": {}} | old.masked, {"runtime": {}} | new.masked)
+    changed = [path for path in differences if path[:2] not in (*_SHOWN, _IGNORED)]
     others = [".".join(path) for path in changed if path != _WORKERS and "resourceMap" not in path]
     if others:
         raise Conflict(f"{', '.join(others)} cannot change while it runs, only spec.Worker.replicas can", hint=_ADVICE)
