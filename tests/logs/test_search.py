@@ -300,12 +300,13 @@ def test_an_expression_that_would_go_back_takes_no_longer(log: ReplicaLog) -> No
     [
         ("", False, "must not be empty"),
         ("x" * (MAX_CHARS + 1), False, "at most 1,000 characters, not 1,001"),
+        ("x" * 251, True, "a regular expression must have at most 250 characters, not 251"),
         ("a\nb", False, "a part of one line"),
         ("a(b", True, r"not a regular expression: missing \): a\(b"),
         (r"(a)\1", True, "not a regular expression: invalid escape sequence"),
         ("(?=a)", True, "not a regular expression: invalid perl operator"),
         ("x*", True, "matches the empty text"),
-        ("((a|b){1,30}){30}", True, "too large"),
+        (".{900}", True, "too large"),
         (r"((\pL{1,30}){30})", True, "too large"),
     ],
 )

@@ -14,9 +14,11 @@ from typing import Any, Protocol
 from submarine_jupyter.errors import InvalidRequest
 
 MAX_CHARS = 1000
+# To prepare a long one takes long, and holds all threads meanwhile.
+MAX_EXPRESSION_CHARS = 250
 # Where an expression is too involved for a table, each byte takes a step for each instruction.
-_MAX_INSTRUCTIONS = 1000
-_MAX_MEMORY = 4 * 1024 * 1024
+_MAX_INSTRUCTIONS = 3000
+_MAX_MEMORY = 2 * 1024 * 1024
 _EACH_LINE = "(?m)"
 
 
@@ -32,8 +34,10 @@ def needle(text: str, *, regex: bool = False, ignore_case: bool = False) -> Need
     """Return what finds ``text``. Raises InvalidRequest: it is empty, too long, or no regular expression."""
     if not text:
         raise InvalidRequest("search: must not be empty.")
-    if len(text) > MAX_CHARS:
-        raise InvalidRequest(f"search: must have at most {MAX_CHARS:,} characters, not {len(text):,}.")
+    most = MAX_EXPRESSION_CHARS if regex else MAX_CHARS
+    if len(text) > most:
+        what = "a regular expression" if regex else "a text"
+        raise InvalidRequest(f"search: {what} must have at most {most:,} characters, not {len(text):,}.")
     if regex:
         return _Expression(text, ignore_case)
     if "\n" in text or "\r" in text:
