@@ -131,12 +131,7 @@ def _summarize(tx: Connection) -> None:
     assert ids
     summaries.changed(tx, now, now, bounded=True)
     assert summaries.of(tx, ids)
-    [newest, *_] = summaries.page(tx, None, 10**6, 10)
-    housekeeping.change(tx, newest.row.seq, {"note": "good"})
-    housekeeping.change(tx, newest.row.seq, {"note": None})
-    assert housekeeping.of(tx, [newest.row.seq]) == {}
-    origins.remember(tx, newest.row.seq, "digest")
-    origins.running(tx, notebook="a.ipynb", cell="c", digest="digest", owner="me")
+    assert summaries.page(tx, None, 10**6, 10)
 
 
 def test_every_query_compiles_for_another_engine(tx: Connection, new: New) -> None:
@@ -181,7 +176,7 @@ def _live(tx: Connection, new: New) -> None:
         (objects.put, (made,)), (objects.of, (row.id,)), (objects.all_of, ("local",)), (objects.ended, ("local",)),
         (objects.lose, (row.id, 5)),
         (events.after, (0, 10)), (events.after, (0, 10, row.id)), (events.of, (row.id, 10)), (events.last_seq, ()),
-        (housekeeping.change, (row.seq, {"note": "n"})), (housekeeping.of, ([row.seq],)), (origins.of, ([row.seq],)),
+        (housekeeping.change, (row.seq, {"note": "n"})), (housekeeping.of, ([row.seq],)),
         (origins.remember, (row.seq, "d")), (origins.renew, (row.seq, spec)),
         (summaries.of, ([row.id],)), (summaries.page, ("ada", 9, 5)),
         (experiments.note_compared, ("local",)), (experiments.is_compared, ("local",)),
