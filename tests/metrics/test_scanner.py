@@ -102,7 +102,7 @@ def test_settings_are_read() -> None:
     values = {param.name: json.loads(param.value) for param in found}
     assert values["learning_rate"] == 0.1
     assert values["layers"] == [1, 2]
-    assert values["rate"] == "nan"
+    assert values["rate"] == "NaN"
     assert all(len(param.value) <= EXAMINED_BYTES for param in found)
     assert scanner.scan(b'submarine-param {"name": 7, "value": 1}\nsubmarine-param {"name": "x"}\n') == []
 
