@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 panel_sources := $(shell find labextension/src labextension/style labextension/schema -type f)
 
-.PHONY: help demo lab test coverage check cluster bench clean
+.PHONY: help demo lab test lowest coverage check cluster bench clean
 .NOTPARALLEL: # two pips in one .venv would spoil it
 
 help: ## List the targets
@@ -23,6 +23,13 @@ lab: .venv/.extra-notebooks .venv/.panel ## Open the notebooks in JupyterLab on 
 test: .venv/.extra-test .venv/.extra-notebooks .venv/.panel ## Run all tests
 	.venv/bin/pytest -n 3 --dist worksteal
 	cd labextension && jlpm test
+
+# Where each dependency is used: models, the database, the server, the client, the notebook, the cluster's API. Old
+# versions warn of one another.
+lowest: .lowest/.installed ## Run some of the tests with the lowest versions of the dependencies that are allowed
+	.lowest/bin/pytest -n 3 --dist worksteal -W default tests/models tests/wire tests/store/lists tests/store/test_*.py \
+		tests/store/sqlite/test_migrations.py tests/server/test_document.py tests/server/test_bodies.py \
+		tests/kernel/client tests/kernel/magics tests/targets/kubernetes/api/test_transport.py
 
 # What the processes of the tests themselves reach; servers and supervisors are others.
 coverage: .venv/.extra-test .venv/.extra-notebooks .venv/.panel ## Run the Python tests, print which branches they reach
@@ -42,7 +49,7 @@ bench: .venv/.extra-test .venv/.extra-quickstart ## Print the benchmarks, each b
 	.venv/bin/python -m tests.benchmarks
 
 clean: ## Remove everything the other targets made
-	rm -rf .venv .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf .venv .lowest .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
 	rm -rf submarine_jupyter/labextension submarine_jupyter/_version.py
 	cd labextension && rm -rf node_modules .yarn lib coverage junit.xml tsconfig.tsbuildinfo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -51,6 +58,17 @@ clean: ## Remove everything the other targets made
 .venv/bin/activate:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: try make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
+
+# The dependencies of the tests themselves are the newest ones; pip cannot choose the lowest.
+.lowest/.installed: pyproject.toml
+	$(PYTHON) -m venv .lowest
+	.lowest/bin/pip install --quiet 'uv>=0.5'
+	.lowest/bin/uv pip compile --quiet --python .lowest/bin/python --resolution lowest-direct pyproject.toml \
+		--output-file .lowest/lowest.txt > /dev/null
+	mkdir -p submarine_jupyter/labextension
+	SKIP_JUPYTER_BUILDER=1 .lowest/bin/uv pip install --quiet --python .lowest/bin/python \
+		--constraint .lowest/lowest.txt --editable '.[test]'
+	@touch $@
 
 # Without the panel, which has its own rule below: demo and check need no JavaScript.
 .venv/.installed: .venv/bin/activate pyproject.toml
