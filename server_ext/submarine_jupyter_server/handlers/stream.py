@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.decorator import ws_authenticated
 from jupyter_server.base.handlers import JupyterHandler
@@ -14,8 +14,10 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from submarine_jupyter.errors import InvalidRequest, SubmarineError
 from submarine_jupyter_server.handlers.admission import Admission
-from submarine_jupyter_server.services.subscriptions import Subscriptions
 from submarine_jupyter_server.wire.frames import failed, parse
+
+if TYPE_CHECKING:
+    from submarine_jupyter_server.services.subscriptions import Subscriptions
 
 MAX_MESSAGE_BYTES = 64 * 1024
 STALL_SECONDS = 60.0
@@ -41,6 +43,9 @@ class StreamHandler(Admission, WebSocketMixin, WebSocketHandler, ExtensionHandle
             raise InvalidRequest("This is a WebSocket, and the request asks for none.", hint="GET experiment/events.")
         self.surroundings.sockets.refuse_more(self.principal().name, for_one=self.for_one)
         service = await self.service()
+        # It brings pydantic and SQLAlchemy, which a server that starts must not wait for.
+        from submarine_jupyter_server.services.subscriptions import Subscriptions
+
         self._subscriptions = Subscriptions(self.principal(), service.rows, service.log_bytes, self._send)
         await super().get(*args, **kwargs)
 
