@@ -113,12 +113,13 @@ async def test_a_tab_sees_what_there_is_and_each_change(call: Call, tab: Open) -
 
 async def test_a_row_has_what_people_noted_and_where_it_comes_from(call: Call, tab: Open) -> None:
     origin = {"notebook": "a.ipynb", "cell": "c"}
-    sent = {**SPEC, "runtime": {"origin": origin, "params": {"lr": 0.1}}}
+    sent = {**SPEC, "runtime": {"origin": origin, "params": {"lr": 0.1, "bs": 32}}}
     made = (await call("POST", "experiment", sent)).result["experimentId"]
     one = await tab()
     await one.ask(op="rows", ch=1)
     [first] = (await one.until(lambda frame: "cursor" in frame))[-1]["rows"]
-    assert (first["origin"], first["params"], "note" in first) == (origin, {"lr": 0.1}, False)
+    assert (first["origin"], first["params"], "note" in first) == (origin, {"lr": 0.1, "bs": 32}, False)
+    assert type(first["params"]["bs"]) is int
     notes = {"note": "ü" * 300, "pinned": True, "archived": True}
     await call("PATCH", f"experiment/{made}/notes", notes)
     row = rows_of(await one.until(lambda frame: rows_of([frame]).get(made, {}).get("pinned", False)))[made]

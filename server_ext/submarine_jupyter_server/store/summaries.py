@@ -31,6 +31,8 @@ _AT_ONCE = 500
 # Beyond so many it is quicker to read all rows than to find out which have changed.
 _MOST_CHANGED, _MOST_METRICS = 5_000, 50_000
 MOST_VALUES = 20
+# Beyond it a float is no exact whole number.
+_EXACT = 2**53
 _PLACE = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 
 
@@ -178,8 +180,13 @@ def _values(tx: Connection, among: Among) -> dict[tuple[int, str], dict[str, flo
     some = each.subquery()
     found: dict[tuple[int, str], dict[str, float | str | None]] = {}
     for row in tx.execute(select(some).where(some.c.place <= MOST_VALUES)):
-        found.setdefault((row.seq, row.kind), {})[row.name] = row.number if row.text is None else row.text
+        found.setdefault((row.seq, row.kind), {})[row.name] = _number(row.number) if row.text is None else row.text
     return found
+
+
+def _number(value: float | None) -> float | None:
+    """Return a number as people write it: 3, not 3.0."""
+    return int(value) if value is not None and value.is_integer() and abs(value) < _EXACT else value
 
 
 def _ids(tx: Connection, column: ColumnElement[str], number: ColumnElement[int], after: int, until: int) -> list[str]:
