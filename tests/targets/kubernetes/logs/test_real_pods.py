@@ -126,7 +126,7 @@ async def test_runs_that_a_kubelet_has_removed_are_a_gap(
     new_pods: NewPods, image: str, log_of: LogOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pods = new_pods()
-    monkeypatch.setattr(PodLogs, "see", lambda *_: None)
+    monkeypatch.setattr(PodLogs, "put_pod", lambda *_: None)
     await pods.create(manifest(0, image, RESTARTING, restart="OnFailure"))
     await pods.ended()
     monkeypatch.undo()

@@ -48,6 +48,11 @@ class Sources:
         return self.regions[-1] if self.regions else None
 
     @property
+    def follows_another(self) -> bool:
+        """Return whether the region that is being written is the first of its source, behind those of another."""
+        return len(self.regions) > 1 and [region.source for region in self.regions].count(self.regions[-1].source) == 1
+
+    @property
     def unfinished(self) -> bool:
         """Return whether there may be more of the current source."""
         return self.current is not None and self.current.source not in self.done

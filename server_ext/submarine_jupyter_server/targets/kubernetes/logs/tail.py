@@ -68,7 +68,7 @@ class Tail:
         if lost:
             self._gap(writer)
         self._enter(Region(writer.offset, source, gap=lost))
-        self._marks, self._adoptable = Marks(), len(self.sources.regions) > 1
+        self._marks, self._adoptable = Marks(), self.sources.follows_another
 
     def since(self) -> str | None:
         """Return the time to ask from, None for all there is."""
@@ -212,7 +212,7 @@ class Tail:
             writer.show_gap()
         records = self._records(self.sources.start(region.source))
         here = [(offset, at_ns) for offset, at_ns in records if offset >= region.offset]
-        self._adoptable = not here and len(self.sources.regions) > 1
+        self._adoptable = not here and self.sources.follows_another
         self._marks = Marks.recovered(here)
         self._marks.top = max((at_ns for _, at_ns in records), default=MORE)
         unsure = not here and region.source not in self.sources.done
