@@ -20,7 +20,6 @@ from tests.kubernetes.server import ClusterServer
 from tests.kubernetes.things import everything
 from tests.kubernetes.trial import Trial
 
-
 LONGEST_S = 500 if "SUBMARINE_TEST_CASES" not in os.environ else 7200
 
 

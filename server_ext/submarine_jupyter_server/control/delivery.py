@@ -94,22 +94,26 @@ class Outbox:
         """
         if not self.delivering:
             return False
+        # Who waits joins before the order begins, which may be decided at once.
         future = self._waiters.join(order)
         self._begin(order, row, launch)
-        try:
-            return await self._decided(order, future, INLINE_S)
-        finally:
-            self._waiters.leave(order, future)
-
-    async def _decided(self, order: OutboxRow, future: asyncio.Future[None], seconds: float) -> bool:
-        """Wait some ``seconds``, longer while a refusal is being stored, for which it counts that somebody waits."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await asyncio.shield(future)
-                    return True
+        while not await self._decided(order, future, INLINE_S):
             if self._refusing.get(order.experiment_id, -1) < order.seq:
                 return False
+            # A refusal is being stored, and it counts for that that somebody waits.
+            future = self._waiters.join(order)
+        return True
+
+    async def _decided(self, order: OutboxRow, future: asyncio.Future[None], seconds: float) -> bool:
+        """Wait some ``seconds``; the future itself, for each step between would let others run before the answer."""
+        try:
+            async with asyncio.timeout(seconds):
+                await future
+        except TimeoutError:
+            return False
+        finally:
+            self._waiters.leave(order, future)
+        return True
 
     async def run(self) -> None:
         """Deliver until cancelled."""

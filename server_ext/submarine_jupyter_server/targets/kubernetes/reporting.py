@@ -29,6 +29,8 @@ _SOON_S = 1.0
 LATE_S = 600.0
 # An operator that has not said a word by then is not there.
 SILENT_S = 11.0
+# Whoever gave the order that changed something gets the answer first; and what follows soon is reported together.
+_AFTER_YOU_S = 0.005
 _AFTER_FAILURE_S = 1.0
 # What an order brings about is told after the order is answered: somebody waits for that.
 _ORDERED_S = 0.025
@@ -100,6 +102,7 @@ class Reporter:
     async def _inspect(self, state: ExperimentState) -> None:
         key = state.experiment_id
         try:
+            await asyncio.sleep(_AFTER_YOU_S)
             while key in self._dirty:
                 if state.lock.locked():
                     await asyncio.sleep(_ORDERED_S)
