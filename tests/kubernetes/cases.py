@@ -42,6 +42,8 @@ class Case:
     planted: list[Thing] = field(default_factory=list)
     ours: set[str] = field(default_factory=set)
     """The uids of what the server itself made: it has to remove them also where bonds are cut."""
+    roots: set[str] = field(default_factory=set)
+    """Those of them that have no owner: of these alone the record on the cluster tells a server without a database."""
 
     @property
     def loses(self) -> bool:

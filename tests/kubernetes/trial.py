@@ -54,6 +54,7 @@ class Trial:
             roots = [uid for uid, thing in things.items() if thing.id == case.id and not thing.owners]
             self.originals[case.id] = belonging(things, roots)
             case.ours = {uid for uid in self.originals[case.id] if things[uid].written_by_us}
+            case.roots = case.ours.intersection(roots)
 
     def submit(self, kind: str, *, namespace: str | None = None) -> str:
         """Submit an experiment of a kind."""
@@ -107,6 +108,8 @@ class Trial:
     def lose(self, *what: str) -> None:
         """Kill the server, and lose its database, and the key too if it is named."""
         self.server.kill()
+        for case in self.cases:
+            case.ours = case.roots
         for file in [*self.server.data.glob("submarine.db*"), *self.server.data.glob("backups/*")]:
             file.unlink()
         if "key" in what:
