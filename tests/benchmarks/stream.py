@@ -105,7 +105,7 @@ async def _changes(server: ProbedServer, socket: WebSocketClientConnection, made
             assert isinstance(message, str)
             now = time.perf_counter()
             for row in json.loads(message)["rows"]:
-                if row["experimentId"] == made and row["note"]:
+                if row["experimentId"] == made and "note" in row:
                     arrived.setdefault(row["note"], now)
 
     reader, answered = asyncio.create_task(read()), {}
