@@ -97,23 +97,17 @@ class Outbox:
         # Who waits joins before the order begins, which may be decided at once.
         future = self._waiters.join(order)
         self._begin(order, row, launch)
-        while not await self._decided(order, future, INLINE_S):
-            if self._refusing.get(order.experiment_id, -1) < order.seq:
-                return False
-            # A refusal is being stored, and it counts for that that somebody waits.
-            future = self._waiters.join(order)
-        return True
-
-    async def _decided(self, order: OutboxRow, future: asyncio.Future[None], seconds: float) -> bool:
-        """Wait some ``seconds``; the future itself, for each step between would let others run before the answer."""
         try:
-            async with asyncio.timeout(seconds):
-                await future
-        except TimeoutError:
-            return False
+            while not future.done():
+                # It leaves the future as it is: a decision that comes together with the end of the wait still counts.
+                await asyncio.wait({future}, timeout=INLINE_S)
+                # While a refusal is being stored, it counts for that that somebody waits.
+                if not future.done() and self._refusing.get(order.experiment_id, -1) < order.seq:
+                    return False
+            future.result()
+            return True
         finally:
             self._waiters.leave(order, future)
-        return True
 
     async def run(self) -> None:
         """Deliver until cancelled."""
