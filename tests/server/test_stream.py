@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from submarine_jupyter_server.handlers import sockets
@@ -228,6 +228,7 @@ async def test_a_log_that_never_begins_ends(call: Call, tab: Open) -> None:
         (f'{{"op": "log", "ch": 1, "experimentId": "{MISSING}", "replica": "worker-0", "credit": 1}}', "Not found"),
         (f'{{"op": "log", "ch": 1, "experimentId": "{MISSING}", "replica": 1, "credit": 1}}', "replica: 1 is not"),
         (f'{{"op": "log", "ch": 1, "experimentId": "{MISSING}", "replica": "x", "credit": -1}}', "credit: -1 is not"),
+        (f'{{"op": "log", "ch": 1, "experimentId": "{MISSING}", "replica": "x", "credit": 0}}', "credit: 0 is not"),
     ],
 )
 async def test_a_bad_request_is_answered_and_harms_nothing(tab: Open, request_: str, words: str) -> None:
@@ -281,6 +282,12 @@ async def test_foreign_pages_and_strangers_stay_out(
             await websocket_connect(HTTPRequest(url, headers=headers))
         assert refused.value.code == 403
     token = jp_auth_header["Authorization"].split()[1]
+    answer = await AsyncHTTPClient().fetch(url.replace("ws", "http", 1).removesuffix("stream") + f"ping?token={token}")
+    cookie = answer.headers["Set-Cookie"].split(";")[0]
+    for origin in ("https://evil.example", "null"):
+        with pytest.raises(HTTPClientError) as refused:
+            await websocket_connect(HTTPRequest(url, headers={"Cookie": cookie, "Origin": origin}))
+        assert refused.value.code == 403
     client = await websocket_connect(HTTPRequest(f"{url}?token={token}"))
     client.close()
 

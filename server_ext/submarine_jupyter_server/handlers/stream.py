@@ -41,8 +41,9 @@ class StreamHandler(Admission, WebSocketMixin, WebSocketHandler, ExtensionHandle
         """Open the socket."""
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
             raise InvalidRequest("This is a WebSocket, and the request asks for none.", hint="GET experiment/events.")
-        self.surroundings.sockets.refuse_more(self.principal().name, for_one=self.for_one)
         service = await self.service()
+        # Last: of many that wait for the service together no more are let in than there is room for.
+        self.surroundings.sockets.refuse_more(self.principal().name, for_one=self.for_one)
         # It brings pydantic and SQLAlchemy, which a server that starts must not wait for.
         from submarine_jupyter_server.services.subscriptions import Subscriptions
 

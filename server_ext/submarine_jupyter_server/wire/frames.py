@@ -125,7 +125,8 @@ def _log(found: dict[str, Any]) -> Request:
     skip = found.pop("skip", False)
     if not isinstance(skip, bool):
         raise InvalidRequest(f"skip: {_shown(skip)} is neither true nor false.")
-    ch, credit = _number(found, "ch", 2**32 - 1), _number(found, "credit", MAX_CREDIT)
+    # Without any nothing could ever come: what is paid back is never more than was lent.
+    ch, credit = _number(found, "ch", 2**32 - 1), _number(found, "credit", MAX_CREDIT, least=1)
     attempt, offset, tail = (_maybe(found, name) for name in ("attempt", "offset", "tail"))
     if offset is not None and tail is not None:
         raise InvalidRequest("offset, tail: give one of them.")
@@ -152,10 +153,10 @@ def _maybe(found: dict[str, Any], name: str) -> int | None:
     return _number(found, name, 2**53 - 1) if found.get(name) is not None else found.pop(name, None)
 
 
-def _number(found: dict[str, Any], name: str, most: int) -> int:
+def _number(found: dict[str, Any], name: str, most: int, *, least: int = 0) -> int:
     value = found.pop(name, None)
-    if type(value) is not int or not 0 <= value <= most:
-        raise InvalidRequest(f"{name}: {_shown(value)} is not a whole number from 0 to {most}.")
+    if type(value) is not int or not least <= value <= most:
+        raise InvalidRequest(f"{name}: {_shown(value)} is not a whole number from {least} to {most}.")
     return value
 
 
