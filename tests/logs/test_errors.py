@@ -101,7 +101,7 @@ def test_a_traceback_that_was_cut_off_counts(log: ReplicaLog, new_writer: NewWri
         "Fatal Python error: Aborted",
         "F0101 10:00:00.000000 42 check.cc:9] Check failed: n > 0",
         "bash: line 1: pyhton: command not found",
-        "python: can't open file '/work/tarin.py': [Errno 2] No such file or directory",
+        "python: can't open file '/home/ann/tarin.py': [Errno 2] No such file or directory",
         "train.py: error: unrecognized arguments: --lrr",
         "\x1b[31mSegmentation fault\x1b[0m",
     ],
