@@ -15,9 +15,9 @@ Json = dict[str, Any]
 PAUSE_IMAGE = "submarine.test/pause:1"
 TRAINING_IMAGE = "submarine.test/training:1"  # .test: no such registry can exist
 
-_FINISH = "kwok-pod-finish.yaml"
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_OURS = ("kwok-pod-finish.yaml", "kwok-pod-ready-again.yaml")
 
 
 def definitions(manifests: Path) -> list[Json]:
@@ -70,7 +70,7 @@ def kubeconfig(run: Run, token: str, namespace: str = "default") -> Json:
 
 
 def kwok(run: Run, manifests: Path) -> str:
-    """Return KWOK's configuration: its own stages for nodes and pods, ours for the end of a pod, one log for all."""
+    """Return KWOK's configuration: its own stages for nodes and pods, and ours, one log for all."""
     stages = [
         item
         for name in ("node/fast/node-initialize", "pod/fast/pod-ready", "pod/fast/pod-delete")
@@ -82,8 +82,8 @@ def kwok(run: Run, manifests: Path) -> str:
         "metadata": {"name": "logs"},
         "spec": {"logs": [{"logsFile": str(run.path("fake.log")), "follow": True}]},
     }
-    ours = yaml.safe_load(Path(__file__).with_name(_FINISH).read_text())
-    return yaml.safe_dump_all([*stages, ours, logs])
+    ours = [yaml.safe_load(Path(__file__).with_name(name).read_text()) for name in _OURS]
+    return yaml.safe_dump_all([*stages, *ours, logs])
 
 
 def fake_node(index: int) -> Json:

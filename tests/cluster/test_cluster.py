@@ -99,6 +99,15 @@ def tf_job(name: str, workers: int, spec: Json) -> Json:
     }
 
 
+def test_a_fake_pod_is_ready_again_after_its_node_was_lost_for_a_while(cluster: Cluster, fake_namespace: str) -> None:
+    path = PODS.format(fake_namespace)
+    cluster.api.create(path, {"metadata": {"name": "lost"}, "spec": pod(["true"])})
+    wait("the pod to be ready", lambda: has(cluster.api, f"{path}/lost", "Ready"))
+    # What the controller of nodes does to the pods of a node that it does not hear of.
+    cluster.api.patch(f"{path}/lost/status", {"status": {"conditions": [{"type": "Ready", "status": "False"}]}})
+    wait("the pod to be ready again", lambda: has(cluster.api, f"{path}/lost", "Ready"))
+
+
 def test_the_training_operator_makes_pods_of_a_tfjob(cluster: Cluster, fake_namespace: str) -> None:
     path = f"{KUBEFLOW.format(fake_namespace)}/tfjobs"
     cluster.api.create(path, tf_job("mnist", 2, pod(["true"], name="tensorflow")))

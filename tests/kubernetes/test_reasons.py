@@ -70,7 +70,8 @@ def act(api: Api, case: Case, namespace: str, experiment_id: str) -> bool:
 def wrong(detail: Json, case: Case, namespace: str) -> str | None:
     """Return what is wrong with what is shown of an experiment, None if it is as its case wants it."""
     if detail["reason"] != case.reason or not case.matches(detail["message"] or "", namespace):
-        return f"{detail['reason']}: {detail['message']}"
+        replicas = [f"{each['name']}: {each['reason']}: {each['message']}" for each in detail["replicas"]]
+        return f"{detail['reason']}: {detail['message']} ({replicas})"
     if case.replica is None:
         return None
     replica = next(item for item in detail["replicas"] if item["name"] == case.replica)
