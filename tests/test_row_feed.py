@@ -14,8 +14,10 @@ from sqlalchemy import Connection
 
 from submarine_jupyter_server.control.lifecycle import record
 from submarine_jupyter_server.row_feed import PAGE, Changes, RowFeed
-from submarine_jupyter_server.store import experiments, metrics, summaries
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import NewExperiment
+from submarine_jupyter_server.store.lists import summaries
+from submarine_jupyter_server.store.reported import metrics
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 
 

@@ -21,9 +21,10 @@ from submarine_jupyter.models import Status
 from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.config import nobody
 from submarine_jupyter_server.notices import Failing
-from submarine_jupyter_server.store import events, experiments
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.engine import Database
-from submarine_jupyter_server.store.events import EventRow
+from submarine_jupyter_server.store.reported import events
+from submarine_jupyter_server.store.reported.events import EventRow
 from submarine_jupyter_server.wire.answers import event_data, json_text
 
 log = logging.getLogger(__name__)

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from submarine_jupyter_server.store import summaries
 from submarine_jupyter_server.store.engine import Database
-from submarine_jupyter_server.store.summaries import Place, Summary
+from submarine_jupyter_server.store.lists import summaries
+from submarine_jupyter_server.store.lists.summaries import Place, Summary
 from submarine_jupyter_server.wire.rows import row_json
 
 log = logging.getLogger(__name__)

@@ -32,19 +32,20 @@ from submarine_jupyter_server.metrics.collector import MetricCollector
 from submarine_jupyter_server.row_feed import RowFeed
 from submarine_jupyter_server.services.events import Events
 from submarine_jupyter_server.services.experiments import Experiments
-from submarine_jupyter_server.services.first_error import FirstErrors
-from submarine_jupyter_server.services.log_bytes import LogBytes
-from submarine_jupyter_server.services.log_reader import LogReader
-from submarine_jupyter_server.services.log_search import LogSearcher
-from submarine_jupyter_server.services.log_times import LogTimes
+from submarine_jupyter_server.services.logs.first_error import FirstErrors
+from submarine_jupyter_server.services.logs.log_bytes import LogBytes
+from submarine_jupyter_server.services.logs.log_reader import LogReader
+from submarine_jupyter_server.services.logs.log_search import LogSearcher
+from submarine_jupyter_server.services.logs.log_times import LogTimes
 from submarine_jupyter_server.services.metrics import Metrics
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.rows import Rows
 from submarine_jupyter_server.services.submissions import Submissions
 from submarine_jupyter_server.services.targets import Targets
-from submarine_jupyter_server.store import experiments, metrics
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
+from submarine_jupyter_server.store.reported import metrics
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 from submarine_jupyter_server.targets.local.target import LocalTarget
 from submarine_jupyter_server.targets.protocol import ComputeTarget, Observation

@@ -15,8 +15,9 @@ from submarine_jupyter.errors import Conflict, NotFound, SubmarineError, Unavail
 from submarine_jupyter_server import wiring as service_module
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.services.principal import Principal
-from submarine_jupyter_server.store import events, experiments, outbox
+from submarine_jupyter_server.store import experiments, outbox
 from submarine_jupyter_server.store.experiments import Query
+from submarine_jupyter_server.store.reported import events
 from submarine_jupyter_server.targets.protocol import Made
 from submarine_jupyter_server.wire.answers import shown_json
 from submarine_jupyter_server.wiring import Service

@@ -12,8 +12,9 @@ from typing import Any
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.control import lifecycle
 from submarine_jupyter_server.control.lifecycle import Lifecycle
-from submarine_jupyter_server.store import events, experiments, replicas
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
+from submarine_jupyter_server.store.reported import events, replicas
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 from submarine_jupyter_server.targets.protocol import Observation, ReplicaState
 

@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.control import reconcile as reconcile_module
-from submarine_jupyter_server.store import experiments, objects
+from submarine_jupyter_server.store import experiments
+from submarine_jupyter_server.store.reported import objects
 from submarine_jupyter_server.targets.protocol import Absence, Inventory
 from submarine_jupyter_server.wiring import Service
 from tests.control.conftest import opened

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from submarine_jupyter_server.logs import follow as follow_module
 from submarine_jupyter_server.logs import raw
 from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog
-from submarine_jupyter_server.logs.follow import follow
-from submarine_jupyter_server.logs.growth import Growth
+from submarine_jupyter_server.logs.following import follow as follow_module
+from submarine_jupyter_server.logs.following.follow import follow
+from submarine_jupyter_server.logs.following.growth import Growth
 from submarine_jupyter_server.logs.layout import segment_name
-from submarine_jupyter_server.logs.pages import page, tail
+from submarine_jupyter_server.logs.lines.pages import page, tail
 from submarine_jupyter_server.logs.segment_writer import SegmentWriter
 from submarine_jupyter_server.metrics import reader
 from submarine_jupyter_server.metrics.reader import _Cursor, _read
@@ -155,7 +155,7 @@ def test_a_metric_is_never_made_of_two_pieces(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["link", "pipe", "file", "gone"])
 def test_a_log_that_is_no_folder_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    from submarine_jupyter_server.logs.pages import experiment_pages
+    from submarine_jupyter_server.logs.lines.pages import experiment_pages
 
     monkeypatch.setattr(follow_module, "PATIENCE_S", 0.1)
     logs = tmp_path / EXPERIMENT / "1" / "logs"

@@ -20,8 +20,9 @@ from submarine_jupyter_server.logs.segment_writer import SegmentWriter
 from submarine_jupyter_server.metrics import collector as collector_module
 from submarine_jupyter_server.metrics import reader as metric_reader
 from submarine_jupyter_server.metrics.collector import MetricCollector
-from submarine_jupyter_server.store import experiments, metrics
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import NewExperiment
+from submarine_jupyter_server.store.reported import metrics
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 
 NewWriter = Callable[..., SegmentWriter]

@@ -8,7 +8,7 @@ from pathlib import Path
 from submarine_jupyter_server.logs.archive import LogArchive
 from submarine_jupyter_server.logs.segment_writer import SegmentWriter
 from submarine_jupyter_server.metrics.reader import MetricReader
-from submarine_jupyter_server.store import metrics
+from submarine_jupyter_server.store.reported import metrics
 from tests.logs.conftest import EXPERIMENT
 from tests.metrics.test_collector import database, metric, stored
 

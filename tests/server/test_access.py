@@ -15,7 +15,7 @@ from tornado.web import RequestHandler
 from submarine_jupyter_server.handlers import ROUTES
 from submarine_jupyter_server.handlers.admission import Admission
 from submarine_jupyter_server.handlers.base import SubmarineHandler
-from submarine_jupyter_server.handlers.stream import StreamHandler
+from submarine_jupyter_server.handlers.streams.stream import StreamHandler
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 ID = "experiment-1647574374688-0002"

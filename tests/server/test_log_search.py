@@ -10,9 +10,9 @@ import pytest
 from jupyter_server.serverapp import ServerApp
 
 from submarine_jupyter_server.handlers.admission import Surroundings
-from submarine_jupyter_server.logs import search
-from submarine_jupyter_server.services import log_search
-from submarine_jupyter_server.services.log_search import LogSearcher
+from submarine_jupyter_server.logs.search import scan
+from submarine_jupyter_server.services.logs import log_search
+from submarine_jupyter_server.services.logs.log_search import LogSearcher
 from tests.server.conftest import Call
 from tests.server.test_streams import eventually
 
@@ -115,7 +115,7 @@ async def test_what_is_not_searched_in_time_is_said(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_search, "ANSWER_S", 0.0)
-    monkeypatch.setattr(search, "STEP_S", 0.0)
+    monkeypatch.setattr(scan, "STEP_S", 0.0)
     made = await one_that_ended(call, "echo needle")
     add_bytes(tmp_path, made, SEGMENT)
     answer = await call("GET", f"experiment/logs/{made}", params={"search": "nothing"})
@@ -124,7 +124,7 @@ async def test_what_is_not_searched_in_time_is_said(
     assert about["gaps"] == {f"{made}-worker-0": [[7, SEGMENT]]}
     while "truncated" in about:
         before = about["next"]
-        monkeypatch.setattr(search, "STEP_S", 0.05)
+        monkeypatch.setattr(scan, "STEP_S", 0.05)
         answer = await call("GET", f"experiment/logs/{made}", params={"search": "nothing", "after": before})
         about = answer.envelope["attributes"]
         assert about["next"] != before
@@ -137,7 +137,7 @@ async def test_a_search_ends_with_its_client(
     monkeypatch.setattr(log_search, "ANSWER_S", 1000.0)
     made = await one_that_ended(call, "echo needle")
     searches = await searches_of(jp_serverapp)
-    monkeypatch.setattr(search.LogSearch, "step", lambda self: True)  # one that would never end
+    monkeypatch.setattr(scan.LogSearch, "step", lambda self: True)  # one that would never end
     _, writer = await asyncio.open_connection("127.0.0.1", jp_http_port)
     path = f"{jp_serverapp.base_url}api/v1/experiment/logs/{made}?search=nothing"
     token = f"Authorization: token {jp_serverapp.identity_provider.token}"
@@ -154,7 +154,7 @@ async def test_an_experiment_that_is_deleted_meanwhile_is_not_found(
     monkeypatch.setattr(log_search, "ANSWER_S", 1000.0)
     searches = await searches_of(jp_serverapp)
     deleted = asyncio.Event()
-    monkeypatch.setattr(search.LogSearch, "step", lambda self: not deleted.is_set())
+    monkeypatch.setattr(scan.LogSearch, "step", lambda self: not deleted.is_set())
     asking = asyncio.ensure_future(call("GET", f"experiment/logs/{made}", params={"search": "needle"}))
     await eventually(lambda: searches.running == 1)
     assert (await call("DELETE", f"experiment/{made}")).code == 200
@@ -176,7 +176,7 @@ async def test_searches_are_limited_and_end_with_the_server(
     made = await one_that_ended(call, "echo needle")
     monkeypatch.setattr(log_search, "MAX_SEARCHES", 1)
     monkeypatch.setattr(log_search, "ANSWER_S", 1000.0)
-    monkeypatch.setattr(search.LogSearch, "step", lambda self: True)  # one that would never end
+    monkeypatch.setattr(scan.LogSearch, "step", lambda self: True)  # one that would never end
     searches = await searches_of(jp_serverapp)
     first = asyncio.ensure_future(call("GET", f"experiment/logs/{made}", params={"search": "needle"}))
     await eventually(lambda: searches.running == 1)

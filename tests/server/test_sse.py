@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from submarine_jupyter.client.sse import EventParser
-from submarine_jupyter_server.handlers.sse import _error, _frame
+from submarine_jupyter_server.handlers.streams.sse import _error, _frame
 
 
 @dataclass(frozen=True)

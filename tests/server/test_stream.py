@@ -12,7 +12,7 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from submarine_jupyter_server.handlers import sockets
+from submarine_jupyter_server.handlers.streams import sockets
 from tests.server.conftest import Call
 
 SPEC: dict[str, Any] = {

@@ -13,9 +13,9 @@ import pytest
 from jupyter_server.auth import IdentityProvider, User
 from jupyter_server.serverapp import ServerApp
 
-from submarine_jupyter_server.handlers import sse
 from submarine_jupyter_server.handlers.admission import Surroundings
 from submarine_jupyter_server.handlers.base import SubmarineHandler
+from submarine_jupyter_server.handlers.streams import sse
 
 TALK = "for i in 1 2 3 4 5; do echo line $i; sleep 0.1; done"
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.errors import InvalidSpec, NotFound
-from submarine_jupyter_server.logs.needle import needle
-from submarine_jupyter_server.logs.search import SearchQuery
-from submarine_jupyter_server.services.log_bytes import WantedBytes
+from submarine_jupyter_server.logs.search.needle import needle
+from submarine_jupyter_server.logs.search.scan import SearchQuery
+from submarine_jupyter_server.services.logs.log_bytes import WantedBytes
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import Query

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, delete
 
 from submarine_jupyter_server.config import ServiceConfig
-from submarine_jupyter_server.store import metrics
+from submarine_jupyter_server.store.reported import metrics
 from submarine_jupyter_server.store.tables import log_position, metric, metrics_read
 from submarine_jupyter_server.wire.curves import curves_json
 from submarine_jupyter_server.wire.queries import MetricQuery

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import Connection
 
 from submarine_jupyter_server.store.experiments import NewExperiment
-from submarine_jupyter_server.store.sqlite import connection, recovery
+from submarine_jupyter_server.store.sqlite import connection
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
+from submarine_jupyter_server.store.sqlite.file import recovery
 
 New = Callable[..., NewExperiment]
 Opened = Callable[[], AbstractAsyncContextManager[SqliteDatabase]]

@@ -21,29 +21,15 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from submarine_jupyter_server import store
-from submarine_jupyter_server.store import (
-    changes,
-    events,
-    experiments,
-    housekeeping,
-    idempotency,
-    metrics,
-    objects,
-    origins,
-    outbox,
-    replicas,
-    space,
-    summaries,
-    tables,
-    tags,
-    transitions,
-)
+from submarine_jupyter_server.store import changes, experiments, idempotency, outbox, space, tables, transitions
+from submarine_jupyter_server.store.annotations import housekeeping, origins, tags
 from submarine_jupyter_server.store.changes import SpecTexts
 from submarine_jupyter_server.store.dialect import Text, storable
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
-from submarine_jupyter_server.store.lists import listing
+from submarine_jupyter_server.store.lists import listing, summaries
 from submarine_jupyter_server.store.lists.conditions import HAS, OPERATORS, Condition, Named
 from submarine_jupyter_server.store.lists.cursor import SORTS, PagePosition
+from submarine_jupyter_server.store.reported import events, metrics, objects, replicas
 from submarine_jupyter_server.store.sqlite.connection import raw_of
 from submarine_jupyter_server.store.tables import metadata
 from submarine_jupyter_server.store.trusted_clock import SteadyClock

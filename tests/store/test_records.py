@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from submarine_jupyter_server.store import events, experiments, idempotency, metrics, replicas
+from submarine_jupyter_server.store import experiments, idempotency
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
+from submarine_jupyter_server.store.reported import events, metrics, replicas
 from submarine_jupyter_server.targets.protocol import ReplicaState
 
 

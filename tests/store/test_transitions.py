@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 from submarine_jupyter_server.store import changes, experiments
 from submarine_jupyter_server.store.changes import SpecTexts
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
-from submarine_jupyter_server.store.sqlite import connection, recovery
+from submarine_jupyter_server.store.sqlite import connection
+from submarine_jupyter_server.store.sqlite.file import recovery
 
 RANK = {"Accepted": 0, "Created": 1, "Running": 2, "Succeeded": 3, "Failed": 3}
 ACCEPTED = 1_700_000_000_000

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submarine_jupyter_server.store.housekeeping import Noted
+from submarine_jupyter_server.store.annotations.housekeeping import Noted
+from submarine_jupyter_server.store.lists.summaries import Summary
 from submarine_jupyter_server.store.rows import ListRow
-from submarine_jupyter_server.store.summaries import Summary
 from submarine_jupyter_server.wire.answers import time_text
 from submarine_jupyter_server.wire.rows import row_json
 

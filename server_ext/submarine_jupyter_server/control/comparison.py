@@ -14,8 +14,9 @@ from submarine_jupyter.models import Status
 from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.control import lifecycle
 from submarine_jupyter_server.control.restoration import SetAside, restore
-from submarine_jupyter_server.store import changes, events, experiments, objects, outbox, replicas
+from submarine_jupyter_server.store import changes, experiments, outbox
 from submarine_jupyter_server.store.experiments import ExperimentRow
+from submarine_jupyter_server.store.reported import events, objects, replicas
 from submarine_jupyter_server.targets.protocol import Absence, ComputeTarget, Found, Launch, Made
 from submarine_jupyter_server.wire.specs import stored
 

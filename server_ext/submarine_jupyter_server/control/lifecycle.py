@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.failpoints import reach
-from submarine_jupyter_server.store import events, experiments, replicas
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
+from submarine_jupyter_server.store.reported import events, replicas
 from submarine_jupyter_server.targets.protocol import Observation
 
 log = logging.getLogger(__name__)

@@ -32,8 +32,9 @@ from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.control.comparison import compare, end, never_began
 from submarine_jupyter_server.control.restoration import SetAside
 from submarine_jupyter_server.failpoints import reach
-from submarine_jupyter_server.store import events, experiments, idempotency, objects, outbox
+from submarine_jupyter_server.store import experiments, idempotency, outbox
 from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.reported import events, objects
 from submarine_jupyter_server.store.trusted_clock import SteadyClock
 from submarine_jupyter_server.targets.protocol import Absence, ComputeTarget, Found, Inventory
 

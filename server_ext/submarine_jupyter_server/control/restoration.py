@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 from submarine_jupyter.experiment_ids import is_id
 from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.control import lifecycle
-from submarine_jupyter_server.store import experiments, objects, outbox
+from submarine_jupyter_server.store import experiments, outbox
 from submarine_jupyter_server.store.experiments import NewExperiment
+from submarine_jupyter_server.store.reported import objects
 from submarine_jupyter_server.targets.protocol import ComputeTarget, Found, Launch, Observation
 from submarine_jupyter_server.wire.specs import stored
 

@@ -1,18 +1,15 @@
 """The URLs of the Experiment REST API, below ``{base_url}api/v1``.
 
+streams/        what stays open: server-sent events, and the WebSocket of a tab
 about           ``experiment/ping`` and ``openapi.json``: is it there, and what can it do
 admission       Who is let in, at REST and at WebSocket handlers alike, what they share, and how errors go out
 authentication  Who authenticates the callers of this server
 base            What every REST handler is made of: when it may write, how bodies come in and answers go out
 body            How a body comes in: bounded while it arrives, its type checked
 envelope        The envelope around every answer: ``status, code, success, message, result, attributes``
-events          ``experiment/events`` and ``experiment/{id}/events``: state changes as server-sent events
 experiments     ``experiment`` and ``experiment/{id}``: create, list, get, change, stop, delete
 logs            ``experiment/logs`` and ``experiment/logs/{id}``
 metrics         ``experiment/{id}/metrics``: the curves of one experiment
-sockets         Own every open WebSocket of this server: they are counted, and closed when it stops
-sse             Server-sent events: one writer for all streams
-stream          ``experiment/stream``: one WebSocket for a whole tab, rows and logs on numbered channels
 targets         ``target``: the compute targets, and what they have
 url             What the URL and the headers say: parameters by name, ids, keys
 """
@@ -22,7 +19,6 @@ from __future__ import annotations
 from submarine_jupyter_server.handlers.about import OpenApiHandler, PingHandler
 from submarine_jupyter_server.handlers.admission import Admission
 from submarine_jupyter_server.handlers.base import UnknownHandler
-from submarine_jupyter_server.handlers.events import EventsHandler
 from submarine_jupyter_server.handlers.experiments import (
     ExperimentHandler,
     ExperimentsHandler,
@@ -31,7 +27,8 @@ from submarine_jupyter_server.handlers.experiments import (
 )
 from submarine_jupyter_server.handlers.logs import LogHandler, LogsHandler
 from submarine_jupyter_server.handlers.metrics import MetricsHandler
-from submarine_jupyter_server.handlers.stream import StreamHandler
+from submarine_jupyter_server.handlers.streams.events import EventsHandler
+from submarine_jupyter_server.handlers.streams.stream import StreamHandler
 from submarine_jupyter_server.handlers.targets import TargetHandler
 
 __all__ = ["ROUTES"]

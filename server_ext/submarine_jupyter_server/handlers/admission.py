@@ -19,8 +19,8 @@ from tornado.web import HTTPError, RequestHandler
 from submarine_jupyter.errors import Forbidden, SubmarineError
 from submarine_jupyter_server.handlers import envelope
 from submarine_jupyter_server.handlers.authentication import is_nameless
-from submarine_jupyter_server.handlers.sockets import Sockets
-from submarine_jupyter_server.handlers.sse import Streams
+from submarine_jupyter_server.handlers.streams.sockets import Sockets
+from submarine_jupyter_server.handlers.streams.sse import Streams
 from submarine_jupyter_server.services.principal import Principal
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from submarine_jupyter.errors import Forbidden, Insecure, NotFound, SubmarineErr
 from submarine_jupyter_server.handlers import envelope
 from submarine_jupyter_server.handlers.admission import ACTIONS, Admission
 from submarine_jupyter_server.handlers.body import Body
-from submarine_jupyter_server.handlers.sse import Message
+from submarine_jupyter_server.handlers.streams.sse import Message
 from submarine_jupyter_server.handlers.url import Values, decode
 from submarine_jupyter_server.wire.parameters import only
 

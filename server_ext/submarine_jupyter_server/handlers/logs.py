@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from tornado.web import authenticated
 
 from submarine_jupyter_server.handlers.base import SubmarineHandler
-from submarine_jupyter_server.handlers.sse import write
+from submarine_jupyter_server.handlers.streams.sse import write
 from submarine_jupyter_server.handlers.url import Values, choice, experiment_id, flag, take
 from submarine_jupyter_server.wire.answers import json_text, log_names_json
 from submarine_jupyter_server.wire.log_answers import (

@@ -11,7 +11,7 @@ from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.changing import template
 from submarine_jupyter_server.services.principal import Principal
-from submarine_jupyter_server.store import origins
+from submarine_jupyter_server.store.annotations import origins
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.wire.specs import Submission
 

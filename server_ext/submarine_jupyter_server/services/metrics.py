@@ -11,9 +11,9 @@ from submarine_jupyter.models import Status
 from submarine_jupyter_server.metrics.reader import MAX_NAMES
 from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
-from submarine_jupyter_server.store import metrics
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
+from submarine_jupyter_server.store.reported import metrics
 from submarine_jupyter_server.wire.curves import Curves
 from submarine_jupyter_server.wire.queries import MetricQuery
 

@@ -25,7 +25,8 @@ from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.masking import mask
 from submarine_jupyter_server.services import access, attach
 from submarine_jupyter_server.services.principal import Principal
-from submarine_jupyter_server.store import experiments, idempotency, origins, outbox
+from submarine_jupyter_server.store import experiments, idempotency, outbox
+from submarine_jupyter_server.store.annotations import origins
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
 from submarine_jupyter_server.store.idempotency import IdempotencyRow

@@ -10,11 +10,11 @@ from typing import Any
 
 from submarine_jupyter.errors import InvalidRequest, SubmarineError, TooManyRequests, Unavailable
 from submarine_jupyter_server.logs.archive import Chunk, Gap
-from submarine_jupyter_server.logs.follow_bytes import End, Skipped
-from submarine_jupyter_server.services.log_bytes import LogBytes, WantedBytes
+from submarine_jupyter_server.logs.following.follow_bytes import End, Skipped
+from submarine_jupyter_server.services.logs.log_bytes import LogBytes, WantedBytes
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.rows import Rows
-from submarine_jupyter_server.store.summaries import Place
+from submarine_jupyter_server.store.lists.summaries import Place
 from submarine_jupyter_server.wire.frames import (
     FollowLog,
     FollowRows,

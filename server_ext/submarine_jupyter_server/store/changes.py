@@ -16,7 +16,8 @@ from sqlalchemy import Connection
 
 from submarine_jupyter.models import Status
 
-from . import origins, outbox, searchable, tags
+from . import outbox
+from .annotations import origins, searchable, tags
 from .dialect import insert_or_keep
 from .outbox import OutboxRow
 from .rows import FINAL_RANK, MOST_NOTES, RANK, ExperimentRow, one

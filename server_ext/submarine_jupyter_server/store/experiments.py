@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from submarine_jupyter import experiment_ids
 from submarine_jupyter.models import Status
 
-from . import housekeeping, origins, searchable, tags
+from .annotations import housekeeping, origins, searchable, tags
 from .dialect import insert_or_replace, numbered
 from .lists.listing import Page, count, page
 from .lists.query import Query

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, update
 
 from submarine_jupyter.models import Status
 
-from . import searchable
+from .annotations import searchable
 from .dialect import storable
 from .rows import FINAL_RANK, MOST_NOTES, RANK, ExperimentRow, one
 from .tables import experiment

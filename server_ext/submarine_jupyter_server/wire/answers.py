@@ -15,12 +15,12 @@ from submarine_jupyter.params import declared
 from submarine_jupyter.vocabulary import Status
 
 if TYPE_CHECKING:
-    from submarine_jupyter_server.logs.errors import ErrorSign
-    from submarine_jupyter_server.store.events import EventRow
+    from submarine_jupyter_server.logs.search.errors import ErrorSign
+    from submarine_jupyter_server.store.annotations.housekeeping import Noted
     from submarine_jupyter_server.store.experiments import ExperimentRow, ListRow
-    from submarine_jupyter_server.store.housekeeping import Noted
     from submarine_jupyter_server.store.outbox import OutboxRow
-    from submarine_jupyter_server.store.replicas import ReplicaRow
+    from submarine_jupyter_server.store.reported.events import EventRow
+    from submarine_jupyter_server.store.reported.replicas import ReplicaRow
 
 
 class Listed(Protocol):

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from submarine_jupyter_server.logs.archive import ReplicaLog
-from submarine_jupyter_server.logs.merged import Merged
+from submarine_jupyter_server.logs.lines.merged import Merged
 from submarine_jupyter_server.logs.position import Position
-from submarine_jupyter_server.logs.search import Match
+from submarine_jupyter_server.logs.search.scan import Match
 from submarine_jupyter_server.wire.answers import json_text, time_text
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from submarine_jupyter.errors import InvalidRequest
-from submarine_jupyter_server.logs.needle import needle
 from submarine_jupyter_server.logs.position import Position, parse_position
-from submarine_jupyter_server.logs.search import SearchQuery
+from submarine_jupyter_server.logs.search.needle import needle
+from submarine_jupyter_server.logs.search.scan import SearchQuery
 from submarine_jupyter_server.wire.parameters import QueryString, flag, one, only, whole
 from submarine_jupyter_server.wire.queries import MAX_ATTEMPT, moment
 

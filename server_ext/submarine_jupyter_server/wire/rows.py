@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from json.encoder import encode_basestring_ascii as _quoted
 
-from submarine_jupyter_server.store.summaries import Summary
+from submarine_jupyter_server.store.lists.summaries import Summary
 
 from .answers import brief, json_text, noted, time_text
 

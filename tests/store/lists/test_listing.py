@@ -16,7 +16,8 @@ from sqlalchemy import Connection, insert
 from submarine_jupyter.errors import InvalidRequest
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import ListRow, NewExperiment, Query
-from submarine_jupyter_server.store.sqlite import connection, recovery
+from submarine_jupyter_server.store.sqlite import connection
+from submarine_jupyter_server.store.sqlite.file import recovery
 from submarine_jupyter_server.store.tables import experiment, experiment_tag
 
 NAMES = ("", "a", "ab", "abc", "b", "\ud7ff", "\ue000", "a\U0010ffff", "a*", "Ünï", "a\x01b")

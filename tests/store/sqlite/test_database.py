@@ -17,9 +17,11 @@ from sqlalchemy import Connection
 from submarine_jupyter.errors import Conflict, Unavailable
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
-from submarine_jupyter_server.store.sqlite import connection, filesystem, job_threads
+from submarine_jupyter_server.store.sqlite import connection
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
-from submarine_jupyter_server.store.sqlite.lock import OpenLock
+from submarine_jupyter_server.store.sqlite.file import filesystem
+from submarine_jupyter_server.store.sqlite.file.lock import OpenLock
+from submarine_jupyter_server.store.sqlite.threads import job_threads
 
 New = Callable[..., NewExperiment]
 Opened = Callable[[], AbstractAsyncContextManager[SqliteDatabase]]

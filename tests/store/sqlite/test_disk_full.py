@@ -15,8 +15,9 @@ import pytest
 from sqlalchemy import Connection
 
 from submarine_jupyter.errors import StorageFull
-from submarine_jupyter_server.store import events, experiments, metrics, outbox
+from submarine_jupyter_server.store import experiments, outbox
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
+from submarine_jupyter_server.store.reported import events, metrics
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 
 New = Callable[..., NewExperiment]

@@ -8,7 +8,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from submarine_jupyter.errors import InvalidRequest
-from submarine_jupyter_server.store.searchable import PARAM
+from submarine_jupyter_server.store.annotations.searchable import PARAM
 from submarine_jupyter_server.store.tables import experiment, experiment_tag, experiment_value, housekeeping
 
 from .query import Query

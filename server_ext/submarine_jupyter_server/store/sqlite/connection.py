@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from . import layout as layout  # the forms of SQLite, registered before the first statement
-from .filesystem import journal_mode
+from .file.filesystem import journal_mode
 
 BUSY_S = 5.0
 _READER_CACHE_KIB = 8192

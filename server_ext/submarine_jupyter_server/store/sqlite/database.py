@@ -16,13 +16,14 @@ from sqlalchemy.exc import DBAPIError
 from submarine_jupyter.errors import Unavailable
 from submarine_jupyter_server.daemon_threads import in_thread
 
-from . import backups, connection, failures
+from . import connection, failures
 from .failures import Damaged
+from .file import backups
+from .file.opening import Opened, open_file
 from .foreign import DataVersion
-from .job_threads import T
-from .opening import Opened, open_file
-from .readers import Readers
-from .writer import Writer
+from .threads.job_threads import T
+from .threads.readers import Readers
+from .threads.writer import Writer
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from submarine_jupyter.errors import ReadOnly, StorageFull, SubmarineError, Unavailable
 
-from . import filesystem
+from .file import filesystem
 
 # https://www.sqlite.org/rescode.html: the primary result codes, the low byte of the extended ones.
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}

@@ -6,23 +6,18 @@ of the rest once the cluster has given its uid, and ``is_same`` judges what has 
 for what has ended. ``refuse`` says before any of that what can never run. What is found on a cluster is judged by
 ``recognition``.
 
-    kinds/             one module per kind of object
-    recognition/       what we write on objects to know them again
-    checks             What Kubernetes takes as a name, a label, a resource, an image
-    choice             Which kind an experiment becomes, what is refused, and the objects
-    container_command  The command of a container: an argument list, of which Kubernetes expands nothing
-    draft              What every part of a manifest is made from
-    environment        The variables of a container: the contract of all targets
-    inline_code        Inline code travels in a ConfigMap, byte for byte, and never through the text of a shell
-    kind               What a kind of object is: all that the rest of this target has to know of it
-    lifetime           When the cluster removes an experiment that has ended: said only once its end is stored here
-    pods               The pod template all kinds share
-    registry           All kinds of object that an experiment can become
-    scaling            Change what runs: the patches a kind allows for another number of workers
-    secret_object      Secret values go into a Secret, and nowhere else: variables refer to them
-    signatures         Signatures of texts with the server's key: HMAC-SHA256 (RFC 2104)
-    sizes              How large objects become on the cluster: what is too large for its store can never run
-    volumes            The volumes of ``runtime.volumes``: claims, ConfigMaps, Secrets and empty folders
+    kinds/        one module per kind of object
+    pod/          what every pod has, whatever kind of object makes it
+    recognition/  what we write on objects to know them again
+    checks        What Kubernetes takes as a name, a label, a resource, an image
+    choice        Which kind an experiment becomes, what is refused, and the objects
+    draft         What every part of a manifest is made from
+    kind          What a kind of object is: all that the rest of this target has to know of it
+    lifetime      When the cluster removes an experiment that has ended: said only once its end is stored here
+    registry      All kinds of object that an experiment can become
+    scaling       Change what runs: the patches a kind allows for another number of workers
+    signatures    Signatures of texts with the server's key: HMAC-SHA256 (RFC 2104)
+    sizes         How large objects become on the cluster: what is too large for its store can never run
 """
 
 from .choice import choose, refuse, render

@@ -11,9 +11,10 @@ from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.protocol import Launch
 from submarine_jupyter_server.targets.replicas import resources
 
-from . import checks, inline_code, pods, sizes, volumes
+from . import checks, sizes
 from .draft import ClusterOptions, Draft, roles
 from .kind import Kind
+from .pod import inline_code, template, volumes
 from .recognition import metadata, seal
 from .registry import KINDS, OPERATORS
 
@@ -102,7 +103,7 @@ def _refuse(draft: Draft, kind: Kind) -> None:
 
 def _role_problems(draft: Draft, role: str) -> list[str]:
     spec = draft.spec
-    reference = pods.image(draft, role)
+    reference = template.image(draft, role)
     found = []
     if not reference:
         found.append("environment.image: give the container image to run; this cluster has no default")

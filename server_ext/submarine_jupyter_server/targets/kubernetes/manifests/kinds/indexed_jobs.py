@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.vocabulary import FRAMEWORKS
-from submarine_jupyter_server.targets.kubernetes.manifests import environment, inline_code, pods, secret_object
 from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Wiring, only_set, roles
 from submarine_jupyter_server.targets.kubernetes.manifests.kind import Kind
+from submarine_jupyter_server.targets.kubernetes.manifests.pod import environment, inline_code, secret_object, template
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import (
     EXPERIMENT_LABEL,
     in_queue,
@@ -31,7 +31,7 @@ def objects(draft: Draft) -> list[Json]:
     first = leader(draft.spec)
     wiring = Wiring(
         INDEX_LABEL,
-        pods.address(draft, "{id}-{role}-{index}.{stem}.{namespace}.svc"),
+        template.address(draft, "{id}-{role}-{index}.{stem}.{namespace}.svc"),
         shared=f"{draft.stem}-cluster-{draft.launch.attempt}" if _distributed(draft) else None,
     )
     return [
@@ -91,7 +91,7 @@ def _restarts(draft: Draft) -> Json:
 def _service(draft: Draft) -> list[Json]:
     if not _distributed(draft):
         return []
-    name, port = pods.PORTS[draft.spec.meta.framework]
+    name, port = template.PORTS[draft.spec.meta.framework]
     spec = {
         "clusterIP": "None",
         # Replicas look for each other before they are ready.

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.vocabulary import FRAMEWORKS
-from submarine_jupyter_server.targets.kubernetes.manifests import inline_code, pods, secret_object
 from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Wiring, only_set, roles
 from submarine_jupyter_server.targets.kubernetes.manifests.kind import Kind
+from submarine_jupyter_server.targets.kubernetes.manifests.pod import inline_code, secret_object, template
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import (
     in_queue,
     labels,
@@ -28,7 +28,7 @@ _TOO_LATE = {"name": "deadline", "action": "FailJobSet", "onJobFailureReasons": 
 
 def objects(draft: Draft) -> list[Json]:
     """Return the JobSet, then what it owns."""
-    wiring = Wiring(INDEX_LABEL, pods.address(draft, "{id}-{role}-0-{index}.{stem}.{namespace}.svc"))
+    wiring = Wiring(INDEX_LABEL, template.address(draft, "{id}-{role}-0-{index}.{stem}.{namespace}.svc"))
     job_set = {
         "apiVersion": "jobset.x-k8s.io/v1alpha2",
         "kind": "JobSet",

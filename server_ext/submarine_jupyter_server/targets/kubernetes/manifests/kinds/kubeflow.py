@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.targets.kubernetes.manifests import inline_code, pods, secret_object
 from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Wiring, only_set, roles
+from submarine_jupyter_server.targets.kubernetes.manifests.pod import inline_code, secret_object, template
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import in_queue, own_metadata
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json, count, part
 
@@ -21,7 +21,7 @@ POD_LABEL = "training.kubeflow.org/job-name"
 
 def wiring(draft: Draft, injected: frozenset[str], pattern: str) -> Wiring:
     """Return the wiring of a kind that injects these variables."""
-    return Wiring(INDEX_LABEL, pods.address(draft, pattern), injected)
+    return Wiring(INDEX_LABEL, template.address(draft, pattern), injected)
 
 
 def objects(draft: Draft, kind: str, replica_specs: str, wiring: Wiring, **fields: str | None) -> list[Json]:
@@ -79,7 +79,7 @@ def _replicas(draft: Draft, role: str, wiring: Wiring) -> Json:
         "replicas": draft.spec.spec[role].replicas,
         # Of the template's own policy the operator would only complain.
         "restartPolicy": "OnFailure" if draft.runtime.retries else "Never",
-        "template": pods.template(draft, role, wiring),
+        "template": template.template(draft, role, wiring),
     }
 
 

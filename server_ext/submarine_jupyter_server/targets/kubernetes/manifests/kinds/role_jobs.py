@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.vocabulary import LEADERS
-from submarine_jupyter_server.targets.kubernetes.manifests import pods
 from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Wiring, only_set, roles
+from submarine_jupyter_server.targets.kubernetes.manifests.pod import template
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
 INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
@@ -36,5 +36,5 @@ def job_spec(draft: Draft, role: str, wiring: Wiring, restarts: Json, **pod_fiel
         **restarts,
         # Never two pods of one index at once: they would have one name.
         "podReplacementPolicy": "Failed",
-        "template": pods.template(draft, role, wiring, restartPolicy="Never", **pod_fields),
+        "template": template.template(draft, role, wiring, restartPolicy="Never", **pod_fields),
     }

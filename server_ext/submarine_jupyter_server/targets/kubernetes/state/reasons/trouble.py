@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from submarine_jupyter_server.logs.view import shown
+from submarine_jupyter_server.logs.lines.view import shown
 
 SENTENCE = 300
 _PART = 180

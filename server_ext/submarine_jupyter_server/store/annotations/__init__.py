@@ -1,0 +1,7 @@
+"""What is kept of an experiment beside its own row: lists show it, find by it and sort by it.
+
+housekeeping  What people note about experiments: a text, whether it is pinned, whether it is archived
+origins       Where experiments come from: notebook, cell, and the body that was sent from there
+searchable    What experiments are found and sorted by beside their columns: parameters, last values of metrics
+tags          The tags of experiments that are not deleted
+"""
