@@ -24,7 +24,7 @@ from tornado.web import RequestHandler
 
 from submarine_jupyter_server.handlers import ROUTES
 from submarine_jupyter_server.handlers.admission import ACTIONS
-from submarine_jupyter_server.wire.openapi import document
+from submarine_jupyter_server.wire.openapi.document import document
 from tests.live_server import TOKEN, LiveServer
 
 SPEC = {

@@ -31,7 +31,7 @@ class OpenApiHandler(SubmarineHandler):
 
     @authenticated
     async def get(self) -> None:
-        """Return it."""
+        """Return the document."""
         self.query()
         text = await asyncio.to_thread(_document, url_path_join(self.base_url, "api/v1"))
         self.set_header("Cache-Control", "no-cache")
@@ -41,4 +41,4 @@ class OpenApiHandler(SubmarineHandler):
 @cache
 def _document(url: str) -> str:
     # It is generated from the pydantic models, which the start of a server must not wait for.
-    return str(importlib.import_module("submarine_jupyter_server.wire.openapi").document(url))
+    return str(importlib.import_module("submarine_jupyter_server.wire.openapi.document").document(url))

@@ -1,10 +1,8 @@
-"""What finds something in logs, as OpenAPI describes it."""
+"""What finds something in logs: parameters and answers."""
 
 from __future__ import annotations
 
-from typing import Any
-
-Json = dict[str, Any]
+from submarine_jupyter_server.wire.openapi.operations import Json
 
 SEARCH: list[tuple[str, Json, str]] = [
     ("search", {"type": "string", "minLength": 1, "maxLength": 1000}, "Return where this text is instead."),

@@ -1,14 +1,13 @@
-"""The parameters that choose what a list shows, for OpenAPI: name, schema, meaning."""
+"""The parameters that choose what a list shows: name, schema, meaning."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from submarine_jupyter.vocabulary import Status
+from submarine_jupyter_server.wire.openapi.operations import Json, query
 
-_TEXT: dict[str, Any] = {"type": "string"}
-_EITHER: dict[str, Any] = {"enum": ["true", "false", "any"]}
-LISTED: tuple[tuple[str, dict[str, Any], str], ...] = (
+_TEXT: Json = {"type": "string"}
+_EITHER: Json = {"enum": ["true", "false", "any"]}
+_LISTED: tuple[tuple[str, Json, str], ...] = (
     ("status", {"type": "array", "items": {"enum": [status.value for status in Status]}}, "Any of these statuses."),
     *((name, _TEXT, f"The {name}.") for name in ("name", "tag", "framework", "target", "owner", "namespace", "cursor")),
     ("notebook", _TEXT, "The path of the notebook it comes from (`runtime.origin`)."),
@@ -21,3 +20,8 @@ LISTED: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("sort", _TEXT, "A column, `param.NAME` or `metric.NAME`; `-` before it: from high to low."),
     ("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "At most so many."),
 )
+
+
+def listed() -> list[Json]:
+    """Describe the parameters of every list."""
+    return [query(name, schema, text) for name, schema, text in _LISTED]

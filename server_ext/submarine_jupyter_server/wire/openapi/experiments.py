@@ -1,0 +1,71 @@
+"""The paths of experiments: list, create, show, change, note, stop, delete."""
+
+from __future__ import annotations
+
+from submarine_jupyter_server.wire.openapi.list_parameters import listed
+from submarine_jupyter_server.wire.openapi.operations import BODY, PATH_ID, WRITE, Json, header, operation, query
+
+_MEDIA = ("application/json", "application/yaml", "text/yaml", "application/x-yaml")
+_MERGE = "application/merge-patch+json"
+
+
+def paths(spec: Json, notes: Json, experiment: Json) -> Json:
+    """Describe the calls on experiments; the arguments are the schemas of a spec, of notes and of an experiment."""
+    return {
+        "/experiment": {"get": _list(experiment), "post": _create(spec, experiment)},
+        "/experiment/{id}": _one(spec, experiment),
+        "/experiment/{id}/notes": {"parameters": [PATH_ID], "patch": _note(notes, experiment)},
+        "/experiment/{id}/stop": {
+            "parameters": [PATH_ID],
+            "post": operation("End an experiment and keep its record", experiment, 400, 404, *WRITE),
+        },
+    }
+
+
+def _list(experiment: Json) -> Json:
+    one = {"anyOf": [experiment, {"type": "object", "description": "A row, with view=row."}]}
+    views = "`summary` adds `detail`: state, reason and message. `row`: one compact row of each instead."
+    found = operation("List experiments, newest first", {"type": "array", "items": one}, 400)
+    return found | {"parameters": [*listed(), query("view", {"enum": ["summary", "row"]}, views)]}
+
+
+def _create(spec: Json, experiment: Json) -> Json:
+    created = {"anyOf": [experiment, {"type": "object", "description": "The plan, with dryRun."}]}
+    once = "Answer with what the same body from the same cell runs already."
+    return operation("Create an experiment", created, *BODY, 403, 422, *WRITE) | {
+        "parameters": [
+            query("dryRun", {"type": "boolean"}, "Only show what would be made."),
+            query("ifNotRunning", {"type": "boolean"}, once),
+            header("Idempotency-Key", "The same key and body create one experiment only.", r"^[!-~]{1,255}$"),
+        ],
+        "requestBody": _body(dict.fromkeys(_MEDIA, spec)),
+    }
+
+
+def _one(spec: Json, experiment: Json) -> Json:
+    full = query("view", {"enum": ["full"]}, "`full` adds `detail`: why the experiment is as it is.")
+    attempt = query("attempt", {"type": "integer", "minimum": 1}, "The spec as that attempt ran.")
+    if_match = header("If-Match", "The generation the change is meant for, in quotes.", r'^(\*|"[0-9]{1,18}")$')
+    purge = query("purge", {"type": "boolean"}, "Whether logs and secrets go at once.")
+    delete = operation("End an experiment and take it out of every list", experiment, 400, 404, 409, *WRITE)
+    return {
+        "parameters": [PATH_ID],
+        "get": operation("Return an experiment", experiment, 400, 404) | {"parameters": [full, attempt]},
+        "patch": operation("Change an experiment", experiment, *BODY, 404, 409, *WRITE)
+        | {
+            "parameters": [full, if_match],
+            "requestBody": _body(dict.fromkeys(_MEDIA, spec) | {_MERGE: {"type": "object"}}),
+        },
+        "delete": delete | {"parameters": [purge]},
+    }
+
+
+def _note(notes: Json, experiment: Json) -> Json:
+    summary = "Note something about an experiment, pin it, archive it"
+    body = _body(dict.fromkeys((*_MEDIA, _MERGE), notes))
+    return operation(summary, experiment, *BODY, 404, *WRITE) | {"requestBody": body}
+
+
+def _body(schemas: Json) -> Json:
+    """Describe a body that has to be there: a schema for each media type."""
+    return {"required": True, "content": {kind: {"schema": schema} for kind, schema in schemas.items()}}

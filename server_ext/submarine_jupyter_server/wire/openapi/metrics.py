@@ -1,0 +1,18 @@
+"""The paths of metrics."""
+
+from __future__ import annotations
+
+from submarine_jupyter_server.wire.openapi.operations import PATH_ID, Json, operation, query
+
+
+def paths() -> Json:
+    """Describe the calls that read metrics."""
+    parameters = [
+        query("name", {"type": "string"}, "One metric only."),
+        query("replica", {"type": "string"}, "One replica only."),
+        query("limit", {"type": "integer", "minimum": 1, "maximum": 100_000}, "At most so many points."),
+        query("points", {"type": "integer", "minimum": 4, "maximum": 100_000}, "So many of each series."),
+        query("since", {"type": "integer", "minimum": 0}, "Only what came after: `last` of an earlier answer."),
+    ]
+    curves = operation("Return the metrics of an experiment", {"type": "object"}, 400, 404)
+    return {"/experiment/{id}/metrics": {"parameters": [PATH_ID], "get": curves | {"parameters": parameters}}}
