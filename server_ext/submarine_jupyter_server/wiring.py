@@ -32,6 +32,7 @@ from submarine_jupyter_server.metrics.collector import MetricCollector
 from submarine_jupyter_server.row_feed import RowFeed
 from submarine_jupyter_server.services.events import Events
 from submarine_jupyter_server.services.experiments import Experiments
+from submarine_jupyter_server.services.forecasts import Forecasts
 from submarine_jupyter_server.services.logs.first_error import FirstErrors
 from submarine_jupyter_server.services.logs.log_bytes import LogBytes
 from submarine_jupyter_server.services.logs.log_reader import LogReader
@@ -81,8 +82,6 @@ class Service:
         self._decided = asyncio.Event()
         self._feed = EventFeed(db, config.emit)
         self.events = Events(db, self._feed)
-        self.experiments = Experiments(db, targets, reader, self._outbox, FirstErrors(archive))
-        self.submissions = Submissions(db, targets, reader, self._outbox)
         self.logs = LogReader(db, archive, self._feed, targets)
         self.log_search = LogSearcher(db, archive, targets)
         self.log_times = LogTimes(db, archive, targets)
@@ -91,6 +90,9 @@ class Service:
         self.rows = Rows(db, self._row_feed)
         self._silence = Silence(db)
         self._neighbours = Neighbours(config.data_dir, db, self._news, self._describe, self._silence.report)
+        forecasts = Forecasts(db, targets, self._neighbours.elsewhere)
+        self.experiments = Experiments(db, targets, reader, self._outbox, FirstErrors(archive), forecasts)
+        self.submissions = Submissions(db, targets, reader, self._outbox, forecasts)
         self.metrics = Metrics(db, self._finish)
         self.targets = Targets(db, targets, config.default_target, self._neighbours.elsewhere)
 

@@ -18,6 +18,7 @@ from submarine_jupyter_server.masking import mask
 from submarine_jupyter_server.targets.protocol import (
     Absence,
     Doubt,
+    Forecast,
     Found,
     Inventory,
     Launch,
@@ -125,6 +126,12 @@ class CommandedTarget:
 
     async def render(self, launch: Launch) -> list[dict[str, object]]:
         return []
+
+    async def forecast(self, launch: Launch) -> Forecast:
+        return Forecast(None, "it is not known")
+
+    def place(self, experiment_id: str) -> None:
+        """Say nothing."""
 
     async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = (), recall: Recall | None = None) -> None:
         self.given = list(made)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,8 @@ from submarine_jupyter_server.services.logs.log_bytes import WantedBytes
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import Query
+from submarine_jupyter_server.targets.protocol import Ahead
+from submarine_jupyter_server.wire.forecasts import Waiting
 from submarine_jupyter_server.wire.log_queries import MergedQuery, PlaceQuery
 from submarine_jupyter_server.wire.queries import LogQuery, MetricQuery
 from submarine_jupyter_server.wiring import Service
@@ -178,6 +181,27 @@ async def test_who_sees_an_experiment(client: Client, monkeypatch: pytest.Monkey
                 assert found == "seen", (name, found)
     after = await service.db.read(lambda tx: experiments.find(tx, made))
     assert (after == before) is (who is STRANGER), "a stranger has changed it"
+
+
+async def waits(client: Client, name: str) -> Waiting | None:
+    detail = (await client.experiments.get(STRANGER, name, full=True)).detail
+    assert detail is not None
+    return detail.waiting
+
+
+async def test_what_is_ahead_is_counted_and_named_to_its_owner_only(client: Client) -> None:
+    body = experiment("exec sleep 60", cpu="2")
+    _, queued = [(await client.create(body))["experimentId"] for _ in range(2)]
+    await client.until(queued, lambda found: found["detail"]["reason"] == "Queued")
+    for who, ids in ((ME, (queued,)), (SAME_MACHINE, (queued,)), (STRANGER, ())):
+        ahead = (await client.service.submissions.plan(who, body)).forecast.ahead
+        assert ahead == Ahead(1, ids), who
+    hers = json.loads((await client.service.submissions.create(STRANGER, body)).experiment)["experimentId"]
+    async with asyncio.timeout(30):
+        while (found := await waits(client, hers)) is None:  # noqa: ASYNC110 - it is asked as a client asks
+            await asyncio.sleep(0.02)
+    assert found.forecast.ahead == Ahead(1, ())
+    await client.experiments.delete(STRANGER, hers)
 
 
 async def test_a_filter_by_owner_opens_nothing(client: Client) -> None:

@@ -8,6 +8,7 @@ from submarine_jupyter_server.handlers.base import SubmarineHandler
 from submarine_jupyter_server.handlers.body import MERGE_PATCH, media_type
 from submarine_jupyter_server.handlers.url import choice, experiment_id, flag, idempotency_key, if_match
 from submarine_jupyter_server.wire.answers import deleted_json, page_json, plan_json, shown_json, state_of
+from submarine_jupyter_server.wire.forecasts import forecast_data
 from submarine_jupyter_server.wire.parameters import whole
 from submarine_jupyter_server.wire.queries import MAX_ATTEMPT, list_query
 
@@ -43,7 +44,8 @@ class ExperimentsHandler(SubmarineHandler):
         body = await self.incoming.read(self.request.headers)
         submissions = (await self.service()).submissions
         if dry_run:
-            self.answer(await self.made(plan_json, await submissions.plan(self.principal(), body)))
+            plan = await submissions.plan(self.principal(), body)
+            self.answer(await self.made(plan_json, plan), {"plan": forecast_data(plan.forecast)})
             return
         accepted = await submissions.create(self.principal(), body, key=key, if_not_running=if_not_running)
         if accepted.replayed:

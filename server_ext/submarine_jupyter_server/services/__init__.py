@@ -6,6 +6,7 @@ attach         The same cell again: whether what it sends runs already
 changing       Change an experiment: what of it can be while it lives, what that means, and how it is stored
 events         The state changes of experiments, as they come
 experiments    What can be done with experiments that are there: list, show, change, stop, delete
+forecasts      Whether an experiment starts if nothing else changes, and how one waits
 metrics        Metrics of an experiment: whole once it has ended, or said not to be
 principal      Who asks: the first argument of every service call
 rows           Experiments as compact rows: a page of them, or all as they change

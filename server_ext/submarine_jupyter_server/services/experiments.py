@@ -21,6 +21,7 @@ from submarine_jupyter_server.control.lifecycle import report_deleted
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.services import access, changing
 from submarine_jupyter_server.services.changing import Change
+from submarine_jupyter_server.services.forecasts import Forecasts
 from submarine_jupyter_server.services.logs.first_error import FirstErrors
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.unknown import unknown
@@ -48,8 +49,10 @@ class Experiments:
         reader: SpecReader,
         outbox_: Outbox,
         first_errors: FirstErrors,
+        forecasts: Forecasts,
     ) -> None:
         self._db = db
+        self._forecasts = forecasts
         self._first_errors = first_errors
         self._targets = targets
         self._reader = reader
@@ -83,7 +86,8 @@ class Experiments:
         if shown.detail is None:
             return shown
         first_error = await self._first_errors.of(shown.row, shown.detail.replicas)
-        return replace(shown, detail=replace(shown.detail, first_error=first_error))
+        waiting = await self._forecasts.of_waiting(principal, shown.row, shown.detail.events)
+        return replace(shown, detail=replace(shown.detail, first_error=first_error, waiting=waiting))
 
     async def patch(
         self,

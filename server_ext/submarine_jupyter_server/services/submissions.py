@@ -24,6 +24,7 @@ from submarine_jupyter_server.control.refusals import answer_of
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.masking import mask
 from submarine_jupyter_server.services import access, attach
+from submarine_jupyter_server.services.forecasts import Forecasts
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store import experiments, idempotency, outbox
 from submarine_jupyter_server.store.annotations import origins
@@ -39,8 +40,16 @@ from submarine_jupyter_server.wire.specs import SpecReader, Submission, body_has
 class Submissions:
     """What a POST asks for."""
 
-    def __init__(self, db: Database, targets: Mapping[str, ComputeTarget], reader: SpecReader, outbox_: Outbox) -> None:
+    def __init__(
+        self,
+        db: Database,
+        targets: Mapping[str, ComputeTarget],
+        reader: SpecReader,
+        outbox_: Outbox,
+        forecasts: Forecasts,
+    ) -> None:
         self._db = db
+        self._forecasts = forecasts
         self._targets = targets
         self._reader = reader
         self._outbox = outbox_
@@ -75,7 +84,7 @@ class Submissions:
         return Accepted(accepted.text, attached=accepted.attached)
 
     async def plan(self, principal: Principal, body: object) -> Plan:
-        """Return what ``create`` would make, and make nothing."""
+        """Return what ``create`` would make and whether it would start now, and make nothing."""
         found = await self._read(principal, body)
         masked = await asyncio.to_thread(lambda: ExperimentSpec.parse(mask(found.spec.wire())))
         nobody = str(uuid.UUID(int=0))
@@ -90,7 +99,8 @@ class Submissions:
                 f"'{found.target}'",
                 hint="Try it there, or submit without dryRun: that works here, too.",
             ) from error
-        return Plan(found.target, masked.wire(), objects)
+        forecast = await self._forecasts.of_new(principal, found.target, launch)
+        return Plan(found.target, masked.wire(), objects, forecast)
 
     async def _read(self, principal: Principal, body: object) -> Submission:
         source = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from submarine_jupyter.models import ExperimentSpec, Status
@@ -156,6 +157,36 @@ class Inventory:
     unknown: frozenset[str] = frozenset()
 
 
+class Verdict(StrEnum):
+    """Whether an experiment starts, with all its replicas, if nothing else changes."""
+
+    NOW = "now"
+    WAITS = "waits"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What waits before an experiment for the same: how many, and the ids of those that are known, in order."""
+
+    count: int
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What comes of an experiment if nothing else changes; ``verdict`` is None where that is not known.
+
+    ``why`` is one sentence for a person. ``ahead`` is None where nobody knows it. ``fits`` are resources of each
+    replica (``cpu=1,memory=512M``) with which it would start now, None where none are known.
+    """
+
+    verdict: Verdict | None
+    why: str
+    ahead: Ahead | None = None
+    fits: str | None = None
+
+
 Sink = Callable[[Observation], Awaitable[None]]
 Recall = Callable[[str], Awaitable[Known | None]]
 """Returns what the database has of an experiment, None where it has none of that id."""
@@ -187,6 +218,12 @@ class ComputeTarget(Protocol):
 
         A target that can be asked whether it would take them is asked. Raises TargetRefused, TargetUnavailable.
         """
+
+    async def forecast(self, launch: Launch) -> Forecast:
+        """Say whether a new experiment would start now, as far as this target can know. Raises TargetUnavailable."""
+
+    def place(self, experiment_id: str) -> Forecast | None:
+        """Say where an experiment waits for its turn; None where that is not known. Does no I/O."""
 
     async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = (), recall: Recall | None = None) -> None:
         """Begin to observe, adopting all that runs already; each observation is given to ``sink``.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from submarine_jupyter.params import declared
 from submarine_jupyter.vocabulary import Status
+from submarine_jupyter_server.wire.forecasts import Waiting, waiting_data
 
 if TYPE_CHECKING:
     from submarine_jupyter_server.logs.search.errors import ErrorSign
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from submarine_jupyter_server.store.outbox import OutboxRow
     from submarine_jupyter_server.store.reported.events import EventRow
     from submarine_jupyter_server.store.reported.replicas import ReplicaRow
+    from submarine_jupyter_server.targets.protocol import Forecast
 
 
 class Listed(Protocol):
@@ -59,11 +61,15 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a POST would make on ``target``: ``spec`` in wire form, secrets masked, and the objects or replicas."""
+    """What a POST would make on ``target``: ``spec`` in wire form, secrets masked, and the objects or replicas.
+
+    ``forecast`` is whether it would start now.
+    """
 
     target: str
     spec: dict[str, Any]
     objects: Sequence[dict[str, object]]
+    forecast: Forecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ class Detail:
     params: Mapping[str, str]
     first_error: ErrorSign | None = None
     noted: Noted | None = None
+    waiting: Waiting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +242,7 @@ def full(row: ExperimentRow, found: Detail) -> dict[str, Any]:
         "replicas": [_replica(row.id, replica) for replica in found.replicas],
         "events": [event_data(event) for event in found.events],
         **({"firstError": _first_error(found.first_error)} if found.first_error else {}),
+        **({"plan": _plan(found.waiting)} if found.waiting else {}),
         **_params(row, found.params),
         **noted(found.noted),
     }
@@ -250,6 +258,10 @@ def _params(row: ExperimentRow, values: Mapping[str, str]) -> dict[str, Any]:
     logged = {name: json.loads(value) for name, value in values.items()}
     params = declared(row.wire_spec) | logged
     return ({"params": params} if params else {}) | ({"loggedParams": list(logged)} if logged else {})
+
+
+def _plan(waiting: Waiting) -> dict[str, Any]:
+    return {**waiting_data(waiting), "since": time_text(waiting.since)}
 
 
 def _first_error(sign: ErrorSign) -> dict[str, Any]:

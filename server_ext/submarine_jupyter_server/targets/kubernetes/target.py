@@ -16,6 +16,7 @@ from submarine_jupyter_server.targets import tombstones
 from submarine_jupyter_server.targets.protocol import (
     Absence,
     Doubt,
+    Forecast,
     Found,
     Inventory,
     Launch,
@@ -29,6 +30,7 @@ from .api.cluster import ApiError, Unreachable
 from .api.verdicts import meaning
 from .cluster_connection import ClusterConnection
 from .connector import Connector
+from .forecast import place_of
 from .manifests import Rendered, check, refuse
 from .manifests.recognition.metadata import GENERATION
 from .manifests.recognition.own_record import record
@@ -80,6 +82,15 @@ class KubernetesTarget:
     async def render(self, launch: Launch) -> list[dict[str, object]]:
         """Return the objects, which the cluster has been asked about (a server-side dry run)."""
         return [dict(item) for item in await self._connector.connection().orders.plan(launch)]
+
+    async def forecast(self, launch: Launch) -> Forecast:
+        """Say that it is not known whether the cluster has room for it."""
+        return Forecast(None, f"whether target '{self.name}' has room for it is not known")
+
+    def place(self, experiment_id: str) -> Forecast | None:
+        """Say at which place of its queue it waits, where Kueue tells that."""
+        state = self._connector.experiments.get(experiment_id)
+        return None if state is None else place_of(state, self._connector.experiments.values())
 
     async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = (), recall: Recall | None = None) -> None:
         """Begin to observe as soon as the cluster answers."""

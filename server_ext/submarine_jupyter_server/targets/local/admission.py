@@ -7,8 +7,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from submarine_jupyter.errors import TargetRefused, TargetUnavailable
+from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.clock import now_ms
-from submarine_jupyter_server.targets.protocol import Observation
+from submarine_jupyter_server.targets.protocol import Forecast, Observation
 from submarine_jupyter_server.targets.replicas import members
 
 from . import blocking_calls
@@ -16,6 +17,7 @@ from . import run as acts
 from .attempts.attempt_status import AttemptStatus, Life, ended, observe
 from .attempts.planning import Settings
 from .blocking_calls import BlockingCalls
+from .machine import turns
 from .machine.port_leases import PortLeases
 from .machine.scheduler import Amount, Scheduler
 from .run import Run
@@ -93,6 +95,20 @@ class Admission:
     def why_waiting(self, key: str) -> str | None:
         """Return what an experiment waits for, None if it does not wait."""
         return self._scheduler.why_waiting(key) if self._scheduler.waits(key) else None
+
+    def forecast(self, spec: ExperimentSpec) -> Forecast:
+        """Return what comes of an experiment that is submitted now, behind all that there is room for already."""
+        self.admit()
+        return turns.forecast(self._scheduler, spec, time.monotonic())
+
+    def place(self, key: str) -> Forecast | None:
+        """Return where an experiment waits for room, None if it does not wait."""
+        self.admit()
+        run = self._runs.get(key)
+        if run is None or not self._scheduler.waits(key):
+            return None
+        spec = run.launch.spec if run.present.plan is None else None
+        return turns.place(self._scheduler, key, run.missing(), spec, time.monotonic())
 
     def ports_in_use(self, key: str) -> None:
         """Keep the ports of an experiment no longer: its replicas have them."""

@@ -12,7 +12,7 @@ from typing import Self
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.resources import quantity
 from submarine_jupyter_server.config import ServiceConfig
-from submarine_jupyter_server.targets.protocol import Absence, Doubt, Inventory, Launch, Made, Recall, Sink
+from submarine_jupyter_server.targets.protocol import Absence, Doubt, Forecast, Inventory, Launch, Made, Recall, Sink
 
 from .adoption import take_on_all
 from .attempts import planning
@@ -94,6 +94,14 @@ class LocalTarget:
         """Return the replicas as they would run; ports are examples."""
         attempt = self._runs.experiment(launch.experiment_id).attempt(launch.attempt)
         return await self._calls.io(planning.rendered, launch, attempt, self._settings)
+
+    async def forecast(self, launch: Launch) -> Forecast:
+        """Say whether there is room for it now, before all that waits."""
+        return self._supervision.admission.forecast(launch.spec)
+
+    def place(self, experiment_id: str) -> Forecast | None:
+        """Say where an experiment waits for room; None if it does not wait."""
+        return self._supervision.admission.place(experiment_id)
 
     async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = (), recall: Recall | None = None) -> None:
         """Begin to observe, and go on with everything that is there."""

@@ -34,7 +34,7 @@ def _create(spec: Json, experiment: Json) -> Json:
     once = "Answer with what the same body from the same cell runs already."
     return operation("Create an experiment", created, *BODY, 403, 422, *WRITE) | {
         "parameters": [
-            query("dryRun", {"type": "boolean"}, "Only show what would be made."),
+            query("dryRun", {"type": "boolean"}, "Only show what would be made, and whether it would start now."),
             query("ifNotRunning", {"type": "boolean"}, once),
             header("Idempotency-Key", "The same key and body create one experiment only.", r"^[!-~]{1,255}$"),
         ],

@@ -12,6 +12,7 @@ from .port_leases import FIRST, LAST, RESERVED_FILES
 from .scheduler import Amount
 
 DEFAULT_CPU = "1"
+LEAST_CPU, LEAST_MEGABYTES = 100, 64  # it is no advice to run with less
 FILES_PER_REPLICA = 4  # its pipe, its log, the times of its log, its port
 _RAISE = "use fewer replicas, or raise the limit of open files (ulimit -n) before the server starts"
 
@@ -21,11 +22,33 @@ def amount(spec: ExperimentSpec, member: Member) -> Amount:
     return _of_role(spec, member.role)
 
 
+def whole(spec: ExperimentSpec) -> Amount:
+    """Return what all replicas take together."""
+    each = ((_of_role(spec, role), task.replicas) for role, task in spec.spec.items())
+    return sum((Amount(one.cpu * count, one.memory * count) for one, count in each), Amount())
+
+
+def smaller(spec: ExperimentSpec, room: Amount) -> str | None:
+    """Return resources of each replica, like ``cpu=1``, with which all fit into ``room``.
+
+    None where that is too little to run anything.
+    """
+    count, asked, found = sum(task.replicas for task in spec.spec.values()), whole(spec), []
+    if asked.cpu > room.cpu:
+        cpu = room.cpu // count
+        found.append(("cpu", f"{cpu}m" if cpu % 1000 else f"{cpu // 1000}", cpu >= LEAST_CPU))
+    if asked.memory > room.memory:
+        megabytes = room.memory // count // 10**6
+        found.append(("memory", f"{megabytes}M", megabytes >= LEAST_MEGABYTES))
+    if not found or not all(enough for *_, enough in found):
+        return None
+    return ",".join(f"{name}={amount}" for name, amount, _ in found)
+
+
 def too_much(spec: ExperimentSpec, capacity: Amount) -> list[str]:
     """Return the problem of an experiment that is larger than the machine, in the units it was written in."""
-    count = sum(task.replicas for task in spec.spec.values())
-    cpu = sum(_of_role(spec, role).cpu * task.replicas for role, task in spec.spec.items())
-    memory = sum(_of_role(spec, role).memory * task.replicas for role, task in spec.spec.items())
+    count, asked = sum(task.replicas for task in spec.spec.values()), whole(spec)
+    cpu, memory = asked.cpu, asked.memory
     need, have, fits, settings = [], [], [], []
     if cpu > capacity.cpu:
         need.append(f"cpu={cpu / 1000:g}")

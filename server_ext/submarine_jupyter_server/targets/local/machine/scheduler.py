@@ -6,7 +6,9 @@ Somebody who fits may overtake others that wait for more, but nobody is overtake
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 MAX_OVERTAKEN = 16
 SHOWN_POSITIONS = 10
@@ -37,6 +39,18 @@ class _Request:
     amount: Amount
     not_before: float = 0.0
     overtaken: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What comes of a request if nothing else changes: whether it is granted, else the ``room`` it would find.
+
+    ``ahead`` are those who ask before it, in order.
+    """
+
+    granted: bool
+    room: Amount
+    ahead: tuple[str, ...]
 
 
 class Scheduler:
@@ -100,36 +114,61 @@ class Scheduler:
         """Grant what can be granted now; return to whom."""
         if self._asked_at == self.changes and (self._next_try is None or now < self._next_try):
             return []
-        granted: list[str] = []
-        passed: list[_Request] = []
-        later: list[float] = []
-        for request in list(self._queue.values()):
-            if not self._possible(request):
-                continue  # this machine never has so much: it must not hold up the others
-            if request.not_before > now:
-                later.append(request.not_before)
-                continue
-            if request.amount.within(self.capacity - self.used):
-                del self._queue[request.key]
-                self.hold(request.key, self._held.get(request.key, Amount()) + request.amount)
-                self.changes += 1
-                granted.append(request.key)
-                for other in passed:
-                    other.overtaken += 1
+        queue, granted, passed = list(self._queue.values()), list[_Request](), list[tuple[_Request, int]]()
+        for request, _, fits in self._turns(queue, now):
+            if fits:
+                granted.append(request)
             else:
-                passed.append(request)
-            if any(other.overtaken >= MAX_OVERTAKEN for other in passed):
-                break
+                passed.append((request, len(granted)))
+        for request in granted:
+            del self._queue[request.key]
+            self.hold(request.key, self._held.get(request.key, Amount()) + request.amount)
+            self.changes += 1
+        for request, before in passed:
+            request.overtaken += len(granted) - before
+        later = (request.not_before for request in self._queue.values() if request.not_before > now)
         self._asked_at, self._next_try = self.changes, min(later, default=None)
-        return granted
+        return [request.key for request in granted]
 
-    def why_waiting(self, key: str) -> str:
-        """Return a sentence for a person: what is missing, who has it, how long the queue is."""
-        request = self._queue[key]
-        if not self._possible(request):
+    def turn(self, key: str, amount: Amount, now: float = 0.0) -> Turn:
+        """Return what would come of asking for ``amount`` now, at the place that ``key`` has or behind all others."""
+        mine = _Request(key, amount)
+        requests = [*self._queue.values(), *([] if key in self._queue else [mine])]
+        requests = [replace(request, amount=amount) if request.key == key else request for request in requests]
+        ahead = tuple(itertools.takewhile(lambda other: other != key, (request.key for request in requests)))
+        for request, room, fits in self._turns(requests, now):
+            if request.key == key:
+                return Turn(fits, room, ahead)
+        return Turn(False, Amount(), ahead)
+
+    def _turns(self, requests: Iterable[_Request], now: float) -> Iterator[tuple[_Request, Amount, bool]]:
+        """Yield each request that gets its turn, the room it finds, and whether it fits; nothing is changed."""
+        free, granted, most = self.capacity - self.used, 0, math.inf
+        for request in requests:
+            # What this machine never has must not hold up the others.
+            if not self.possible(request.key, request.amount) or request.not_before > now:
+                continue
+            fits = request.amount.within(free)
+            yield request, free, fits
+            if fits:
+                free, granted = free - request.amount, granted + 1
+            else:
+                most = min(most, granted + MAX_OVERTAKEN - request.overtaken)
+            if granted >= most:
+                return
+
+    def why_waiting(self, key: str, amount: Amount | None = None) -> str:
+        """Return a sentence for a person: what is missing, who has it, how long the queue is.
+
+        With ``amount`` it is about somebody who may not ask yet, at the place as for ``turn``.
+        """
+        request = self._queue[key] if amount is None else _Request(key, amount)
+        if not self.possible(request.key, request.amount):
             have = describe(self.capacity)
             return f"it needs {describe(self._held.get(key, Amount()) + request.amount)}, and this machine has {have}"
         first = list(itertools.islice(self._queue, SHOWN_POSITIONS))
+        if key not in self._queue and len(first) < SHOWN_POSITIONS:
+            first.append(key)
         if key not in first:
             return f"waiting: more than {SHOWN_POSITIONS - 1} experiments are ahead in the queue"
         missing = request.amount - (self.capacity - self.used)
@@ -141,8 +180,9 @@ class Scheduler:
         what = f"waiting for {' and '.join(parts)}: {self._holders(key)}" if parts else "waiting for its turn"
         return f"{what}; position {first.index(key) + 1} in the queue"
 
-    def _possible(self, request: _Request) -> bool:
-        return (self._held.get(request.key, Amount()) + request.amount).within(self.capacity)
+    def possible(self, key: str, amount: Amount) -> bool:
+        """Return whether this machine has so much at all, beside what ``key`` holds already."""
+        return (self._held.get(key, Amount()) + amount).within(self.capacity)
 
     def _holders(self, key: str) -> str:
         holders = [other for other in self._held if other != key]
