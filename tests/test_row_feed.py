@@ -6,19 +6,22 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
-from submarine_jupyter_server.control.lifecycle import record
+from submarine_jupyter.models import Status
+from submarine_jupyter_server.control.lifecycle import apply, record
 from submarine_jupyter_server.row_feed import PAGE, Changes, RowFeed
 from submarine_jupyter_server.store import experiments
+from submarine_jupyter_server.store.annotations import row_changes
 from submarine_jupyter_server.store.experiments import NewExperiment
-from submarine_jupyter_server.store.lists import summaries
 from submarine_jupyter_server.store.reported import metrics
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
+from submarine_jupyter_server.targets.protocol import Observation, ReplicaState
 
 
 def new(number: int, owner: str = "ann") -> NewExperiment:
@@ -107,6 +110,46 @@ async def test_metrics_that_were_read_change_a_row(tmp_path: Path) -> None:
             assert json.loads((await following(again)).rows[0])["metrics"] == {"accuracy": 0.75}
 
 
+async def test_a_parameter_that_code_has_told_changes_a_row_once(tmp_path: Path) -> None:
+    async with database(tmp_path) as (db, feed):
+        await db.write(lambda tx: insert(tx, 1))
+        told = {"amp": "true", "word": '"true"', "lr": "0.5", "layers": "[1, 2]", "seed": "null"}
+
+        def record_(tx: Connection, position: int, params: dict[str, str]) -> None:
+            metrics.record(tx, "experiment-1-0001", 1, "worker-0", position, [], params)
+
+        async with aclosing(feed.follow(None)) as changes:
+            place = (await following(changes)).place
+            await db.write(lambda tx: record_(tx, 10, told))
+            [text] = (await following(changes)).rows
+        known = {"amp": True, "word": "true", "lr": 0.5, "layers": "[1, 2]", "seed": None}
+        assert json.loads(text)["params"] == known
+        async with aclosing(feed.follow(None, place)) as again:
+            found = await following(again)
+            assert json.loads(found.rows[0])["params"] == known
+        await db.write(lambda tx: record_(tx, 20, told))
+        async with aclosing(feed.follow(None, found.place)) as again:
+            assert (await following(again)).rows == ()
+
+
+async def test_replicas_that_begin_to_run_change_a_row(tmp_path: Path) -> None:
+    async with database(tmp_path) as (db, feed):
+        await db.write(lambda tx: record(tx, experiments.insert(tx, replace(new(1), replicas=2)), "accepted"))
+        states = [ReplicaState(f"worker-{index}", "Worker", index, "Running") for index in range(2)]
+        about = Observation("experiment-1-0001", "uid-1", 1, 1, Status.RUNNING, 5)
+        async with aclosing(feed.follow(None)) as changes:
+            assert counted(await following(changes)) == (0, 2)
+            for count in (1, 2):
+                observed = replace(about, replicas=tuple(states[:count]))
+                await db.write(lambda tx, observed=observed: apply(tx, observed))  # type: ignore[misc]
+                assert counted(await following(changes)) == (count, 2)
+
+
+def counted(changes: Changes) -> tuple[int, int]:
+    row = json.loads(changes.rows[0])
+    return row["ready"], row["total"]
+
+
 async def test_everybody_gets_his_own(tmp_path: Path) -> None:
     async with database(tmp_path) as (db, feed), aclosing(feed.follow("bob")) as bobs:
         await following(bobs)
@@ -118,7 +161,7 @@ async def test_everybody_gets_his_own(tmp_path: Path) -> None:
 
 
 async def test_who_missed_too_much_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(summaries, "_MOST_CHANGED", 2)
+    monkeypatch.setattr(row_changes, "_MOST_CHANGED", 2)
     async with database(tmp_path) as (db, feed):
         await db.write(lambda tx: insert(tx, 1))
         async with aclosing(feed.follow(None)) as changes:

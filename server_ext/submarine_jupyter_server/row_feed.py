@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from submarine_jupyter_server.store.annotations import row_changes
+from submarine_jupyter_server.store.annotations.row_changes import Place
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.lists import summaries
-from submarine_jupyter_server.store.lists.summaries import Place, Summary
+from submarine_jupyter_server.store.lists.summaries import Summary
 from submarine_jupyter_server.wire.rows import row_json
 
 log = logging.getLogger(__name__)
@@ -124,7 +126,7 @@ class RowFeed:
     async def _following(self, owner: str | None) -> AsyncIterator[_Follower]:
         async with self._beginning:
             if not self._followers:
-                self._place = await self._db.read(summaries.place)
+                self._place = await self._db.read(row_changes.place)
             follower = _Follower(owner, self._place)
             self._followers.add(follower)
         if self._task is None:
@@ -152,7 +154,7 @@ class RowFeed:
     async def _publish(self) -> None:
         after = self._place
         found = await self._db.read(lambda tx: _since(tx, after, sudden=False))
-        rows, self._place = found or ({}, await self._db.read(summaries.place))
+        rows, self._place = found or ({}, await self._db.read(row_changes.place))
         for follower in self._followers:
             follower.place = self._place
             follower.lost = follower.lost or found is None
@@ -166,15 +168,15 @@ def _since(tx: Connection, after: Place, *, sudden: bool) -> tuple[dict[str, _Ro
 
     ``sudden``: somebody comes back, and may have been away for a year.
     """
-    until = summaries.place(tx)
-    ids = summaries.changed(tx, after, until, bounded=sudden)
+    until = row_changes.place(tx)
+    ids = row_changes.changed(tx, after, until, bounded=sudden)
     if ids is None:
         return None
     return {found.row.id: _Row(found.row.owner, _text(found)) for found in summaries.of(tx, ids)}, until
 
 
 def _page(tx: Connection, owner: str | None, before: int | None) -> tuple[list[str], int | None, Place]:
-    now = summaries.place(tx)
+    now = row_changes.place(tx)
     found = summaries.page(tx, owner, before, PAGE)
     return [row_json(one) for one in found], found[-1].row.seq if found else None, now
 

@@ -74,7 +74,7 @@ def fill(file: Path, size: int) -> None:
         for kind, name, many in (*numbers, ("metric", "accuracy", 1000)):
             value = "seq * 2654435761 % ? * 1.0 / ?"
             only = " AND seq % 10" if name == "accuracy" else ""
-            rows = f"SELECT seq, ?, ?, {value}, NULL FROM experiment WHERE seq > 0{only}"  # noqa: S608
+            rows = f"SELECT seq, ?, ?, {value}, NULL, 0 FROM experiment WHERE seq > 0{only}"  # noqa: S608
             db.execute(f"INSERT OR IGNORE INTO experiment_value {rows}", (kind, name, many, many))
     db.close()
 

@@ -18,7 +18,8 @@ FIXED: dict[str, Any] = {
     "framework": "Standalone",
     "status": "Succeeded",
 }
-FIXED |= {"notes": "[]", "generation": 1, "attempt": 1, "restored": False, "wire_spec": '{"meta": {}}', "spec": "{}"}
+FIXED |= {"notes": "[]", "generation": 1, "attempt": 1, "replicas": 1, "restored": False}
+FIXED |= {"wire_spec": '{"meta": {}}', "spec": "{}"}
 
 
 def fill(tx: Connection) -> None:

@@ -113,12 +113,14 @@ async def test_a_tab_sees_what_there_is_and_each_change(call: Call, tab: Open) -
 
 async def test_a_row_has_what_people_noted_and_where_it_comes_from(call: Call, tab: Open) -> None:
     origin = {"notebook": "a.ipynb", "cell": "c"}
-    sent = {**SPEC, "runtime": {"origin": origin, "params": {"lr": 0.1, "bs": 32}}}
+    params = {"lr": 0.1, "bs": 32, "amp": True, "word": "false"}
+    sent = {**SPEC, "runtime": {"origin": origin, "params": params}}
     made = (await call("POST", "experiment", sent)).result["experimentId"]
     one = await tab()
     await one.ask(op="rows", ch=1)
     [first] = (await one.until(lambda frame: "cursor" in frame))[-1]["rows"]
-    assert (first["origin"], first["params"], "note" in first) == (origin, {"lr": 0.1, "bs": 32}, False)
+    assert (first["origin"], first["params"], "note" in first) == (origin, params, False)
+    assert (first["params"]["amp"], type(first["params"]["amp"])) == (True, bool)
     assert type(first["params"]["bs"]) is int
     notes = {"note": "ü" * 300, "pinned": True, "archived": True}
     await call("PATCH", f"experiment/{made}/notes", notes)
@@ -148,7 +150,25 @@ async def test_who_comes_back_gets_what_he_missed_and_no_more(call: Call, tab: O
     assert sum(quiet in rows_of([frame]) for frame in frames) <= 1
 
 
-@pytest.mark.parametrize("after", ["99999999.0", "0.99999999"])
+async def test_a_row_counts_the_replicas_that_the_spec_asks_for(call: Call, tab: Open) -> None:
+    sent = {
+        **SPEC,
+        "meta": {**SPEC["meta"], "cmd": "sleep 60"},
+        "spec": {"Worker": {"replicas": 2, "resources": "cpu=10m"}},
+    }
+    one = await tab()
+    await one.ask(op="rows", ch=1)
+    made = (await call("POST", "experiment", sent)).result["experimentId"]
+    frames = await one.until(lambda frame: rows_of([frame]).get(made, {}).get("ready") == 2)
+    assert {row["total"] for frame in frames for row in frame["rows"]} == {2}
+    patch, kind = json.dumps({"spec": {"Worker": {"replicas": 3}}}), "application/merge-patch+json"
+    await call("PATCH", f"experiment/{made}", patch, headers={"Content-Type": kind})
+    frames = await one.until(lambda frame: rows_of([frame]).get(made, {}).get("ready") == 3)
+    assert rows_of(frames)[made]["total"] == 3
+    await call("DELETE", f"experiment/{made}")
+
+
+@pytest.mark.parametrize("after", ["99999999.0.0", "0.99999999.0", "0.0.9999999999999"])
 async def test_a_cursor_of_another_database_begins_anew(call: Call, tab: Open, after: str) -> None:
     there = await created(call)
     one = await tab()
@@ -298,8 +318,8 @@ async def test_a_plain_get_is_told_what_this_is(call: Call) -> None:
     assert "WebSocket" in answer.message
 
 
-async def test_there_is_an_end_of_sockets(tab: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets, "MAX_SOCKETS", 2)
+async def test_there_is_an_end_of_sockets(tab: Open, jp_serverapp: Any) -> None:
+    jp_serverapp.web_app.settings["submarine_surroundings"].sockets.most = 2
     await tab()
     await tab()
     with pytest.raises(HTTPClientError) as refused:

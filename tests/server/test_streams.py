@@ -200,11 +200,9 @@ async def test_a_server_that_stops_ends_all_streams_cleanly(
     assert len(streams_of(jp_serverapp)) == 0
 
 
-async def test_there_are_only_so_many_streams(
-    call: Any, open_stream: Open, monkeypatch: pytest.MonkeyPatch, jp_serverapp: ServerApp
-) -> None:
+async def test_there_are_only_so_many_streams(call: Any, open_stream: Open, jp_serverapp: ServerApp) -> None:
     await call("GET", "experiment")
-    monkeypatch.setattr(sse, "MAX_STREAMS", 2)
+    streams_of(jp_serverapp).most = 2
     async with open_stream("v1/experiment/events"), open_stream("v1/experiment/events"):
         answer = await call("GET", "experiment/events")
         assert (answer.code, answer.envelope["status"]) == (429, "TOO_MANY_REQUESTS")
@@ -222,14 +220,12 @@ class Named(IdentityProvider):
 
 
 @pytest.mark.parametrize("server_config", [{"ServerApp": {"identity_provider_class": Named}}])
-async def test_one_of_many_users_cannot_take_all_streams(
-    call: Any, open_stream: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sse, "MAX_STREAMS_EACH", 2)
+async def test_one_of_many_users_cannot_take_all_streams(call: Any, open_stream: Open, jp_serverapp: ServerApp) -> None:
+    streams_of(jp_serverapp).each = 2
     ada, bob = {"X_Name": "ada"}, {"X_Name": "bob"}
     async with open_stream("v1/experiment/events", **ada), open_stream("v1/experiment/events", **ada):
         answer = await call("GET", "experiment/events", headers={"X-Name": "ada"})
-        assert (answer.code, answer.message) == (429, "You follow 2 streams on this server already.")
+        assert (answer.code, answer.message) == (429, "You have 2 open streams on this server already.")
         async with open_stream("v1/experiment/events", **bob) as stream:
             assert stream.status == 200
 

@@ -22,7 +22,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from submarine_jupyter_server import store
 from submarine_jupyter_server.store import changes, experiments, idempotency, outbox, space, tables, transitions
-from submarine_jupyter_server.store.annotations import housekeeping, origins, tags
+from submarine_jupyter_server.store.annotations import housekeeping, origins, row_changes, tags
 from submarine_jupyter_server.store.changes import SpecTexts
 from submarine_jupyter_server.store.dialect import Text, storable
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
@@ -112,10 +112,10 @@ def queries() -> dict[str, CodeType]:
 
 
 def _summarize(tx: Connection) -> None:
-    now = summaries.place(tx)
-    ids = summaries.changed(tx, summaries.Place(0, 0), now, bounded=False)
+    now = row_changes.place(tx)
+    ids = row_changes.changed(tx, row_changes.Place(0, 0), now, bounded=False)
     assert ids
-    summaries.changed(tx, now, now, bounded=True)
+    row_changes.changed(tx, now, now, bounded=True)
     assert summaries.of(tx, ids)
     assert summaries.page(tx, None, 10**6, 10)
 
@@ -164,11 +164,11 @@ def _live(tx: Connection, new: New) -> None:
         (events.after, (0, 10)), (events.after, (0, 10, row.id)), (events.of, (row.id, 10)), (events.last_seq, ()),
         (housekeeping.change, (row.seq, {"note": "n"})), (housekeeping.of, ([row.seq],)),
         (origins.remember, (row.seq, "d")), (origins.renew, (row.seq, spec)),
-        (summaries.of, ([row.id],)), (summaries.page, ("ada", 9, 5)),
+        (row_changes.touch, (row.id,)), (summaries.of, ([row.id],)), (summaries.page, ("ada", 9, 5)),
         (experiments.note_compared, ("local",)), (experiments.is_compared, ("local",)),
     ):  # fmt: skip
         query(tx, *values)
-    summaries.changed(tx, summaries.Place(0, 0), summaries.place(tx), bounded=True)
+    row_changes.changed(tx, row_changes.Place(0, 0), row_changes.place(tx), bounded=True)
     found = origins.running(tx, notebook="a.ipynb", cell="c", digest="d", owner="ada")
     assert [one.id for one in found] == [row.id]
     metrics.series(tx, row.id, **observed)  # type: ignore[arg-type]

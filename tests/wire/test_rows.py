@@ -21,16 +21,22 @@ from submarine_jupyter_server.wire.rows import row_json
 texts = st.text(max_size=5) | st.sampled_from(['"}', "\\", "\u2028", "\ud800", "\0"])
 
 
-@given(texts, texts, st.lists(texts), st.dictionaries(texts, texts | st.none() | st.floats(allow_nan=False)), texts)
+@given(
+    texts,
+    texts,
+    st.lists(texts),
+    st.dictionaries(texts, texts | st.none() | st.booleans() | st.floats(allow_nan=False)),
+    texts,
+)
 def test_any_text_comes_back(name: str, message: str, tags: list[str], params: dict[str, object], note: str) -> None:
     row = ListRow(
         1, "experiment-1-0001", "uid", "ann", "local", "default", name, "PyTorch", "Failed", "Stopped", message,
-        (), 1, 2, 1000, None, None, 5000, None, None, "",
+        (), 1, 2, 3, 1000, None, None, 5000, None, None, "",
     )  # fmt: skip
     origin = {"notebook": name, "cell": message}
     finite = {key: value for key, value in params.items() if value not in (float("inf"), float("-inf"))}
     noted = Noted(note or None, pinned=True, archived=False)
-    found = json.loads(row_json(Summary(row, tuple(tags), finite, {}, 0, 3, None, noted, origin)))  # type: ignore[arg-type]
+    found = json.loads(row_json(Summary(row, tuple(tags), finite, {}, 0, None, noted, origin)))  # type: ignore[arg-type]
     assert (found["name"], found["message"], found["tags"], found["params"]) == (name, message, tags, finite)
     assert (found["state"], found["attempt"], found["total"], found["metrics"]) == ("Stopped", 2, 3, {})
     assert (found["origin"], found.get("note", ""), found["pinned"], "archived" in found) == (origin, note, True, False)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.store import experiments
+from submarine_jupyter_server.store.annotations import row_changes
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.reported import events, replicas
@@ -54,8 +55,8 @@ def apply(tx: Connection, observation: Observation) -> tuple[ExperimentRow | Non
         return before, None
     # What was seen before the end may be reported after it: its replicas do not run again.
     late = before.attempt == observation.attempt and Status(before.status).final and not observation.status.final
-    if observation.replicas and not late:
-        replicas.upsert(tx, observation.experiment_id, observation.attempt, observation.replicas)
+    told = (observation.experiment_id, observation.attempt, observation.replicas)
+    moved = bool(observation.replicas) and not late and replicas.upsert(tx, *told)
     after = experiments.advance(
         tx,
         observation.experiment_id,
@@ -76,6 +77,8 @@ def apply(tx: Connection, observation: Observation) -> tuple[ExperimentRow | Non
         before.message,
     ):
         record(tx, after, "status" if after.status != before.status else "reason")
+    elif moved:
+        row_changes.touch(tx, before.id)
     return before, after
 
 

@@ -54,6 +54,7 @@ def restore(tx: Connection, target: ComputeTarget, item: Found) -> int:
             spec=texts.spec,
             wire_spec=texts.wire_spec,
             list_spec=texts.list_spec,
+            replicas=texts.replicas,
             accepted=min(launch.accepted_ms, now_ms()),
         ),
         generation=launch.generation,

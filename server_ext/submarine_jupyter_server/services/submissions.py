@@ -192,6 +192,7 @@ def _store(tx: Connection, new: Submission, owner: str) -> tuple[ExperimentRow, 
             spec=texts.spec,
             wire_spec=texts.wire_spec,
             list_spec=texts.list_spec,
+            replicas=texts.replicas,
             accepted=now_ms(),
         ),
     )

@@ -14,7 +14,7 @@ from submarine_jupyter_server.logs.following.follow_bytes import End, Skipped
 from submarine_jupyter_server.services.logs.log_bytes import LogBytes, WantedBytes
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.rows import Rows
-from submarine_jupyter_server.store.lists.summaries import Place
+from submarine_jupyter_server.store.annotations.row_changes import Place
 from submarine_jupyter_server.wire.frames import (
     FollowLog,
     FollowRows,

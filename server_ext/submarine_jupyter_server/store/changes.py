@@ -34,7 +34,10 @@ _CONFIRM = (
 
 @dataclass(frozen=True, slots=True)
 class SpecTexts:
-    """A spec as it is stored: whole, as it may be shown, as a list shows it (None: the same), and its columns."""
+    """A spec as it is stored: whole, as it may be shown, as a list shows it (None: the same), and its columns.
+
+    ``replicas`` is how many it asks for.
+    """
 
     spec: str
     wire_spec: str
@@ -43,10 +46,11 @@ class SpecTexts:
     namespace: str
     framework: str
     tags: Sequence[str]
+    replicas: int = 0
 
     def columns(self) -> dict[str, Any]:
         """Return the values of the experiment's own columns."""
-        names = ("spec", "wire_spec", "list_spec", "name", "namespace", "framework")
+        names = ("spec", "wire_spec", "list_spec", "name", "namespace", "framework", "replicas")
         return {name: getattr(self, name) for name in names}
 
 

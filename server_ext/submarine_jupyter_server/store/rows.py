@@ -33,7 +33,10 @@ Among = Callable[[ColumnElement[int]], ColumnElement[bool]]
 
 @dataclass(frozen=True, slots=True)
 class NewExperiment:
-    """An experiment to be stored: ``spec`` is its whole JSON text, ``wire_spec`` the one that may be shown."""
+    """An experiment to be stored: ``spec`` is its whole JSON text, ``wire_spec`` the one that may be shown.
+
+    ``replicas`` is how many it asks for.
+    """
 
     id: str
     uid: str
@@ -47,6 +50,7 @@ class NewExperiment:
     accepted: int
     tags: Sequence[str] = ()
     list_spec: str | None = None
+    replicas: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class ListRow:
     notes: tuple[str, ...]
     generation: int
     attempt: int
+    replicas: int
     accepted: int
     created: int | None
     running: int | None

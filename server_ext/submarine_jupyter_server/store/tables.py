@@ -39,6 +39,8 @@ experiment = Table(
     Column("notes", Text, nullable=False),
     Column("generation", Number, nullable=False),
     Column("attempt", Number, nullable=False),
+    # How many the spec asks for.
+    Column("replicas", Number, nullable=False),
     Column("accepted", Number, nullable=False),
     Column("created", Number),
     Column("running", Number),
@@ -89,6 +91,8 @@ experiment_value = Table(
     Column("name", Text, primary_key=True),
     Column("number", Float),
     Column("text", Text),
+    # Whether the text is a truth value as JSON has it.
+    Column("truth", Boolean, nullable=False, default=False),
     Index("value_number", "kind", "name", "number"),
     Index("value_text", "kind", "name", "text"),
 )
@@ -200,6 +204,14 @@ event = Table(
     Column("reason", Text),
     Column("message", Text),
     Column("data", Text),
+)
+
+# When the row of an experiment has changed by what is neither an event nor a metric: numbers grow, the last one counts.
+row_change = Table(
+    "row_change",
+    metadata,
+    Column("seq", Number, primary_key=True),
+    _experiment_id(nullable=False, unique=True),
 )
 
 metric = Table(

@@ -29,7 +29,7 @@ def row_json(found: Summary) -> str:
         f'"framework":"{row.framework}","target":{_quoted(row.target)},"namespace":{_quoted(row.namespace)},'
         f'"owner":{_quoted(row.owner)},"tags":{_json(found.tags)},"params":{_json(found.params)},'
         f'"metrics":{_json(found.metrics)},'
-        f'"ready":{found.ready},"total":{found.total},"attempt":{row.attempt},"generation":{row.generation},'
+        f'"ready":{found.ready},"total":{row.replicas},"attempt":{row.attempt},"generation":{row.generation},'
         f'"acceptedTime":{_time(row.accepted)},"createdTime":{_time(row.created or row.accepted)},'
         f'"runningTime":{_time(row.running)},"finishedTime":{_time(row.finished)}'
         f"{f',{json_text(more)[1:-1]}' if more else ''}}}"

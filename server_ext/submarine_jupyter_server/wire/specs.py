@@ -131,6 +131,7 @@ def stored(spec: ExperimentSpec, experiment_id: str | None, *, restored: bool = 
         namespace=spec.meta.namespace or "",
         framework=spec.meta.framework,
         tags=tuple(spec.meta.tags),
+        replicas=sum(task.replicas for task in spec.spec.values()),
     )
 
 

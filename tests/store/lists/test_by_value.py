@@ -69,7 +69,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Connection
 def fill(tx: Connection, found: list[dict[str, Any]]) -> None:
     for seq, row in enumerate(found, 1):
         fixed = {"seq": seq, "id": f"e-{seq}", "uid": f"u-{seq}", "notes": "[]", "generation": 1, "attempt": 1}
-        fixed |= {"restored": False, "wire_spec": "{}", "spec": "{}"}
+        fixed |= {"replicas": 1, "restored": False, "wire_spec": "{}", "spec": "{}"}
         fixed |= dict.fromkeys(("owner", "framework", "target", "namespace"), "p")
         tx.execute(
             insert(experiment).values({**fixed, **{k: row[k] for k in ("status", "deleted", "accepted", "name")}})

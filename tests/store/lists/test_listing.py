@@ -69,7 +69,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
 def fill(tx: Connection, found: list[dict[str, Any]]) -> None:
     for seq, row in enumerate(found, 1):
         fixed = {"seq": seq, "id": f"e-{seq}", "uid": f"u-{seq}", "notes": "[]", "generation": 1, "attempt": 1}
-        fixed |= {"accepted": 1000 - seq, "restored": False, "wire_spec": "{}", "spec": "{}"}
+        fixed |= {"accepted": 1000 - seq, "replicas": 1, "restored": False, "wire_spec": "{}", "spec": "{}"}
         tx.execute(insert(experiment).values({**fixed, **{k: v for k, v in row.items() if k != "tags"}}))
         for tag in row["tags"] if row["deleted"] is None else ():
             tx.execute(insert(experiment_tag).values(tag=tag, seq=seq))

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from tornado.iostream import StreamClosedError
 
-from submarine_jupyter.errors import SubmarineError, TooManyRequests
+from submarine_jupyter.errors import SubmarineError
+from submarine_jupyter_server.handlers.streams.connections import Connections
 
 if TYPE_CHECKING:
     from submarine_jupyter_server.handlers.base import SubmarineHandler
 
-MAX_STREAMS = 256
-MAX_STREAMS_EACH = 32
 STALL_SECONDS = 60.0
 
 
@@ -34,36 +33,28 @@ class Message(Protocol):
     def data(self) -> str: ...
 
 
-class Streams:
-    """Own every open stream of this server, so that they are counted, and ended when it stops."""
+class Streams(Connections[asyncio.Task[None]]):
+    """The streams that are open: they are counted, and ended when the server stops."""
 
     def __init__(self) -> None:
-        self._open: dict[asyncio.Task[None], str] = {}
+        super().__init__(
+            "streams",
+            close="Close some, or ask without following.",
+            later="Try again later, or ask without following.",
+        )
         self.turn = asyncio.Lock()
         """Held while one stream is written to: a hundred that have news at once must not hold the loop together."""
-
-    def __len__(self) -> int:
-        return len(self._open)
 
     async def run(self, handler: SubmarineHandler, messages: AsyncIterator[Message | None]) -> None:
         """Write ``messages`` (None is a heartbeat) until they end, the client leaves or the server stops.
 
-        Raises TooManyRequests: of several people nobody may take all the streams there are.
+        Raises TooManyRequests.
         """
         owner = handler.principal().name
-        if not handler.for_one and list(self._open.values()).count(owner) >= MAX_STREAMS_EACH:
-            raise TooManyRequests(
-                f"You follow {MAX_STREAMS_EACH} streams on this server already.",
-                hint="Close some, or ask without following.",
-            )
-        if len(self._open) >= MAX_STREAMS:
-            raise TooManyRequests(
-                f"This server has {MAX_STREAMS} open streams, and no more.",
-                hint="Try again later, or ask without following.",
-            )
+        self.refuse_more(owner, for_one=handler.for_one)
         task = asyncio.create_task(_pump(handler, messages), name="submarine-stream")
-        self._open[task] = owner
-        task.add_done_callback(self._open.pop)
+        self.add(task, owner)
+        task.add_done_callback(self.remove)
         handler.on_disconnect(task.cancel)
         await asyncio.wait({task})
         if not task.cancelled():
@@ -71,10 +62,11 @@ class Streams:
 
     async def close(self) -> None:
         """End all streams; their clients resume elsewhere, or later, with the last id they saw."""
-        for task in list(self._open):
+        tasks = set(self)
+        for task in tasks:
             task.cancel()
-        if self._open:
-            await asyncio.wait(set(self._open), timeout=1.0)
+        if tasks:
+            await asyncio.wait(tasks, timeout=1.0)
 
 
 async def write(handler: SubmarineHandler, data: str | bytes) -> bool:

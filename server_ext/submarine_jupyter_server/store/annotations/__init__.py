@@ -2,6 +2,7 @@
 
 housekeeping  What people note about experiments: a text, whether it is pinned, whether it is archived
 origins       Where experiments come from: notebook, cell, and the body that was sent from there
+row_changes   Which rows of experiments have changed since a moment, by the numbers that changes have
 searchable    What experiments are found and sorted by beside their columns: parameters, last values of metrics
 tags          The tags of experiments that are not deleted
 """

@@ -1,7 +1,8 @@
 """What experiments are found and sorted by beside their columns: parameters, and the last value of each metric.
 
 A parameter is what the spec declares, or what the training code of the latest attempt has told since. A metric is the
-value that was read last in the latest attempt, of whichever replica. A number is kept as a number, all else as text.
+value that was read last in the latest attempt, of whichever replica. A number is kept as a number, all else as text; of
+a text it is known whether it is a truth value.
 """
 
 from __future__ import annotations
@@ -75,6 +76,10 @@ def _add(tx: Connection, seq: int, kind: str, values: Iterable[tuple[str, object
 
 
 def _stored(value: object) -> dict[str, object]:
+    return _valued(value) | {"truth": isinstance(value, bool)}
+
+
+def _valued(value: object) -> dict[str, object]:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return {"number": float(value) if math.isfinite(value) else None, "text": None}
     text = value if isinstance(value, str) else None if value is None else json.dumps(value)

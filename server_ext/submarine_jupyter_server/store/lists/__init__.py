@@ -6,5 +6,5 @@ cursor      Where a page of a list begins: the sort order and the last row befor
 inspected   Conditions that no index answers, so that each row is inspected: free text, time, what people noted
 listing     Pages of experiments that stay fast however many there are
 query       Which experiments a list shows: what is asked for, before any of it is checked
-summaries   Experiments as a list shows them, and which of them have changed since a moment
+summaries   Experiments as a list shows them
 """

@@ -1,105 +1,50 @@
-"""Experiments as a list shows them, and which of them have changed since a moment."""
+"""Experiments as a list shows them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, case, func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from submarine_jupyter.errors import InvalidRequest
 from submarine_jupyter_server.store import outbox
 from submarine_jupyter_server.store.annotations import origins, searchable
 from submarine_jupyter_server.store.annotations.housekeeping import Noted
 from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.store.rows import SLIM, Among, ListRow, listed
 from submarine_jupyter_server.store.tables import (
-    event,
     experiment,
     experiment_tag,
     experiment_value,
     housekeeping,
-    metric,
     replica,
 )
 from submarine_jupyter_server.store.tables import outbox as outbox_table
 
 # So many values a statement may have everywhere.
 _AT_ONCE = 500
-# Beyond so many it is quicker to read all rows than to find out which have changed.
-_MOST_CHANGED, _MOST_METRICS = 5_000, 50_000
 MOST_VALUES = 20
 # Beyond it a float is no exact whole number.
 _EXACT = 2**53
-_PLACE = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
+Value = float | str | bool | None
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One experiment; ``total`` counts the replicas of its attempt that were seen, ``ready`` those that run.
+    """One experiment; ``ready`` counts the replicas of its attempt that run.
 
     Of parameters and of last values of metrics it has ``MOST_VALUES`` each, by name.
     """
 
     row: ListRow
     tags: tuple[str, ...]
-    params: dict[str, float | str | None]
-    metrics: dict[str, float | str | None]
+    params: dict[str, Value]
+    metrics: dict[str, Value]
     ready: int
-    total: int
     order: OutboxRow | None
     noted: Noted | None
     origin: dict[str, str] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """How far the changes of experiments are known: the numbers of the last event and of the last metric."""
-
-    event: int
-    metric: int
-
-    def __str__(self) -> str:
-        return f"{self.event}.{self.metric}"
-
-    @classmethod
-    def parse(cls, text: str) -> Place:
-        """Read what ``str`` returned. Raises InvalidRequest."""
-        if (match := _PLACE.fullmatch(text)) is None:
-            raise InvalidRequest(f"after: {text[:80]!r} is not a cursor of this stream; leave it out to begin anew.")
-        return cls(int(match[1]), int(match[2]))
-
-    def covers(self, other: Place) -> bool:
-        """Return whether nothing is known at the other place that is not known here."""
-        return self.event >= other.event and self.metric >= other.metric
-
-
-def place(tx: Connection) -> Place:
-    """Return how far it goes now."""
-    events, metrics = select(func.max(event.c.seq)).scalar_subquery(), select(func.max(metric.c.seq)).scalar_subquery()
-    found = tx.execute(select(events, metrics)).one()
-    return Place(found[0] or 0, found[1] or 0)
-
-
-def changed(tx: Connection, after: Place, until: Place, *, bounded: bool) -> list[str] | None:
-    """Return the experiments that have changed between two places; None where that is not known, or are too many.
-
-    ``bounded``: they may be far apart. Then events between them may be gone, and there may be so many metrics that it
-    is quicker to read all rows.
-    """
-    if not until.covers(after) or (bounded and _far(tx, after, until)):
-        return None
-    news = _ids(tx, event.c.experiment_id, event.c.seq, after.event, until.event)
-    found = dict.fromkeys([*news, *_ids(tx, metric.c.experiment_id, metric.c.seq, after.metric, until.metric)])
-    return list(found) if len(found) <= _MOST_CHANGED else None
-
-
-def _far(tx: Connection, after: Place, until: Place) -> bool:
-    oldest = tx.execute(select(func.min(event.c.seq))).scalar() or 0
-    forgotten = after.event + 1 < oldest and after.event < until.event
-    return forgotten or until.metric - after.metric > _MOST_METRICS
 
 
 def page(tx: Connection, owner: str | None, before: int | None, limit: int) -> list[Summary]:
@@ -126,15 +71,15 @@ def of(tx: Connection, ids: Sequence[str]) -> list[Summary]:
 
 
 def _summaries(tx: Connection, rows: list[ListRow], among: Among) -> list[Summary]:
-    orders, counts, tags = _orders(tx, among), _counts(tx, among), _tags(tx, among)
+    orders, running, tags = _orders(tx, among), _running(tx, among), _tags(tx, among)
     values, noted, named = _values(tx, among), _noted(tx, among), origins.of(tx, among)
     found = []
     for row in rows:
-        ready, total = counts.get((row.id, row.attempt), (0, 0))
+        ready = running.get((row.id, row.attempt), 0)
         params, metrics = (values.get((row.seq, kind), {}) for kind in (searchable.PARAM, searchable.METRIC))
         labels, order = tuple(tags.get(row.seq, ())), orders.get(row.id)
         known = (noted.get(row.seq), named.get(row.seq))
-        found.append(Summary(row, labels, params, metrics, ready, total, order, *known))
+        found.append(Summary(row, labels, params, metrics, ready, order, *known))
     return found
 
 
@@ -151,12 +96,11 @@ def _orders(tx: Connection, among: Among) -> dict[str, OutboxRow]:
     return outbox.troubled(tx, found) if found else {}
 
 
-def _counts(tx: Connection, among: Among) -> dict[tuple[str, int], tuple[int, int]]:
-    running = func.sum(case((replica.c.status == "Running", 1), else_=0))
+def _running(tx: Connection, among: Among) -> dict[tuple[str, int], int]:
     key = (replica.c.experiment_id, replica.c.attempt)
-    found = select(*key, running, func.count()).join(experiment, experiment.c.id == replica.c.experiment_id)
-    counted = tx.execute(found.where(among(experiment.c.seq)).group_by(*key))
-    return {(row[0], row[1]): (row[2], row[3]) for row in counted}
+    found = select(*key, func.count()).join(experiment, experiment.c.id == replica.c.experiment_id)
+    counted = tx.execute(found.where(replica.c.status == "Running", among(experiment.c.seq)).group_by(*key))
+    return {(row[0], row[1]): row[2] for row in counted}
 
 
 def _tags(tx: Connection, among: Among) -> dict[int, list[str]]:
@@ -173,22 +117,18 @@ def _noted(tx: Connection, among: Among) -> dict[int, Noted]:
     return {seq: Noted(*values) for seq, *values in found}
 
 
-def _values(tx: Connection, among: Among) -> dict[tuple[int, str], dict[str, float | str | None]]:
+def _values(tx: Connection, among: Among) -> dict[tuple[int, str], dict[str, Value]]:
     value = experiment_value.c
     number = func.row_number().over(partition_by=(value.seq, value.kind), order_by=value.name).label("place")
-    each = select(value.seq, value.kind, value.name, value.number, value.text, number).where(among(value.seq))
-    some = each.subquery()
-    found: dict[tuple[int, str], dict[str, float | str | None]] = {}
+    each = select(value.seq, value.kind, value.name, value.number, value.text, value.truth, number)
+    some = each.where(among(value.seq)).subquery()
+    found: dict[tuple[int, str], dict[str, Value]] = {}
     for row in tx.execute(select(some).where(some.c.place <= MOST_VALUES)):
-        found.setdefault((row.seq, row.kind), {})[row.name] = _number(row.number) if row.text is None else row.text
+        text = row.text == "true" if row.truth else row.text
+        found.setdefault((row.seq, row.kind), {})[row.name] = _number(row.number) if text is None else text
     return found
 
 
 def _number(value: float | None) -> float | None:
     """Return a number as people write it: 3, not 3.0."""
     return int(value) if value is not None and value.is_integer() and abs(value) < _EXACT else value
-
-
-def _ids(tx: Connection, column: ColumnElement[str], number: ColumnElement[int], after: int, until: int) -> list[str]:
-    between = and_(number > after, number <= until)
-    return list(tx.execute(select(column).where(between).distinct().limit(_MOST_CHANGED + 1)).scalars())

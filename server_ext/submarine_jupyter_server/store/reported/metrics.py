@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, case, exists, func, insert, select
 
-from submarine_jupyter_server.store.annotations import searchable
+from submarine_jupyter_server.store.annotations import row_changes, searchable
 from submarine_jupyter_server.store.dialect import insert_or_keep, insert_or_replace
 from submarine_jupyter_server.store.space import require_space
 from submarine_jupyter_server.store.tables import experiment, log_position, metric, metrics_read, param
@@ -72,6 +72,8 @@ def record(
         if rows:
             where = {"experiment_id": experiment_id, "attempt": attempt}
             tx.execute(_SET, [where | row for row in rows])
+            if any(known.get(row["name"]) != row["value"] for row in rows):
+                row_changes.touch(tx, experiment_id)
             _show(tx, experiment_id, attempt, searchable.PARAM, {row["name"]: json.loads(row["value"]) for row in rows})
     _show(tx, experiment_id, attempt, searchable.METRIC, {name: value for name, value, _, _ in metrics})
     return True

@@ -14,7 +14,7 @@ from submarine_jupyter_server.store import tables
 from submarine_jupyter_server.store.dialect import Number, Unindexed, ascending, descending
 
 # Without this SQLite gives the number of a row that was removed to another one (https://www.sqlite.org/autoinc.html).
-for _table in (tables.experiment, tables.outbox, tables.event):
+for _table in (tables.experiment, tables.outbox, tables.event, tables.row_change):
     _table.dialect_options["sqlite"]["autoincrement"] = True
 
 # Short rows that are found by their key lie in its index (https://www.sqlite.org/withoutrowid.html).

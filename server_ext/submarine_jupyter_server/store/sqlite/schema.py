@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.store.dialect import insert_or_replace
-from submarine_jupyter_server.store.tables import alembic_version, meta, metadata
+from submarine_jupyter_server.store.tables import alembic_version, event, meta, metadata, row_change
 
 # "SUBJ": tells `file` and us that the database is ours (https://www.sqlite.org/fileformat.html#application_id).
 APPLICATION_ID = 0x5355424A
@@ -64,15 +64,16 @@ def renew(tx: Connection) -> None:
     """Begin to count anew, above all that was ever given out.
 
     The rows may be older than what the world has seen of them (a backup was restored), so ids of experiments get the
-    present as their instance start, and numbers of events go on from the present in milliseconds, or far above the last
-    one that is known, should the clock be behind.
+    present as their instance start, and numbers of events and of other changes go on from the present in milliseconds,
+    or far above the last one that is known, should the clock be behind.
     """
     now = now_ms()
     known = tx.execute(select(meta.c.value).where(meta.c.key == "instance_start_ms")).scalar()
     start = max(now, int(known or 0) + 1)
     for key, value in (("instance_start_ms", start), ("counter", 0)):
         tx.execute(insert_or_replace(meta), {"key": key, "value": str(value)})
-    given = tx.exec_driver_sql("SELECT max(seq) FROM sqlite_sequence WHERE name = 'event'").scalar()
-    numbers = max(start, _UNKNOWN_EVENTS + given if given else 0)
-    tx.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = 'event'")
-    tx.exec_driver_sql("INSERT INTO sqlite_sequence (name, seq) VALUES ('event', ?)", (numbers,))
+    for table in (event.name, row_change.name):
+        given = tx.exec_driver_sql("SELECT max(seq) FROM sqlite_sequence WHERE name = ?", (table,)).scalar()
+        numbers = max(start, _UNKNOWN_EVENTS + given if given else 0)
+        tx.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
+        tx.exec_driver_sql("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, numbers))

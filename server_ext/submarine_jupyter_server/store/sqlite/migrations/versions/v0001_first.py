@@ -31,6 +31,7 @@ _STATEMENTS = (
         notes TEXT NOT NULL,
         generation INTEGER NOT NULL,
         attempt INTEGER NOT NULL,
+        replicas INTEGER NOT NULL,
         accepted INTEGER NOT NULL,
         created INTEGER,
         running INTEGER,
@@ -77,6 +78,7 @@ _STATEMENTS = (
         name TEXT NOT NULL,
         number FLOAT,
         text TEXT,
+        truth BOOLEAN NOT NULL,
         PRIMARY KEY (seq, kind, name),
         FOREIGN KEY(seq) REFERENCES experiment (seq) ON DELETE CASCADE
     )
@@ -199,6 +201,14 @@ _STATEMENTS = (
     )
     """,
     "CREATE INDEX ix_event_experiment_id ON event (experiment_id)",
+    """
+    CREATE TABLE row_change (
+        seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        experiment_id TEXT NOT NULL,
+        UNIQUE (experiment_id),
+        FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
+    )
+    """,
     """
     CREATE TABLE metric (
         seq INTEGER NOT NULL,
