@@ -23,6 +23,7 @@ class Server:
         self.db = db
         self.news = 0
         self.silent: list[str] = []
+        self.used = self.described = 0
         self.answers = asyncio.Event()
         self.answers.set()
         self.neighbours = Neighbours(
@@ -34,7 +35,8 @@ class Server:
 
     async def describe(self) -> list[dict[str, Any]]:
         await self.answers.wait()
-        return [{"name": "local", "health": None, "capacity": {"used": self.news}}]
+        self.described += 1
+        return [{"name": "local", "health": None, "namespaces": ["mine"], "capacity": {"used": self.used}}]
 
 
 @asynccontextmanager
@@ -57,7 +59,7 @@ async def until(holds: Callable[[], object]) -> None:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("ALONE_S", 0.1), ("SHARED_S", 0.05), ("BEAT_S", 0.1), ("SILENT_S", 1.0)):
+    for name, seconds in (("ALONE_S", 0.1), ("SHARED_S", 0.05), ("BEAT_S", 0.1), ("LATE_S", 0.5), ("SILENT_S", 1.0)):
         monkeypatch.setattr(neighbours, name, seconds)
 
 
@@ -99,6 +101,21 @@ async def test_a_follower_answers_with_what_the_controller_says(tmp_path: Path) 
         await until(lambda: any("says: The disk is full." in notice for notice in second.db.notices))
 
 
+async def test_what_changes_is_said_at_once_and_what_does_not_in_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neighbours, "BEAT_S", 1000.0)
+    async with server(tmp_path) as first, server(tmp_path) as second:
+        for used in range(3):
+            first.used = used
+            told = {"health": None, "namespaces": ["mine"], "capacity": {"used": used}}
+            await until(lambda told=told: second.neighbours.elsewhere("local") == told)  # type: ignore[misc]
+        written = (tmp_path / "controller.json").stat().st_mtime_ns
+        described = first.described
+        await until(lambda: first.described > described + 3)
+        assert (tmp_path / "controller.json").stat().st_mtime_ns == written
+
+
 async def test_a_controller_whose_loop_does_not_answer_is_silent(tmp_path: Path) -> None:
     async with server(tmp_path) as first, server(tmp_path) as second:
         await until(lambda: second.neighbours.note and second.neighbours.note.targets)
@@ -106,10 +123,14 @@ async def test_a_controller_whose_loop_does_not_answer_is_silent(tmp_path: Path)
         await until(lambda: second.silent)
         found = second.neighbours.elsewhere("local")
         assert found is not None
-        assert "has been silent for" in found["note"]
+        assert found["note"].endswith("s: this is what it said then")
+        assert "has been silent for" in found["health"]["trouble"]
+        assert (found["health"]["ok"], found["capacity"], found["namespaces"]) == (False, {"used": 0}, ["mine"])
+        assert found["age"] >= 1
         assert any("has been silent for" in notice for notice in second.db.notices)
         first.answers.set()
         await until(lambda: not list(second.db.notices))
+        await until(lambda: "age" not in (second.neighbours.elsewhere("local") or {"age": 0}))
 
 
 async def test_one_that_may_only_read_gives_no_orders(tmp_path: Path) -> None:

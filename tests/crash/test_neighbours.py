@@ -50,6 +50,11 @@ def targets(server: LiveServer) -> dict[str, Any]:
     return {row["name"]: row for row in answer.json()["result"]}
 
 
+def plan(server: LiveServer, experiment_id: str) -> dict[str, Any]:
+    detail = server.result("GET", f"/{experiment_id}", params={"view": "full"})["detail"]
+    return dict(detail.get("plan", {}))
+
+
 def notices(server: LiveServer) -> str:
     return " ".join(server.http.get(f"{server.url}/ping").json()["attributes"].get("notices", []))
 
@@ -60,6 +65,19 @@ def test_the_follower_tells_what_the_controller_uses(pair: Pair) -> None:
     until(lambda: follower.result("GET", f"/{made}")["status"] == "Running", follower)
     until(lambda: targets(follower)["local"]["capacity"] == targets(controller)["local"]["capacity"], follower)
     assert targets(follower)["local"]["capacity"]["cpu"]["used"] >= 1
+    # Also of what waits; and an experiment that waits says so on both.
+    whole = f"{targets(controller)['local']['capacity']['cpu']['total']:g}"
+    waiting = [controller.result("POST", json=body("true", cpu=whole))["experimentId"] for _ in range(2)]
+    until(lambda: targets(follower)["local"]["capacity"]["queued"] == waiting, follower)
+    assert {key: value for key, value in targets(follower)["local"].items() if key != "health"} == {
+        key: value for key, value in targets(controller)["local"].items() if key != "health"
+    }
+    for each in (controller, follower):
+        until(lambda each=each: plan(each, waiting[1]).get("place") == 2, each)  # type: ignore[misc]
+        assert plan(each, waiting[1])["ahead"] == {"count": 1, "experimentIds": waiting[:1]}
+        assert plan(each, waiting[1])["verdict"] == "waits"
+    for name in (*waiting, made):
+        controller.result("DELETE", f"/{name}")
     assert notices(follower) == ""
 
 
@@ -67,6 +85,7 @@ def test_a_stopped_controller_is_named_and_all_goes_on_when_it_does(pair: Pair) 
     controller, follower = pair
     running = follower.result("POST", json=body("sleep 60"))["experimentId"]
     until(lambda: follower.result("GET", f"/{running}")["status"] == "Running", follower)
+    until(lambda: (targets(follower)["local"]["capacity"] or {}).get("running"), follower)
     os.kill(controller.pid, signal.SIGSTOP)
     made = follower.result("POST", json=body("true"))["experimentId"]
     follower.result("POST", f"/{running}/stop")
@@ -78,7 +97,11 @@ def test_a_stopped_controller_is_named_and_all_goes_on_when_it_does(pair: Pair) 
 
     until(lambda: told(made) and told(running), follower)
     assert who.capitalize() in notices(follower)
-    assert who in targets(follower)["local"]["note"]
+    found = targets(follower)["local"]
+    assert who in found["note"]
+    assert found["age"] > 10
+    assert found["health"]["ok"] is False
+    assert found["capacity"]["cpu"]["used"] > 0
     os.kill(controller.pid, signal.SIGCONT)
     assert follower.ended(made)["status"] == "Succeeded"
     assert follower.ended(running)["detail"]["reason"] == "Stopped"

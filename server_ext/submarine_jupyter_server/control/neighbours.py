@@ -1,8 +1,8 @@
 """The other servers on the data directory: whether there are any, who gives the orders, what they have committed.
 
 One thread looks after that: every two seconds while this server is alone, twice a second otherwise. It is all that
-wakes an idle server. The controller says how it is every few seconds, but only while somebody else is there to read it,
-and only if its event loop answers: what hangs is silent.
+wakes an idle server. The controller says how it is when that changes, and every few seconds, but only while somebody
+else is there to read it, and only if its event loop answers: what hangs is silent.
 """
 
 from __future__ import annotations
@@ -25,12 +25,16 @@ log = logging.getLogger(__name__)
 ALONE_S = 2.0
 SHARED_S = 0.5
 BEAT_S = 4.0
+# What is so old was not said in time: how old it is, is said with it.
+LATE_S = 2 * BEAT_S
 # Less than the 20 s within which somebody who waits is to be told.
 SILENT_S = 14.0
 
 # Within this a controller whose files were removed finds that out, and steps down.
 STEP_DOWN_S = 10.0
 _JOIN_S = 0.5
+
+_SAID = ("health", "capacity", "namespaces", "note")
 
 Describe = Callable[[], Awaitable[list[dict[str, Any]]]]
 ReportSilence = Callable[[str, float], None]
@@ -72,6 +76,7 @@ class Neighbours:
         self._heard = time.monotonic()
         self._published_at = 0.0
         self._describing: Future[list[dict[str, Any]]] | None = None
+        self._published: tuple[object, ...] = ()
 
     async def start(self) -> None:
         """Become the controller if nobody else is, else go on trying. One that may only read follows."""
@@ -94,20 +99,28 @@ class Neighbours:
         await begun(self._shut, "submarine controller lock")
 
     def elsewhere(self, name: str) -> dict[str, Any] | None:
-        """Return the controller's words on a target: health, capacity, note; None if this server is the controller."""
+        """Return the controller's words on a target; None if this server is the controller.
+
+        ``health``, ``capacity``, ``namespaces`` and ``note`` are what it said last, ``age`` (s) how long ago that was
+        if it should have said something since.
+        """
         if self.leads.is_set():
             return None
-        who = self._who()
+        who, age = self._who(), time.monotonic() - self._heard
         rows = {row.get("name"): row for row in (self.note.targets if self.note else ())}
-        if self.silent_since is not None:
-            why = f"waiting for {who}, which gives the orders and has been silent for {self._silence():.0f} s"
-        elif not rows:
-            why = f"waiting for {who}, which gives the orders, to say what it has; ask again"
-        elif name not in rows:
+        silent = f"{who}, which gives the orders, has been silent for {self._silence():.0f} s"
+        if name not in rows:
             why = f"{who}, which gives the orders, has no target of this name"
-        else:
-            return {key: rows[name][key] for key in ("health", "capacity", "note") if key in rows[name]}
-        return {"health": {"ok": False, "trouble": why}, "capacity": None, "note": why}
+            if not rows:
+                why = f"waiting for {who}, which gives the orders, to say what it has; ask again"
+            why = why if self.silent_since is None else silent
+            return {"health": {"ok": False, "trouble": why}, "capacity": None, "note": why}
+        said = {key: rows[name][key] for key in _SAID if key in rows[name]}
+        if age > LATE_S:
+            said["age"] = round(age, 1)
+        if self.silent_since is not None:
+            said |= {"health": {"ok": False, "trouble": silent}, "note": f"{silent}: this is what it said then"}
+        return said
 
     def _who(self) -> str:
         return str(self.note or "the other server")
@@ -179,13 +192,18 @@ class Neighbours:
 
     def _publish(self) -> None:
         """Write down how this controller is, once the event loop has said so."""
-        if self._describing is None:
-            if time.monotonic() - self._published_at >= BEAT_S:
-                self._describing = asyncio.run_coroutine_threadsafe(self._described(), self._loop)
-        elif self._describing.done():
-            describing, self._describing = self._describing, None
-            self._published_at = time.monotonic()
-            self._controller.write(describing.result(), list(self._notices))
+        describing = self._describing
+        if describing is not None and not describing.done():
+            return
+        self._describing = asyncio.run_coroutine_threadsafe(self._described(), self._loop)
+        if describing is None:
+            return
+        targets, notices = describing.result(), list(self._notices)
+        # Of health some figures change all the time.
+        said = [(row["name"], row.get("capacity"), (row["health"] or {}).get("ok"), row.get("note")) for row in targets]
+        if (*said, tuple(notices)) != self._published or time.monotonic() - self._published_at >= BEAT_S:
+            self._published, self._published_at = (*said, tuple(notices)), time.monotonic()
+            self._controller.write(targets, notices)
 
     async def _described(self) -> list[dict[str, Any]]:
         return await self._describe()

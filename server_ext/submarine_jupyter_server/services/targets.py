@@ -58,7 +58,7 @@ class Targets:
             "kind": target.kind,
             "default": target.name == self._default_target,
             "namespaces": list(target.namespaces),
-            **{key: value for key, value in known.items() if capacity or key == "health"},
+            **{key: value for key, value in known.items() if capacity or key not in ("capacity", "note")},
         }
 
 

@@ -22,7 +22,8 @@ _TARGET = {
             "type": ["object", "null"],
             "description": "What it has and what is free; null if it does not say.",
         },
-        "note": {"type": "string", "description": "Why it does not say."},
+        "note": {"type": "string", "description": "Why it does not say, or why that is old."},
+        "age": {"type": "number", "description": "How old that is (s), where the server that knows does not answer."},
     },
 }
 
