@@ -20,7 +20,7 @@ from . import outbox
 from .annotations import origins, searchable, tags
 from .dialect import insert_or_keep
 from .outbox import OutboxRow
-from .rows import FINAL_RANK, MOST_NOTES, RANK, ExperimentRow, one
+from .rows import FINAL_RANK, MOST_NOTES, RANK, ExperimentRow, by_id, by_seq
 from .space import require_space
 from .tables import attempt_spec, experiment
 
@@ -83,8 +83,8 @@ def confirm(tx: Connection, order: OutboxRow, row: ExperimentRow, *, replaced: b
     if order.generation == 1 and not replaced:
         return
     tx.execute(_CONFIRM, {"of": row.id, "at": order.generation})
-    now = one(tx, experiment.c.id == row.id, experiment.c.generation > order.generation)
-    if now is not None and RANK[now.status] < FINAL_RANK:
+    now = by_id(tx, row.id)
+    if now is not None and now.generation > order.generation and RANK[now.status] < FINAL_RANK:
         taken = json.dumps({name: getattr(row, name) for name in _APPLIED})
         tx.execute(sa.update(experiment).where(experiment.c.seq == row.seq).values(applied=taken))
 
@@ -129,8 +129,7 @@ def _keep_what_ran(tx: Connection, row: ExperimentRow) -> None:
 
 def _changed(tx: Connection, row: ExperimentRow, values: dict[str, Any]) -> ExperimentRow:
     tx.execute(sa.update(experiment).where(experiment.c.seq == row.seq).values(values))
-    changed = one(tx, experiment.c.seq == row.seq)
-    assert changed is not None  # noqa: S101 - for the type checker
+    changed = by_seq(tx, row.seq)
     origins.renew(tx, changed.seq, changed.spec)
     searchable.renew(tx, changed, anew=changed.attempt != row.attempt)
     return changed

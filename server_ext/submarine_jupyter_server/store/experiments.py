@@ -16,7 +16,7 @@ from .annotations import housekeeping, origins, searchable, tags
 from .dialect import insert_or_replace, numbered
 from .lists.listing import Page, count, page
 from .lists.query import Query
-from .rows import FINAL_RANK, RANK, WHOLE, ExperimentRow, ListRow, NewExperiment, one, whole
+from .rows import FINAL_RANK, RANK, WHOLE, ExperimentRow, ListRow, NewExperiment, by_id, by_seq, whole
 from .space import require_space
 from .tables import attempt_spec, event, experiment, log_position, made_object, meta, metric, replica
 from .transitions import advance
@@ -110,16 +110,13 @@ def restore(
     tags.add(tx, seq, labels)
     searchable.begin(tx, seq, new.spec)
     origins.begin(tx, seq, new.spec)
-    row = one(tx, experiment.c.seq == seq)
-    assert row is not None  # noqa: S101 - for the type checker
-    return row
+    return by_seq(tx, seq)
 
 
 def find(tx: Connection, experiment_id: str, include_deleted: bool = False) -> ExperimentRow | None:
     """Return an experiment, None if there is none of that id; a deleted one only on demand."""
-    if include_deleted:
-        return one(tx, experiment.c.id == experiment_id)
-    return one(tx, experiment.c.id == experiment_id, experiment.c.deleted.is_(None))
+    row = by_id(tx, experiment_id)
+    return row if row is None or row.deleted is None or include_deleted else None
 
 
 def holder_of(tx: Connection, uid: str) -> str | None:
@@ -218,9 +215,9 @@ def forget(tx: Connection, experiment_id: str) -> bool:
     return tx.execute(sa.delete(experiment).where(experiment.c.id == experiment_id)).rowcount > 0
 
 
-def _changed(tx: Connection, row: ExperimentRow, values: dict[str, Any]) -> ExperimentRow | None:
+def _changed(tx: Connection, row: ExperimentRow, values: dict[str, Any]) -> ExperimentRow:
     tx.execute(sa.update(experiment).where(experiment.c.seq == row.seq).values(values))
-    return one(tx, experiment.c.seq == row.seq)
+    return by_seq(tx, row.seq)
 
 
 def _meta(tx: Connection) -> dict[str, str]:

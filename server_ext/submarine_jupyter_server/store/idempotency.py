@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from .tables import idempotency
+
+# Made once: to put a statement together takes as long as to carry it out.
+_FIND = select(*idempotency.c).where(idempotency.c.owner == bindparam("whose"), idempotency.c.key == bindparam("named"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,7 @@ class IdempotencyRow:
 
 def find(tx: Connection, owner: str, key: str) -> IdempotencyRow | None:
     """Return what a key was used for, None if it was not."""
-    where = (idempotency.c.owner == owner, idempotency.c.key == key)
-    found = tx.execute(select(*idempotency.c).where(*where)).first()
+    found = tx.execute(_FIND, {"whose": owner, "named": key}).first()
     return None if found is None else IdempotencyRow(*found)
 
 

@@ -20,6 +20,13 @@ _MOST_MS = 120_000
 # Made once: to put a statement together takes as long as to carry it out.
 _ROWS, _INSERT = select(*outbox.c), insert(outbox)
 _PENDING = _ROWS.where(outbox.c.experiment_id == bindparam("of"))
+_DUE = (
+    _ROWS.where(or_(outbox.c.next_at <= bindparam("now"), outbox.c.next_at > bindparam("beyond")))
+    .order_by(outbox.c.next_at, outbox.c.seq)
+    .limit(bindparam("most"))
+)
+_NEXT = select(func.min(outbox.c.next_at)).where(outbox.c.next_at > bindparam("now"))
+_DONE = delete(outbox).where(outbox.c.seq == bindparam("of"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +77,8 @@ def pending(tx: Connection, experiment_id: str) -> OutboxRow | None:
 
 def due(tx: Connection, now_ms: int, limit: int) -> list[OutboxRow]:
     """Return orders that are due, those that waited longest first."""
-    due = or_(outbox.c.next_at <= now_ms, outbox.c.next_at > now_ms + _MOST_MS)
-    found = _ROWS.where(due).order_by(outbox.c.next_at, outbox.c.seq).limit(limit)
-    return [OutboxRow(*row) for row in tx.execute(found)]
+    found = tx.execute(_DUE, {"now": now_ms, "beyond": now_ms + _MOST_MS, "most": limit})
+    return [OutboxRow(*row) for row in found]
 
 
 def troubled(tx: Connection, experiment_ids: Sequence[str]) -> dict[str, OutboxRow]:
@@ -93,12 +99,12 @@ def ordered(tx: Connection) -> frozenset[str]:
 
 def next_due(tx: Connection, after_ms: int) -> int | None:
     """Return when the next order is due after a moment, None if none is."""
-    return tx.execute(select(func.min(outbox.c.next_at)).where(outbox.c.next_at > after_ms)).scalar()
+    return tx.execute(_NEXT, {"now": after_ms}).scalar()
 
 
 def done(tx: Connection, seq: int) -> bool:
     """Remove an order that was carried out; False if another one has replaced it meanwhile."""
-    return tx.execute(delete(outbox).where(outbox.c.seq == seq)).rowcount > 0
+    return tx.execute(_DONE, {"of": seq}).rowcount > 0
 
 
 def retry(tx: Connection, seq: int, next_at: int, error: str, reason: str | None = None) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, literal, select
+from sqlalchemy import Connection, Row, bindparam, func, literal, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from submarine_jupyter.models import Status
@@ -102,7 +102,8 @@ SLIM = (*_SHARED[:-1], literal("").label("wire_spec"))
 LISTED = (*_SHARED[:-1], func.coalesce(experiment.c.list_spec, experiment.c.wire_spec))
 WHOLE = (*_SHARED, experiment.c.spec, experiment.c.applied, experiment.c.restored)
 # Made once: to put a statement together takes as long as to carry it out.
-_ROWS = select(*WHOLE)
+_BY_ID = select(*WHOLE).where(experiment.c.id == bindparam("of"))
+_BY_SEQ = select(*WHOLE).where(experiment.c.seq == bindparam("of"))
 _NOTES = list(ListRow.__dataclass_fields__).index("notes")
 
 
@@ -120,10 +121,15 @@ def whole(values: Row[Any]) -> ExperimentRow:
     return ExperimentRow(*fields)
 
 
-def one(tx: Connection, *where: ColumnElement[bool]) -> ExperimentRow | None:
-    """Return the row that fits, None if there is none."""
-    found = tx.execute(_ROWS.where(*where)).first()
+def by_id(tx: Connection, experiment_id: str) -> ExperimentRow | None:
+    """Return the row of an experiment, also of a deleted one; None if there is none."""
+    found = tx.execute(_BY_ID, {"of": experiment_id}).first()
     return None if found is None else whole(found)
+
+
+def by_seq(tx: Connection, seq: int) -> ExperimentRow:
+    """Return the row that has a number."""
+    return whole(tx.execute(_BY_SEQ, {"of": seq}).one())
 
 
 def _notes(text: str) -> tuple[str, ...]:

@@ -6,16 +6,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, bindparam, update
 
 from submarine_jupyter.models import Status
 
 from .annotations import searchable
 from .dialect import storable
-from .rows import FINAL_RANK, MOST_NOTES, RANK, ExperimentRow, one
+from .rows import FINAL_RANK, MOST_NOTES, RANK, ExperimentRow, by_id
 from .tables import experiment
 
 _MOVING = ("attempt", "status", "reason", "message", "created", "running", "finished")
+# Made once: to put a statement together takes as long as to carry it out.
+_MOVE = update(experiment).where(experiment.c.seq == bindparam("of"))
 
 
 def advance(
@@ -42,8 +44,10 @@ def advance(
     """
     if RANK[status] > FINAL_RANK:
         raise ValueError(f"{status} is no status to advance to")
-    row = one(tx, experiment.c.id == experiment_id, experiment.c.uid == uid, experiment.c.deleted.is_(None))
-    if row is None or attempt < row.attempt or RANK[row.status] == FINAL_RANK:
+    row = by_id(tx, experiment_id)
+    if row is None or row.uid != uid or row.deleted is not None:
+        return None
+    if attempt < row.attempt or RANK[row.status] == FINAL_RANK:
         return None
     begun = _begun(row, attempt)
     if RANK[status] < RANK[begun.status]:
@@ -69,7 +73,7 @@ def _begun(row: ExperimentRow, attempt: int) -> ExperimentRow:
 
 def _store(tx: Connection, row: ExperimentRow) -> None:
     values = {name: getattr(row, name) for name in _MOVING} | {"notes": json.dumps(row.notes)}
-    tx.execute(update(experiment).where(experiment.c.seq == row.seq).values(values))
+    tx.execute(_MOVE, {"of": row.seq, **values})
 
 
 def _timed(

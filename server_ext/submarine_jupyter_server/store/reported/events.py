@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, insert, select
 
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.clock import now_ms
@@ -19,6 +19,7 @@ _INSERT = insert(event)
 _ROWS: Select[Any] = select(*event.c, experiment.c.owner).outerjoin(
     experiment, experiment.c.id == event.c.experiment_id
 )
+_AFTER = _ROWS.where(event.c.seq > bindparam("after")).order_by(event.c.seq).limit(bindparam("most"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,12 @@ def after(
     tx: Connection, seq: int, limit: int, experiment_id: str | None = None, owner: str | None = None
 ) -> list[EventRow]:
     """Return the events after number ``seq``, of one experiment, of one owner or of all, oldest first."""
-    found = _ROWS.where(event.c.seq > seq).order_by(event.c.seq).limit(limit)
+    found = _AFTER
     if experiment_id is not None:
         found = found.where(event.c.experiment_id == experiment_id)
     if owner is not None:
         found = found.where(experiment.c.owner == owner)
-    return [_row(row) for row in tx.execute(found)]
+    return [_row(row) for row in tx.execute(found, {"after": seq, "most": limit})]
 
 
 def of(tx: Connection, experiment_id: str, limit: int) -> list[EventRow]:

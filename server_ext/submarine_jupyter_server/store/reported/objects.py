@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import groupby
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from submarine_jupyter_server.store.rows import FINAL_RANK, RANK
 from submarine_jupyter_server.store.tables import experiment, made_object, outbox
@@ -24,6 +25,8 @@ _ROWS = (
     .join(experiment, experiment.c.id == made_object.c.experiment_id)
     .order_by(made_object.c.experiment_id, made_object.c.position)
 )
+_OF = _ROWS.where(made_object.c.experiment_id == bindparam("of"))
+_ERASE = delete(made_object).where(made_object.c.experiment_id == bindparam("of"))
 _THERE = made_object.c.gone.is_(None)
 _ENDED = [str(status) for status, rank in RANK.items() if rank >= FINAL_RANK]
 
@@ -42,13 +45,13 @@ def put(tx: Connection, made: Made) -> None:
 
 def of(tx: Connection, experiment_id: str) -> Made | None:
     """Return what was made for an experiment, also if it is gone; None if nothing is known to be."""
-    found = _read(tx, _ROWS.where(made_object.c.experiment_id == experiment_id))
+    found = _read(tx.execute(_OF, {"of": experiment_id}))
     return found[0] if found else None
 
 
 def all_of(tx: Connection, target: str) -> list[Made]:
     """Return what was made on a target and may still exist."""
-    return _read(tx, _ROWS.where(experiment.c.target == target, _THERE))
+    return _read(tx.execute(_ROWS.where(experiment.c.target == target, _THERE)))
 
 
 def ended(tx: Connection, target: str) -> dict[str, str]:
@@ -71,11 +74,11 @@ def lose(tx: Connection, experiment_id: str, at: int) -> None:
 
 def erase(tx: Connection, experiment_id: str) -> None:
     """Forget what was made for an experiment."""
-    tx.execute(delete(made_object).where(made_object.c.experiment_id == experiment_id))
+    tx.execute(_ERASE, {"of": experiment_id})
 
 
-def _read(tx: Connection, rows: Select[tuple[object, ...]]) -> list[Made]:
-    return [Made(*key, tuple(_ref(row) for row in group)) for key, group in groupby(tx.execute(rows), key=_key)]
+def _read(found: Iterable[Row[tuple[object, ...]]]) -> list[Made]:
+    return [Made(*key, tuple(_ref(row) for row in group)) for key, group in groupby(found, key=_key)]
 
 
 def _key(row: Row[tuple[object, ...]]) -> tuple[str, str, int, int]:

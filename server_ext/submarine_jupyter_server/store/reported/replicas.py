@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from submarine_jupyter_server.store.dialect import insert_or_replace, storable
 from submarine_jupyter_server.store.tables import replica
@@ -38,7 +38,11 @@ _FIELDS = tuple(ReplicaRow.__dataclass_fields__)
 _COLUMNS = {"index": "idx", "started_ms": "started", "finished_ms": "finished"}
 _SHOWN = tuple(replica.c[_COLUMNS.get(field, field)] for field in _FIELDS)
 # Made once: to put a statement together takes as long as to carry it out.
-_ROWS = select(*_SHOWN).order_by(replica.c.role, replica.c.idx)
+_ROWS = (
+    select(*_SHOWN)
+    .where(replica.c.experiment_id == bindparam("of"), replica.c.attempt == bindparam("in"))
+    .order_by(replica.c.role, replica.c.idx)
+)
 _UPSERT = insert_or_replace(replica)
 
 
@@ -72,5 +76,4 @@ def end(tx: Connection, experiment_id: str, attempt: int, reason: str) -> None:
 
 def of(tx: Connection, experiment_id: str, attempt: int) -> list[ReplicaRow]:
     """Return the replicas of an attempt, by role and index."""
-    found = tx.execute(_ROWS.where(replica.c.experiment_id == experiment_id, replica.c.attempt == attempt))
-    return [ReplicaRow(*row) for row in found]
+    return [ReplicaRow(*row) for row in tx.execute(_ROWS, {"of": experiment_id, "in": attempt})]

@@ -72,6 +72,14 @@ def raw_of(tx: Connection) -> sqlite3.Connection:
     return raw
 
 
+def control(tx: Connection, statement: str) -> sqlite3.Cursor:
+    """Carry out what begins, divides or configures a transaction. Raises sqlite3.Error.
+
+    There are as many of these as of statements with rows, and SQLAlchemy has nothing to add to them but time.
+    """
+    return raw_of(tx).execute(statement)
+
+
 @contextlib.contextmanager
 def opened(path: Path, *, foreign_keys: bool = True) -> Iterator[Connection]:
     """Open the file for one thing that is done before the server's own connections exist."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from submarine_jupyter_server.store.sqlite import failures
-from submarine_jupyter_server.store.sqlite.connection import BUSY_S, abandon
+from submarine_jupyter_server.store.sqlite.connection import BUSY_S, abandon, control
 from submarine_jupyter_server.store.sqlite.failures import Damaged
 
 from .job_threads import Job, Jobs, T
@@ -64,7 +65,7 @@ class Readers:
             tx.close()
 
     def _explained(self, error: Exception) -> Exception:
-        if not isinstance(error, DBAPIError):
+        if not isinstance(error, DBAPIError | sqlite3.Error):
             return error
         explained = failures.explain(error, self._path)
         if isinstance(explained, Damaged):
@@ -77,7 +78,7 @@ class Readers:
 
 def _read(tx: Connection, job: Job) -> object:
     try:
-        tx.exec_driver_sql("BEGIN")
+        control(tx, "BEGIN")
         return job.run(tx)
     finally:
         abandon(tx)

@@ -18,7 +18,7 @@ from submarine_jupyter.errors import Unavailable
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.store.space import mark
 from submarine_jupyter_server.store.sqlite import failures, schema
-from submarine_jupyter_server.store.sqlite.connection import BUSY_S, abandon, raw_of
+from submarine_jupyter_server.store.sqlite.connection import BUSY_S, abandon, control, raw_of
 from submarine_jupyter_server.store.sqlite.failures import Damaged
 from submarine_jupyter_server.store.sqlite.file.opening import Opened
 
@@ -110,7 +110,7 @@ class Writer:
             self._notices.drop("disk")
         try:
             return self._transact(jobs)
-        except DBAPIError as error:
+        except (DBAPIError, sqlite3.Error) as error:
             if self._ballast.released or not failures.is_full(error, self._path):
                 raise
         # After an error of the file system what SQLite holds in memory may differ from the disk.
@@ -145,10 +145,10 @@ class Writer:
         """
         while jobs:
             wait = max(0.25, jobs[0].deadline - time.monotonic())
-            tx.exec_driver_sql(f"PRAGMA busy_timeout = {int(wait * 1000)}")
+            control(tx, f"PRAGMA busy_timeout = {int(wait * 1000)}")
             try:
-                tx.exec_driver_sql("BEGIN IMMEDIATE")
-            except DBAPIError as error:
+                control(tx, "BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
                 if not failures.is_busy(error):
                     raise
                 abandon(tx)
@@ -157,13 +157,13 @@ class Writer:
                 jobs = [job for job in jobs if job not in late]
                 _finish([(job, WriteOutcome(error=self._explained(error))) for job in late])
             else:
-                tx.exec_driver_sql(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
+                control(tx, f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
                 break
         return jobs
 
     def _check_layout(self, tx: Connection) -> None:
         """Refuse to write when a server of a newer version has migrated the file while we had it open."""
-        layout = tx.exec_driver_sql("PRAGMA schema_version").scalar_one()
+        layout = control(tx, "PRAGMA schema_version").fetchone()[0]
         if layout != self._layout:
             if schema.examine(tx) is not schema.Schema.CURRENT:
                 self._outdated()
@@ -172,17 +172,17 @@ class Writer:
 
     def _run(self, tx: Connection, job: Job) -> WriteOutcome:
         """Run one job so that it fails alone, unless SQLite or the disk gave up on the whole transaction."""
-        tx.exec_driver_sql("SAVEPOINT job")
+        control(tx, "SAVEPOINT job")
         try:
             value = job.run(tx)
         except Exception as error:
             ours = isinstance(error, DBAPIError) and failures.explain(error, self._path) is not None
             if ours or not raw_of(tx).in_transaction:
                 raise
-            tx.exec_driver_sql("ROLLBACK TO job")
-            tx.exec_driver_sql("RELEASE job")
+            control(tx, "ROLLBACK TO job")
+            control(tx, "RELEASE job")
             return WriteOutcome(error=error)
-        tx.exec_driver_sql("RELEASE job")
+        control(tx, "RELEASE job")
         return WriteOutcome(value)
 
     def _explained(self, error: Exception) -> Exception:
