@@ -99,6 +99,17 @@ async def test_a_change_that_was_read_before_a_stop_is_refused_when_it_is_made(t
         assert house.world.processes == []
 
 
+async def test_a_new_experiment_is_ordered_as_it_is_stored(tmp_path: Path) -> None:
+    """What the order is read from is the body, and what it is given again from is the row: they say the same."""
+    async with opened(tmp_path) as house:
+        source = await make(house, SECRET)
+        for body in (BODY, SECRET, source["spec"]):
+            made = (await make(house, body))["experimentId"]
+            row = await house.service.db.read(lambda tx, made=made: rows.find(tx, made))  # type: ignore[misc]
+            assert row is not None
+            assert house.world.things[made].launch == launch_of(row)
+
+
 async def test_a_scaling_is_ordered_as_it_is_stored_with_what_was_made_ready(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from submarine_jupyter.errors import IdempotencyMismatch, SubmarineError, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.clock import now_ms
-from submarine_jupyter_server.control.delivery import Outbox
+from submarine_jupyter_server.control.delivery import Outbox, launch_of
 from submarine_jupyter_server.control.lifecycle import record
 from submarine_jupyter_server.control.refusals import answer_of
 from submarine_jupyter_server.failpoints import reach
@@ -79,7 +79,8 @@ class Submissions:
             assert replayed is not None  # noqa: S101 - for the type checker
             return replayed
         if accepted.order is not None:
-            await self._settle_first(accepted.order, accepted.row, keyed=key is not None)
+            launch = None if accepted.attached else _launch(accepted.row, found.spec)
+            await self._settle_first(accepted.order, accepted.row, launch, keyed=key is not None)
         reach("response_before")
         return Accepted(accepted.text, attached=accepted.attached)
 
@@ -131,15 +132,15 @@ class Submissions:
         if earlier.refusal:
             raise answer_of(earlier.refusal)
         if order is not None and row is not None and (order.op, order.generation) == ("ensure", 1):
-            await self._settle_first(order, row, keyed=earlier.refusal is None)
+            await self._settle_first(order, row, None, keyed=earlier.refusal is None)
         return Accepted(earlier.response, replayed=True)
 
-    async def _settle_first(self, order: OutboxRow, row: ExperimentRow, *, keyed: bool) -> None:
+    async def _settle_first(self, order: OutboxRow, row: ExperimentRow, launch: Launch | None, *, keyed: bool) -> None:
         """Wait for the decision on a new experiment; without one it is accepted, for this and all answers to its key.
 
         Raises what the target has refused it with.
         """
-        decided = await self._outbox.settle(order, row)
+        decided = await self._outbox.settle(order, row, launch)
         if keyed and not decided and (refusal := await self._db.write(lambda tx: idempotency.promise(tx, row.id))):
             raise answer_of(refusal)
 
@@ -174,6 +175,12 @@ def _accept(
             experiment_id=taken.row.id, response=taken.text, created=now_ms(),
         )  # fmt: skip
     return taken
+
+
+def _launch(row: ExperimentRow, spec: ExperimentSpec) -> Launch:
+    """Return what is ordered for a new row: its spec has been read from the body, and needs not be read again."""
+    spec.meta.experiment_id = row.id
+    return launch_of(row, spec)
 
 
 def _store(tx: Connection, new: Submission, owner: str) -> tuple[ExperimentRow, OutboxRow]:

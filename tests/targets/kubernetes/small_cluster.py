@@ -57,6 +57,7 @@ class RememberedTarget(KubernetesTarget):
     """A target with a database: what was made is kept, and given back to the next one."""
 
     rows: dict[str, Row]
+    recalled: list[str]
 
     async def ensure(self, launch: Launch) -> Made:
         row = self.rows.setdefault(launch.experiment_id, Row(launch))
@@ -65,6 +66,7 @@ class RememberedTarget(KubernetesTarget):
         return row.made
 
     async def recall(self, experiment_id: str) -> Known | None:
+        self.recalled.append(experiment_id)
         row = self.rows.get(experiment_id)
         return None if row is None else Known(row.launch, row.live, row.stopping, row.made)
 
@@ -125,6 +127,10 @@ class SmallCluster:
             if (collection, name) not in self._hidden:
                 self._happened(collection, "DELETED", gone)
 
+    def silence(self, collection: str, name: str) -> None:
+        """Let no stream tell of an object."""
+        self._hidden.add((collection, name))
+
     def hide(self, collection: str, name: str) -> None:
         """Take our labels from an object: it is there, and no stream tells of it until it is patched."""
         item = json.loads(json.dumps(self.get(collection, name)))
@@ -132,7 +138,7 @@ class SmallCluster:
         self._happened(collection, "DELETED", item)
         item["metadata"]["labels"] = {}
         self._objects[collection][name] = item
-        self._hidden.add((collection, name))
+        self.silence(collection, name)
 
     def remove(self, collection: str) -> None:
         """Remove a kind with all there is of it, as when its CRD is deleted: its streams break off."""
@@ -282,7 +288,7 @@ class Attached:
     """A target at work on a small cluster, and what it observed; ``sink`` may fail or wait."""
 
     cluster: SmallCluster
-    target: KubernetesTarget
+    target: RememberedTarget
     observations: list[Observation] = field(default_factory=list)
     doubts: int = 0
     sink: Callable[[Observation], Awaitable[None]] | None = None
@@ -323,7 +329,7 @@ async def attached(cluster: SmallCluster, folder: Path, **options: Any) -> Async
         **options,
     )
     target = RememberedTarget(settings, instance="test", runs=folder / "runs", log_cap=1 << 20, key=KEY)
-    target.rows = cluster.rows
+    target.rows, target.recalled = cluster.rows, []
     made = Attached(cluster, target)
     kept = [row.made for row in cluster.rows.values() if row.made is not None]
     await target.start(made.take, made.doubt, kept, target.recall)

@@ -17,6 +17,7 @@ from submarine_jupyter_server.targets.kubernetes.orders import end
 from tests.targets.kubernetes.fault_server import FaultServer, Request, Script, cut, error, executed_but
 from tests.targets.kubernetes.small_cluster import (
     ID,
+    JOBS,
     PODS,
     TFJOBS,
     Attached,
@@ -54,6 +55,19 @@ async def running(made: Attached) -> None:
 def on(method: str, path: str, script: Script) -> Callable[[Request], Script | None]:
     """Return a rule for one kind of request."""
     return lambda request: script if request.method == method and request.path.startswith(path) else None
+
+
+async def test_what_was_just_made_does_not_seem_to_have_vanished(tmp_path: Path) -> None:
+    """The answer to its creation is enough: nobody asks the database or the cluster what became of it."""
+    for kinds in (("tfjob",), ("indexed_jobs",)):
+        async with working(tmp_path, kinds=kinds) as made:
+            for collection in (TFJOBS, JOBS):
+                made.cluster.silence(collection, ID)
+                made.cluster.silence(collection, f"{ID}-worker")
+            await made.target.ensure(launch(workers=2))
+            await made.until(lambda: made.last)
+            assert made.target.recalled == []
+            assert [one for one in made.cluster.server.requests if one.method == "GET" and ID in one.path] == []
 
 
 async def test_a_stop_that_is_refused_leaves_the_run_as_it_is(tmp_path: Path) -> None:

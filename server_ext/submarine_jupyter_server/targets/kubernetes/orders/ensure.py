@@ -146,10 +146,13 @@ class Orders:
             raise
         reach("k8s_create_after")
         ref = ref_of(found, objects[0]["kind"])
-        self._claim(state, launch, [ref], generation=0)
+        # Before it is claimed: what is made, and not known to be there, would seem to have vanished.
         self._watches.merge(ref, found)
         # What was there already may have been made for an earlier change: it is brought up to this one.
-        await self._complete(state, launch, objects, generation=launch.generation if fresh else 0)
+        generation = launch.generation if fresh else 0
+        self._claim(state, launch, [ref], generation=0 if len(objects) > 1 else generation)
+        if len(objects) > 1:
+            await self._complete(state, launch, objects, generation=generation)
 
     async def _complete(self, state: ExperimentState, launch: Launch, objects: list[Json], *, generation: int) -> None:
         """Make what the own object owns; it does not stay without that."""
@@ -163,10 +166,9 @@ class Orders:
             raise
         reach("k8s_owned_after")
         found = [(ref_of(item, kind["kind"]), item) for kind, (item, _) in zip(rest, every, strict=True)]
-        refs = [state.ref, *(ref for ref, _ in found)]
-        self._claim(state, launch, refs, generation=generation)
         for ref, item in found:
             self._watches.merge(ref, item)
+        self._claim(state, launch, [state.ref, *(ref for ref, _ in found)], generation=generation)
 
     async def _scale(self, state: ExperimentState, made: Made, launch: Launch, ready: Rendered | None) -> None:
         kind, namespace = state.kind or "", _namespace(launch)

@@ -92,7 +92,10 @@ class CollectionCache(Generic[V]):
         new = self._listed is not None and name not in self._listed
         if self._listed is not None:
             self._listed[name] = version
-        if not self._behind(name, version):
+        ours = self._ours.get(name)
+        if ours is not None and ours.version == version and self._uids.get(name) == uid:
+            del self._ours[name]  # the stream has come to what is there already
+        elif not self._behind(name, version):
             self._store(name, uid, item)
         self.passed(version)
         return new

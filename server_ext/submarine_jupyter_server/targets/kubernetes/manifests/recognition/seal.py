@@ -48,8 +48,10 @@ def is_sealed(
     key: bytes, notes: Mapping[str, Any], ref: ObjectRef, experiment_id: str, instance: str, target: str
 ) -> bool:
     """Return whether the record in these annotations is ours, whole, and of this very object; without a key none is."""
+    if SEAL not in notes:
+        return False  # as long as it is not signed, that is asked with every change
     try:
-        return _agree(key, notes.get(SEAL), seal(key, notes, ref, experiment_id, instance, target))
+        return _agree(key, notes[SEAL], seal(key, notes, ref, experiment_id, instance, target))
     except ValueError:
         return False
 
