@@ -24,6 +24,8 @@ from submarine_jupyter_server import store
 from submarine_jupyter_server.store import changes, experiments, idempotency, outbox, space, tables, transitions
 from submarine_jupyter_server.store.annotations import housekeeping, origins, row_changes, tags
 from submarine_jupyter_server.store.changes import SpecTexts
+from submarine_jupyter_server.store.curves import points
+from submarine_jupyter_server.store.curves.points import Chosen
 from submarine_jupyter_server.store.dialect import Text, storable
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
 from submarine_jupyter_server.store.lists import listing, summaries
@@ -149,7 +151,6 @@ def _live(tx: Connection, new: New) -> None:
     order = outbox.put(tx, row, "ensure")
     outbox.retry(tx, order.seq, 5, "error")
     made = Made(row.id, row.uid, 1, 1, (ObjectRef("Job", "d", "n", "u"),))
-    observed = {"attempt": 1, "name": "loss", "replica": "worker-0", "since": 0, "limit": 5}
     key = {"owner": "ada", "key": "k", "path": "p", "body_hash": "h", "response": "r", "created": 5}
     for query, values in (
         (outbox.due, (10, 10)), (outbox.next_due, (0,)), (outbox.ordered, ()), (outbox.troubled, ([row.id],)),
@@ -157,7 +158,7 @@ def _live(tx: Connection, new: New) -> None:
         (replicas.upsert, (row.id, 1, [ReplicaState("worker-0", "Worker", 0, "Running")])),
         (replicas.end, (row.id, 1, "R")),
         (metrics.record, (row.id, 1, "worker-0", 7, [("loss", 0.5, 1, 10)], {"lr": "0.1"})),
-        (metrics.latest, (row.id,)), (metrics.names, (row.id, 1)), (metrics.finish, (row.id, 1)),
+        (metrics.names, (row.id, 1)), (metrics.finish, (row.id, 1)),
         (metrics.is_finished, (row.id, 1)), (metrics.is_over, (row.id, 1)), (metrics.unfinished, ()),
         (objects.put, (made,)), (objects.of, (row.id,)), (objects.all_of, ("local",)), (objects.ended, ("local",)),
         (objects.lose, (row.id, 5)),
@@ -171,7 +172,10 @@ def _live(tx: Connection, new: New) -> None:
     row_changes.changed(tx, row_changes.Place(0, 0), row_changes.place(tx), bounded=True)
     found = origins.running(tx, notebook="a.ipynb", cell="c", digest="d", owner="ada")
     assert [one.id for one in found] == [row.id]
-    metrics.series(tx, row.id, **observed)  # type: ignore[arg-type]
+    chosen = Chosen(experiment_id=row.id, attempt=1, names=("loss",), replica="worker-0")
+    assert points.after(tx, chosen)
+    assert points.few(tx, chosen, 4)
+    assert points.last_number(tx, chosen)
     events.append(tx, row.id, type="status", status="Running")
     idempotency.claim(tx, experiment_id=row.id, **key)  # type: ignore[arg-type]
     assert SteadyClock().trusted(tx)

@@ -11,6 +11,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from submarine_jupyter_server.store import experiments, idempotency
+from submarine_jupyter_server.store.curves import points
+from submarine_jupyter_server.store.curves.points import Chosen
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
 from submarine_jupyter_server.store.reported import events, metrics, replicas
 from submarine_jupyter_server.targets.protocol import ReplicaState
@@ -79,19 +81,12 @@ def test_metrics_and_the_position_move_together(tx: Connection, row: ExperimentR
     assert metrics.record(tx, row.id, 1, "worker-1", 7, [("loss", 9.0, None, 30)])
     assert metrics.record(tx, row.id, 1, "worker-0", 150, [])
     assert metrics.positions(tx, row.id, 1) == {"worker-0": 150, "worker-1": 7}
-    assert [(m.replica, m.value) for m in metrics.series(tx, row.id)] == [
+    assert [(m.replica, m.value) for m in points.after(tx, Chosen(experiment_id=row.id, attempt=1))] == [
         ("worker-0", 0.5), ("worker-0", 0.25), ("worker-1", 9.0),
     ]  # fmt: skip
-    assert [m.value for m in metrics.series(tx, row.id, replica="worker-0", name="loss", attempt=1, limit=1)] == [0.25]
-    assert metrics.series(tx, row.id, attempt=2) == []
-
-
-def test_the_latest_metrics_are_those_of_the_newest_attempt(tx: Connection, row: ExperimentRow) -> None:
-    metrics.record(tx, row.id, 1, "w", 1, [("loss", 9.0, 1, 1), ("old", 1.0, 1, 1)])
-    metrics.record(tx, row.id, 2, "w", 1, [("loss", 5.0, 1, 1), ("acc", 0.5, 1, 1), ("loss", 4.0, 2, 2)])
-    metrics.record(tx, row.id, 2, "v", 1, [("loss", 6.0, 1, 3)])
-    found = [(m.name, m.replica, m.value) for m in metrics.latest(tx, row.id)]
-    assert found == [("acc", "w", 0.5), ("loss", "v", 6.0), ("loss", "w", 4.0)]
+    one = Chosen(experiment_id=row.id, attempt=1, names=("loss",), replica="worker-0")
+    assert [m.value for m in points.after(tx, one, limit=1)] == [0.25]
+    assert points.after(tx, Chosen(experiment_id=row.id, attempt=2)) == []
 
 
 @pytest.mark.parametrize(
@@ -108,7 +103,7 @@ def test_odd_numbers_are_kept_as_far_as_can_be(
     tx: Connection, row: ExperimentRow, value: float, step: int | None, kept: tuple[float | None, int | None]
 ) -> None:
     metrics.record(tx, row.id, 1, "w", 1, [("loss", value, step, 1)])
-    found = metrics.series(tx, row.id)[0]
+    [found] = points.after(tx, Chosen(experiment_id=row.id, attempt=1))
     assert (found.value, found.step) == kept
 
 

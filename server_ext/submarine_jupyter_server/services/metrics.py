@@ -11,6 +11,8 @@ from submarine_jupyter.models import Status
 from submarine_jupyter_server.metrics.reader import MAX_NAMES
 from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
+from submarine_jupyter_server.store.curves import points
+from submarine_jupyter_server.store.curves.points import MOST_POINTS, Chosen
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.reported import metrics
@@ -50,19 +52,16 @@ class Metrics:
 def _curves(tx: Connection, row: ExperimentRow, query: MetricQuery) -> Curves:
     late = Status(row.status).final and not metrics.is_finished(tx, row.id, row.attempt)
     full = len(metrics.names(tx, row.id, row.attempt)) >= MAX_NAMES
-    found = metrics.series(
-        tx,
-        row.id,
-        attempt=row.attempt,
-        name=query.name,
-        replica=query.replica,
-        limit=query.limit,
-        since=query.since,
-    )
+    chosen = Chosen(experiment_id=row.id, attempt=row.attempt, names=query.names, replica=query.replica)
+    # Of all points few are read; of those that are new, or the newest ones, all.
+    if query.points is not None and not query.since and query.limit is None:
+        found = points.few(tx, chosen, query.points)
+    else:
+        found = points.after(tx, chosen, query.since, query.limit or MOST_POINTS)
     return Curves(
         experiment_id=row.id,
         attempt=row.attempt,
-        last=max(query.since, found[-1].seq if found else 0),
+        last=max(query.since, points.last_number(tx, chosen)),
         params=metrics.settings(tx, row.id, row.attempt),
         found=found,
         points=query.points,

@@ -4,6 +4,7 @@ The modules by topic hold plain functions that take the connection of a transact
 milliseconds since the Unix epoch.
 
     annotations/   what is kept of an experiment beside its own row
+    curves/        the curves of metrics: their points, and what is kept of these
     lists/         pages of experiments
     reported/      what targets report of experiments
     sqlite/        the engine: file, writer and reader threads, migrations, backups, repair

@@ -13,12 +13,24 @@ from submarine_jupyter import experiment_ids
 from submarine_jupyter.models import Status
 
 from .annotations import housekeeping, origins, searchable, tags
+from .curves import numbers
 from .dialect import insert_or_replace, numbered
 from .lists.listing import Page, count, page
 from .lists.query import Query
 from .rows import FINAL_RANK, RANK, WHOLE, ExperimentRow, ListRow, NewExperiment, by_id, by_seq, whole
 from .space import require_space
-from .tables import attempt_spec, event, experiment, log_position, made_object, meta, metric, replica
+from .tables import (
+    attempt_spec,
+    curve,
+    curve_stretch,
+    event,
+    experiment,
+    log_position,
+    made_object,
+    meta,
+    metric,
+    replica,
+)
 from .transitions import advance
 
 __all__ = [
@@ -202,7 +214,8 @@ def scrub(tx: Connection, experiment_id: str) -> None:
     of = (experiment.c.id == experiment_id, experiment.c.deleted.is_not(None))
     empty = {"spec": "{}", "wire_spec": "{}", "list_spec": None, "applied": None, "name": "", "notes": "[]"}
     if tx.execute(sa.update(experiment).where(*of).values(empty | {"reason": None, "message": None})).rowcount:
-        for table in (attempt_spec, replica, metric, log_position, made_object):
+        numbers.keep(tx)
+        for table in (attempt_spec, replica, metric, curve, curve_stretch, log_position, made_object):
             tx.execute(sa.delete(table).where(table.c.experiment_id == experiment_id))
         searchable.remove(tx, experiment_id)
         housekeeping.remove(tx, experiment_id)
@@ -212,6 +225,7 @@ def scrub(tx: Connection, experiment_id: str) -> None:
 
 def forget(tx: Connection, experiment_id: str) -> bool:
     """Remove every trace of an experiment, its orders, events and idempotency keys included; False if there is none."""
+    numbers.keep(tx)
     return tx.execute(sa.delete(experiment).where(experiment.c.id == experiment_id)).rowcount > 0
 
 

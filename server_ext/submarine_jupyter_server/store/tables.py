@@ -74,6 +74,16 @@ def _experiment_id(**options: Any) -> Column[str]:
     return Column("experiment_id", Text, ForeignKey("experiment.id", ondelete="CASCADE"), **options)
 
 
+def _extremes() -> tuple[Column[Any], ...]:
+    """Return the columns of the lowest and the highest of some points; a value is null where none is a number."""
+    return (
+        Column("low_seq", Number, nullable=False),
+        Column("low", Float),
+        Column("high_seq", Number, nullable=False),
+        Column("high", Float),
+    )
+
+
 # Tags of experiments that are not deleted, in the order of a list.
 experiment_tag = Table(
     "experiment_tag",
@@ -82,7 +92,8 @@ experiment_tag = Table(
     Column("seq", Number, ForeignKey("experiment.seq", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
-# By what an experiment is found and sorted beside its columns: parameters, and the last value of each metric.
+# By what an experiment is found, sorted and compared beside its columns: parameters, and the last value of each metric
+# with its step, the lowest and the highest.
 experiment_value = Table(
     "experiment_value",
     metadata,
@@ -93,6 +104,11 @@ experiment_value = Table(
     Column("text", Text),
     # Whether the text is a truth value as JSON has it.
     Column("truth", Boolean, nullable=False, default=False),
+    Column("step", Number),
+    Column("low", Float),
+    Column("low_step", Number),
+    Column("high", Float),
+    Column("high_step", Number),
     Index("value_number", "kind", "name", "number"),
     Index("value_text", "kind", "name", "text"),
 )
@@ -226,6 +242,32 @@ metric = Table(
     Column("value", Float),
     Column("at", Number, nullable=False),
     Index("metric_series", "experiment_id", "attempt", "name", "replica"),
+)
+
+# How far each curve goes (the points of one metric of one replica in one attempt), and the extremes of the stretch that
+# it is in; those of the stretches before.
+curve = Table(
+    "curve",
+    metadata,
+    _experiment_id(primary_key=True),
+    Column("attempt", Number, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("replica", Text, primary_key=True),
+    Column("count", Number, nullable=False),
+    Column("first_seq", Number, nullable=False),
+    Column("last_seq", Number, nullable=False),
+    *_extremes(),
+)
+
+curve_stretch = Table(
+    "curve_stretch",
+    metadata,
+    _experiment_id(primary_key=True),
+    Column("attempt", Number, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("replica", Text, primary_key=True),
+    Column("number", Number, primary_key=True),
+    *_extremes(),
 )
 
 # How far the log of a replica has been read for metrics, in bytes.

@@ -10,7 +10,7 @@ from submarine_jupyter_server.metrics.thinning import thinned
 from submarine_jupyter_server.wire.answers import json_text, time_text
 
 if TYPE_CHECKING:
-    from submarine_jupyter_server.store.reported.metrics import MetricRow
+    from submarine_jupyter_server.store.curves.points import MetricRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,14 @@ def one(values: QueryString, name: str) -> str | None:
     return found[0] if found and found[0] else None
 
 
+def several(values: QueryString, name: str, most: int) -> tuple[str, ...]:
+    """Return a parameter that may be given again, or with commas between its values. Raises InvalidRequest."""
+    found = tuple(dict.fromkeys(part for text in values.get(name, []) for part in text.split(",") if part))
+    if len(found) > most:
+        raise InvalidRequest(f"{name!r} may have {most} values, not {len(found):,}.")
+    return found
+
+
 def number(text: str | None, name: str, least: int = 0, most: int = MOST) -> int | None:
     """Return a whole number in a range, None for None. Raises InvalidRequest."""
     if text is None:

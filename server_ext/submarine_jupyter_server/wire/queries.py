@@ -15,12 +15,13 @@ from submarine_jupyter_server.logs.position import Position, parse_position
 from submarine_jupyter_server.logs.raw import WantedBytes, parse_range
 from submarine_jupyter_server.store.lists.query import Query
 from submarine_jupyter_server.wire.conditions import conditions, is_condition
-from submarine_jupyter_server.wire.parameters import QueryString, one, only, whole
+from submarine_jupyter_server.wire.parameters import QueryString, one, only, several, whole
 
 DEFAULT_LIMIT = 1000
 MAX_ATTEMPT = 10**6
 MAX_TAIL = 1_000_000
 MAX_POINTS = 100_000
+MAX_NAMES = 100
 _EITHER = {"true": True, "false": False, "any": None}
 _COLUMNS = ("status", "name", "tag", "framework", "target", "owner", "namespace")
 _FILTERS = (
@@ -50,14 +51,14 @@ class LogQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricQuery:
-    """Which points: of one metric, of one replica, the newest ``limit``, those after number ``since``.
+    """Which points: of some metrics (none: of all), of one replica, the newest ``limit``, those after number ``since``.
 
     ``points`` are how many of each series are left, None: all.
     """
 
-    name: str | None = None
+    names: tuple[str, ...] = ()
     replica: str | None = None
-    limit: int = MAX_POINTS
+    limit: int | None = None
     points: int | None = None
     since: int = 0
 
@@ -107,11 +108,13 @@ def log_query(query: QueryString) -> LogQuery:
 
 def metric_query(query: QueryString) -> MetricQuery:
     """Return which points of the curves are asked for. Raises InvalidRequest."""
-    only(query, "name", "replica", "limit", "points", "since")
+    only(query, "name", "names", "replica", "limit", "points", "since")
+    name = one(query, "name")
+    names = several(query, "names", MAX_NAMES)
     return MetricQuery(
-        name=one(query, "name"),
+        names=names if name is None else tuple(dict.fromkeys((name, *names))),
         replica=one(query, "replica"),
-        limit=whole(query, "limit", 1, MAX_POINTS) or MAX_POINTS,
+        limit=whole(query, "limit", 1, MAX_POINTS),
         points=whole(query, "points", 4, MAX_POINTS),
         since=whole(query, "since") or 0,
     )

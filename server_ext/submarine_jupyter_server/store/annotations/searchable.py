@@ -1,33 +1,58 @@
-"""What experiments are found and sorted by beside their columns: parameters, and the last value of each metric.
+"""What experiments are found, sorted and compared by beside their columns: parameters, and values of each metric.
 
 A parameter is what the spec declares, or what the training code of the latest attempt has told since. A metric is the
-value that was read last in the latest attempt, of whichever replica. A number is kept as a number, all else as text; of
-a text it is known whether it is a truth value.
+value that was read last in the latest attempt, of whichever replica; its lowest and its highest are kept beside it. A
+number is kept as a number, all else as text; of a text it is known whether it is a truth value.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from submarine_jupyter.params import declared
+from submarine_jupyter_server.store.curves import points
+from submarine_jupyter_server.store.curves.growth import AT_ONCE
+from submarine_jupyter_server.store.curves.points import Chosen
+from submarine_jupyter_server.store.dialect import insert_or_replace
 from submarine_jupyter_server.store.rows import ExperimentRow
-from submarine_jupyter_server.store.tables import experiment, experiment_value, metric, param
+from submarine_jupyter_server.store.tables import experiment, experiment_value, param
 
 PARAM, METRIC = "param", "metric"
 LONGEST = 256
 """Of a longer text so many characters are kept."""
 
-_INSERT = sa.insert(experiment_value)
-_REMOVE = sa.delete(experiment_value).where(
-    experiment_value.c.seq == sa.bindparam("of"),
-    experiment_value.c.kind == sa.bindparam("as"),
-    experiment_value.c.name == sa.bindparam("named"),
-)
+_INSERT, _REPLACE = sa.insert(experiment_value), insert_or_replace(experiment_value)
+
+
+@dataclass(slots=True)
+class Measured:
+    """The last value of a metric, its lowest and its highest, each with its step; None for what is no finite number."""
+
+    number: float | None = None
+    step: int | None = None
+    low: float | None = None
+    low_step: int | None = None
+    high: float | None = None
+    high_step: int | None = None
+
+    def take(self, value: float | None, step: int | None) -> None:
+        """Go on by one point."""
+        self.number, self.step = value, step
+        if value is not None and (self.low is None or value < self.low):
+            self.low, self.low_step = value, step
+        if value is not None and (self.high is None or value > self.high):
+            self.high, self.high_step = value, step
+
+
+_FIELDS = tuple(Measured.__dataclass_fields__)
+_MEASURED = tuple(experiment_value.c[name] for name in _FIELDS)
+_NOTHING: dict[str, object] = {**dict.fromkeys(("text", *_FIELDS)), "truth": False}
 
 
 def begin(tx: Connection, seq: int, spec: str) -> None:
@@ -45,17 +70,39 @@ def renew(tx: Connection, row: ExperimentRow, *, anew: bool) -> None:
     _add(tx, row.seq, PARAM, (declared(row.spec) | logged).items())
     if anew:
         _remove(tx, row.seq, METRIC)
-        mine = (metric.c.experiment_id == row.id, metric.c.attempt == row.attempt)
-        last = sa.select(sa.func.max(metric.c.seq)).where(*mine).group_by(metric.c.name)
-        found = tx.execute(sa.select(metric.c.name, metric.c.value).where(metric.c.seq.in_(last)))
-        _add(tx, row.seq, METRIC, ((one.name, one.value) for one in found))
+        found = points.outline(tx, Chosen(experiment_id=row.id, attempt=row.attempt))
+        measure(tx, row.seq, ((one.name, one.value, one.step) for one in found))
 
 
-def put(tx: Connection, seq: int, kind: str, values: Mapping[str, object]) -> None:
-    """Keep newer values in place of those of the same names."""
+def put(tx: Connection, seq: int, values: Mapping[str, object]) -> None:
+    """Keep newer values of parameters in place of those of the same names."""
     if values:
-        tx.execute(_REMOVE, [{"of": seq, "as": kind, "named": name} for name in values])
-        _add(tx, seq, kind, values.items())
+        tx.execute(_REPLACE, [_row(seq, PARAM, name, **_stored(value)) for name, value in values.items()])
+
+
+def measure(tx: Connection, seq: int, found: Iterable[tuple[str, float | None, int | None]]) -> None:
+    """Take note of new points of metrics, in order: name, value (None for what is no finite number), step."""
+    by_name: dict[str, list[tuple[float | None, int | None]]] = {}
+    for name, value, step in found:
+        by_name.setdefault(name, []).append((value, step))
+    known = _measured(tx, seq, list(by_name))
+    for name, some in by_name.items():
+        one = known.setdefault(name, Measured())
+        for value, step in some:
+            one.take(value, step)
+    rows = [_row(seq, METRIC, name, **{field: getattr(one, field) for field in _FIELDS}) for name, one in known.items()]
+    if rows:
+        tx.execute(_REPLACE, rows)
+
+
+def _measured(tx: Connection, seq: int, names: Sequence[str]) -> dict[str, Measured]:
+    known: dict[str, Measured] = {}
+    value = experiment_value.c
+    for begin in range(0, len(names), AT_ONCE):
+        where = (value.seq == seq, value.kind == METRIC, value.name.in_(names[begin : begin + AT_ONCE]))
+        found = tx.execute(sa.select(value.name, *_MEASURED).where(*where))
+        known |= {name: Measured(*fields) for name, *fields in found}
+    return known
 
 
 def remove(tx: Connection, experiment_id: str) -> None:
@@ -70,9 +117,13 @@ def _remove(tx: Connection, seq: int, kind: str) -> None:
 
 
 def _add(tx: Connection, seq: int, kind: str, values: Iterable[tuple[str, object]]) -> None:
-    rows = [{"seq": seq, "kind": kind, "name": name, **_stored(value)} for name, value in values]
+    rows = [_row(seq, kind, name, **_stored(value)) for name, value in values]
     if rows:
         tx.execute(_INSERT, rows)
+
+
+def _row(seq: int, kind: str, name: str, **values: object) -> dict[str, object]:
+    return {"seq": seq, "kind": kind, "name": name, **_NOTHING, **values}
 
 
 def _stored(value: object) -> dict[str, object]:

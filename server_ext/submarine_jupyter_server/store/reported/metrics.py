@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Connection, case, exists, func, insert, select
+from sqlalchemy import Connection, case, exists, insert, select
 
 from submarine_jupyter_server.store.annotations import row_changes, searchable
-from submarine_jupyter_server.store.dialect import insert_or_keep, insert_or_replace
+from submarine_jupyter_server.store.curves import growth, numbers
+from submarine_jupyter_server.store.dialect import insert_or_keep, insert_or_replace, storable
 from submarine_jupyter_server.store.space import require_space
-from submarine_jupyter_server.store.tables import experiment, log_position, metric, metrics_read, param
+from submarine_jupyter_server.store.tables import curve, experiment, log_position, metric, metrics_read, param
 
 _MOST = 2**63
 MAX_PARAMS = 1000
@@ -20,22 +21,6 @@ _FINAL = ("Succeeded", "Failed")
 # Made once: to put a statement together takes as long as to carry it out.
 _POSITIONS, _INSERT = select(log_position.c.replica, log_position.c.position), insert(metric)
 _MOVE, _SET, _FINISH = insert_or_replace(log_position), insert_or_replace(param), insert_or_keep(metrics_read)
-
-
-@dataclass(frozen=True, slots=True)
-class MetricRow:
-    """One value that a replica reported at ``at`` (milliseconds); ``value`` is None when it was no finite number."""
-
-    attempt: int
-    replica: str
-    name: str
-    step: int | None
-    value: float | None
-    at: int
-    seq: int = field(default=0, compare=False)
-
-
-_SHOWN = tuple(metric.c[name] for name in MetricRow.__dataclass_fields__)
 
 
 def positions(tx: Connection, experiment_id: str, attempt: int) -> dict[str, int]:
@@ -64,7 +49,7 @@ def record(
     key = {"experiment_id": experiment_id, "attempt": attempt, "replica": replica}
     tx.execute(_MOVE, key | {"position": position})
     if metrics:
-        tx.execute(_INSERT, [key | _values(*each) for each in metrics])
+        _add(tx, key, metrics)
     if params:
         known = settings(tx, experiment_id, attempt)
         new = [name for name in params if name not in known][: max(MAX_PARAMS - len(known), 0)]
@@ -74,18 +59,25 @@ def record(
             tx.execute(_SET, [where | row for row in rows])
             if any(known.get(row["name"]) != row["value"] for row in rows):
                 row_changes.touch(tx, experiment_id)
-            _show(tx, experiment_id, attempt, searchable.PARAM, {row["name"]: json.loads(row["value"]) for row in rows})
-    _show(tx, experiment_id, attempt, searchable.METRIC, {name: value for name, value, _, _ in metrics})
+            if (seq := _shown(tx, experiment_id, attempt)) is not None:
+                searchable.put(tx, seq, {row["name"]: json.loads(row["value"]) for row in rows})
     return True
 
 
-def _show(tx: Connection, experiment_id: str, attempt: int, kind: str, found: Mapping[str, object]) -> None:
-    """Let an experiment be found by what was read, unless a later attempt has begun."""
-    if found:
-        where = (experiment.c.id == experiment_id, experiment.c.attempt == attempt)
-        seq = tx.execute(select(experiment.c.seq).where(*where)).scalar()
-        if seq is not None:
-            searchable.put(tx, seq, kind, found)
+def _add(tx: Connection, key: dict[str, Any], metrics: Sequence[tuple[str, float, int | None, int]]) -> None:
+    first = numbers.last(tx) + 1
+    rows = [key | _values(*each) | {"seq": seq} for seq, each in enumerate(metrics, first)]
+    tx.execute(_INSERT, rows)
+    growth.grow(tx, **key, points=[(row["name"], row["seq"], row["value"]) for row in rows])
+    if (shown := _shown(tx, key["experiment_id"], key["attempt"])) is not None:
+        searchable.measure(tx, shown, ((row["name"], row["value"], row["step"]) for row in rows))
+
+
+def _shown(tx: Connection, experiment_id: str, attempt: int) -> int | None:
+    """Return the number of an experiment that is found by what was read, None where a later attempt has begun."""
+    where = (experiment.c.id == experiment_id, experiment.c.attempt == attempt)
+    seq: int | None = tx.execute(select(experiment.c.seq).where(*where)).scalar()
+    return seq
 
 
 def settings(tx: Connection, experiment_id: str, attempt: int) -> dict[str, str]:
@@ -97,8 +89,8 @@ def settings(tx: Connection, experiment_id: str, attempt: int) -> dict[str, str]
 
 def names(tx: Connection, experiment_id: str, attempt: int) -> set[str]:
     """Return the names of the metrics of an attempt."""
-    where = (metric.c.experiment_id == experiment_id, metric.c.attempt == attempt)
-    return {row.name for row in tx.execute(select(metric.c.name).where(*where).distinct())}
+    where = (curve.c.experiment_id == experiment_id, curve.c.attempt == attempt)
+    return set(tx.execute(select(curve.c.name).where(*where).distinct()).scalars())
 
 
 def finish(tx: Connection, experiment_id: str, attempt: int) -> None:
@@ -132,41 +124,9 @@ def unfinished(tx: Connection, limit: int = 1000) -> list[tuple[str, int]]:
     return [(row.id, row.attempt) for row in tx.execute(found)]
 
 
-def series(
-    tx: Connection,
-    experiment_id: str,
-    *,
-    attempt: int | None = None,
-    name: str | None = None,
-    replica: str | None = None,
-    limit: int = 100_000,
-    since: int = 0,
-) -> list[MetricRow]:
-    """Return the last values of an experiment after number ``since``, in the order they were reported."""
-    found = select(*_SHOWN).where(metric.c.experiment_id == experiment_id)
-    if since:
-        found = found.where(metric.c.seq > since)
-    for column, wanted in ((metric.c.attempt, attempt), (metric.c.name, name), (metric.c.replica, replica)):
-        if wanted is not None:
-            found = found.where(column == wanted)
-    return [MetricRow(*row) for row in tx.execute(found.order_by(metric.c.seq.desc()).limit(limit)).yield_per(500)][
-        ::-1
-    ]
-
-
-def latest(tx: Connection, experiment_id: str) -> list[MetricRow]:
-    """Return the last value of each metric of each replica of the newest attempt that has any."""
-    mine = metric.c.experiment_id == experiment_id
-    newest = select(func.max(metric.c.attempt)).where(mine).scalar_subquery()
-    last = select(func.max(metric.c.seq)).where(mine, metric.c.attempt == newest)
-    last = last.group_by(metric.c.name, metric.c.replica)
-    found = select(*_SHOWN).where(metric.c.seq.in_(last)).order_by(metric.c.name, metric.c.replica)
-    return [MetricRow(*row) for row in tx.execute(found)]
-
-
-def _values(name: str, value: float, step: int | None, at: int) -> dict[str, object]:
+def _values(name: str, value: float, step: int | None, at: int) -> dict[str, Any]:
     return {
-        "name": name,
+        "name": storable(name),
         # No engine and no JSON has all of NaN and the infinities: what is no finite number is null from here on.
         "value": value if math.isfinite(value) else None,
         # A larger step than the database can hold is no step.

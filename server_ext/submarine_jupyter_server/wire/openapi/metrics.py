@@ -9,9 +9,14 @@ def paths() -> Json:
     """Describe the calls that read metrics."""
     parameters = [
         query("name", {"type": "string"}, "One metric only."),
+        query("names", {"type": "string"}, "Some metrics only, with commas between; may be given again."),
         query("replica", {"type": "string"}, "One replica only."),
         query("limit", {"type": "integer", "minimum": 1, "maximum": 100_000}, "At most so many points."),
-        query("points", {"type": "integer", "minimum": 4, "maximum": 100_000}, "So many of each series."),
+        query(
+            "points",
+            {"type": "integer", "minimum": 4, "maximum": 100_000},
+            "At most so many of each series.",
+        ),
         query("since", {"type": "integer", "minimum": 0}, "Only what came after: `last` of an earlier answer."),
     ]
     curves = operation("Return the metrics of an experiment", {"type": "object"}, 400, 404)

@@ -79,6 +79,11 @@ _STATEMENTS = (
         number FLOAT,
         text TEXT,
         truth BOOLEAN NOT NULL,
+        step INTEGER,
+        low FLOAT,
+        low_step INTEGER,
+        high FLOAT,
+        high_step INTEGER,
         PRIMARY KEY (seq, kind, name),
         FOREIGN KEY(seq) REFERENCES experiment (seq) ON DELETE CASCADE
     )
@@ -224,6 +229,40 @@ _STATEMENTS = (
     )
     """,
     "CREATE INDEX metric_series ON metric (experiment_id, attempt, name, replica)",
+    """
+    CREATE TABLE curve (
+        experiment_id TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        replica TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        first_seq INTEGER NOT NULL,
+        last_seq INTEGER NOT NULL,
+        low_seq INTEGER NOT NULL,
+        low FLOAT,
+        high_seq INTEGER NOT NULL,
+        high FLOAT,
+        PRIMARY KEY (experiment_id, attempt, name, replica),
+        FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
+    )
+    WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE curve_stretch (
+        experiment_id TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        replica TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        low_seq INTEGER NOT NULL,
+        low FLOAT,
+        high_seq INTEGER NOT NULL,
+        high FLOAT,
+        PRIMARY KEY (experiment_id, attempt, name, replica, number),
+        FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
+    )
+    WITHOUT ROWID
+    """,
     """
     CREATE TABLE log_position (
         experiment_id TEXT NOT NULL,
