@@ -1,6 +1,7 @@
 """The compute target ``kubernetes``: experiments as objects of a cluster.
 
 api/                requests, credentials, rights, what an answer means
+forecast/           whether an experiment would start, as far as that is known
 logs/               pods' logs into the archive
 manifests/          from an experiment to objects, pure
 orders/             carry out what is ordered
@@ -12,7 +13,6 @@ cluster_connection  Everything that works on one cluster, put together
 connector           The connection of a target to its cluster: made in the background, as often as it takes
 disappearance       Make sure that an experiment is gone before it is called gone, and find out why
 environ             The cluster that the environment of the server names, as an administrator would configure it
-forecast            Whether an experiment would start on a cluster, and where one waits, as far as that is known
 pod_requests        What a pod takes of its node, as the scheduler counts it
 raw_json            Read fields of raw JSON from the API server: what is missing, or of another type, is not said
 reporting           Report to the service what became of experiments

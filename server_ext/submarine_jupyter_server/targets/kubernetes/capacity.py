@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
 from .api.cluster import ApiError, Cluster
 from .api.discovery import KUEUE, kueue_version
-from .pod_requests import Amounts, amounts, is_gpu, requests_of, total
+from .pod_requests import Amounts, amount_of, amounts, is_gpu, requests_of, total
 
 KEPT_S = 30.0
 # A page of 500 pods is 4 MB: to parse it would hold the event loop for more than 100 ms.
@@ -20,12 +21,41 @@ PAGE = 100
 MAX_PAGES = 200
 _FIT = "status.phase!=Succeeded,status.phase!=Failed,spec.nodeName!="
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
-_CLUSTER_WIDE = "docs/deploy/capacity-clusterrole.yaml"
+CLUSTER_WIDE = "docs/deploy/capacity-clusterrole.yaml"
 _ROLE = "docs/deploy/role.yaml"
+
+
+_KEEPS_OUT = ("NoSchedule", "NoExecute")
+_ONE = {"pods": Decimal(1)}
 
 
 class _NotCounted(Exception):
     """Something is left out of the answer, and this is why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node that takes pods: its ``room`` in all and what is ``free``, None where that is not known.
+
+    Both also tell how many ``pods``. ``taints`` are those that keep pods out.
+    """
+
+    room: Amounts
+    free: Amounts | None
+    labels: Mapping[str, str]
+    taints: tuple[Json, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read of a cluster: ``shown`` is for people. What may not be read is None.
+
+    ``quotas`` are those of each namespace that may be read, as they are.
+    """
+
+    shown: dict[str, object]
+    nodes: tuple[Node, ...] | None
+    quotas: Mapping[str, list[Json]]
 
 
 class Capacity:
@@ -42,13 +72,17 @@ class Capacity:
         self._namespaces = namespaces
         self.served = served
         self._clock = clock
-        self._reading: asyncio.Task[dict[str, object]] | None = None
+        self._reading: asyncio.Task[Reading] | None = None
         self._read_at = 0.0
 
     async def capacity(self) -> dict[str, object]:
         """Return the capacity; who gives up waiting may find it ready the next time. Raises ApiError, Unreachable."""
-        if self._reading is None or self._is_old(self._reading):
-            reading = capacity(self._cluster, self._namespaces, self.served)
+        return (await self.read()).shown
+
+    async def read(self, kept_s: float = KEPT_S) -> Reading:
+        """Return what was read less than ``kept_s`` ago, or is read now. Raises ApiError, Unreachable."""
+        if self._reading is None or self._is_old(self._reading, kept_s):
+            reading = read(self._cluster, self._namespaces, self.served)
             self._reading = asyncio.create_task(reading, name="capacity of the cluster")
             self._reading.add_done_callback(self._done)
         return await asyncio.shield(self._reading)
@@ -59,19 +93,24 @@ class Capacity:
             self._reading.cancel()
             await asyncio.wait([self._reading])
 
-    def _is_old(self, reading: asyncio.Task[dict[str, object]]) -> bool:
+    def _is_old(self, reading: asyncio.Task[Reading], kept_s: float) -> bool:
         return reading.done() and (
-            reading.cancelled() or reading.exception() is not None or self._clock() - self._read_at >= KEPT_S
+            reading.cancelled() or reading.exception() is not None or self._clock() - self._read_at >= kept_s
         )
 
-    def _done(self, reading: asyncio.Task[dict[str, object]]) -> None:
+    def _done(self, reading: asyncio.Task[Reading]) -> None:
         self._read_at = self._clock()
         if not reading.cancelled():
             reading.exception()  # it may be that nobody waits for it any more
 
 
 async def capacity(cluster: Cluster, namespaces: Iterable[str], served: frozenset[str]) -> dict[str, object]:
-    """Return what the nodes have (total, used, free), the quotas of the namespaces and, with Kueue, the queues.
+    """Return what `read` has for people."""
+    return (await read(cluster, namespaces, served)).shown
+
+
+async def read(cluster: Cluster, namespaces: Iterable[str], served: frozenset[str]) -> Reading:
+    """Read what the nodes have (total, used, free), the quotas of the namespaces and, with Kueue, the queues.
 
     Units are cores, bytes and pieces; the amounts of quotas and queues are Kubernetes quantities. What may not be read
     is null, and ``note`` names the right that is missing. Raises ApiError, Unreachable.
@@ -79,18 +118,22 @@ async def capacity(cluster: Cluster, namespaces: Iterable[str], served: frozense
     names, notes = list(namespaces), list[str]()
     nodes = await _nodes(cluster, notes)
     used = await _used(cluster, nodes, notes) if nodes is not None else None
-    found = _room(nodes, used)
-    found["quotas"] = await _in_namespaces(cluster, names, "/api/v1", "resourcequotas", _quota, notes)
+    found, quotas = _room(nodes, used), dict[str, list[Json]]()
+    every = await _in_namespaces(cluster, names, "/api/v1", "resourcequotas", lambda item: item, notes, quotas)
+    found["quotas"] = None if every is None else list(map(_quota, every))
     if "LocalQueue" in served:
         root = f"/apis/{KUEUE}/{await kueue_version(cluster)}"
-        found["queues"] = await _in_namespaces(cluster, names, root, "localqueues", _queue, notes)
-    return found | ({"note": "; ".join(notes)} if notes else {})
+        found["queues"] = await _in_namespaces(cluster, names, root, "localqueues", _queue, notes, {})
+    shown = found | ({"note": "; ".join(notes)} if notes else {})
+    if nodes is not None and used is not None:
+        nodes = {name: replace(node, free=_left(node.room, used.get(name, {}))) for name, node in nodes.items()}
+    return Reading(shown, None if nodes is None else tuple(nodes.values()), quotas)
 
 
-async def _nodes(cluster: Cluster, notes: list[str]) -> dict[str, Amounts] | None:
+async def _nodes(cluster: Cluster, notes: list[str]) -> dict[str, Node] | None:
     try:
         return {
-            node["metadata"]["name"]: amounts((node.get("status") or {}).get("allocatable"))
+            node["metadata"]["name"]: _node(node)
             async for node in _items(cluster, "/api/v1/nodes", "nodes")
             if _takes_pods(node)
         }
@@ -99,12 +142,23 @@ async def _nodes(cluster: Cluster, notes: list[str]) -> dict[str, Amounts] | Non
         return None
 
 
-async def _used(cluster: Cluster, nodes: dict[str, Amounts], notes: list[str]) -> dict[str, Amounts] | None:
+def _node(raw: Json) -> Node:
+    allocatable = (raw.get("status") or {}).get("allocatable") or {}
+    taints = (raw.get("spec") or {}).get("taints") or ()
+    return Node(
+        room=amounts(allocatable) | {"pods": amount_of(allocatable.get("pods", "0"))},
+        free=None,
+        labels=raw["metadata"].get("labels") or {},
+        taints=tuple(taint for taint in taints if taint.get("effect") in _KEEPS_OUT),
+    )
+
+
+async def _used(cluster: Cluster, nodes: dict[str, Node], notes: list[str]) -> dict[str, Amounts] | None:
     used: dict[str, Amounts] = {}
     try:
         async for pod in _items(cluster, "/api/v1/pods", "pods", fieldSelector=_FIT):
             if (node := pod["spec"]["nodeName"]) in nodes:
-                used[node] = total((used.get(node, {}), requests_of(pod)))
+                used[node] = total((used.get(node, {}), requests_of(pod), _ONE))
     except _NotCounted as error:
         notes.append(f"what is free is not known: {error}")
         return None
@@ -123,13 +177,13 @@ def _takes_pods(node: Json) -> bool:
     )
 
 
-def _room(nodes: dict[str, Amounts] | None, used: dict[str, Amounts] | None) -> dict[str, object]:
+def _room(nodes: dict[str, Node] | None, used: dict[str, Amounts] | None) -> dict[str, object]:
     if nodes is None:
         return {"nodes": None, "cpu": None, "memory": None, "gpus": None}
-    has = total(nodes.values())
+    has = total(node.room for node in nodes.values())
     taken = None if used is None else total(used.values())
     # Node by node: what is overfull on one is not free on another.
-    free = None if used is None else total(_left(room, used.get(name, {})) for name, room in nodes.items())
+    free = None if used is None else total(_left(node.room, used.get(name, {})) for name, node in nodes.items())
 
     def figures(name: str) -> dict[str, object]:
         each = {"total": has, "used": taken, "free": free}
@@ -177,15 +231,22 @@ def _place(item: Json) -> Json:
 
 
 async def _in_namespaces(
-    cluster: Cluster, namespaces: list[str], root: str, plural: str, project: Callable[[Json], Json], notes: list[str]
+    cluster: Cluster,
+    namespaces: list[str],
+    root: str,
+    plural: str,
+    project: Callable[[Json], Json],
+    notes: list[str],
+    each: dict[str, list[Json]],
 ) -> list[Json] | None:
-    """Return what all namespaces have, None if none of them may be read."""
+    """Return what all namespaces have, and put it into ``each``; None if none of them may be read."""
     found: list[Json] = []
     unread = 0
     for namespace in namespaces:
         try:
             path = f"{root}/namespaces/{namespace}/{plural}"
-            found += [project(item) async for item in _items(cluster, path, plural, namespace)]
+            each[namespace] = [project(item) async for item in _items(cluster, path, plural, namespace)]
+            found += each[namespace]
         except _NotCounted as error:
             notes.append(f"{plural} are not shown: {error}")
             unread += 1
@@ -204,7 +265,7 @@ async def _items(
         except ApiError as error:
             if error.status != 403:
                 raise
-            where, role = (f"in namespace {namespace}", _ROLE) if namespace else ("of the whole cluster", _CLUSTER_WIDE)
+            where, role = (f"in namespace {namespace}", _ROLE) if namespace else ("of the whole cluster", CLUSTER_WIDE)
             raise _NotCounted(f"it may not list {plural} {where} ({role})") from error
         for item in page.get("items") or ():
             yield item

@@ -39,7 +39,7 @@ def requests_of(pod: Json) -> Amounts:
 def amounts(quantities: Mapping[str, str] | None) -> Amounts:
     """Return the cpu, memory and GPUs in a resource list; nothing else is looked at."""
     return {
-        name: _amount(text) for name, text in (quantities or {}).items() if name in ("cpu", "memory") or is_gpu(name)
+        name: amount_of(text) for name, text in (quantities or {}).items() if name in ("cpu", "memory") or is_gpu(name)
     }
 
 
@@ -67,7 +67,8 @@ def _requests(item: Json) -> Amounts:
 
 
 @lru_cache(maxsize=4096)
-def _amount(text: str) -> Decimal:
+def amount_of(text: str) -> Decimal:
+    """Return a quantity; of what is none, nothing."""
     try:
         return quantity(text)
     except ValueError:

@@ -30,7 +30,8 @@ from .api.cluster import ApiError, Unreachable
 from .api.verdicts import meaning
 from .cluster_connection import ClusterConnection
 from .connector import Connector
-from .forecast import place_of
+from .forecast.places import place_of
+from .forecast.reading import forecast
 from .manifests import Rendered, check, refuse
 from .manifests.recognition.metadata import GENERATION
 from .manifests.recognition.own_record import record
@@ -84,8 +85,10 @@ class KubernetesTarget:
         return [dict(item) for item in await self._connector.connection().orders.plan(launch)]
 
     async def forecast(self, launch: Launch) -> Forecast:
-        """Say that it is not known whether the cluster has room for it."""
-        return Forecast(None, f"whether target '{self.name}' has room for it is not known")
+        """Say whether quotas, queue and nodes have room for it, as far as this server may read them."""
+        connection = self._connector.connection(launch.spec.meta.namespace)
+        every = connection.watches.experiments.values()
+        return await forecast(connection.cluster, connection.capacity, every, launch, self._connector.options)
 
     def place(self, experiment_id: str) -> Forecast | None:
         """Say at which place of its queue it waits, where Kueue tells that."""

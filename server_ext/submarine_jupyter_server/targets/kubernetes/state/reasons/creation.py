@@ -52,7 +52,7 @@ def refusal(message: str, room: int = 140) -> tuple[Rank, str, str]:
     ``room`` is how many characters of the words of others are told.
     """
     if found := _QUOTA.search(message):
-        rank, why = _quota(found[1], *(_amounts(text) for text in found.groups()[1:]))
+        rank, why = over_quota(found[1], *(_amounts(text) for text in found.groups()[1:]))
         return rank, "QuotaExceeded", why
     if found := _MUST.search(message):
         what = cut(re.sub(r" for: .*| |requests\.|limits\.", "", found[2]).replace(",", " and "), 80)
@@ -82,7 +82,8 @@ def refusal(message: str, room: int = 140) -> tuple[Rank, str, str]:
     return Rank.BLOCKED, "CreationFailed", shortened(text, max(room, 220)) or "the cluster does not say why"
 
 
-def _quota(name: str, asked: dict[str, str], used: dict[str, str], limits: dict[str, str]) -> tuple[Rank, str]:
+def over_quota(name: str, asked: dict[str, str], used: dict[str, str], limits: dict[str, str]) -> tuple[Rank, str]:
+    """Return how bad it is that a quota has not what is ``asked``, resource -> amount, and a sentence."""
     never = [what for what, amount in asked.items() if _exceeds(amount, limits.get(what, ""))]
     if never:
         parts = [f"{cut(what, 60)}: {asked[what]} of {limits[what]}" for what in never[:2]]
