@@ -33,6 +33,7 @@ from submarine_jupyter_server.row_feed import RowFeed
 from submarine_jupyter_server.services.events import Events
 from submarine_jupyter_server.services.experiments import Experiments
 from submarine_jupyter_server.services.forecasts import Forecasts
+from submarine_jupyter_server.services.groups import Groups
 from submarine_jupyter_server.services.logs.first_error import FirstErrors
 from submarine_jupyter_server.services.logs.log_bytes import LogBytes
 from submarine_jupyter_server.services.logs.log_reader import LogReader
@@ -88,6 +89,7 @@ class Service:
         self.log_bytes = LogBytes(db, archive, self.logs.growth, targets)
         self._row_feed = RowFeed(db)
         self.rows = Rows(db, self._row_feed)
+        self.groups = Groups(db, self._outbox)
         self._silence = Silence(db)
         self._neighbours = Neighbours(config.data_dir, db, self._news, self._describe, self._silence.report)
         forecasts = Forecasts(db, targets, self._neighbours.elsewhere)
@@ -220,7 +222,9 @@ class Service:
         """Follow the metrics of what runs, and read the last ones of an attempt that was replaced."""
         if row.attempt > 1:
             self._finish(row, row.attempt - 1)
-        if not Status(row.status).final:
+        if Status(row.status).final:
+            self._outbox.wake()  # its group has a place again
+        else:
             self._collector.watch(row.id, row.attempt, _templates(row))
 
     async def _ending(self, observation: Observation) -> None:

@@ -128,6 +128,20 @@ class SubmarineClient:
         """End an experiment and forget it."""
         self._transport.ask("DELETE", _path(experiment_id))
 
+    def stop_all(self, where: Mapping[str, str], *, dry_run: bool = False) -> builtins.list[str]:
+        """End all experiments that fit the filters of `list` (``{"group": "lr"}``); their records and logs stay.
+
+        Returns the ids of those concerned, newest first, 1,000 at most; with ``dry_run`` nothing is done to them.
+        Raises InvalidRequest without any filter.
+        """
+        query = {**where, "dryRun": dry_run}
+        return list(self._transport.ask("POST", "experiment/stop", params=query).result["experimentIds"])
+
+    def delete_all(self, where: Mapping[str, str], *, dry_run: bool = False) -> builtins.list[str]:
+        """End and forget all experiments that fit the filters of `list`, as `stop_all` does."""
+        query = {**where, "dryRun": dry_run}
+        return list(self._transport.ask("DELETE", "experiment", params=query).result["experimentIds"])
+
     def logs(
         self,
         experiment_id: str,

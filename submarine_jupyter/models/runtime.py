@@ -87,6 +87,17 @@ class Origin(WireModel):
         return {key: value for key, value in handler(self).items() if value is not None}
 
 
+class Group(WireModel):
+    """What an experiment belongs to, such as a sweep: ``maxRunning`` of its members may run for it to begin."""
+
+    name: Label
+    max_running: Annotated[Whole, Field(ge=1, le=100_000)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if value is not None}
+
+
 class RuntimeSpec(WireModel):
     """What the document does not know: where and how to run. Left out of answers when unset; times in seconds."""
 
@@ -106,6 +117,7 @@ class RuntimeSpec(WireModel):
     metrics: list[Text] | None = None
     params: Params = None
     origin: Origin | None = None
+    group: Group | None = None
 
     @model_serializer(mode="wrap")
     def _only_what_is_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

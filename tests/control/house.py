@@ -14,6 +14,7 @@ from typing import Any
 from submarine_jupyter.errors import Conflict, NotFound, SubmarineError, Unavailable
 from submarine_jupyter_server import wiring as service_module
 from submarine_jupyter_server.config import ServiceConfig
+from submarine_jupyter_server.control import groups
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store import experiments, outbox
 from submarine_jupyter_server.store.experiments import Query
@@ -24,6 +25,8 @@ from submarine_jupyter_server.wiring import Service
 from tests.control.world import CommandedTarget, World
 
 ME = Principal("me")
+# These experiments are of one group, in which one may run.
+GROUPED = ("c", "d", "e")
 FINAL = ("Succeeded", "Failed")
 _ID = re.compile(r"experiment-\d+-\d+")
 
@@ -142,7 +145,8 @@ class House:
                 await asyncio.sleep(0.01)
                 ordered = await leader.db.read(outbox.ordered)
                 busy = any(not call.done() for call in self.calls if call.get_name() != "hear")
-                if not ordered and not busy and await _agreed(leader):
+                due = await leader.db.read(groups.is_due)
+                if not ordered and not due and not busy and await _agreed(leader):
                     return
 
     async def _leader(self) -> Service:
@@ -164,10 +168,12 @@ class House:
             self.failures.append(f"{type(error).__name__}: {error}")
 
     async def _create(self, service: Service, key: str) -> None:
-        body = {
+        body: dict[str, Any] = {
             "meta": {"name": key, "framework": "PyTorch", "cmd": "train"},
             "spec": {"Worker": {"replicas": 1}},
         }
+        if key in GROUPED:
+            body["runtime"] = {"group": {"name": "kin", "maxRunning": 1}}
         try:
             accepted = await service.submissions.create(ME, body, key=key)
         except Unavailable:

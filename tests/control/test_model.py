@@ -22,10 +22,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from submarine_jupyter.models import Status
 from submarine_jupyter_server import wiring as service_module
 from submarine_jupyter_server.control import delivery as outbox_module
+from submarine_jupyter_server.control import groups
 from submarine_jupyter_server.control import neighbours as neighbours_module
 from submarine_jupyter_server.control import reconcile as reconcile_module
 from submarine_jupyter_server.wiring import Service
-from tests.control.house import FINAL, House, damage, known_ids
+from tests.control.house import FINAL, GROUPED, House, damage, known_ids
 from tests.control.world import RUNNING, Trouble
 
 CHANGES: dict[str, dict[str, Any]] = {
@@ -129,7 +130,7 @@ class Interleavings(RuleBasedStateMachine):
             self.run(_now(partial(self.house.create, self.house.service, key)))
         self.run(self.house.quiet())
 
-    @rule(key=st.sampled_from(("a", "b", "c", "d")), times=st.integers(1, 2), server=which, trouble=troubles,
+    @rule(key=st.sampled_from(("a", "b", *GROUPED)), times=st.integers(1, 2), server=which, trouble=troubles,
           when=moments, hurry=st.booleans())  # fmt: skip
     def create(self, key: str, times: int, server: int, trouble: str, when: str, hurry: bool) -> None:
         self.ahead(trouble, when)
@@ -231,6 +232,7 @@ class Interleavings(RuleBasedStateMachine):
         # What neither the backup nor the world knows had nowhere to survive; answers of after the backup are gone.
         house.told &= saved | house.world.things.keys()
         house.keys.clear()
+        house.world.exact = False
         house.stopped.clear()
         house.deleted = {name for name in house.deleted if (thing := house.world.things.get(name)) and thing.buried}
         self.go_on()
@@ -247,6 +249,7 @@ class Interleavings(RuleBasedStateMachine):
         """Nothing that anybody was told is taken back."""
         house = self.house
         assert not house.failures, house.failures
+        assert not house.world.crowded, house.world.crowded
         for key, answers in house.keys.items():
             assert len(set(answers)) == 1, (key, answers)
         for experiment_id in house.told | house.deleted:
@@ -271,6 +274,11 @@ class Interleavings(RuleBasedStateMachine):
             assert row["status"] in FINAL or name not in house.stopped, f"{name} was stopped: {row['detail']}"
             if row["status"] in FINAL:
                 assert name not in dict(running), f"{name} is {row['status']} and runs"
+                continue
+            if row["detail"]["reason"] == groups.REASON:
+                assert name not in house.world.things, f"{name} waits in its group, and its target has it"
+                kin = [other for other, thing in house.world.things.items() if thing.group and other in rows]
+                assert [other for other in kin if rows[other]["status"] not in FINAL], f"{name} waits for nobody"
                 continue
             thing = house.world.things[name]
             wire = thing.launch.spec.wire()

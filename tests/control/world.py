@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from submarine_jupyter.errors import TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec, Status
+from submarine_jupyter.models.runtime import Group
 from submarine_jupyter_server.masking import mask
 from submarine_jupyter_server.targets.protocol import (
     Absence,
@@ -57,6 +58,16 @@ class Thing:
     buried: bool = False
     unsure: bool = False  # the last order was carried out, and nobody was told
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether something of it waits or runs."""
+        return any(now in (QUEUED, RUNNING) for now in self.attempts.values())
+
+    @property
+    def group(self) -> Group | None:
+        """What it belongs to."""
+        return self.launch.spec.runtime.group if self.launch.spec.runtime else None
+
     def end(self, status: Status = Status.FAILED, reason: str = "Stopped") -> None:
         """End every attempt that has not ended."""
         for number, now in self.attempts.items():
@@ -79,6 +90,10 @@ class World:
         self.troubles: list[Trouble] = []
         self.gate = asyncio.Event()
         self.numbers = itertools.count(1)
+        # A database of before may know of fewer that run.
+        self.exact = True
+        self.crowded: list[str] = []
+        """Whatever began in a group that had no place for it."""
         self.uids = (f"object-{number}" for number in itertools.count(1))
 
     @property
@@ -93,6 +108,15 @@ class World:
             for number, now in thing.attempts.items():
                 if now == QUEUED and len(self.processes) < self.slots:
                     thing.attempts[number] = RUNNING
+
+    def begin(self, launch: Launch) -> Thing:
+        """Take an experiment that was not there before."""
+        group = launch.spec.runtime.group if launch.spec.runtime else None
+        kin = [name for name, thing in self.things.items() if group and thing.goes_on and group == thing.group]
+        if self.exact and group is not None and group.max_running is not None and len(kin) >= group.max_running:
+            self.crowded.append(f"{launch.experiment_id} beside {kin}")
+        thing = self.things[launch.experiment_id] = Thing(launch)
+        return thing
 
     def calm(self) -> None:
         """Be in no trouble any more."""
@@ -142,7 +166,7 @@ class CommandedTarget:
         end = await self._trouble("ensure", launch.experiment_id)
         thing = self.world.things.get(launch.experiment_id)
         if thing is None:
-            thing = self.world.things[launch.experiment_id] = Thing(launch)
+            thing = self.world.begin(launch)
         elif thing.buried or thing.launch.uid != launch.uid:
             raise TargetRefused(f"{launch.experiment_id} was deleted")
         elif (thing.launch.attempt, thing.launch.generation) > (launch.attempt, launch.generation):

@@ -27,7 +27,10 @@ from tests.services.conftest import ME, Client, experiment
 
 STRANGER = Principal("eve")
 SAME_MACHINE = Principal("eve", owns_all=True)
-BODY = experiment("echo $SUBMARINE_EXPERIMENT_ID; exec sleep 60", cpu="2", meta={"envVars": {"HF_TOKEN": "canary"}})
+BODY = {
+    **experiment("echo $SUBMARINE_EXPERIMENT_ID; exec sleep 60", cpu="2", meta={"envVars": {"HF_TOKEN": "canary"}}),
+    "runtime": {"group": {"name": "kin"}},
+}
 Case = Callable[[Service, Principal, str], Awaitable[object]]
 
 
@@ -96,6 +99,13 @@ async def follow_bytes(service: Service, who: Principal, made: str) -> object:
     return None
 
 
+KIN = Query(group="kin")
+
+
+async def count(service: Service, who: Principal, made: str) -> object:
+    return made if "kin" in await service.groups.count(who, Query()) else None
+
+
 PATCH = {"meta": {"tags": ["mine"]}}
 # In this order: what ends the experiment comes last.
 CASES: dict[str, list[Case]] = {
@@ -113,11 +123,14 @@ CASES: dict[str, list[Case]] = {
     "log_bytes.follow": [follow_bytes],
     "rows.page": [lambda service, who, made: service.rows.page(who, Query())],
     "rows.follow": [follow_rows],
+    "groups.count": [count],
     "metrics.curves": [lambda service, who, made: service.metrics.curves(who, made, MetricQuery())],
     "targets.list": [lambda service, who, made: service.targets.list(who)],
     "events.follow": [follow_all, follow_one],
     "experiments.patch": [lambda service, who, made: service.experiments.patch(who, made, PATCH, merge=True)],
     "experiments.note": [lambda service, who, made: service.experiments.note(who, made, {"note": "mine"})],
+    "groups.delete": [lambda service, who, made: service.groups.delete(who, KIN, dry_run=True)],
+    "groups.stop": [lambda service, who, made: service.groups.stop(who, KIN)],
     "experiments.stop": [lambda service, who, made: service.experiments.stop(who, made)],
     "experiments.delete": [lambda service, who, made: service.experiments.delete(who, made)],
 }
@@ -202,6 +215,15 @@ async def test_what_is_ahead_is_counted_and_named_to_its_owner_only(client: Clie
             await asyncio.sleep(0.02)
     assert found.forecast.ahead == Ahead(1, ())
     await client.experiments.delete(STRANGER, hers)
+
+
+async def test_nobody_ends_all_experiments_of_others(client: Client) -> None:
+    made = (await client.create(BODY))["experimentId"]
+    for query in (KIN, Query(), Query(owner="me")):
+        assert (await client.service.groups.stop(STRANGER, query)).ids == []
+        assert (await client.service.groups.delete(STRANGER, query, purge=True)).ids == []
+    assert (await client.service.groups.delete(ME, KIN)).ids == [made]
+    assert (await client.experiments.list(ME, Query())).rows == []
 
 
 async def test_a_filter_by_owner_opens_nothing(client: Client) -> None:

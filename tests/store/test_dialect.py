@@ -22,7 +22,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from submarine_jupyter_server import store
 from submarine_jupyter_server.store import changes, experiments, idempotency, outbox, space, tables, transitions
-from submarine_jupyter_server.store.annotations import housekeeping, origins, row_changes, tags
+from submarine_jupyter_server.store.annotations import groups, housekeeping, origins, row_changes, tags
+from submarine_jupyter_server.store.annotations.groups import Group
 from submarine_jupyter_server.store.changes import SpecTexts
 from submarine_jupyter_server.store.curves import points
 from submarine_jupyter_server.store.curves.points import Chosen
@@ -31,6 +32,7 @@ from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperim
 from submarine_jupyter_server.store.lists import listing, summaries
 from submarine_jupyter_server.store.lists.conditions import HAS, OPERATORS, Condition, Named
 from submarine_jupyter_server.store.lists.cursor import SORTS, PagePosition
+from submarine_jupyter_server.store.lists.grouped import grouped
 from submarine_jupyter_server.store.reported import events, metrics, objects, replicas
 from submarine_jupyter_server.store.sqlite.connection import raw_of
 from submarine_jupyter_server.store.tables import metadata
@@ -40,10 +42,11 @@ from submarine_jupyter_server.targets.protocol import Made, ObjectRef, ReplicaSt
 New = Callable[..., NewExperiment]
 POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 TEXTS = SpecTexts(spec="{}", wire_spec="{}", list_spec=None, name="n", namespace="d", framework="f", tags=("a",))
+GROUP = Group("ada", "g")
 FILTERS: dict[str, Any] = {
     "statuses": ("Running", "Failed"), "name": "n*", "tags": ("a", "b"),
     "owner": "ada", "target": "local", "framework": "f", "namespace": "d", "since": 5, "words": "a b",
-    "archived": True, "pinned": False, "notebook": "a.ipynb",
+    "archived": True, "pinned": False, "notebook": "a.ipynb", "group": "g",
     "conditions": [Condition(Named("param", "lr"), operator, "0.1", 0.1) for operator in OPERATORS]
     + [Condition(Named("metric", "loss"), operator, "low", None) for operator in ("=", "!=", HAS)],
 }  # fmt: skip
@@ -144,7 +147,7 @@ def test_every_query_compiles_for_another_engine(tx: Connection, new: New) -> No
 
 
 def _live(tx: Connection, new: New) -> None:
-    spec = '{"runtime": {"params": {"lr": 0.1}, "origin": {"notebook": "a.ipynb", "cell": "c"}}}'
+    spec = '{"runtime": {"params": {"lr": 0.1}, "group": {"name": "g"}, "origin": {"notebook": "a", "cell": "c"}}}'
     row = experiments.insert(tx, new(id=experiments.next_id(tx), tags=("a", "b"), spec=spec))
     experiments.note_id(tx, f"{row.id.rpartition('-')[0]}-0099")
     space.mark(tx, full=False)
@@ -165,12 +168,16 @@ def _live(tx: Connection, new: New) -> None:
         (events.after, (0, 10)), (events.after, (0, 10, row.id)), (events.of, (row.id, 10)), (events.last_seq, ()),
         (housekeeping.change, (row.seq, {"note": "n"})), (housekeeping.of, ([row.seq],)),
         (origins.remember, (row.seq, "d")), (origins.renew, (row.seq, spec)),
+        (groups.renew, (row,)), (groups.wait, (row.seq,)), (groups.waits, (row.seq,)), (groups.waiting, ()),
+        (groups.queues, ()), (groups.first, (GROUP,)), (groups.leave, (row.seq,)), (groups.take, (row.seq,)),
+        (groups.taken, (GROUP,)), (groups.tidy, (GROUP,)), (groups.of, (lambda seq: seq.in_([row.seq]),)),
+        (grouped, (Query(),)), (grouped, (Query(**FILTERS),)),
         (row_changes.touch, (row.id,)), (summaries.of, ([row.id],)), (summaries.page, ("ada", 9, 5)),
         (experiments.note_compared, ("local",)), (experiments.is_compared, ("local",)),
     ):  # fmt: skip
         query(tx, *values)
     row_changes.changed(tx, row_changes.Place(0, 0), row_changes.place(tx), bounded=True)
-    found = origins.running(tx, notebook="a.ipynb", cell="c", digest="d", owner="ada")
+    found = origins.running(tx, notebook="a", cell="c", digest="d", owner="ada")
     assert [one.id for one in found] == [row.id]
     chosen = Chosen(experiment_id=row.id, attempt=1, names=("loss",), replica="worker-0")
     assert points.after(tx, chosen)

@@ -36,10 +36,12 @@ def test_any_text_comes_back(name: str, message: str, tags: list[str], params: d
     origin = {"notebook": name, "cell": message}
     finite = {key: value for key, value in params.items() if value not in (float("inf"), float("-inf"))}
     noted = Noted(note or None, pinned=True, archived=False)
-    found = json.loads(row_json(Summary(row, tuple(tags), finite, {}, 0, None, noted, origin)))  # type: ignore[arg-type]
+    more = (noted, origin, name or None)
+    found = json.loads(row_json(Summary(row, tuple(tags), finite, {}, 0, None, *more)))  # type: ignore[arg-type]
     assert (found["name"], found["message"], found["tags"], found["params"]) == (name, message, tags, finite)
     assert (found["state"], found["attempt"], found["total"], found["metrics"]) == ("Stopped", 2, 3, {})
     assert (found["origin"], found.get("note", ""), found["pinned"], "archived" in found) == (origin, note, True, False)
+    assert found.get("group", "") == name
     assert (found["runningTime"], found["finishedTime"]) == (None, time_text(5000))
 
 

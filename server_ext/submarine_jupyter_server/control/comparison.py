@@ -12,9 +12,10 @@ from sqlalchemy import Connection
 
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.clock import now_ms
-from submarine_jupyter_server.control import lifecycle
+from submarine_jupyter_server.control import groups, lifecycle
 from submarine_jupyter_server.control.restoration import SetAside, restore
 from submarine_jupyter_server.store import changes, experiments, outbox
+from submarine_jupyter_server.store.annotations.groups import waits
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.reported import events, objects, replicas
 from submarine_jupyter_server.targets.protocol import Absence, ComputeTarget, Found, Launch, Made
@@ -42,6 +43,7 @@ def compare(tx: Connection, target: ComputeTarget, item: Found) -> int:
         return 0
     if item.authentic:
         _keep_made(tx, row, item)
+        groups.begun(tx, row)
         row = row if Status(row.status).final else _catch_up(tx, row, item)
     if item.observation is not None and (item.authentic or item.observation.attempt <= row.attempt):
         lifecycle.apply(tx, item.observation)
@@ -61,7 +63,7 @@ def end(tx: Connection, experiment_id: str, absence: Absence | None) -> None:
     Of what was made for it is noted that it is gone. Without an ``absence`` nothing is ended.
     """
     row = experiments.find(tx, experiment_id)
-    if outbox.pending(tx, experiment_id) is not None:
+    if outbox.pending(tx, experiment_id) is not None or (row is not None and waits(tx, row.seq)):
         return
     if row is None or Status(row.status).final:
         objects.lose(tx, experiment_id, now_ms())

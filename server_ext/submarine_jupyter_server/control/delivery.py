@@ -20,7 +20,7 @@ from submarine_jupyter.backoff import pause_s
 from submarine_jupyter.errors import Conflict, InvalidSpec, SubmarineError, TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.clock import now_ms
-from submarine_jupyter_server.control import order_progress, refusals
+from submarine_jupyter_server.control import groups, order_progress, refusals
 from submarine_jupyter_server.control.refusals import Outcome, Refusal
 from submarine_jupyter_server.control.waiters import Waiters
 from submarine_jupyter_server.failpoints import reach
@@ -131,6 +131,8 @@ class Outbox:
         under_way = set(self._under_way)
         self._ended.clear()
         try:
+            while await self._db.read(groups.is_due):
+                await self._db.write(groups.let_go)
             due, pause = await self._db.read(lambda tx: _due(tx, under_way))
         except SubmarineError as error:
             log.warning("The outbox cannot be read: %s", error)

@@ -55,8 +55,8 @@ def apply(tx: Connection, observation: Observation) -> tuple[ExperimentRow | Non
         return before, None
     # What was seen before the end may be reported after it: its replicas do not run again.
     late = before.attempt == observation.attempt and Status(before.status).final and not observation.status.final
-    told = (observation.experiment_id, observation.attempt, observation.replicas)
-    moved = bool(observation.replicas) and not late and replicas.upsert(tx, *told)
+    reported = (observation.experiment_id, observation.attempt, observation.replicas)
+    moved = bool(observation.replicas) and not late and replicas.upsert(tx, *reported)
     after = experiments.advance(
         tx,
         observation.experiment_id,

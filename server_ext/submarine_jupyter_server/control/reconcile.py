@@ -33,6 +33,7 @@ from submarine_jupyter_server.control.comparison import compare, end, never_bega
 from submarine_jupyter_server.control.restoration import SetAside
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.store import experiments, idempotency, outbox
+from submarine_jupyter_server.store.annotations import groups
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.reported import events, objects
 from submarine_jupyter_server.store.trusted_clock import SteadyClock
@@ -229,13 +230,14 @@ class _Known(Collection[str]):
     def refresh(self, tx: Connection, target: str) -> dict[str, str]:
         """Fetch what is new; return those that something may be there of, each with its namespace.
 
-        They have no order under way: they are live, or something was made for them before they ended.
+        They have no order under way, nor wait for one: they are live, or something was made for them before they
+        ended.
         """
         self._last, new = experiments.ids_after(tx, target, self._last)
         first = not self._all
         self._all.update(new)
         live = {row.id: row.namespace for row in experiments.live(tx, target)}
-        ordered = outbox.ordered(tx)
+        ordered = outbox.ordered(tx) | groups.waiting(tx)
         deleted = experiments.deleted_ids(tx, target) if first else frozenset()
         ended = objects.ended(tx, target)
         self._open = frozenset(live) | ordered | deleted | ended.keys()

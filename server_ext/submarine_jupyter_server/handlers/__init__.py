@@ -8,6 +8,7 @@ base            What every REST handler is made of: when it may write, how bodie
 body            How a body comes in: bounded while it arrives, its type checked
 envelope        The envelope around every answer: ``status, code, success, message, result, attributes``
 experiments     ``experiment`` and ``experiment/{id}``: create, list, get, change, stop, delete
+groups          ``experiment/groups``, ``experiment/stop``: experiments by group, and many at once
 logs            ``experiment/logs`` and ``experiment/logs/{id}``
 metrics         ``experiment/{id}/metrics``: the curves of one experiment
 targets         ``target``: the compute targets, and what they have
@@ -25,6 +26,7 @@ from submarine_jupyter_server.handlers.experiments import (
     NotesHandler,
     StopHandler,
 )
+from submarine_jupyter_server.handlers.groups import GroupsHandler, StopAllHandler
 from submarine_jupyter_server.handlers.logs import LogHandler, LogsHandler
 from submarine_jupyter_server.handlers.metrics import MetricsHandler
 from submarine_jupyter_server.handlers.streams.events import EventsHandler
@@ -40,6 +42,8 @@ ROUTES: list[tuple[str, type[Admission]]] = [
     (r"/api/v1/experiment/?", ExperimentsHandler),
     (r"/api/v1/experiment/ping/?", PingHandler),
     (r"/api/v1/experiment/events/?", EventsHandler),
+    (r"/api/v1/experiment/groups/?", GroupsHandler),
+    (r"/api/v1/experiment/stop/?", StopAllHandler),
     (r"/api/v1/experiment/stream/?", StreamHandler),
     (r"/api/v1/experiment/logs/?", LogsHandler),
     (r"/api/v1/experiment/logs/([^/]+)/?", LogHandler),

@@ -9,8 +9,9 @@ from submarine_jupyter_server.handlers.body import MERGE_PATCH, media_type
 from submarine_jupyter_server.handlers.url import choice, experiment_id, flag, idempotency_key, if_match
 from submarine_jupyter_server.wire.answers import deleted_json, page_json, plan_json, shown_json, state_of
 from submarine_jupyter_server.wire.forecasts import forecast_data
+from submarine_jupyter_server.wire.groups import chosen_json
 from submarine_jupyter_server.wire.parameters import whole
-from submarine_jupyter_server.wire.queries import MAX_ATTEMPT, list_query
+from submarine_jupyter_server.wire.queries import MAX_ATTEMPT, bulk_query, list_query
 
 
 class ExperimentsHandler(SubmarineHandler):
@@ -51,6 +52,15 @@ class ExperimentsHandler(SubmarineHandler):
         if accepted.replayed:
             self.set_header("Idempotent-Replayed", "true")
         self.answer(accepted.experiment, {"attached": accepted.attached or None})
+
+    @authenticated
+    async def delete(self) -> None:
+        """Delete all that fit the filters; ``dryRun`` only counts them, ``purge`` removes logs and secrets."""
+        filters = self.filters()
+        dry_run, purge = flag(filters, "dryRun"), flag(filters, "purge")
+        query = bulk_query(filters)
+        groups = (await self.service()).groups
+        self.answer(chosen_json(await groups.delete(self.principal(), query, purge=purge, dry_run=dry_run)))
 
 
 class ExperimentHandler(SubmarineHandler):

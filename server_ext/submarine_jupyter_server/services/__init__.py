@@ -5,8 +5,10 @@ access         What a principal may see and do: the one place where that is deci
 attach         The same cell again: whether what it sends runs already
 changing       Change an experiment: what of it can be while it lives, what that means, and how it is stored
 events         The state changes of experiments, as they come
+ending         How the end of an experiment is asked for, in one transaction
 experiments    What can be done with experiments that are there: list, show, change, stop, delete
 forecasts      Whether an experiment starts if nothing else changes, and how one waits
+groups         What concerns many experiments at once: groups counted, and the end of all that fit a filter
 metrics        Metrics of an experiment: whole once it has ended, or said not to be
 principal      Who asks: the first argument of every service call
 rows           Experiments as compact rows: a page of them, or all as they change

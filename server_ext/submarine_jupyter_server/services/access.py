@@ -42,11 +42,19 @@ def find(tx: Connection, principal: Principal, experiment_id: str) -> Experiment
 
 def page(tx: Connection, principal: Principal, query: Query) -> Page:
     """Return one page of the experiments that a principal may see. Raises InvalidRequest."""
+    narrow = narrowed(principal, query)
+    if narrow is None:
+        experiments.page(tx, query)  # a bad filter is named to everybody
+        return Page([], None)
+    return experiments.page(tx, narrow)
+
+
+def narrowed(principal: Principal, query: Query) -> Query | None:
+    """Return a query for what a principal may see of what is asked for; None where that is nothing."""
     owner = only_owner(principal)
     if owner is None:
-        return experiments.page(tx, query)
-    found = experiments.page(tx, replace(query, owner=owner))
-    return found if query.owner in (None, owner) else Page([], None)
+        return query
+    return replace(query, owner=owner) if query.owner in (None, owner) else None
 
 
 def own(tx: Connection, principal: Principal, ids: Sequence[str]) -> list[str]:

@@ -9,14 +9,18 @@ from sqlalchemy import Connection
 
 from submarine_jupyter.errors import Conflict, NotFound
 from submarine_jupyter.models import ExperimentSpec, Status
+from submarine_jupyter_server.control import groups
 from submarine_jupyter_server.control.lifecycle import record
 from submarine_jupyter_server.store import changes, experiments, outbox
+from submarine_jupyter_server.store.annotations.groups import waits as is_waiting
 from submarine_jupyter_server.store.changes import SpecTexts
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.targets.protocol import Launch
 from submarine_jupyter_server.wire.specs import stored
 
+# No replica knows of these.
+_SHOWN = ("metrics", "origin", "group")
 _RESTORED = (
     "What runs cannot be changed: the record of this experiment was lost and written again from the cluster, where "
     "neither secret values nor code are kept."
@@ -54,7 +58,7 @@ def _run(spec: ExperimentSpec) -> dict[str, Any]:
     for name in ("experimentId", "name", "tags"):
         wire["meta"].pop(name)
     runtime = wire.pop("runtime", {})
-    return wire | {"runtime": {name: value for name, value in runtime.items() if name not in ("metrics", "origin")}}
+    return wire | {"runtime": {name: value for name, value in runtime.items() if name not in _SHOWN}}
 
 
 def check(row: ExperimentRow, old: ExperimentSpec, new: ExperimentSpec, target: str, if_match: str | None) -> None:
@@ -82,7 +86,7 @@ def check(row: ExperimentRow, old: ExperimentSpec, new: ExperimentSpec, target: 
 def store(tx: Connection, row: ExperimentRow, change: Change) -> tuple[OutboxRow | None, ExperimentRow]:
     """Store a change of ``row``, as it was read before, and the order to make it so.
 
-    There is none for what has ended, nor for what nothing can be started for.
+    There is none for what has ended, for what waits in its group, nor for what nothing can be started for.
     """
     now = experiments.find(tx, row.id)
     if now is None:
@@ -93,6 +97,8 @@ def store(tx: Connection, row: ExperimentRow, change: Change) -> tuple[OutboxRow
     if not ended and (now.stop_requested is not None or (pending is not None and pending.op != "ensure")):
         raise Conflict("The experiment is being stopped.")
     changed = changes.replace_spec(tx, now, change.texts, new_attempt=change.restart and not ended)
-    order = None if ended or now.restored else outbox.put(tx, changed, "ensure")
+    waits = not ended and is_waiting(tx, changed.seq)
+    changed = groups.explain(tx, changed) if waits else changed
+    order = None if ended or waits or now.restored else outbox.put(tx, changed, "ensure")
     record(tx, changed, "changed")
     return order, changed

@@ -15,11 +15,10 @@ from sqlalchemy import Connection
 
 from submarine_jupyter.errors import NotFound, TargetRefused
 from submarine_jupyter.models import ExperimentSpec, Status
-from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.control.delivery import Outbox, launch_of
 from submarine_jupyter_server.control.lifecycle import report_deleted
 from submarine_jupyter_server.failpoints import reach
-from submarine_jupyter_server.services import access, changing
+from submarine_jupyter_server.services import access, changing, ending
 from submarine_jupyter_server.services.changing import Change
 from submarine_jupyter_server.services.forecasts import Forecasts
 from submarine_jupyter_server.services.logs.first_error import FirstErrors
@@ -110,6 +109,7 @@ class Experiments:
         order, changed = await self._db.write(lambda tx: changing.store(tx, row, change))
         if order is not None:
             await self._outbox.settle(order, changed, change.launch)
+        self._outbox.wake()  # with another group it may be the turn of others
         shown = await self.get(principal, experiment_id, full=full)
         return replace(shown, note=_ENDED if Status(changed.status).final else None)
 
@@ -146,12 +146,7 @@ class Experiments:
 
         def intend(tx: Connection) -> tuple[OutboxRow | None, ExperimentRow]:
             row = access.find(tx, principal, experiment_id)
-            if Status(row.status).final:
-                return None, row
-            row = experiments.request_stop(tx, row.id, now_ms()) or row
-            order = outbox.put(tx, row, "stop")
-            events.append(tx, row.id, type="stop", status=row.status, reason="Stopping", message="stop was asked for")
-            return order, row
+            return ending.stop(tx, row) or (None, row)
 
         order, row = await self._db.write(intend)
         if order is None:
@@ -164,9 +159,9 @@ class Experiments:
         """End an experiment and take it out of every list; ``purge`` removes its logs and its secrets at once."""
 
         def intend(tx: Connection) -> tuple[OutboxRow, ExperimentRow]:
-            found = access.find(tx, principal, experiment_id)
-            row = experiments.mark_deleted(tx, found.id, now_ms()) or found
-            return outbox.put(tx, row, "purge" if purge else "delete"), row
+            if (ordered := ending.delete(tx, access.find(tx, principal, experiment_id), purge=purge)) is None:
+                raise NotFound("Not found experiment.")
+            return ordered
 
         order, row = await self._db.write(intend)
         reach("delete_intent")

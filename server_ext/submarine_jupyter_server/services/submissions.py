@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from submarine_jupyter.errors import IdempotencyMismatch, SubmarineError, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.clock import now_ms
+from submarine_jupyter_server.control import groups
 from submarine_jupyter_server.control.delivery import Outbox, launch_of
 from submarine_jupyter_server.control.lifecycle import record
 from submarine_jupyter_server.control.refusals import answer_of
@@ -161,6 +162,7 @@ def _accept(
     """Store an experiment and the order to run it, unless it runs; None if the key was used before."""
     if key is not None and idempotency.find(tx, principal.name, key) is not None:
         return None
+    promised = False
     running = attach.running(tx, principal, new) if if_not_running else None
     if running is not None:
         order = outbox.pending(tx, running.id)
@@ -169,10 +171,12 @@ def _accept(
     else:
         row, order = _store(tx, new, principal.name)
         taken = _Taken(row, order, accepted_json(row))
+        # What waits in its group is accepted, whatever its target says of it later.
+        promised = order is None
     if key is not None:
         idempotency.claim(
             tx, owner=principal.name, key=key, path="experiment", body_hash=new.digest,
-            experiment_id=taken.row.id, response=taken.text, created=now_ms(),
+            experiment_id=taken.row.id, response=taken.text, created=now_ms(), refusal="" if promised else None,
         )  # fmt: skip
     return taken
 
@@ -183,7 +187,7 @@ def _launch(row: ExperimentRow, spec: ExperimentSpec) -> Launch:
     return launch_of(row, spec)
 
 
-def _store(tx: Connection, new: Submission, owner: str) -> tuple[ExperimentRow, OutboxRow]:
+def _store(tx: Connection, new: Submission, owner: str) -> tuple[ExperimentRow, OutboxRow | None]:
     texts = named(new.texts, experiment_id := experiments.next_id(tx))
     row = experiments.insert(
         tx,
@@ -205,6 +209,6 @@ def _store(tx: Connection, new: Submission, owner: str) -> tuple[ExperimentRow, 
     )
     if new.spec.runtime and new.spec.runtime.origin:
         origins.remember(tx, row.seq, new.digest)
-    order = outbox.put(tx, row, "ensure")
+    order = None if groups.hold(tx, row) else outbox.put(tx, row, "ensure")
     record(tx, row, "accepted")
     return row, order

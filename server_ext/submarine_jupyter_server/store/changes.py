@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from submarine_jupyter.models import Status
 
 from . import outbox
-from .annotations import origins, searchable, tags
+from .annotations import groups, origins, searchable, tags
 from .dialect import insert_or_keep
 from .outbox import OutboxRow
 from .rows import FINAL_RANK, MOST_NOTES, RANK, ExperimentRow, by_id, by_seq
@@ -65,7 +65,8 @@ def replace_spec(tx: Connection, row: ExperimentRow, texts: SpecTexts, *, new_at
     values = texts.columns() | {"generation": row.generation + 1}
     if ended or new_attempt:
         _keep_what_ran(tx, row)
-    known = row.status != Status.ACCEPTED or outbox.pending(tx, row.id) is None
+    given = outbox.pending(tx, row.id) is None and not groups.waits(tx, row.seq)
+    known = row.status != Status.ACCEPTED or given
     if not ended and not row.restored and row.applied is None and known:
         values["applied"] = json.dumps({name: getattr(row, name) for name in _APPLIED})
     if new_attempt and not ended:
@@ -131,5 +132,6 @@ def _changed(tx: Connection, row: ExperimentRow, values: dict[str, Any]) -> Expe
     tx.execute(sa.update(experiment).where(experiment.c.seq == row.seq).values(values))
     changed = by_seq(tx, row.seq)
     origins.renew(tx, changed.seq, changed.spec)
+    groups.renew(tx, changed)
     searchable.renew(tx, changed, anew=changed.attempt != row.attempt)
     return changed

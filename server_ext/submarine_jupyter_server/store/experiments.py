@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from submarine_jupyter import experiment_ids
 from submarine_jupyter.models import Status
 
-from .annotations import housekeeping, origins, searchable, tags
+from .annotations import groups, housekeeping, origins, searchable, tags
 from .curves import numbers
 from .dialect import insert_or_replace, numbered
 from .lists.listing import Page, count, page
@@ -122,6 +122,7 @@ def restore(
     tags.add(tx, seq, labels)
     searchable.begin(tx, seq, new.spec)
     origins.begin(tx, seq, new.spec)
+    groups.begin(tx, seq, new.owner, new.spec)
     return by_seq(tx, seq)
 
 
@@ -220,6 +221,7 @@ def scrub(tx: Connection, experiment_id: str) -> None:
         searchable.remove(tx, experiment_id)
         housekeeping.remove(tx, experiment_id)
         origins.remove(tx, experiment_id)
+        groups.remove(tx, experiment_id)
         tx.execute(sa.update(event).where(event.c.experiment_id == experiment_id).values(message=None, data=None))
 
 

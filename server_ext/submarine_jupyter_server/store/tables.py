@@ -123,6 +123,18 @@ origin = Table(
     Column("digest", Text, index=True),
 )
 
+# The group that an experiment belongs to, where its spec names one; its place: it waits for one, has one, or is over.
+group_member = Table(
+    "group_member",
+    metadata,
+    Column("seq", Number, ForeignKey("experiment.seq", ondelete="CASCADE"), primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False, index=True),
+    Column("max_running", Number),
+    Column("place", Text, nullable=False),
+    Index("group_place", "place", "owner", "name", "seq"),
+)
+
 # What people note about an experiment; there is a row only where there is something.
 housekeeping = Table(
     "housekeeping",

@@ -196,24 +196,29 @@ def _experiment(row: Listed, status: str, times: Sequence[int | None], detail: d
 
 # It had its turn, or was about to, and is held back as a whole: nothing of it runs.
 _HELD = {
-    "Queued": "Queued",
+    **dict.fromkeys(("Queued", "GroupFull"), "Queued"),
     **dict.fromkeys(("QueueStopped", "QueueTooSmall", "QueueUnfit", "NoQueue", "Deactivated", "Suspended"), "Waiting"),
 }
 
 
 def state_of(row: ListRow) -> str:
     """Return the word that people see; unlike the status it tells a stop from a failure, and a queue from a start."""
-    if row.status == Status.FAILED and row.reason == "Stopped":
+    return state_word(row.status, row.reason, stopping=row.stop_requested is not None)
+
+
+def state_word(status: str, reason: str | None, *, stopping: bool) -> str:
+    """Return the word that people see for a status and its reason; ``stopping``: a stop was asked for."""
+    if status == Status.FAILED and reason == "Stopped":
         return "Stopped"
-    if Status(row.status).final:
-        return row.status
-    if row.stop_requested is not None:
+    if Status(status).final:
+        return status
+    if stopping:
         return "Stopping"
-    if row.reason in _HELD:
-        return _HELD[row.reason]
-    if row.status == Status.ACCEPTED:
+    if reason in _HELD:
+        return _HELD[reason]
+    if status == Status.ACCEPTED:
         return "Waiting"
-    return "Starting" if row.status == Status.CREATED else row.status
+    return "Starting" if status == Status.CREATED else status
 
 
 def brief(row: ListRow, order: OutboxRow | None = None) -> dict[str, Any]:

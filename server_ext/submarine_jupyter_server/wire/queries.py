@@ -27,6 +27,7 @@ _COLUMNS = ("status", "name", "tag", "framework", "target", "owner", "namespace"
 _FILTERS = (
     *_COLUMNS,
     "notebook",
+    "group",
     "archived",
     "pinned",
     "since",
@@ -80,12 +81,26 @@ def list_query(query: QueryString) -> Query:
         since=None if accepted is None else int(accepted * 1000),
         words=one(query, "q"),
         notebook=one(query, "notebook"),
+        group=one(query, "group"),
         archived=_either(query, "archived", default="false"),
         pinned=_either(query, "pinned", default="any"),
         sort=one(query, "sort") or "-accepted",
         limit=whole(query, "limit", 1, DEFAULT_LIMIT) or DEFAULT_LIMIT,
         cursor=one(query, "cursor"),
     )
+
+
+def bulk_query(query: QueryString) -> Query:
+    """Return which experiments are meant all at once. Raises InvalidRequest, also where no filter names them."""
+    for name in ("sort", "limit", "cursor"):
+        if name in query:
+            raise InvalidRequest(f"{name!r} has no meaning here: all experiments that fit the filters are meant.")
+    if not any(text for values in query.values() for text in values):
+        raise InvalidRequest(
+            "Name the experiments by a filter of lists, such as group=lr or tag=old.",
+            hint="With dryRun=true the answer only says which ones these are.",
+        )
+    return list_query(query)
 
 
 def _either(query: QueryString, name: str, *, default: str) -> bool | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from json.encoder import encode_basestring_ascii as _quoted
+from typing import Any
 
 from submarine_jupyter_server.store.lists.summaries import Summary
 
@@ -20,7 +21,8 @@ def shortened(note: str | None) -> str | None:
 def row_json(found: Summary) -> str:
     """Return a row as JSON text."""
     row, known = found.row, brief(found.row, found.order)
-    more = {"origin": found.origin} if found.origin else {}
+    more: dict[str, Any] = {"group": found.group} if found.group else {}
+    more |= {"origin": found.origin} if found.origin else {}
     more |= noted(found.noted and replace(found.noted, note=shortened(found.noted.note)))
     # Put together by hand: ten thousand rows are made at a time. Ids, words of ours and times need no escaping.
     return (

@@ -1,5 +1,6 @@
 """What is kept of an experiment beside its own row: lists show it, find by it and sort by it.
 
+groups        Groups of experiments that belong together, such as a sweep, and the places in them
 housekeeping  What people note about experiments: a text, whether it is pinned, whether it is archived
 origins       Where experiments come from: notebook, cell, and the body that was sent from there
 row_changes   Which rows of experiments have changed since a moment, by the numbers that changes have

@@ -18,7 +18,7 @@ from submarine_jupyter.errors import InvalidRequest
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.store.dialect import ascending, descending, unindexed
 from submarine_jupyter_server.store.rows import LISTED, ListRow, listed
-from submarine_jupyter_server.store.tables import experiment, experiment_tag, experiment_value, origin
+from submarine_jupyter_server.store.tables import experiment, experiment_tag, experiment_value, group_member, origin
 
 from . import by_value
 from .conditions import Condition, Named
@@ -87,8 +87,12 @@ def page(tx: Connection, query: Query) -> Page:
 
 def count(tx: Connection, query: Query) -> int:
     """Return how many experiments fit the filters."""
-    conditions = [*_inspected(query), *(found.indexed for found in _filters(query))]
-    return tx.execute(select(func.count()).select_from(experiment).where(_UNDELETED, *conditions)).scalar_one()
+    return tx.execute(select(func.count()).select_from(experiment).where(*wanted(query))).scalar_one()
+
+
+def wanted(query: Query) -> list[ColumnElement[bool]]:
+    """Return the conditions on the experiments that fit the filters. Raises InvalidRequest for a bad filter."""
+    return [_UNDELETED, *_inspected(query), *(found.indexed for found in _filters(query))]
 
 
 def _picked_by_value(tx: Connection, query: Query, named: Named, position: PagePosition) -> Select[Any]:
@@ -201,6 +205,9 @@ def _filters(query: Query) -> list[Filter]:
         raise InvalidRequest(f"param, metric: at most {_MOST_CONDITIONS} conditions can be asked for at once")
     if query.notebook is not None:
         filters.append(_found_by(select(origin.c.seq).where(origin.c.notebook == query.notebook), origin.c.seq))
+    if query.group is not None:
+        of_group = select(group_member.c.seq).where(group_member.c.name == query.group)
+        filters.append(_found_by(of_group, group_member.c.seq))
     filters += [_valued(condition) for condition in query.conditions]
     return filters + [_tagged(tag) for tag in dict.fromkeys(query.tags)]
 

@@ -31,6 +31,7 @@ class Query:
     since: int | None = None
     words: str | None = None
     notebook: str | None = None
+    group: str | None = None
     archived: bool | None = False
     pinned: bool | None = None
     sort: str = "-accepted"

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from submarine_jupyter_server.store import outbox
-from submarine_jupyter_server.store.annotations import origins, searchable
+from submarine_jupyter_server.store.annotations import groups, origins, searchable
 from submarine_jupyter_server.store.annotations.housekeeping import Noted
 from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.store.rows import SLIM, Among, ListRow, listed
@@ -45,6 +45,7 @@ class Summary:
     order: OutboxRow | None
     noted: Noted | None
     origin: dict[str, str] | None
+    group: str | None
 
 
 def page(tx: Connection, owner: str | None, before: int | None, limit: int) -> list[Summary]:
@@ -73,12 +74,13 @@ def of(tx: Connection, ids: Sequence[str]) -> list[Summary]:
 def _summaries(tx: Connection, rows: list[ListRow], among: Among) -> list[Summary]:
     orders, running, tags = _orders(tx, among), _running(tx, among), _tags(tx, among)
     values, noted, named = _values(tx, among), _noted(tx, among), origins.of(tx, among)
+    grouped = groups.of(tx, among)
     found = []
     for row in rows:
         ready = running.get((row.id, row.attempt), 0)
         params, metrics = (values.get((row.seq, kind), {}) for kind in (searchable.PARAM, searchable.METRIC))
         labels, order = tuple(tags.get(row.seq, ())), orders.get(row.id)
-        known = (noted.get(row.seq), named.get(row.seq))
+        known = (noted.get(row.seq), named.get(row.seq), grouped.get(row.seq))
         found.append(Summary(row, labels, params, metrics, ready, order, *known))
     return found
 

@@ -8,11 +8,43 @@ from submarine_jupyter_server.wire.openapi.operations import BODY, PATH_ID, WRIT
 _MEDIA = ("application/json", "application/yaml", "text/yaml", "application/x-yaml")
 _MERGE = "application/merge-patch+json"
 
+_COUNT: Json = {"type": "integer", "minimum": 0}
+_CHOSEN: Json = {
+    "type": "object",
+    "required": ["count", "dryRun", "experimentIds"],
+    "properties": {
+        "count": _COUNT,
+        "dryRun": {"type": "boolean"},
+        "experimentIds": {"type": "array", "items": {"type": "string"}, "description": "The newest 1,000."},
+    },
+}
+_GROUP: Json = {
+    "type": "object",
+    "required": ["name", "experiments", "states", "maxRunning", "firstAcceptedTime", "lastAcceptedTime"],
+    "properties": {
+        "name": {"type": "string"},
+        "experiments": _COUNT,
+        "states": {"type": "object", "additionalProperties": _COUNT, "description": "How many are in which state."},
+        "maxRunning": {"type": ["integer", "null"]},
+        "firstAcceptedTime": {"type": "string"},
+        "lastAcceptedTime": {"type": "string"},
+    },
+}
+
 
 def paths(spec: Json, notes: Json, experiment: Json) -> Json:
     """Describe the calls on experiments; the arguments are the schemas of a spec, of notes and of an experiment."""
     return {
-        "/experiment": {"get": _list(experiment), "post": _create(spec, experiment)},
+        "/experiment": {
+            "get": _list(experiment),
+            "post": _create(spec, experiment),
+            "delete": _all("End all experiments that fit the filters, and take them out of every list", purge=True),
+        },
+        "/experiment/groups": {
+            "get": operation("Count the members of groups", {"type": "array", "items": _GROUP}, 400)
+            | {"parameters": listed()}
+        },
+        "/experiment/stop": {"post": _all("End all experiments that fit the filters, and keep their records")},
         "/experiment/{id}": _one(spec, experiment),
         "/experiment/{id}/notes": {"parameters": [PATH_ID], "patch": _note(notes, experiment)},
         "/experiment/{id}/stop": {
@@ -27,6 +59,13 @@ def _list(experiment: Json) -> Json:
     views = "`summary` adds `detail`: state, reason and message. `row`: one compact row of each instead."
     found = operation("List experiments, newest first", {"type": "array", "items": one}, 400)
     return found | {"parameters": [*listed(), query("view", {"enum": ["summary", "row"]}, views)]}
+
+
+def _all(summary: str, *, purge: bool = False) -> Json:
+    filters = [found for found in listed() if found["name"] not in ("sort", "limit", "cursor")]
+    more = [query("dryRun", {"type": "boolean"}, "Only say which ones these are.")]
+    more += [query("purge", {"type": "boolean"}, "Whether logs and secrets go at once.")] if purge else []
+    return operation(summary, _CHOSEN, 400, *WRITE) | {"parameters": [*filters, *more]}
 
 
 def _create(spec: Json, experiment: Json) -> Json:

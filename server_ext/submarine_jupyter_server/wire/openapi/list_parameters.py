@@ -11,6 +11,7 @@ _LISTED: tuple[tuple[str, Json, str], ...] = (
     ("status", {"type": "array", "items": {"enum": [status.value for status in Status]}}, "Any of these statuses."),
     *((name, _TEXT, f"The {name}.") for name in ("name", "tag", "framework", "target", "owner", "namespace", "cursor")),
     ("notebook", _TEXT, "The path of the notebook it comes from (`runtime.origin`)."),
+    ("group", _TEXT, "The group it belongs to (`runtime.group`)."),
     ("archived", _EITHER, "Those that are archived, or are not (the default)."),
     ("pinned", _EITHER, "Those that are pinned, or are not."),
     ("since", _TEXT, "Accepted since: `7d`, or a time in ISO 8601."),

@@ -18,7 +18,7 @@ from .registry import KINDS, OWN_KINDS
 _Path = tuple[str, ...]
 _WORKERS = ("spec", "Worker", "replicas")
 # Only people see these: no replica knows them.
-_SHOWN = (("meta", "name"), ("meta", "tags"), ("runtime", "metrics"), ("runtime", "origin"))
+_SHOWN = (("meta", "name"), ("meta", "tags"), ("runtime", "metrics"), ("runtime", "origin"), ("runtime", "group"))
 # What clients send back with it is not read.
 _IGNORED = ("meta", "experimentId")
 _CHANGEABLE: dict[str, tuple[_Path, ...]] = {

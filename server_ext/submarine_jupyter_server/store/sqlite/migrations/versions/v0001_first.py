@@ -104,6 +104,19 @@ _STATEMENTS = (
     "CREATE INDEX ix_origin_notebook ON origin (notebook)",
     "CREATE INDEX ix_origin_digest ON origin (digest)",
     """
+    CREATE TABLE group_member (
+        seq INTEGER NOT NULL,
+        owner TEXT NOT NULL,
+        name TEXT NOT NULL,
+        max_running INTEGER,
+        place TEXT NOT NULL,
+        PRIMARY KEY (seq),
+        FOREIGN KEY(seq) REFERENCES experiment (seq) ON DELETE CASCADE
+    )
+    """,
+    "CREATE INDEX group_place ON group_member (place, owner, name, seq)",
+    "CREATE INDEX ix_group_member_name ON group_member (name)",
+    """
     CREATE TABLE housekeeping (
         seq INTEGER NOT NULL,
         pinned BOOLEAN NOT NULL,
