@@ -39,6 +39,38 @@ class Logs(dict[str, list[str]]):
         printer.text(repr(self))
 
 
+_STARTS = {"now": "It would start now", "waits": "It would wait", "never": "It would never start"}
+
+
+class Plan(NamedTuple):
+    """What a submission would make on ``target`` (``spec``, ``objects``), and whether it would start now.
+
+    ``verdict`` is ``now``, ``waits`` or ``never`` if nothing else changes, None where that is not known; ``why`` says
+    it in a sentence. ``ahead`` is how many wait before it, None where that is not known. With the resources ``fits``
+    of each replica it would start now, None where none are known. As text it is the verdict with its reason.
+    """
+
+    target: str
+    verdict: str | None
+    why: str
+    ahead: int | None
+    fits: str | None
+    spec: dict[str, Any]
+    objects: list[dict[str, Any]]
+
+    @classmethod
+    def read(cls, result: Mapping[str, Any], attributes: Mapping[str, Any]) -> Plan:
+        """Return the answer to ``POST experiment?dryRun=true``."""
+        found = attributes.get("plan") or {"verdict": None, "why": "this server does not say it", "ahead": None}
+        ahead = found["ahead"]["count"] if found["ahead"] else None
+        about = (found["verdict"], found["why"], ahead, found.get("fits"))
+        return cls(result["target"], *about, result["spec"], result["objects"])
+
+    def __str__(self) -> str:
+        starts = _STARTS.get(self.verdict or "", "Whether it would start now is not known")
+        return f"{starts} on {self.target}: {self.why}"
+
+
 class LogMatch(NamedTuple):
     """A place in the log of a replica, at byte ``offset``, with its line; as text it is ``[worker-0] line``."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from submarine_jupyter.client.answers import LogMatch, Logs, Metrics
+from submarine_jupyter.client.answers import LogMatch, Logs, Metrics, Plan
 from submarine_jupyter.client.experiment import Experiment, ExperimentList
 from submarine_jupyter.client.following import Item, follow_events, follow_log
 from submarine_jupyter.client.scaling import replica_patch
@@ -68,12 +68,11 @@ class SubmarineClient:
         found = self._transport.ask("POST", "experiment", body=body, headers=headers, repeatable=True).result
         return self._used(Experiment(self, found))
 
-    def plan(self, spec: Spec) -> dict[str, Any]:
-        """Return what ``create`` would make, and make nothing."""
-        found: dict[str, Any] = self._transport.ask(
-            "POST", "experiment", body=_wire(spec), params={"dryRun": "true"}, repeatable=True
-        ).result
-        return found
+    def plan(self, spec: Spec) -> Plan:
+        """Return what ``create`` would make and whether it would start now, and make nothing."""
+        return Plan.read(
+            *self._transport.ask("POST", "experiment", body=_wire(spec), params={"dryRun": "true"}, repeatable=True)
+        )
 
     def list(
         self,

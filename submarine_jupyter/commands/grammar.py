@@ -23,6 +23,7 @@ _OTHERS = {
     **dict.fromkeys(("--file", "--script", "--code", "--program"), "--cmd 'python {0}' runs it, in this folder"),
     **dict.fromkeys(("--command", "--exec"), "--cmd '{0}'"),
     **dict.fromkeys(("--workers", "--replicas", "--num-workers", "--nproc"), "--worker 2"),
+    **dict.fromkeys(("--dryrun", "--plan"), "--dry-run"),
     **dict.fromkeys(("--no-wait", "--background", "--async"), "--detach"),
     **dict.fromkeys(("--timeout", "--time"), "--max-run-time 10m"),
 }
@@ -225,6 +226,7 @@ def _run() -> Parser:
     add("--target", help="compute target (default: the server's)")
     add("--cmd", help='command line of the replicas; for a cell: python "$CODE_PATH/train.py"')
     add("--max-run-time", type=duration, metavar="TIME", help="end it after this time: 90 (seconds), 10m, 2h, 1d")
+    add("--dry-run", action="store_true", help="submit nothing; say whether it would start now, and why not")
     add("--detach", action="store_true", help="do not wait; return the handle at once")
     add("--tail", type=count, metavar="N", help="show only the last N lines of each replica, at the end")
     add("-o", "--output", type=variable, metavar="VAR", help="also put the handle into this variable, at once")

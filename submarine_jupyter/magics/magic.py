@@ -83,12 +83,15 @@ class SubmarineMagics(Magics):
 
     # The sub-commands
 
-    def _run(self, options: argparse.Namespace) -> Experiment:
+    def _run(self, options: argparse.Namespace) -> Experiment | None:
         options.loaded = read_spec(options.spec, options.cmd) if options.spec else None
         if options.cell is not None and not options.cell.strip():
             raise UsageError("The cell is empty: write the training script below %%submarine run")
         client = self._server()
         spec = describe(options, options.cell, Surroundings.of_this_kernel(), local=_runs_here(client, options))
+        if options.dry_run:
+            _say(str(client.plan(spec)))
+            return None
         experiment = client.create(spec)
         if options.output:
             self.shell.user_ns[options.output] = experiment

@@ -156,7 +156,11 @@ def test_a_spec_of_the_models_can_be_sent(client: SubmarineClient) -> None:
     made = ExperimentSpec.parse(spec("echo model"))
     experiment = client.create(made)
     assert experiment.wait(60).logs() == {"worker-0": ["model"]}
-    assert client.plan(made)["target"] == "local"
+    plan = client.plan(made)
+    assert (plan.target, plan.verdict, plan.ahead, plan.fits) == ("local", "now", None, None)
+    assert plan.objects[0]["name"] == "worker-0"
+    assert plan.spec["meta"]["cmd"] == "echo model"
+    assert str(plan).startswith("It would start now on local: it needs cpu=")
 
 
 def test_lists_are_filtered(client: SubmarineClient) -> None:

@@ -44,6 +44,7 @@ def test_the_options_of_run() -> None:
         ("help rnu", "did you mean 'run'"),
         ("run --file train.py", "there is no option --file: --cmd 'python train.py' runs it"),
         ("run --workers 2", "there is no option --workers: --worker 2"),
+        ("run --dryrun", "there is no option --dryrun: --dry-run"),
         ("run --gpus 1", "did you mean '--gpu'"),
         ("run --cmd python train.py --lr 0.1", "quote all of it: --cmd 'python train.py --lr 0.1'"),
         ("run --cmd echo hello you", "quote all of it: --cmd 'echo hello you'"),

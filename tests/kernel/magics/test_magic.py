@@ -118,6 +118,14 @@ def test_detach_does_not_wait(kernel: RealKernel, client: SubmarineClient) -> No
     assert client.list(name="detached") == ()
 
 
+def test_a_dry_run_says_whether_it_would_start_and_submits_nothing(kernel: RealKernel, client: SubmarineClient) -> None:
+    ran = kernel.run("%submarine run --name dry --cmd true --cpu 10m --dry-run")
+    assert ran.text.startswith("It would start now on local: it needs cpu=0.01, and cpu=")
+    ran = kernel.run("%%submarine run --name dry --cpu 10000 --dry-run\nprint(1)")
+    assert (ran.status, ran.error.split(":")[0]) == ("error", "InvalidSpec")
+    assert client.list(name="dry") == ()
+
+
 def test_tail_shows_the_end_only(kernel: RealKernel) -> None:
     lines = plain(kernel.run("%submarine run --cmd 'seq 100' --worker 2 --resources cpu=100m --tail 2"))
     assert [line for line in lines if line.startswith("[")] == [
