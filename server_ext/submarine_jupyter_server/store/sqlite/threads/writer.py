@@ -99,9 +99,10 @@ class Writer:
             outcome = WriteOutcome(error=self._explained(error))
             _finish([(job, outcome) for job in jobs if not job.future.done()])
             return
+        _finish(outcomes)
+        # Who wrote comes first: at the first word the event loop takes the interpreter, and keeps it while it has work.
         if outcomes:
             self._committed()
-        _finish(outcomes)
 
     def _transact_or_make_room(self, jobs: list[Job]) -> Outcomes:
         """Run jobs in one transaction; when the disk is full, once more on the ballast's space."""
