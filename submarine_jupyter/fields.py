@@ -50,7 +50,7 @@ def check_command(text: str) -> str:
     """Return a command line, if a process can be given it. Raises ValueError."""
     if (size := len(text.encode())) > LONGEST_COMMAND:
         raise ValueError(
-            f"has {size:,} bytes, and Linux runs no command of 128 KiB (131,072 bytes): "
+            f"has {size:,} bytes, but Linux limits a command to less than 128 KiB (131,072 bytes): "
             "send the script in code.files, and let the command run that"
         )
     return text
@@ -66,12 +66,12 @@ def _variables(variables: dict[str, str]) -> dict[str, str]:
     for name, value in variables.items():
         if (size := len(name) + 1 + len(value.encode())) > LONGEST_STRING:
             raise ValueError(
-                f"{name} has {size:,} bytes, and Linux takes no variable of 128 KiB (131,072 bytes): "
+                f"{name} has {size:,} bytes, but Linux limits a variable to less than 128 KiB (131,072 bytes): "
                 "send the value as a file in code.files"
             )
         if "$" in value and any(name in found for found in _REFERENCE.findall(value)):
             raise ValueError(
-                f"{name}: '${name}' would be taken as these characters, for no shell reads the values of envVars: "
+                f"{name}: '${name}' would stay as it is, because no shell expands the values of envVars: "
                 f"leave {name} out here, and begin the command with export {name}={value[:80]};"
             )
     return variables
@@ -140,6 +140,6 @@ def check_files(files: dict[str, str]) -> None:
             )
     for folder, inside in pairwise(sorted(name.split("/") for name in files)):
         if inside[: len(folder)] == folder:
-            raise ValueError(f"'{'/'.join(folder)[:80]}' cannot be a file and, for '{inside[-1][:80]}', a folder")
+            raise ValueError(f"'{'/'.join(folder)[:80]}' cannot be both a file and a folder of '{inside[-1][:80]}'")
     if sum(len(text.encode()) for text in files.values()) > INLINE_CODE_BYTES:
         raise ValueError(f"more than {INLINE_CODE_BYTES // 1024} KiB in all")

@@ -36,7 +36,9 @@ class Fraction(str):
 def check_params(params: Mapping[str, object]) -> dict[str, Value]:
     """Return parameters as they are kept. Raises ValueError naming the one that cannot be."""
     if len(params) > MOST_PARAMS:
-        raise ValueError(f"there are {len(params):,}, and {MOST_PARAMS} at most are taken: send the rest in a file")
+        raise ValueError(
+            f"{len(params):,} parameters are too many, {MOST_PARAMS} are the most: send the rest in a file"
+        )
     variables: dict[str, str] = {}
     for name in params:
         if not _NAME.fullmatch(str(name)):
@@ -49,7 +51,7 @@ def check_params(params: Mapping[str, object]) -> dict[str, Value]:
     kept = {name: _value(name, value) for name, value in params.items()}
     if (size := len(json.dumps(kept))) > MOST_BYTES:
         raise ValueError(
-            f"they have {size:,} bytes together, and {MOST_BYTES:,} at most are taken: send them in a file"
+            f"the parameters have {size:,} bytes together, {MOST_BYTES:,} are the most: send them in a file"
         )
     return kept
 
@@ -120,7 +122,7 @@ def _value(name: str, value: object) -> Value:
         return int(value)
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError(f"{name} is {value}, for which JSON has no number: send it as text")
+            raise ValueError(f"{name} is {value}, which JSON cannot represent: send it as text")
         return float(value)
     if not isinstance(value, str):
         raise ValueError(f"{name} must be text, a number, true or false")
@@ -131,7 +133,7 @@ def _value(name: str, value: object) -> Value:
     except UnicodeEncodeError:
         raise ValueError(f"{name} must be valid Unicode text") from None
     if size > LONGEST_VALUE:
-        raise ValueError(f"{name} has {size:,} bytes, and {LONGEST_VALUE:,} at most are taken: send it as a file")
+        raise ValueError(f"{name} has {size:,} bytes, {LONGEST_VALUE:,} are the most: send it as a file")
     return str(value)
 
 

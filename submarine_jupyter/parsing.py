@@ -55,7 +55,7 @@ def parse_json(body: bytes) -> object:
 def parse_yaml(body: bytes) -> object:
     """Return the value of a YAML text of one document. Raises Unreadable, TooLarge."""
     if len(body) > MAX_YAML_BYTES:
-        raise TooLarge(f"YAML of more than {MAX_YAML_BYTES // 1024} KiB.", hint="Send it as JSON.")
+        raise TooLarge(f"The YAML is larger than {MAX_YAML_BYTES // 1024} KiB.", hint="Send it as JSON.")
     text = _decode(body)
     try:
         _check_events(text)
@@ -151,7 +151,7 @@ class _StrictLoader(_SafeLoader):
             if key.tag != "tag:yaml.org,2002:str":
                 raise _refused("a name must be text; put it in quotes", key.start_mark)
             if key.value == "<<" and key.style not in ("'", '"'):
-                raise _refused("merge keys are not read here", key.start_mark)
+                raise _refused("merge keys are not supported", key.start_mark)
             if key.value in known:
                 raise _refused(f"the name {key.value[:200]!r} is given twice", key.start_mark)
             known.add(key.value)
@@ -174,9 +174,9 @@ def _check_events(text: str) -> None:
     depth = nodes = 0
     for event in yaml.parse(text, Loader=_StrictLoader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-            raise _refused("anchors and aliases are not read here", event.start_mark)
+            raise _refused("anchors and aliases are not supported", event.start_mark)
         if getattr(event, "tag", None) is not None:
-            raise _refused("tags are not read here", event.start_mark)
+            raise _refused("tags are not supported", event.start_mark)
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):

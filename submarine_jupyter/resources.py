@@ -94,8 +94,8 @@ def _check_name(name: str) -> None:
     low = name.lower().replace("_", "-")
     meant = _MEANT.get(low) or next(iter(get_close_matches(low, ("cpu", "memory", "ephemeral-storage"), 1, 0.6)), None)
     if meant:
-        raise ValueError(f"there is no resource '{name}', did you mean '{meant}'?")
-    raise ValueError(f"there is no resource '{name}', but cpu, memory, and devices like nvidia.com/gpu")
+        raise ValueError(f"unknown resource '{name}', did you mean '{meant}'?")
+    raise ValueError(f"unknown resource '{name}': use cpu, memory, or a device like nvidia.com/gpu")
 
 
 def _check_amount(name: str, amount: str, piece: str) -> None:
@@ -109,14 +109,12 @@ def _check_amount(name: str, amount: str, piece: str) -> None:
     if value > _MOST.get(name, _MOST_DEVICES if "/" in name else Decimal(2) ** 60):
         raise ValueError(f"'{piece}' is more than any machine has")
     if name == "cpu" and value < Decimal("0.001"):
-        raise ValueError(f"'{piece}' is less than 1m, the least there is; leave cpu out if it does not matter")
+        raise ValueError(f"'{piece}' is less than 1m, the minimum; leave cpu out if it does not matter")
     if name in ("memory", "ephemeral-storage") and value < _LEAST_BYTES:
         raise ValueError(f"'{piece}' is {_little(name, amount, value)}")
     page = _STANDARD.fullmatch(name)
     if page and page[1] and (not value or value % quantity(page[1])):
-        raise ValueError(
-            f"'{piece}' is not made of whole pages of {page[1]}: write {name}={page[1]} or a multiple of it"
-        )
+        raise ValueError(f"'{piece}' is not a multiple of {page[1]}: write {name}={page[1]} or a multiple of it")
 
 
 def _little(name: str, amount: str, value: Decimal) -> str:
@@ -124,7 +122,7 @@ def _little(name: str, amount: str, value: Decimal) -> str:
     if not number:
         return f"none at all; leave {name} out for no limit"
     size = "a fraction of a byte each (m is a thousandth)" if amount.endswith(("m", "u", "n")) else f"{value:,f} bytes"
-    return f"{size}, and no program runs with that: did you mean {number:f}M or {number:f}Mi?"
+    return f"{size}, too little for any program: did you mean {number:f}M or {number:f}Mi?"
 
 
 def _advice(name: str, amount: str) -> str:

@@ -51,7 +51,7 @@ class SubmarineExtension(ExtensionApp):
     )
     namespaces = List(
         Unicode(),
-        help="Further namespaces that local experiments may name; any other is answered with 403.",
+        help="Further namespaces that local experiments may name; the server answers any other with 403.",
     ).tag(config=True)
     targets = Dict(
         key_trait=Unicode(),

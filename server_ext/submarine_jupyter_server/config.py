@@ -93,7 +93,10 @@ def kept_instance(data_dir: Path) -> str:
     if not is_instance(found):
         raise Unavailable(
             f"{path} is damaged: it does not hold the name of this server.",
-            hint="Write the value of the label submarine.apache.org/instance of its experiments into it, or remove it.",
+            hint=(
+                "Write the value of the label submarine.apache.org/instance of its "
+                "experiments into the file, or remove the file."
+            ),
         )
     return found
 

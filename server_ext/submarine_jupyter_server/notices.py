@@ -56,7 +56,7 @@ class Failing:
             log.error("%s failed: %s. It is tried again", self._what, why, exc_info=unexpected)
         count = self._backoff.failures
         times = "once" if count == 1 else f"{count} times in a row"
-        self._notices.put(self._key, f"{self._what} failed {times}, at last with: {why}")
+        self._notices.put(self._key, f"{self._what} failed {times}, most recently with: {why}")
         return pause
 
     def over(self) -> None:

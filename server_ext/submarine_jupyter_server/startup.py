@@ -55,7 +55,7 @@ class Opening:
         if failure := task.exception():
             raise Unavailable(
                 f"Submarine could not start: {cause(failure)}",
-                hint="Mend the cause and restart the Jupyter Server; its log has the details.",
+                hint="Fix the cause and restart the Jupyter Server; its log has the details.",
             )
         return task.result()
 
@@ -108,7 +108,7 @@ async def _open(config: ServiceConfig) -> Service:
         service = await Service.open(config)
     except Exception as error:
         log.exception(
-            "Submarine cannot run experiments: %s. Mend the cause and restart the Jupyter Server (data: %s)",
+            "Submarine cannot run experiments: %s. Fix the cause and restart the Jupyter Server (data: %s)",
             cause(error),
             config.data_dir,
         )

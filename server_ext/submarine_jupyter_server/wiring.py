@@ -115,8 +115,8 @@ class Service:
         targets = _targets(config)
         if config.default_target not in targets:
             raise Unavailable(
-                f"SubmarineExtension.default_target: there is no target '{config.default_target}', "
-                f"but {', '.join(targets) or 'none at all'}.",
+                f"SubmarineExtension.default_target: unknown target '{config.default_target}'; "
+                f"the targets are {', '.join(targets) or 'none at all'}.",
                 hint="Configure SubmarineExtension.targets, or local_enabled.",
             )
         db = await SqliteDatabase.open(config.data_dir / "submarine.db")

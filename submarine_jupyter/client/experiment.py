@@ -113,7 +113,7 @@ class Experiment:
         With ``follow`` return an iterator over the lines of all replicas as they come, until it has ended.
         """
         if follow and since is not None:
-            raise InvalidRequest("Lines since a time cannot be followed: give tail, or none to begin at the start.")
+            raise InvalidRequest("A followed log cannot begin at a time. Give tail, or neither to begin at the start.")
         if follow:
             return self._lines(tail=tail, replica=replica)
         return self._client.logs(self.id, tail=tail, since=since, replica=replica)

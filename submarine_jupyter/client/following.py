@@ -134,7 +134,7 @@ def follow(
                 return
         left = math.inf if deadline is None else deadline - time.monotonic()
         if left <= 0:
-            raise WaitTimeout(f"It has not ended within {timeout:g} s; it goes on.")
+            raise WaitTimeout(f"The experiment has not ended within {timeout:g} s. It goes on.")
         if pauses is None or time.monotonic() - opened >= LASTING_S:
             pauses = Pauses(PATIENCE_S)
         if not pauses.wait(stream.wanted_pause, at_most=left):

@@ -153,12 +153,12 @@ class Transport:
             what = "does not accept the token" if self._token else "wants a token"
             return errors.AuthenticationRequired(
                 f"The server at {self.url} {what}.",
-                hint="Give the right one: %submarine connect URL --token TOKEN, or SUBMARINE_TOKEN.",
+                hint="Give a valid token: %submarine connect URL --token TOKEN, or SUBMARINE_TOKEN.",
             )
         message = str((envelope or {}).get("message") or f"The server answered HTTP {code} {answer.reason_phrase}.")
         hint = attributes.get("hint")
         if kind is errors.NotFound and hint is None:
-            hint = "It may have been deleted; %submarine list shows those there are."
+            hint = "The experiment may have been deleted. %submarine list shows those that exist."
         return kind(message, hint=hint) if kind else errors.ServerError(message, code=code, hint=hint)
 
     def close(self) -> None:
@@ -198,8 +198,8 @@ def _http(url: str, token: str) -> httpx.Client:
         raise _no_way(url, proxy, error) from None
     except OSError as error:  # ssl.SSLError is one
         raise errors.ServerNotFound(
-            f"The certificates to check {url} with cannot be read: {error.strerror or error}.",
-            hint="SSL_CERT_FILE and SSL_CERT_DIR say where they are.",
+            f"The certificates for {url} cannot be read: {error.strerror or error}.",
+            hint="Check SSL_CERT_FILE and SSL_CERT_DIR, which say where they are.",
         ) from None
 
 
@@ -211,7 +211,7 @@ def _no_way(url: str, proxy: str | None, error: Exception) -> errors.ServerNotFo
     shown = proxy.rpartition("@")[2] if "@" in proxy else proxy.rpartition("//")[2]
     return errors.ServerNotFound(
         f"The proxy {shown[:80]!r} for {url}, from the environment, {what}.",
-        hint=f"Mend it, or add {host} to no_proxy: export no_proxy={host}"
+        hint=f"Correct the proxy, or add {host} to no_proxy: export no_proxy={host}"
         + (" (or: pip install 'httpx[socks]')" if isinstance(error, ImportError) else ""),
     )
 
@@ -221,8 +221,11 @@ def _usable(token: str | None) -> str:
     found = (token or "").strip()
     if not all("!" <= char <= "~" for char in found):
         raise errors.Forbidden(
-            "The token has characters that no token has: blanks, control characters, or letters beyond ASCII.",
-            hint="Copy it again; 'jupyter server list' shows the tokens of this user's servers.",
+            (
+                "The token contains characters that a token cannot have: blanks, control "
+                "characters, or letters beyond ASCII."
+            ),
+            hint="Copy the token again; 'jupyter server list' shows the tokens of this user's servers.",
         )
     return found
 
@@ -233,7 +236,7 @@ def _json(body: object) -> bytes:
     except (TypeError, ValueError, RecursionError) as error:
         raise errors.InvalidRequest(
             f"The experiment cannot be written as JSON: {error}.",
-            hint="Values are texts, numbers, true, false, None, lists and dictionaries with texts as names.",
+            hint="Use text, numbers, true, false, None, lists, and dictionaries with text as names.",
         ) from None
 
 

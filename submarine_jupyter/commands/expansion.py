@@ -39,7 +39,7 @@ def _value(match: re.Match[str], names: Mapping[str, Any]) -> str:
     if text is None:
         return match[0][0]
     if not _PATH.fullmatch(text):
-        raise UsageError(f"{match[0]}: only a name can stand in braces; {{{match[0]}}} for the text itself")
+        raise UsageError(f"{match[0]}: braces take only a name; write {{{match[0]}}} for the text itself")
     first, *rest = text.split(".")
     if first not in names:
         raise UsageError(f"{match[0]}: the notebook has no variable {first!r}; {{{match[0]}}} for the text itself")
@@ -50,7 +50,7 @@ def _value(match: re.Match[str], names: Mapping[str, Any]) -> str:
         except AttributeError:
             raise UsageError(f"{match[0]}: {first!r} has no {attribute!r}") from None
     if callable(value):
-        raise UsageError(f"{match[0]}: {text!r} is {type(value).__name__}, which is no value for an option")
+        raise UsageError(f"{match[0]}: {text!r} is {type(value).__name__}, which an option cannot take")
     return str(value)
 
 

@@ -160,7 +160,7 @@ def statuses(text: str) -> str:
     known = {name.lower() for name in STATUSES}
     for part in text.split(","):
         if part.strip().lower() == "stopped":
-            raise argparse.ArgumentTypeError("what was stopped is among the Failed: --status Failed")
+            raise argparse.ArgumentTypeError("stopped experiments are listed as Failed: --status Failed")
         if part.strip().lower() not in known:
             raise argparse.ArgumentTypeError(f"{part!r} is none of {', '.join(STATUSES)}{_meant(part, STATUSES)}")
     return text
@@ -177,9 +177,9 @@ def _refuse(parser: Parser, word: str, words: Sequence[str]) -> NoReturn:
     """Say what is wrong with a word that means nothing here. Raises UsageError."""
     if "--cmd" in words:
         command = " ".join(words[words.index("--cmd") + 1 :])
-        parser.error(f"{word!r} is not of the command any more; quote all of it: --cmd '{command}'")
+        parser.error(f"{word!r} is no longer part of the command; quote all of it: --cmd '{command}'")
     if not word.startswith("-"):
-        parser.error(f"{word!r} is one word too many; quote what belongs together")
+        parser.error(f"{word!r} is one word too many; quote words that belong together")
     option, _, value = word.partition("=")
     if option in _OTHERS:
         example = value or next(iter(words[words.index(word) + 1 :]), "train.py")
@@ -200,7 +200,9 @@ def _parser(name: str, description: str) -> Parser:
 
 def _with_id(name: str, description: str) -> Parser:
     parser = _parser(name, description)
-    parser.add_argument("id", nargs="?", help="id, a unique part of it, or a name; else the last one of this notebook")
+    parser.add_argument(
+        "id", nargs="?", help="id, a unique part of it, or a name; default: the last one of this notebook"
+    )
     return parser
 
 
@@ -225,7 +227,12 @@ def _run() -> Parser:
     add("--namespace", help="namespace, where the server has several")
     add("--target", help="compute target (default: the server's)")
     add("--cmd", help='command line of the replicas; for a cell: python "$CODE_PATH/train.py"')
-    add("--max-run-time", type=duration, metavar="TIME", help="end it after this time: 90 (seconds), 10m, 2h, 1d")
+    add(
+        "--max-run-time",
+        type=duration,
+        metavar="TIME",
+        help="end the experiment after this time: 90 (seconds), 10m, 2h, 1d",
+    )
     add("--dry-run", action="store_true", help="submit nothing; say whether it would start now, and why not")
     add("--detach", action="store_true", help="do not wait; return the handle at once")
     add("--tail", type=count, metavar="N", help="show only the last N lines of each replica, at the end")
@@ -235,22 +242,26 @@ def _run() -> Parser:
 
 
 def _list() -> Parser:
-    parser = _parser("list", "the experiments of the server, newest first")
-    parser.add_argument("--status", type=statuses, metavar="NAME", help=f"only of this status: {', '.join(STATUSES)}")
+    parser = _parser("list", "list the experiments of the server, newest first")
+    parser.add_argument(
+        "--status", type=statuses, metavar="NAME", help=f"only experiments with this status: {', '.join(STATUSES)}"
+    )
     for name in ("name", "tag"):
-        parser.add_argument(f"--{name}", help=f"only with this {name}")
-    parser.add_argument("--framework", type=framework, metavar="NAME", help="only of this framework")
+        parser.add_argument(f"--{name}", help=f"only experiments with this {name}")
+    parser.add_argument("--framework", type=framework, metavar="NAME", help="only experiments of this framework")
     parser.add_argument("--limit", type=count, default=50, metavar="N", help="at most N (default: 50)")
     return parser
 
 
 def _status() -> Parser:
-    return _with_id("status", "how an experiment and its replicas are, and why")
+    return _with_id("status", "show the state of an experiment and its replicas, and why")
 
 
 def _logs() -> Parser:
-    parser = _with_id("logs", "the newest lines of all replicas")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on until it has ended; interrupting detaches")
+    parser = _with_id("logs", "show the newest lines of all replicas")
+    parser.add_argument(
+        "-f", "--follow", action="store_true", help="follow until the experiment ends; interrupting detaches"
+    )
     parser.add_argument("--tail", type=count, metavar="N", help="only the last N lines of each replica")
     parser.add_argument("--since", metavar="TIME", help="only lines since 30s, 10m, 2h, 1d ago, or since an ISO time")
     parser.add_argument("--replica", metavar="NAME", help="only this replica: worker-0")
@@ -283,7 +294,7 @@ def _delete() -> Parser:
 
 
 def _describe() -> Parser:
-    return _with_id("describe", "everything about an experiment: spec, replicas, what happened when")
+    return _with_id("describe", "show everything about an experiment: spec, replicas, events")
 
 
 def _connect() -> Parser:
@@ -294,7 +305,7 @@ def _connect() -> Parser:
 
 
 def _help() -> Parser:
-    parser = _parser("help", "this text, or more about a command")
+    parser = _parser("help", "show this text, or the help of a command")
     parser.add_argument("about", nargs="?", metavar="COMMAND")
     return parser
 

@@ -51,10 +51,10 @@ def choose(text: str, known: Iterable[tuple[str, str]], *, newest: bool = True) 
         if len(found) == 1:
             return found[0]
         if found:
-            raise UsageError(f"{text!r} can mean several: {_shown(found)}")
+            raise UsageError(f"{text!r}matches several: {_shown(found)}")
     named = [pair for pair in pairs if pair[1] == text]
     if len(named) > 1 and not newest:
-        raise UsageError(f"{text!r} is the name of several, give the id: {_shown(named)}")
+        raise UsageError(f"{text!r} is the name of several experiments; give an id: {_shown(named)}")
     if named:
         return named[0]
     raise UsageError(f"No experiment has an id like {text!r}, nor that name; %submarine list shows them")

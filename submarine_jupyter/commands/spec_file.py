@@ -26,7 +26,7 @@ def read_spec(name: str, cmd: str | None = None) -> Json:
     if kind == ".ipynb":
         raise UsageError(f"{name} is a notebook, not a spec: --cmd 'jupyter nbconvert --execute --to notebook {name}'")
     if cmd is not None and not Path(name).exists():
-        raise UsageError(f"There is no spec file {name!r}; a command is quoted as a whole: --cmd '{cmd} {name}'")
+        raise UsageError(f"There is no spec file {name!r}; to run a command, quote all of it: --cmd '{cmd} {name}'")
     text = _read(name)
     try:
         value = parse_json(text) if kind == ".json" else parse_yaml(text)
@@ -38,7 +38,9 @@ def read_spec(name: str, cmd: str | None = None) -> Json:
 def checked(name: str, value: object) -> Json:
     """Return a value that has the shape of a spec, as far as options change it. Raises UsageError."""
     if not isinstance(value, dict):
-        raise UsageError(f"{name} is no spec: it needs 'meta' with name and framework, and 'spec' with the replicas")
+        raise UsageError(
+            f"{name} is not a spec: a spec needs 'meta' with name and framework, and 'spec' with the replicas"
+        )
     if "apiVersion" in value and "kind" in value:
         raise UsageError(
             f"{name} is a Kubernetes manifest ({str(value['kind'])[:60]}), not a spec: "

@@ -29,7 +29,7 @@ class Surroundings:
         try:
             folder = str(Path.cwd())
         except OSError:
-            raise UsageError("The folder of this kernel is gone: go to one that is there, with %cd") from None
+            raise UsageError("The folder of this kernel no longer exists: change to another one with %cd") from None
         notebook = Path(os.environ.get("JPY_SESSION_NAME") or "notebook")
         name = notebook.stem if notebook.suffix == ".ipynb" else "notebook"
         return cls(sys.executable, folder, name, environment(sys.executable, sys.prefix, folder, os.environ))

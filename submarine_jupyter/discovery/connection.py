@@ -81,7 +81,7 @@ def client_of(connection: Connection) -> SubmarineClient:
 def find(url: str | None = None, token: str | None = None, *, say: Say = log.warning) -> Connection:
     """Return the connection of this kernel; ``say`` gets a sentence before a wait. Raises ServerNotFound."""
     if url:
-        return _said(url, token, "as you said")
+        return _said(url, token, "as given")
     if address := os.environ.get("SUBMARINE_URL"):
         said = _said(
             address, token or os.environ.get("SUBMARINE_TOKEN") or _own_hub_token(address), "from SUBMARINE_URL"
@@ -98,7 +98,9 @@ def _said(url: str, token: str | None, found: str) -> Connection:
     except ValueError:
         usable = False
     if not usable:
-        raise ServerNotFound(f"{url[:200]!r} is not the address of a server.", hint="It is like http://127.0.0.1:8888/")
+        raise ServerNotFound(
+            f"{url[:200]!r} is not the address of a server.", hint="An address looks like http://127.0.0.1:8888/"
+        )
     path = _PAGE.sub("", parts.path)
     token = token or next(iter(parse_qs(parts.query).get("token", ())), None)
     clean = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path.rstrip("/") + "/", "", ""))
@@ -170,7 +172,7 @@ def _keeper(kernel: str | None) -> Running | None:
 def _personal(say: Say) -> Connection:
     if sys.platform == "win32":
         raise ServerNotFound(
-            "There is no Submarine server of this kernel.",
+            "This kernel has no Submarine server.",
             hint="Start one ('jupyter submarine'), then: %submarine connect",
         )
     from submarine_jupyter.discovery.personal import personal_server

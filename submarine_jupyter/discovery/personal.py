@@ -43,8 +43,8 @@ def personal_server(say: Say) -> Running:
         return _personal_server(folder, say)
     except OSError as error:
         raise ServerNotFound(
-            f"There is no Submarine server, and none can be started: {error}.",
-            hint=f"Its files are kept in {folder}; JUPYTER_RUNTIME_DIR names another folder.",
+            f"No Submarine server is running, and none can be started: {error}.",
+            hint=f"The server keeps its files in {folder}; set JUPYTER_RUNTIME_DIR to use another folder.",
         ) from None
 
 
@@ -81,7 +81,7 @@ def _noted_server(pid: int, say: Say) -> Running | None:
     if first is None and identity(pid) is not None:
         raise ServerNotFound(
             f"Your personal server (process {pid}) does not answer.",
-            hint=f"End it ('kill -9 {pid}') and try again: experiments go on without it.",
+            hint=f"End the process ('kill -9 {pid}') and try again. Experiments go on without it.",
         )
     return first
 
@@ -89,7 +89,7 @@ def _noted_server(pid: int, say: Say) -> Running | None:
 def _start(note: Path, log: Path, say: Say) -> Running:
     if find_spec("submarine_jupyter_server") is None or find_spec("jupyter_server") is None:
         raise ServerNotFound(
-            "There is no Submarine server, and none can be started here.",
+            "No Submarine server is running, and none can be started here.",
             hint=f"Install it for this kernel: {sys.executable} -m pip install submarine_jupyter",
         )
     say("Starting your personal server ...")
@@ -114,8 +114,8 @@ def _start(note: Path, log: Path, say: Say) -> Running:
             process.kill()
             process.wait()
             raise ServerNotFound(
-                f"A server could not be started: {' '.join(_last_lines(log)) or 'it wrote nothing'}",
-                hint=f"Its log is {log}; '{sys.executable} -m submarine_jupyter_server' starts it by hand.",
+                f"The server did not start: {' '.join(_last_lines(log)) or 'it wrote nothing'}",
+                hint=f"Read its log, {log}; '{sys.executable} -m submarine_jupyter_server' starts the server by hand.",
             )
     finally:
         process.returncode = process.returncode or 0  # it shall outlive this object: Popen complains otherwise

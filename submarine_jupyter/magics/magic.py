@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from submarine_jupyter.discovery.connection import Connection
     from submarine_jupyter.display.description import Description
 
-_QUESTION = "Run and follow distributed training experiments; ``%submarine COMMAND --help`` tells more."
+_QUESTION = "Run and follow distributed training experiments; ``%submarine COMMAND --help`` explains a command."
 
 # What needs an HTTP client is imported where it is used: %load_ext does not wait for it.
 
@@ -71,7 +71,7 @@ class SubmarineMagics(Magics):
         except HelpShown as shown:
             return _say(shown.text)
         if cell is not None and options.command != "run":
-            raise UsageError(f"Nothing can stand below %%submarine {options.command}: write it with one %")
+            raise UsageError(f"%%submarine {options.command} takes no cell: write it with one %")
         options.cell = cell
         command: Callable[[argparse.Namespace], Any] = getattr(self, f"_{options.command}")
         try:
@@ -118,7 +118,7 @@ class SubmarineMagics(Magics):
             logs = client.logs(experiment_id, tail=options.tail, since=options.since, replica=options.replica)
             return _say(repr(logs))
         if options.since is not None:
-            raise UsageError("--since cannot be followed: give --tail N with --follow, or none to begin at the start")
+            raise UsageError("--since does not go with --follow: give --tail N, or neither to begin at the start")
         if self._show(experiment_id, client.follow(experiment_id, tail=options.tail, replica=options.replica)):
             _say(f"{experiment_id} {client.get(experiment_id).took()}")
         return None
@@ -137,7 +137,7 @@ class SubmarineMagics(Magics):
             raise UsageError("%submarine scale: say how many replicas: --worker 3")
         experiment = self._server().scale(self._id(options.id), **replicas)
         if experiment.has_ended:
-            _say("It has ended: the change is recorded and nothing was started; clone it to run it again.")
+            _say("The experiment has ended: the change is recorded, but nothing was started. Clone it to run it again.")
         return experiment
 
     def _stop(self, options: argparse.Namespace) -> Experiment | ExperimentList:
@@ -193,7 +193,7 @@ class SubmarineMagics(Magics):
         """Return the id that is meant, and make it the last one; of one name the ``newest``, and say so."""
         if text is None:
             if self._ids.last is None:
-                raise UsageError("There is no experiment of this notebook yet: give an id; %submarine list shows them")
+                raise UsageError("This notebook has no experiment yet: give an id; %submarine list shows them")
             return self._ids.last
         if is_id(text):
             found = text

@@ -191,7 +191,7 @@ class ExperimentSpec(WireModel):
         if all(role in self.spec for role in LEADERS):
             raise ValueError("spec: give a Chief or a Master, not both")
         if not any(role in self.spec for role in (*LEADERS, "Worker")):
-            raise ValueError("spec: a Worker, Chief or Master is needed: the others never end by themselves")
+            raise ValueError("spec: add a Worker, Chief or Master: the other roles never end by themselves")
         return self
 
     @model_serializer(mode="wrap")

@@ -161,7 +161,9 @@ async def test_a_refused_deletion_leaves_the_experiment_in_the_lists_and_is_give
         await house.quiet()
         house.world.gate.clear()
         house.world.troubles = [Trouble("refuse"), Trouble("ok", slow=True)]
-        with pytest.raises(TargetRefused, match="refusal 1 of delete; it is deleted as soon as that is possible"):
+        with pytest.raises(
+            TargetRefused, match="refusal 1 of delete; the experiment will be deleted as soon as possible"
+        ):
             await house.service.experiments.delete(ME, made)
         now = (await house.rows())[made]
         assert (now["status"], now["detail"]["reason"]) == ("Running", "DeleteRefused")
@@ -253,7 +255,9 @@ async def test_what_was_answered_is_what_becomes_of_an_order_that_is_refused_and
         assert (now["spec"]["meta"]["cmd"] == "other") is (taken and op == "anew")
         assert now["spec"]["spec"]["Worker"]["replicas"] == (5 if taken and op == "scale" else 1)
         assert ("refused" in [event["type"] for event in now["detail"]["events"]]) is not taken
-        assert ("a change was refused and taken back: refusal 1 of ensure" in now["detail"]["notes"]) is not taken
+        assert (
+            "the target refused a change, which was undone: refusal 1 of ensure" in now["detail"]["notes"]
+        ) is not taken
 
 
 async def test_what_was_accepted_waits_for_a_right_and_says_so(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ async def test_what_runs_of_a_restored_experiment_cannot_be_changed(tmp_path: Pa
     async with opened(tmp_path, reconcile_seconds=1000) as house:
         made = await restored(house, whole=False)
         before = house.world.things[made].launch
-        with pytest.raises(Conflict, match="written again from the cluster") as refused:
+        with pytest.raises(Conflict, match="restored from the cluster") as refused:
             await house.service.experiments.patch(ME, made, change, merge=True)
         assert "Clone it" in (refused.value.hint or "")
         await house.quiet()
@@ -79,7 +79,7 @@ async def test_a_restored_experiment_says_so_and_is_observed_stopped_and_deleted
         made = await restored(house, whole=False)
         now = await shown(house, made)
         assert (now["status"], now["detail"]["owner"]) == ("Running", "me")
-        assert "written again from the cluster" in now["detail"]["notes"][0]
+        assert "restored from the cluster" in now["detail"]["notes"][0]
         assert now["spec"]["meta"]["envVars"] == {"PASSWORD": "******"}
         await house.service.experiments.stop(ME, made)
         await house.quiet()
@@ -139,7 +139,7 @@ async def test_a_row_that_is_behind_a_record_without_secrets_is_a_restored_one(t
         await damaged(house)
         now = await shown(house, made)
         assert (now["status"], now["detail"]["attempt"]) == ("Running", 2)
-        with pytest.raises(Conflict, match="written again"):
+        with pytest.raises(Conflict, match="restored from the cluster"):
             await house.service.experiments.patch(ME, made, {"spec": {"Worker": {"replicas": 2}}}, merge=True)
         assert house.world.things[made].launch.spec.meta.env_vars["PASSWORD"] == "new"
 

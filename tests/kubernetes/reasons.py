@@ -87,7 +87,7 @@ _NO_LOGIN = (
     f"worker-0 cannot start: the registry gives its image '{REGISTRY}/private/model:1' to nobody without a login, or"
     " does not have it"
 )
-_BUSY = f"worker-0 cannot start: the registry of its image '{REGISTRY}/busy/model:1' allows no more pulls now"
+_BUSY = f"worker-0 cannot start: the registry of its image '{REGISTRY}/busy/model:1' limits pulls and refuses more now"
 _NO_REGISTRY = (
     "worker-0 cannot start: the registry of its image 'submarine.test/none:1' cannot be reached from the cluster"
     " (network is unreachable); and 1 more replica"
@@ -97,7 +97,7 @@ _AS_ROOT = (
     " with a number other than 0, or ask the administrator to set one for this target"
 )
 _NAMED = (
-    "worker-0 cannot start: its image 'submarine.test/named:1' names its user, whose number the cluster cannot tell,"
+    "worker-0 cannot start: its image 'submarine.test/named:1' names a user whose id the cluster cannot determine,"
     " which is not allowed: give the image a USER with a number other than 0, or ask the administrator to set one for"
     " this target"
 )
@@ -110,7 +110,7 @@ _FULL = (
     " 512Mi)"
 )
 _NO_QUEUE = (
-    "it waits in the queue 'team-a', and nobody keeps queues for JobSets here (no Kueue, or not in this namespace)"
+    "it waits in the queue 'team-a', but Kueue does not manage JobSets here (not installed, or not for this namespace)"
 )
 _GPUS = "worker-0 cannot be scheduled: 0/# nodes fit: # without nvidia.com/gpu=1000 free, # not meant for it"
 _SELECTOR = "worker-0 cannot be scheduled: 0/# nodes fit: # not as runtime.nodeSelector wants them (gpu-type=h100)"
@@ -118,9 +118,9 @@ _LIMITED = (
     "worker-0 cannot be made: the namespace has limits: maximum memory usage per Container is 1Gi, but limit is 2Gi"
 )
 _POLICY = "worker-0 cannot be made: the policy '{}' of the cluster denies it: training is only allowed at night"
-_DRAINED = "worker-0 was sent away from its node real-0, which is being emptied (maintenance, autoscaler)"
+_DRAINED = "worker-0 was evicted from its node real-0, which is being drained (maintenance, autoscaler)"
 _LATE = "it ran longer than runtime.maxRunTime=3 s"
-_TOO_BIG = 'worker-0 was sent away by its node real-0: Usage of EmptyDir volume "volume-0" exceeds the limit "1Mi".'
+_TOO_BIG = 'worker-0 was evicted by its node real-0: Usage of EmptyDir volume "volume-0" exceeds the limit "1Mi".'
 _BIG = "dd if=/dev/zero of=/data/big bs=1M count=30; sleep 100000"
 _NO_SECRET = "worker-0 cannot start: its volume at /data cannot be mounted: the secret 'nowhere' does not exist"
 _HUNGRY = "python -c 'print(len(bytearray(512 << 20)))'"
@@ -163,7 +163,7 @@ CASES: dict[str, Case] = {
     ),
     "quota, nothing said": Case(
         "QuotaExceeded",
-        "worker-0 cannot be made: under the quota 'team' it has to say its memory: add it to resources",
+        "worker-0 cannot be made: under the quota 'team' it needs memory: add it to resources",
         fake(resources="cpu=1"),
         "quota",
     ),

@@ -133,7 +133,7 @@ def test_a_kind_that_cannot_be_scaled_says_what_can_be_done(kinds: ClusterServer
     assert refused.value.response.status_code == 409
     answer = refused.value.response.json()
     assert "spec.Worker.replicas cannot change while it runs" in answer["message"]
-    assert "as the next attempt or as a new experiment" in answer["attributes"]["hint"]
+    assert "this needs a restart of all replicas" in answer["attributes"]["hint"]
     assert server.get(experiment_id)["spec"]["spec"]["Worker"]["replicas"] == body["spec"]["Worker"]["replicas"] - 1
 
 
@@ -191,7 +191,7 @@ def test_an_object_of_somebody_else_is_left_alone(cluster: Cluster, fake: Cluste
     cluster.api.create(f"/apis/kubeflow.org/v1/namespaces/{server.namespace}/tfjobs", template)
     with pytest.raises(httpx.HTTPStatusError) as refused:
         server.submit(experiment("tfjob"))
-    assert "is not of this experiment; it was left alone" in refused.value.response.json()["message"]
+    assert "belongs to something else; it was not touched" in refused.value.response.json()["message"]
     found = cluster.api.get(f"/apis/kubeflow.org/v1/namespaces/{server.namespace}/tfjobs/{following}")
     assert "deletionTimestamp" not in found["metadata"]
 
@@ -235,7 +235,7 @@ def test_a_lost_database_is_written_again_from_the_cluster(cluster: Cluster, fak
     after = [server.status(experiment_id, "Running") for experiment_id in ids]
     for one, other in zip(before, after, strict=True):
         assert (one["uid"], one["spec"]) == (other["uid"], other["spec"])
-        assert "written again from the cluster" in other["detail"]["notes"][0]
+        assert "restored from the cluster" in other["detail"]["notes"][0]
         for change, status in (({"spec": {"Worker": {"replicas": 3}}}, 409), ({"meta": {"tags": ["kept"]}}, 200)):
             answer = server.http.patch(f"{server.url}/{other['experimentId']}", json=change, headers=MERGE)
             assert answer.status_code == status, answer.text

@@ -72,7 +72,7 @@ def test_a_stop_names_the_finalizer_it_waits_for_and_ends_with_its_replicas(
     with held(cluster.api, [job]):
         kinds.result("POST", f"/{experiment_id}/stop")
         found = kinds.status(experiment_id, "Failed", seconds=40)
-        waits = f"the Job {experiment_id}-worker waits for finalizer {STUCK}, which another program is to remove"
+        waits = f"the Job {experiment_id}-worker waits for finalizer {STUCK}, which another program has to remove"
         assert (found["detail"]["reason"], found["detail"]["message"]) == ("Stopped", f"it was stopped; {waits}")
     wait("nothing to be left", lambda: left(cluster.api, kinds.namespace, experiment_id) == [], seconds=30)
 

@@ -141,7 +141,7 @@ def test_each_reason_of_a_queue_is_told(cluster: Cluster, team: ClusterServer, q
     see(team, next(iter(cases)), "Running", None, None)
     # Who asks for a priority that is not there is never let in, and Kueue says nothing of it.
     unknown = (
-        "nobody keeps queues for JobSets here (no Kueue, or not in this namespace), or the cluster has no priority"
+        "Kueue does not manage JobSets here (not installed, or not for this namespace), or the cluster has no priority"
     )
     waits = f"it waits in the queue 'open', and {unknown} 'urgent' (runtime.priority)"
     see(team, without, "Waiting", "NoQueue", re.escape(waits))

@@ -156,7 +156,7 @@ def test_what_is_refused_at_once_is_the_answer(fake: ClusterServer, annex: Annex
     fake.ready()
     message, _, kept = refused(fake, one())["message"].partition("; experiment-")
     assert kept.endswith("is kept as Failed")
-    wanted = f"the cluster refuses it: the policy '{name}' of the cluster denies it: training is only allowed at night"
+    wanted = f"rejected by the cluster: the policy '{name}' of the cluster denies it: training is only allowed at night"
     assert message == wanted
     first = fake.submit(job(framework="Standalone"))
     fake.status(first, "Running")

@@ -60,7 +60,7 @@ class House:
         case.told = answer.status_code == 200
         possible = case.refusal.never and not case.late and case.op != "stop"
         assert answer.status_code in ((200, 400) if possible else (200,)), (case, answer.text)
-        assert case.op != "delete" or case.told or "it is deleted as soon as that is possible" in answer.text
+        assert case.op != "delete" or case.told or "the experiment will be deleted as soon as possible" in answer.text
         if case.op == "create":
             case.id = re.findall(r"experiment-[0-9]+-[0-9]+", answer.text)[0]
 

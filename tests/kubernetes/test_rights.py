@@ -51,8 +51,11 @@ def test_a_missing_right_is_named(cluster: Cluster, fake: ClusterServer) -> None
     health = fake.target()["health"]
     where = f"in namespace {fake.namespace}"
     assert health["missing"] == [
-        f"it may not create tfjobs {where}: nothing can run as a TFJob; grant verb create (docs/deploy/role.yaml)",
-        f"it may not get pods/log {where}: logs are not kept; grant verb get (docs/deploy/role.yaml)",
+        (
+            f"this server may not create tfjobs {where}: nothing can run as a TFJob; "
+            "grant verb create (docs/deploy/role.yaml)"
+        ),
+        f"this server may not get pods/log {where}: logs are not kept; grant verb get (docs/deploy/role.yaml)",
     ]
     assert "TFJob" not in health["kinds"]
     # What cannot be a TFJob becomes a JobSet, until that right is taken away too.
@@ -77,11 +80,11 @@ def test_a_server_that_may_not_watch_says_so_and_begins_when_it_may(
     role = Role(cluster.api, fake.namespace)
     if everything:
         role.nothing()
-        why = f"it may do nothing in namespace {fake.namespace}: no experiment can run there; apply"
-        why += " docs/deploy/role.yaml to it"
+        why = f"this server has no permissions in namespace {fake.namespace}, so nothing can run there; apply"
+        why += " docs/deploy/role.yaml"
     else:
         role.without(("watch", "pods"))
-        why = f"it may not watch pods in namespace {fake.namespace}: statuses stay unknown; grant verb watch"
+        why = f"this server may not watch pods in namespace {fake.namespace}: statuses stay unknown; grant verb watch"
         why += " (docs/deploy/role.yaml)"
     fake.start()
     assert fake.wait_ready()
@@ -157,7 +160,7 @@ def test_an_operator_that_is_gone_is_told(own_cluster: Cluster, fake: ClusterSer
         )
         policies(own_cluster.api, "Ignore")
         found = fake.until(experiment_id, lambda found: found["detail"]["reason"] == "NoOperator", "the reason")
-        assert found["detail"]["message"] == "no operator answers for TFJob in this cluster"
+        assert found["detail"]["message"] == "no operator for TFJob answers in this cluster"
     finally:
         policies(own_cluster.api, "Fail")
         own_cluster.start("training-operator")

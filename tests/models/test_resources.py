@@ -76,14 +76,14 @@ def test_resources_keep_their_text_and_show_memory_first() -> None:
         ("memory=0", "'memory=0' is none at all; leave memory out for no limit"),
         ("memory=8Ei", "'memory=8Ei' is more than any machine has"),
         ("ephemeral-storage=0", "'ephemeral-storage=0' is none at all; leave ephemeral-storage out for no limit"),
-        ("ephemeral-storage=1", "'ephemeral-storage=1' is 1 bytes, and no program runs with that: did you mean 1M"),
+        ("ephemeral-storage=1", "'ephemeral-storage=1' is 1 bytes, too little for any program: did you mean 1M"),
         ("ephemeral-storage=1e30", "'ephemeral-storage=1e30' is more than any machine has"),
         (
             "hugepages-2Mi=3Mi",
-            "'hugepages-2Mi=3Mi' is not made of whole pages of 2Mi: write hugepages-2Mi=2Mi",
+            "'hugepages-2Mi=3Mi' is not a multiple of 2Mi: write hugepages-2Mi=2Mi",
         ),
-        ("hugepages-2Mi=0", "is not made of whole pages"),
-        ("hugepages-0Mi=1", "there is no resource 'hugepages-0Mi'"),
+        ("hugepages-2Mi=0", "is not a multiple of"),
+        ("hugepages-0Mi=1", "unknown resource 'hugepages-0Mi'"),
         ("nvidia.com/gpu=1e7", "is more than any machine has"),
     ],
 )

@@ -215,7 +215,7 @@ async def test_the_wrong_host_is_refused(fetch: Fetch, jp_auth_header: dict[str,
         ({"PasswordIdentityProvider": {"token": ""}}, "authentication is switched off"),
         ({"ServerApp": {"allow_origin": "*"}}, "any origin"),
         ({"ServerApp": {"allow_origin_pat": ".*"}}, "any origin"),
-        ({"SubmarineExtension": {"separate_users": True}}, "nobody tells the users of this server apart"),
+        ({"SubmarineExtension": {"separate_users": True}}, "nothing identifies the users of this server"),
     ],
 )
 async def test_a_server_open_to_strangers_runs_nothing(

@@ -38,7 +38,7 @@ async def test_a_variable_of_a_hub_switches_nothing_off(of_a_hub: None, call: Ca
     answer = await call("POST", "experiment", BODY)
     assert (answer.code, answer.envelope["attributes"]["error"]) == (403, "Insecure")
     notices = (await call("GET", "experiment/ping")).envelope["attributes"]["notices"]
-    assert notices == ["Experiments cannot be run here: authentication is switched off."]
+    assert notices == ["This server runs no experiments: authentication is switched off."]
 
 
 @pytest.mark.parametrize("server_config", [OPEN])

@@ -91,8 +91,8 @@ REFUSED = [
     ({"search": "a", "after": "2.", "attempt": "1"}, "'after' is a position in attempt 2, not in attempt 1."),
     ({"search": "a", "since": "soon"}, "'since' must be like 30s"),
     ({"search": "a", "regex": "yes"}, "'regex' must be true or false, not 'yes'."),
-    ({"search": "a", "tail": "5"}, "'tail' is not a parameter here"),
-    ({"search": "a", "follow": "true"}, "'follow' is not a parameter here"),
+    ({"search": "a", "tail": "5"}, "Unknown parameter 'tail'"),
+    ({"search": "a", "follow": "true"}, "Unknown parameter 'follow'"),
 ]
 
 

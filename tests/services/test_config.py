@@ -116,9 +116,15 @@ async def test_a_target_on_a_cluster_has_the_key_and_nothing_shows_it(config: Se
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"default_target": "moon"}, "SubmarineExtension.default_target: there is no target 'moon', but local."),
-        ({"local_enabled": False}, "there is no target 'local', but none at all."),
-        ({"targets": {"x": {"imgae": "a"}}}, r"SubmarineExtension.targets\['x'\].imgae: no such option; there are"),
+        (
+            {"default_target": "moon"},
+            "SubmarineExtension.default_target: unknown target 'moon'; the targets are local.",
+        ),
+        ({"local_enabled": False}, "unknown target 'local'; the targets are none at all."),
+        (
+            {"targets": {"x": {"imgae": "a"}}},
+            r"SubmarineExtension.targets\['x'\].imgae: unknown option; the options are",
+        ),
     ],
 )
 async def test_targets_that_cannot_be_keep_the_service_closed(

@@ -74,7 +74,7 @@ async def test_a_target_that_does_not_start_stops_no_other(pair: Any, caplog: py
         assert "could not start" in found["detail"]["message"]
         await until(lambda: any("3 times in a row" in notice for notice in service.notices))
     (notice,) = service.notices
-    assert notice.startswith("The start of target 'broken' failed")
+    assert notice.startswith("Starting target 'broken' failed")
     assert "RuntimeError: the first cause" in notice
     assert len([record for record in caplog.records if "failed" in record.getMessage()]) == 1
     broken.fails = ""
@@ -104,7 +104,7 @@ async def test_a_backup_that_fails_stops_no_order_and_is_a_notice(pair: Any, mon
     folder.write_text("in the way")
     await service._begin()
     await until(lambda: bool(len(service.notices)))
-    assert "The backup of the database failed" in next(iter(service.notices))
+    assert "Backing up the database failed" in next(iter(service.notices))
     client = Client(service)
     made = await client.create(experiment("true"))
     assert (await client.ended(made["experimentId"]))["status"] == "Succeeded"

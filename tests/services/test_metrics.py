@@ -72,7 +72,7 @@ async def test_metrics_that_are_read_late_are_waited_for_and_never_missed_in_sil
     early = await client.service.metrics.curves(ME, made, MetricQuery())
     assert curves_attributes(early) == {
         "incomplete": True,
-        "note": "The last metrics are still being read from the logs; ask again in a moment.",
+        "note": "The server is still reading the last metrics from the logs; ask again in a moment.",
     }
     assert json.loads(curves_json(early))["series"] == []
     monkeypatch.setattr(metrics, "LATE_S", 60.0)

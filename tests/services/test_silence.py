@@ -36,7 +36,7 @@ async def test_each_order_that_waits_has_the_reason_once(follower: Client) -> No
         silence.report("the server with pid 7", time.time() - 15)
         for name in made:
             found = await follower.until(name, lambda found: found["detail"]["reason"] == REASON)
-            assert "it waits for the server with pid 7" in found["detail"]["message"]
+            assert "waiting for the server with pid 7" in found["detail"]["message"]
             assert [event["type"] for event in found["detail"]["events"]] == ["accepted", "reason"]
     later = (await follower.create(experiment("true")))["experimentId"]
     assert (await follower.get(later))["detail"]["reason"] is None

@@ -42,7 +42,7 @@ async def test_the_service_is_there_from_the_start_to_the_end(config: ServiceCon
 async def test_what_cannot_be_opened_says_why(config: ServiceConfig) -> None:
     opening = Opening()
     opening.start(replace(config, default_target="moon"))
-    with pytest.raises(Unavailable, match="there is no target 'moon'"):
+    with pytest.raises(Unavailable, match="unknown target 'moon'"):
         await opening.service()
     assert opening.notices() == []
     await opening.close()

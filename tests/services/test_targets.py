@@ -47,6 +47,6 @@ async def test_each_target_is_told_whatever_the_others_do(
     assert [(each["capacity"], each["health"]["trouble"], each["note"]) for each in found] == [
         (None, "away", "no answer (wait)"),
         (None, "buggy", "it does not say what it has: KeyError"),
-        (None, "slow", "it did not say within 0 s; ask again"),
+        (None, "slow", "no answer within 0 s; try again"),
     ]
     assert "Target buggy does not say what it has" in caplog.text

@@ -45,8 +45,8 @@ def test_conditions(name: str, text: str, operator: str, value: str, number: flo
     [
         ({"param.": ["1"]}, "'param.' must be followed by a name"),
         ({"metric." + "x" * 129: ["1"]}, "must be followed by a name of 1 to 128"),
-        ({"params.lr": ["1"]}, "'params.lr' is not a parameter here; known: "),
-        ({"param": ["1"]}, "'param' is not a parameter here"),
+        ({"params.lr": ["1"]}, "Unknown parameter 'params.lr'; known: "),
+        ({"param": ["1"]}, "Unknown parameter 'param'"),
         ({"param.lr": ["<high"]}, "'param.lr' must be compared with a number, as param.lr=>0.9, not with 'high'"),
         ({"metric.acc": ["high"]}, "'metric.acc' must be compared with a number"),
         ({"metric.acc": [">nan"]}, "must be compared with a number"),

@@ -13,7 +13,7 @@ from submarine_jupyter_server.wire.queries import list_query, moment
 @pytest.mark.parametrize(
     ("query", "problem"),
     [
-        ({"stauts": ["Running"]}, "'stauts' is not a parameter here; known: status, name"),
+        ({"stauts": ["Running"]}, "Unknown parameter 'stauts'; known: status, name"),
         ({"limit": ["0"]}, "'limit' must be a whole number from 1 to 1000"),
         ({"limit": ["1e3"]}, "'limit' must be a whole number"),
         ({"limit": ["9" * 40]}, "'limit' must be a whole number"),

@@ -60,9 +60,9 @@ def test_a_body_is_turned_into_all_that_follows_from_it_at_once(reader: SpecRead
 
 
 def test_an_unknown_target_is_named_with_the_known_ones(reader: SpecReader) -> None:
-    with pytest.raises(InvalidSpec, match=r"runtime.target: there is no target 'moon' here, but local, lab"):
+    with pytest.raises(InvalidSpec, match=r"runtime.target: unknown target 'moon'; the targets are local, lab"):
         reader.read({**BODY, "runtime": {"target": "moon"}})
-    with pytest.raises(InvalidSpec, match="there is no target 'gone' here"):
+    with pytest.raises(InvalidSpec, match="unknown target 'gone'"):
         reader.read(BODY, target="gone")
 
 

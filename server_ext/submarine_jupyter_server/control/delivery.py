@@ -187,7 +187,7 @@ class Outbox:
             timer.cancel()
 
     async def _say_silence(self, order: OutboxRow) -> None:
-        text = f"the target has not answered for {SILENCE_S:g} s; its answer is waited for"
+        text = f"the target has not answered for {SILENCE_S:g} s; the server keeps waiting"
         try:
             await self._db.write(lambda tx: order_progress.show(tx, order, text, "TargetSilent"))
         except SubmarineError as trouble:
@@ -197,7 +197,8 @@ class Outbox:
         target = self._targets.get(row.target)
         if target is None:
             raise TargetUnavailable(
-                f"target '{row.target}' is not configured on this server, or could not start: the notices of ping tell"
+                f"target '{row.target}' is not configured on this server, or could not "
+                "start: the notices of ping say which"
             )
         if order.op in ("delete", "purge"):
             reach("delete_target")

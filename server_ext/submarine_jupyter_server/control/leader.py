@@ -71,9 +71,9 @@ class Leader:
                 await asyncio.wait(starts, timeout=PATIENCE_S)
             group.create_task(self._compare(), name="submarine reconcile")
             await _within(PATIENCE_S, self._compared.wait())
-            resumed = group.create_task(self._persist("resume", "Following what runs", resume))
+            resumed = group.create_task(self._persist("resume", "Watching the targets", resume))
             await asyncio.wait([resumed], timeout=PATIENCE_S)
-            group.create_task(self._persist("outbox", "The delivery of orders", self._outbox.run))
+            group.create_task(self._persist("outbox", "Delivering orders", self._outbox.run))
             await asyncio.sleep(0)
             ready()
             group.create_task(self._back_up(), name="submarine backup")
@@ -83,7 +83,7 @@ class Leader:
             made = await self._db.read(lambda tx: objects.all_of(tx, target.name))
             await target.start(sink, self._doubt.set, made, self._recall)
 
-        await self._persist(f"start {target.name}", f"The start of target '{target.name}'", start)
+        await self._persist(f"start {target.name}", f"Starting target '{target.name}'", start)
         self._started[target.name] = target
         if self._compared.is_set():
             self._doubt.set()
@@ -94,7 +94,7 @@ class Leader:
     async def _compare(self) -> None:
         """Compare rows and targets, again after the usual time or when a target says that they may differ."""
         while True:
-            await self._persist("reconcile", "The comparison of the database with what runs", self._compare_once)
+            await self._persist("reconcile", "Comparing the database with the targets", self._compare_once)
             self._compared.set()
             pause = min(self._seconds, ABSENT_AGAIN_S) if self._reconcile.again else self._seconds
             await _within(pause, self._doubt.wait())
@@ -106,9 +106,7 @@ class Leader:
             if doubted:
                 await self._db.write(outbox.hasten)
             if restored := await self._reconcile.run():
-                self._notices.put(
-                    "restored", f"{restored} experiments were written again from what runs or ran on the targets."
-                )
+                self._notices.put("restored", f"{restored} lost experiments were restored from what the targets have.")
             self._set_aside(self._reconcile.aside)
         except BaseException:
             if doubted:
@@ -122,13 +120,15 @@ class Leader:
             return
         some = "; ".join(f"{name} ({why})" for name, why in list(aside.items())[:3])
         more = f" and {len(aside) - 3} more" if len(aside) > 3 else ""
-        self._notices.put("aside", f"Set aside, because they cannot be compared with what runs: {some}{more}.")
+        self._notices.put(
+            "aside", f"Experiments that cannot be compared with the targets were set aside: {some}{more}."
+        )
 
     async def _back_up(self) -> None:
         pause = FIRST_BACKUP_S
         while True:
             await asyncio.sleep(pause)
-            await self._persist("backup", "The backup of the database", self._db.backup, BACKUP_RETRY_S)
+            await self._persist("backup", "Backing up the database", self._db.backup, BACKUP_RETRY_S)
             pause = BACKUP_S
 
     async def _persist(

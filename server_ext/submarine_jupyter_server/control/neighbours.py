@@ -112,7 +112,7 @@ class Neighbours:
         if name not in rows:
             why = f"{who}, which gives the orders, has no target of this name"
             if not rows:
-                why = f"waiting for {who}, which gives the orders, to say what it has; ask again"
+                why = f"{who}, which gives the orders, has not reported its capacity yet; try again"
             why = why if self.silent_since is None else silent
             return {"health": {"ok": False, "trouble": why}, "capacity": None, "note": why}
         said = {key: rows[name][key] for key in _SAID if key in rows[name]}
@@ -135,7 +135,7 @@ class Neighbours:
         self._controller.release()
 
     def _run(self) -> None:
-        failing = Failing(self._notices, "neighbours", "Looking after the data directory")
+        failing = Failing(self._notices, "neighbours", "Watching the data directory")
         pause = SHARED_S
         while not self._stop.wait(pause):
             try:

@@ -76,7 +76,7 @@ def named(error: Refusal, experiment_id: str) -> SubmarineError:
 
 def going_on(error: Refusal) -> SubmarineError:
     """Return what the DELETE of an experiment is answered with that is back in the lists: it is not forgotten."""
-    return type(error)(f"{error.message}; it is deleted as soon as that is possible", hint=error.hint)
+    return type(error)(f"{error.message}; the experiment will be deleted as soon as possible", hint=error.hint)
 
 
 def answer_of(refusal: str) -> SubmarineError:
@@ -110,7 +110,7 @@ def _fail(tx: Connection, row: ExperimentRow, order: OutboxRow, error: Refusal, 
 def _take_back(tx: Connection, row: ExperimentRow, error: Refusal) -> Outcome:
     taken = json.loads(row.applied or "{}")
     texts = stored(ExperimentSpec.parse(json.loads(taken["spec"])), row.id)
-    message = f"a change was refused and taken back: {error.message}"
+    message = f"the target refused a change, which was undone: {error.message}"
     back = changes.take_back(tx, row, texts, reason=reason_of(error), message=message)
     lifecycle.record(tx, back, "refused")
     if back.attempt == row.attempt:

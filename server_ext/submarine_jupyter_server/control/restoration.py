@@ -23,7 +23,7 @@ from submarine_jupyter_server.wire.specs import stored
 log = logging.getLogger(__name__)
 _MOST = 2**31 - 1
 _LIMITED = (
-    "Its record was lost and written again from the cluster, where neither secret values nor code are kept: it is "
+    "Its record was lost and restored from the cluster, where neither secret values nor code are kept: it is "
     "observed and can be stopped and deleted, not changed."
 )
 
@@ -79,22 +79,22 @@ def _problem(
     """Return why a row cannot be written from what was found, None if it can."""
     if not item.authentic:
         return (
-            "it is not restored: this server has not signed its record. Delete it there, or give this server the key "
+            "not restored: this server did not sign its record. Delete the object there, or give this server the key "
             "that signed it (SubmarineExtension.signing_key_file)"
         )
     if not is_id(launch.experiment_id) or not _is_uuid(launch.uid):
-        return "it is not restored: its id or its uid is none that a server gives"
+        return "not restored: a server never assigns such an id or uid"
     if launch.accepted_ms < 0 or not all(1 <= number <= _MOST for number in (launch.attempt, launch.generation)):
-        return "it is not restored: its attempt, its generation or its time of acceptance is none that there can be"
+        return "not restored: its attempt, generation or time of acceptance is impossible"
     about = {(launch.experiment_id, launch.uid), (observation.experiment_id, observation.uid)}
     if item.made is not None:
         about.add((item.made.experiment_id, item.made.uid))
     if about != {(item.experiment_id, launch.uid)}:
-        return "it is not restored: its record is that of another experiment"
+        return "not restored: its record belongs to another experiment"
     namespace = launch.spec.meta.namespace or ""
     if namespace not in target.namespaces:
         return (
-            f"it is not restored: namespace '{namespace[:63]}' is none of those of target '{target.name}'. Add it to "
+            f"not restored: namespace '{namespace[:63]}' is not one of target '{target.name}'. Add it to "
             "them, or delete the experiment there"
         )
     if (holder := experiments.holder_of(tx, launch.uid)) is not None:

@@ -29,7 +29,7 @@ class Silence:
     def report(self, who: str, since: float) -> None:
         """Take note that ``who`` gives the orders and was heard of last at ``since`` (Unix time)."""
         if self._task is None or self._task.done():
-            why = f"it waits for {who}, which gives the orders and was heard of last at {_clock(since)}"
+            why = f"waiting for {who}, which gives the orders and last reported at {_clock(since)}"
             self._task = asyncio.create_task(self._mark(why), name="submarine silence")
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ class PingHandler(SubmarineHandler):
         self.query()
         notices = self.surroundings.opening.notices()
         if self.surroundings.insecure is not None:
-            notices = [f"Experiments cannot be run here: {self.surroundings.insecure[0]}", *notices]
+            notices = [f"This server runs no experiments: {self.surroundings.insecure[0]}", *notices]
         self.finish(success('"Pong"', {"notices": notices} if notices else {}))
 
 

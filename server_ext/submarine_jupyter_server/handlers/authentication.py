@@ -100,7 +100,7 @@ def insecure(server: ServerApp, proxy: TrustedProxy | None, *, separate: bool = 
         return None
     if separate and is_nameless(server.identity_provider):
         return (
-            "SubmarineExtension.separate_users is set, and nobody tells the users of this server apart.",
+            "SubmarineExtension.separate_users is set, but nothing identifies the users of this server.",
             "Configure an identity provider that names each user, or SubmarineExtension.trusted_user_header.",
         )
     if not authenticates(server):
@@ -112,7 +112,7 @@ def insecure(server: ServerApp, proxy: TrustedProxy | None, *, separate: bool = 
     pattern = server.web_app.settings.get("allow_origin_pat")
     if server.allow_origin == "*" or (pattern is not None and pattern.fullmatch("https://any.invalid")):
         return (
-            "pages of any origin are let in.",
+            "pages of any origin are allowed.",
             "Set ServerApp.allow_origin to the one origin that needs it.",
         )
     return None

@@ -65,7 +65,7 @@ class SubmarineHandler(Admission, ExtensionHandlerMixin, APIHandler):
     def _refuse_unsafe_write(self) -> None:
         if self.surroundings.insecure is not None:
             reason, hint = self.surroundings.insecure
-            raise Insecure(f"Experiments cannot be run or changed here: {reason}", hint=hint)
+            raise Insecure(f"This server neither runs nor changes experiments: {reason}", hint=hint)
         if "token" in self.request.query_arguments:
             raise Forbidden(
                 "A token in the URL is good for reading only: URLs end up in logs and histories.",

@@ -79,13 +79,13 @@ def _reader(headers: Mapping[str, str], *, merge_patch: bool) -> Callable[[bytes
     header["Content-Type"] = headers.get("Content-Type", "")
     if kind not in readers:
         raise UnsupportedMedia(
-            f"The content type {kind[:200]!r} is not read here." if kind else "The body has no content type.",
+            f"The content type {kind[:200]!r} is not supported." if kind else "The body has no content type.",
             hint=f"Send one of {', '.join(readers)} in the header Content-Type.",
         )
     if (header.get_content_charset() or "utf-8") != "utf-8":
         raise UnsupportedMedia("A body must be UTF-8.", hint="Leave the charset out, or set it to utf-8.")
     if headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise UnsupportedMedia("A compressed body is not read here.", hint="Send it without Content-Encoding.")
+        raise UnsupportedMedia("Compressed bodies are not supported.", hint="Send it without Content-Encoding.")
     return readers[kind]
 
 

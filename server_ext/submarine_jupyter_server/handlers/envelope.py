@@ -46,6 +46,10 @@ def http_words(code: int, text: str, *, known: bool) -> tuple[str, str | None, s
         hint = "ServerApp.allow_origin or allow_origin_pat of the Jupyter Server can admit it."
         return "This server does not answer requests from another origin.", hint, "OtherOrigin"
     if code == 405:
-        return "There is no such method here.", "The header Allow lists those there are.", "NoSuchMethod"
+        return (
+            "This URL does not support the method.",
+            "The header Allow lists the methods it supports.",
+            "NoSuchMethod",
+        )
     phrase = HTTPStatus(code).phrase
     return text or phrase, None, re.sub("[^A-Za-z]", "", phrase.title())

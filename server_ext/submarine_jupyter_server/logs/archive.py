@@ -167,7 +167,7 @@ class ReplicaLog:
                 return self._read(self.snapshot(), offset, limit)
             except FileNotFoundError:
                 continue
-        raise FileNotFoundError(f"The log of {self.pod_name} at byte {offset} is removed faster than read.")
+        raise FileNotFoundError(f"The log of {self.pod_name} at byte {offset} was removed while it was being read.")
 
     def _read(self, snapshot: LogSnapshot, offset: int, limit: int) -> Piece:
         for start, stop in snapshot.gaps():
@@ -263,7 +263,7 @@ class LogArchive:
         for log in self.replicas(experiment_id, attempt):
             if log.name == name:
                 return log
-        raise NotFound(f"There is no log of a replica {name[:80]!r} in {experiment_id[:80]!r}.")
+        raise NotFound(f"{experiment_id[:80]!r} has no log of a replica {name[:80]!r}.")
 
     async def run(self, function: Callable[[*_Args], _Result], *args: *_Args) -> _Result:
         """Call ``function`` in one of the few threads that may wait for the disk."""

@@ -22,7 +22,7 @@ from submarine_jupyter_server.wire.specs import stored
 # No replica knows of these.
 _SHOWN = ("metrics", "origin", "group")
 _RESTORED = (
-    "What runs cannot be changed: the record of this experiment was lost and written again from the cluster, where "
+    "This experiment cannot be changed while it runs: its record was lost and restored from the cluster, where "
     "neither secret values nor code are kept."
 )
 
@@ -93,7 +93,7 @@ def store(tx: Connection, row: ExperimentRow, change: Change) -> tuple[OutboxRow
         raise NotFound("Not found experiment.")
     ended, pending = Status(now.status).final, outbox.pending(tx, row.id)
     if now.generation != row.generation:
-        raise Conflict("The experiment was changed by somebody else meanwhile; nothing was done.")
+        raise Conflict("Somebody else changed the experiment meanwhile; nothing was done.")
     if not ended and (now.stop_requested is not None or (pending is not None and pending.op != "ensure")):
         raise Conflict("The experiment is being stopped.")
     changed = changes.replace_spec(tx, now, change.texts, new_attempt=change.restart and not ended)

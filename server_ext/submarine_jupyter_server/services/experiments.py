@@ -35,7 +35,7 @@ from submarine_jupyter_server.wire.answers import Detail, ExperimentPage, Shown
 from submarine_jupyter_server.wire.notes import Notes
 from submarine_jupyter_server.wire.specs import SpecReader, patched
 
-_ENDED = "The experiment has ended: the change is recorded and nothing was started. Clone it to run it again."
+_ENDED = "The experiment has ended: the change is recorded, but nothing was started. Clone it to run it again."
 
 
 class Experiments:

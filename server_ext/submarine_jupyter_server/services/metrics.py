@@ -20,8 +20,8 @@ from submarine_jupyter_server.wire.curves import Curves
 from submarine_jupyter_server.wire.queries import MetricQuery
 
 LATE_S = 5.0
-_LATE = "The last metrics are still being read from the logs; ask again in a moment."
-_FULL = f"No more than {MAX_NAMES:,} metric names are kept; others are left out."
+_LATE = "The server is still reading the last metrics from the logs; ask again in a moment."
+_FULL = f"An experiment keeps {MAX_NAMES:,} metric names at most; the others are left out."
 
 
 class Metrics:

@@ -97,7 +97,7 @@ class Subscriptions:
             work.close()
             if ch in self._channels:
                 raise InvalidRequest(f"ch: channel {ch} is in use; close it first, or take another number.")
-            raise TooManyRequests(f"This socket has {MAX_CHANNELS} channels, and no more.", hint="Close some.")
+            raise TooManyRequests(f"This socket has {MAX_CHANNELS} channels, the most it allows.", hint="Close some.")
         task = asyncio.create_task(self._run(ch, work), name=f"submarine channel {ch}")
         self._channels[ch] = task, credit
 

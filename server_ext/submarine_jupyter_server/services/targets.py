@@ -63,7 +63,7 @@ class Targets:
 
 
 async def _capacity(target: ComputeTarget) -> dict[str, Any]:
-    note = f"it did not say within {CAPACITY_S:.0f} s; ask again"
+    note = f"no answer within {CAPACITY_S:.0f} s; try again"
     try:
         async with asyncio.timeout(CAPACITY_S):
             return {"capacity": await target.capacity()}

@@ -15,8 +15,8 @@ def only(values: Iterable[str], *names: str) -> None:
     """Refuse a parameter that is not in ``names``. Raises InvalidRequest."""
     for name in values:
         if name not in names:
-            known = f"known: {', '.join(names)}" if names else "it takes none"
-            raise InvalidRequest(f"{name[:80]!r} is not a parameter here; {known}.")
+            known = f"known: {', '.join(names)}" if names else "this URL takes none"
+            raise InvalidRequest(f"Unknown parameter {name[:80]!r}; {known}.")
 
 
 def one(values: QueryString, name: str) -> str | None:

@@ -66,7 +66,7 @@ class SpecReader:
     def _target(self, spec: ExperimentSpec, default: str | None) -> str:
         name = (spec.runtime.target if spec.runtime else None) or default or self._default_target
         if name not in self._targets:
-            raise InvalidSpec(f"runtime.target: there is no target '{name}' here, but {', '.join(self._targets)}")
+            raise InvalidSpec(f"runtime.target: unknown target '{name}'; the targets are {', '.join(self._targets)}")
         return name
 
     def _namespace(self, spec: ExperimentSpec, target: str) -> str:
@@ -77,7 +77,7 @@ class SpecReader:
             raise Forbidden(
                 f"spec.meta.namespace: '{namespace}' is not one of the namespaces of target '{target}': "
                 f"{', '.join(possible)}",
-                hint=f"the server's owner can add it to SubmarineExtension.{where}",
+                hint=f"ask the server's owner to add it to SubmarineExtension.{where}",
             )
         return namespace
 

@@ -42,9 +42,9 @@ def test_a_name_in_braces_is_its_value(word: str, becomes: str) -> None:
     ("words", "text"),
     [
         (["LR={rate}"], "no variable 'rate'; {{rate}} for the text itself"),
-        (["LR={lr*2}"], "only a name can stand in braces; {{lr*2}} for the text itself"),
+        (["LR={lr*2}"], "braces take only a name; write {{lr*2}} for the text itself"),
         (["N={cfg.m}"], "'cfg' has no 'm'"),
-        (["N={run}"], "is function, which is no value"),
+        (["N={run}"], "is function, which an option cannot take"),
         (["LR=$lr"], "write {lr} for the variable of the notebook"),
         (["LR=${lr}"], "write {lr} for"),
         (["--cmd", "train --lr {lr}"], "{lr} is not replaced in a command: add --env LR={lr} and write $LR"),

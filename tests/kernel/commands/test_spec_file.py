@@ -95,7 +95,7 @@ def test_snake_case_is_one_name_with_camel_case() -> None:
         ("no.yaml", None, "no.yaml cannot be read: No such file"),
         ("a.json", "{", "a.json cannot be read: Line 1, column 2"),
         ("a.yaml", "a: [", "a.yaml cannot be read: Line 2"),
-        ("a.yaml", "- a", "is no spec"),
+        ("a.yaml", "- a", "is not a spec"),
         ("b.yaml", "meta: 3", "meta must have names and values, not '3'"),
         ("c.yaml", "\xff", "Byte 0 is not UTF-8"),
         ("d.yaml", "spec: {Worker: 3}", r"spec.Worker must have names and values: {replicas: 3}, not '3'"),

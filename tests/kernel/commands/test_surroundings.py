@@ -51,6 +51,6 @@ def test_a_folder_that_is_gone_is_said(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
 
-    with pytest.raises(UsageError, match="folder of this kernel is gone"):
+    with pytest.raises(UsageError, match="folder of this kernel no longer exists"):
         Surroundings.of_this_kernel()
     os.chdir(tmp_path)

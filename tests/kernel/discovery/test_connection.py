@@ -98,7 +98,7 @@ def foreign() -> Iterator[tuple[HTTPServer, type[Page]]]:
     ],
 )
 def test_an_address_is_read_as_people_have_it(said: str, url: str, token: str | None, runtime: Path) -> None:
-    assert find(said) == Connection(url, token, "as you said")
+    assert find(said) == Connection(url, token, "as given")
 
 
 @pytest.mark.parametrize("said", ["ftp://host/", "http://", "//", "http:///path", "http://host:port/", "http://[::1"])

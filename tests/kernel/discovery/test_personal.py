@@ -146,6 +146,6 @@ def test_a_folder_that_cannot_be_used_is_said(home: Path, monkeypatch: pytest.Mo
 
 def test_one_that_cannot_start_is_said_with_its_log(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(personal, "_arguments", lambda: ["--ServerApp.port=nonsense"])
-    with pytest.raises(ServerNotFound, match=r"could not be started: .*nonsense"):
+    with pytest.raises(ServerNotFound, match=r"did not start: .*nonsense"):
         personal.personal_server(lambda _: None)
     assert servers(home) == []

@@ -213,14 +213,14 @@ def test_a_queue_is_shown_with_its_reason(kernel: RealKernel, client: SubmarineC
     [
         ("%submarine rum", "did you mean 'run'"),
         ("%submarine run --name x", "Nothing to run"),
-        ("%%submarine list\nx", "Nothing can stand below"),
+        ("%%submarine list\nx", "takes no cell"),
         ("%%submarine run\n \n", "The cell is empty"),
         ("%submarine scale", "say how many replicas"),
         ("%submarine status 99999", "No experiment has an id like '99999'"),
-        ("%submarine run --cmd echo hello", "a command is quoted as a whole: --cmd 'echo hello'"),
+        ("%submarine run --cmd echo hello", "to run a command, quote all of it: --cmd 'echo hello'"),
         ("%submarine run train.py", "%submarine run --cmd 'python train.py' runs it"),
         ("%submarine run --cmd x --env LR={nothing}", "the notebook has no variable 'nothing'"),
-        ("%submarine logs -f --since 1h", "--since cannot be followed"),
+        ("%submarine logs -f --since 1h", "--since does not go with --follow"),
     ],
 )
 def test_a_mistake_is_said_in_one_line_and_fails_the_cell(line: str, text: str, kernel: RealKernel) -> None:
@@ -237,19 +237,19 @@ def test_what_the_server_refuses_is_said_without_a_traceback(kernel: RealKernel)
     assert ran.traceback == ["InvalidSpec: spec.Worker.resources: 'cpu=lots' is not a quantity"]
     assert kernel.run("%submarine logs experiment-1-0001").traceback == [
         "NotFound: Not found experiment.",
-        "Hint: It may have been deleted; %submarine list shows those there are.",
+        "Hint: The experiment may have been deleted. %submarine list shows those that exist.",
     ]
 
 
 def test_without_an_experiment_there_is_no_last_one(make_kernel: MakeKernel, url: str) -> None:
     kernel = make_kernel(SUBMARINE_URL=url, SUBMARINE_TOKEN=TOKEN)
     kernel.run("%load_ext submarine_jupyter")
-    assert "There is no experiment of this notebook yet" in kernel.run("%submarine logs").text
+    assert "This notebook has no experiment yet" in kernel.run("%submarine logs").text
 
 
 def test_connect_says_where_to(kernel: RealKernel, url: str) -> None:
     assert kernel.run("%submarine connect").text == f"Connected to {url} (from SUBMARINE_URL)\n"
-    assert kernel.run(f"%submarine connect {url}?token={TOKEN}").text == f"Connected to {url} (as you said)\n"
+    assert kernel.run(f"%submarine connect {url}?token={TOKEN}").text == f"Connected to {url} (as given)\n"
     ran = kernel.run(f"%submarine connect {url} --token wrong")
     assert ran.error.startswith("AuthenticationRequired: ")
     # What worked is kept.

@@ -305,7 +305,7 @@ def test_an_expression_that_would_go_back_takes_no_longer(log: ReplicaLog) -> No
         ("a(b", True, r"not a regular expression: missing \): a\(b"),
         (r"(a)\1", True, "not a regular expression: invalid escape sequence"),
         ("(?=a)", True, "not a regular expression: invalid perl operator"),
-        ("x*", True, "matches the empty text"),
+        ("x*", True, "matches empty text"),
         (".{900}", True, "too large"),
         (r"((\pL{1,30}){30})", True, "too large"),
     ],

@@ -89,7 +89,7 @@ async def test_more_than_anybody_waits_for_is_not_counted() -> None:
     pods = [pod("a", cpu="1m")] * 201
     found = await read(Listing({"/api/v1/nodes": nodes(), "/api/v1/pods": pods}, page=1))
     assert found["cpu"] == {"total": 5.5, "used": None, "free": None}
-    assert found["note"] == "what is free is not known: there are more than 20000 pods"
+    assert found["note"] == "what is free is unknown: there are more than 20000 pods"
 
 
 async def test_the_queues_of_kueue_in_both_versions_of_its_api() -> None:
@@ -118,7 +118,7 @@ async def test_the_queues_of_kueue_in_both_versions_of_its_api() -> None:
                 "reserved": {}, "used": {},
             },
         ]  # fmt: skip
-        assert "it may not list localqueues in namespace y (docs/deploy/role.yaml)" in found["note"]
+        assert "this server may not list localqueues in namespace y (docs/deploy/role.yaml)" in found["note"]
 
 
 async def test_it_is_read_once_for_all_and_not_again_for_a_while() -> None:
@@ -180,8 +180,9 @@ async def test_with_the_role_alone_its_namespace_is_shown_and_the_rest_is_explai
                     "used": {"requests.cpu": "0"},
                 }
             ],
-            "note": "what the nodes have is not known: it may not list nodes of the whole cluster "
-            "(docs/deploy/capacity-clusterrole.yaml); resourcequotas are not shown: it may not list resourcequotas in "
+            "note": "the size of the nodes is unknown: this server may not list nodes of the whole cluster "
+            "(docs/deploy/capacity-clusterrole.yaml); resourcequotas are not shown: this server may not list "
+            "resourcequotas in "
             "namespace default (docs/deploy/role.yaml)",
         }
     finally:

@@ -52,7 +52,11 @@ def test_all_that_can_be_configured() -> None:
 @pytest.mark.parametrize(
     ("option", "value", "problem"),
     [
-        ("imgae", "x", "imgae: no such option; there are kubeconfig, context, in_cluster, namespaces, kinds, image"),
+        (
+            "imgae",
+            "x",
+            "imgae: unknown option; the options are kubeconfig, context, in_cluster, namespaces, kinds, image",
+        ),
         ("namespaces", "team-a", "namespaces: must be a list of names of namespaces, not 'team-a'"),
         ("namespaces", ["Team"], "namespaces: must be a list of names of namespaces, not ['Team']"),
         ("namespaces", ["a" * 64], "namespaces: must be a list"),
@@ -63,8 +67,8 @@ def test_all_that_can_be_configured() -> None:
         ("kinds", ["TFJob"], "kinds: must be a list of tfjob, pytorchjob, xgboostjob, jobset, indexed_jobs, not"),
         ("image", "a b", "image: must be the name of a container image"),
         ("image_pull_secrets", [None], "image_pull_secrets: must be a list of names of Secrets"),
-        ("run_as_user", True, "run_as_user: must be a number of a user from 0 to 2147483647, or None, not True"),
-        ("run_as_user", -1, "run_as_user: must be a number"),
+        ("run_as_user", True, "run_as_user: must be a user id from 0 to 2147483647, or None, not True"),
+        ("run_as_user", -1, "run_as_user: must be a user id"),
         ("cpu_limit", None, "cpu_limit: must be True or False, not None"),
         ("ttl_after_finished", "1d", "ttl_after_finished: must be a number of seconds, or None, not '1d'"),
         ("queue", "a/b", "queue: must be the name of a LocalQueue"),

@@ -34,7 +34,9 @@ class Connections(Generic[Connection]):
         if not for_one and list(self._open.values()).count(owner) >= self.each:
             raise TooManyRequests(f"You have {self.each} open {self._noun} on this server already.", hint=self._close)
         if len(self._open) >= self.most:
-            raise TooManyRequests(f"This server has {self.most} open {self._noun}, and no more.", hint=self._later)
+            raise TooManyRequests(
+                f"This server has {self.most} open {self._noun}, the most it allows.", hint=self._later
+            )
 
     def add(self, connection: Connection, owner: str) -> None:
         """Count one more."""

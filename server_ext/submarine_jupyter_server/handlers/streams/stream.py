@@ -40,7 +40,9 @@ class StreamHandler(Admission, WebSocketMixin, WebSocketHandler, ExtensionHandle
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Open the socket."""
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
-            raise InvalidRequest("This is a WebSocket, and the request asks for none.", hint="GET experiment/events.")
+            raise InvalidRequest(
+                "This URL is a WebSocket, but the request does not ask for one.", hint="GET experiment/events."
+            )
         service = await self.service()
         # Last: of many that wait for the service together no more are let in than there is room for.
         self.surroundings.sockets.refuse_more(self.principal().name, for_one=self.for_one)

@@ -76,7 +76,7 @@ class _Expression:
         if self._compiled.programsize > _MAX_INSTRUCTIONS:
             raise InvalidRequest("search: the regular expression is too large.", hint="Repeat less often.")
         if self._compiled.fullmatch(b"") is not None:
-            raise InvalidRequest("search: the regular expression matches the empty text, so it is everywhere.")
+            raise InvalidRequest("search: the regular expression matches empty text, so it matches everywhere.")
 
     def spans(self, text: bytes, start: int) -> Iterator[tuple[int, int]]:
         for match in self._compiled.finditer(text, start):

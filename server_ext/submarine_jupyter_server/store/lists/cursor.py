@@ -64,7 +64,7 @@ class PagePosition:
         except (ValueError, RecursionError):
             found = None
         if not _is_cursor(found):
-            raise InvalidRequest("cursor: it is not one that this server gave out", hint="Begin with the first page.")
+            raise InvalidRequest("cursor: this server did not issue it", hint="Begin with the first page.")
         if found[0] != sort:
             raise InvalidRequest(f"cursor: it belongs to sort={found[0]}, not to sort={sort}")
         return cls(*found)

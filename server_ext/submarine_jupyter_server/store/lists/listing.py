@@ -62,7 +62,7 @@ def page(tx: Connection, query: Query) -> Page:
     Raises InvalidRequest for a bad filter, sort or cursor.
     """
     if query.limit < 1:
-        raise InvalidRequest(f"limit: it must be 1 or more, not {query.limit}")
+        raise InvalidRequest(f"limit: must be 1 or more, not {query.limit}")
     position = PagePosition.of(query.sort, query.cursor)
     named = position.named
     if named is None:

@@ -102,7 +102,7 @@ def explain(error: BaseException, path: Path) -> SubmarineError | None:
 def newer(path: Path) -> ReadOnly:
     """Return the refusal to write a database whose schema is newer than this code."""
     return ReadOnly(
-        f"The database {path} was written by a newer version of submarine-jupyter: it is only read.",
+        f"The database {path} was written by a newer version of submarine-jupyter: this server only reads it.",
         hint="Upgrade submarine-jupyter on this server, then restart it.",
     )
 

@@ -138,7 +138,7 @@ async def _nodes(cluster: Cluster, notes: list[str]) -> dict[str, Node] | None:
             if _takes_pods(node)
         }
     except _NotCounted as error:
-        notes.append(f"what the nodes have is not known: {error}")
+        notes.append(f"the size of the nodes is unknown: {error}")
         return None
 
 
@@ -160,7 +160,7 @@ async def _used(cluster: Cluster, nodes: dict[str, Node], notes: list[str]) -> d
             if (node := pod["spec"]["nodeName"]) in nodes:
                 used[node] = total((used.get(node, {}), requests_of(pod), _ONE))
     except _NotCounted as error:
-        notes.append(f"what is free is not known: {error}")
+        notes.append(f"what is free is unknown: {error}")
         return None
     return used
 
@@ -266,7 +266,7 @@ async def _items(
             if error.status != 403:
                 raise
             where, role = (f"in namespace {namespace}", _ROLE) if namespace else ("of the whole cluster", CLUSTER_WIDE)
-            raise _NotCounted(f"it may not list {plural} {where} ({role})") from error
+            raise _NotCounted(f"this server may not list {plural} {where} ({role})") from error
         for item in page.get("items") or ():
             yield item
         token = (page.get("metadata") or {}).get("continue")

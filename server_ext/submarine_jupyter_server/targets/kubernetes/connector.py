@@ -49,7 +49,7 @@ class Connector:
         self._runs, self._log_cap = runs, log_cap
         self._connection: ClusterConnection | None = None
         self._ready = False
-        self._trouble = "it has not been asked yet"
+        self._trouble = "not connected yet"
         self._missing: tuple[rights.Missing, ...] = ()
         self._task: asyncio.Task[None] | None = None
         self._kinds_task: asyncio.Task[bool] | None = None
@@ -273,7 +273,7 @@ class Connector:
 
     def _reading(self, namespace: str | None = None) -> str:
         trouble = self._connection.watches.trouble(namespace) if self._connection else None
-        return trouble or "what runs there is being read"
+        return trouble or "the server is still reading what runs there"
 
     def _usable(self, served: frozenset[str]) -> frozenset[str]:
         """Return what is served, configured, and allowed to this server."""
@@ -293,4 +293,4 @@ async def _nothing(experiment_id: str) -> Known | None:
 
 def _ours(*sentences: list[str]) -> str:
     """Return what this server may not do, as the reason of an experiment."""
-    return "; ".join(sentence for found in sentences for sentence in found).replace("it may", "this server may")
+    return "; ".join(sentence for found in sentences for sentence in found)

@@ -84,7 +84,9 @@ class Reporter:
                 while not state.over:
                     await state.changed.wait()
         except TimeoutError:
-            raise TargetUnavailable("it has ended, and its last lines are being read", reason="Stopping") from None
+            raise TargetUnavailable(
+                "the experiment has ended, and the server is reading its last lines", reason="Stopping"
+            ) from None
 
     async def close(self) -> None:
         """Stop looking."""

@@ -50,7 +50,9 @@ def settings_of(name: str, mapping: Mapping[str, object]) -> KubernetesSettings:
     Raises Unavailable, which names every option that cannot be used and what is possible.
     """
     path = f"SubmarineExtension.targets['{name}']"
-    problems = [f"{path}.{key}: no such option; there are {', '.join(_OPTIONS)}" for key in mapping.keys() - _OPTIONS]
+    problems = [
+        f"{path}.{key}: unknown option; the options are {', '.join(_OPTIONS)}" for key in mapping.keys() - _OPTIONS
+    ]
     problems.sort()
     values: dict[str, object] = {}
     for key, option in _OPTIONS.items():
@@ -122,7 +124,7 @@ _OPTIONS: dict[str, _Option] = {
     "kinds": _Option(_list(KINDS.__contains__), f"a list of {', '.join(KINDS)}"),
     "image": _Option(_image, "the name of a container image"),
     "image_pull_secrets": _Option(_list(_object_name), "a list of names of Secrets"),
-    "run_as_user": _Option(_number(0, MAX_UID, none=True), f"a number of a user from 0 to {MAX_UID}, or None"),
+    "run_as_user": _Option(_number(0, MAX_UID, none=True), f"a user id from 0 to {MAX_UID}, or None"),
     "cpu_limit": _Option(_flag, "True or False"),
     "ttl_after_finished": _Option(_number(0, MAX_UID, none=True), "a number of seconds, or None"),
     "queue": _Option(_queue, "the name of a LocalQueue"),

@@ -209,8 +209,8 @@ class KubernetesTarget:
         connection = self._connector.connection()
         state = connection.watches.experiments.get(experiment_id)
         if state is not None and state.vanished:
-            raise TargetUnavailable(f"why {experiment_id} is gone is being found out")
-        return Absence("Lost", "it is not on the cluster, and what was made for it there is not known")
+            raise TargetUnavailable(f"the server is still finding out why {experiment_id} is gone")
+        return Absence("Lost", "it is not on the cluster, and the server does not know what was created for it there")
 
     def _folder(self, experiment_id: str) -> Path:
         folder = self._runs / experiment_id

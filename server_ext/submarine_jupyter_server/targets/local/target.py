@@ -131,7 +131,7 @@ class LocalTarget:
 
     async def absence(self, experiment_id: str) -> Absence:
         """Return that its files are gone, which nobody but a person removes."""
-        return Absence("ExternallyDeleted", f"it is gone from target '{self.name}', and it was not us who deleted it")
+        return Absence("ExternallyDeleted", f"it is gone from target '{self.name}': it was deleted outside Submarine")
 
     async def conclude(self, experiment_id: str, attempt: int) -> None:
         """Do nothing: the logs are gone with the other files."""

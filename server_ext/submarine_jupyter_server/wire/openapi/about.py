@@ -20,21 +20,24 @@ _TARGET = {
         "health": {"type": ["object", "null"], "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]},
         "capacity": {
             "type": ["object", "null"],
-            "description": "What it has and what is free; null if it does not say.",
+            "description": "What it has and what is free; null if unknown.",
         },
-        "note": {"type": "string", "description": "Why it does not say, or why that is old."},
-        "age": {"type": "number", "description": "How old that is (s), where the server that knows does not answer."},
+        "note": {"type": "string", "description": "Why the capacity is unknown, or why it is old."},
+        "age": {
+            "type": "number",
+            "description": "How old the capacity is (s), where the server that knows it does not answer.",
+        },
     },
 }
 
 
 def paths() -> Json:
     """Describe the calls that ask about the server."""
-    capacity = query("capacity", {"type": "boolean"}, "Whether to say what they have (default).")
+    capacity = query("capacity", {"type": "boolean"}, "Whether to include the capacity (the default).")
     targets = operation("List the compute targets", {"type": "array", "items": _TARGET}, 400)
     document = {"description": "The OpenAPI document.", "content": {"application/json": {"schema": {"type": "object"}}}}
     return {
-        "/experiment/ping": {"get": operation("Ask for a sign of life", {"const": "Pong"}, 400)},
+        "/experiment/ping": {"get": operation("Check that the server is alive", {"const": "Pong"}, 400)},
         "/target": {"get": targets | {"parameters": [capacity]}},
         "/openapi.json": {"get": {"summary": "Return this document", "responses": {"200": document, **failures(400)}}},
     }

@@ -64,16 +64,16 @@ def _list(experiment: Json) -> Json:
 def _all(summary: str, *, purge: bool = False) -> Json:
     filters = [found for found in listed() if found["name"] not in ("sort", "limit", "cursor")]
     more = [query("dryRun", {"type": "boolean"}, "Only say which ones these are.")]
-    more += [query("purge", {"type": "boolean"}, "Whether logs and secrets go at once.")] if purge else []
+    more += [query("purge", {"type": "boolean"}, "Whether to remove logs and secrets at once.")] if purge else []
     return operation(summary, _CHOSEN, 400, *WRITE) | {"parameters": [*filters, *more]}
 
 
 def _create(spec: Json, experiment: Json) -> Json:
     created = {"anyOf": [experiment, {"type": "object", "description": "The plan, with dryRun."}]}
-    once = "Answer with what the same body from the same cell runs already."
+    once = "Answer with the experiment that the same body from the same cell runs already."
     return operation("Create an experiment", created, *BODY, 403, 422, *WRITE) | {
         "parameters": [
-            query("dryRun", {"type": "boolean"}, "Only show what would be made, and whether it would start now."),
+            query("dryRun", {"type": "boolean"}, "Only show what would be created, and whether it would start now."),
             query("ifNotRunning", {"type": "boolean"}, once),
             header("Idempotency-Key", "The same key and body create one experiment only.", r"^[!-~]{1,255}$"),
         ],
@@ -85,7 +85,7 @@ def _one(spec: Json, experiment: Json) -> Json:
     full = query("view", {"enum": ["full"]}, "`full` adds `detail`: why the experiment is as it is.")
     attempt = query("attempt", {"type": "integer", "minimum": 1}, "The spec as that attempt ran.")
     if_match = header("If-Match", "The generation the change is meant for, in quotes.", r'^(\*|"[0-9]{1,18}")$')
-    purge = query("purge", {"type": "boolean"}, "Whether logs and secrets go at once.")
+    purge = query("purge", {"type": "boolean"}, "Whether to remove logs and secrets at once.")
     delete = operation("End an experiment and take it out of every list", experiment, 400, 404, 409, *WRITE)
     return {
         "parameters": [PATH_ID],

@@ -7,15 +7,15 @@ from typing import Any
 Json = dict[str, Any]
 
 _MEANINGS = {
-    400: "What was sent cannot be understood; the message says what and where.",
+    400: "The request is invalid; the message says what and where.",
     403: "Authentication is missing, or the caller may not do this.",
     404: "There is no such experiment.",
     409: "The state of the experiment does not allow it.",
     413: "The body is larger than 1 MiB (YAML: 256 KiB).",
-    415: "The content type of the body is not read here.",
+    415: "The content type of the body is not supported.",
     416: "The byte range is outside of the log.",
     422: "The Idempotency-Key was used before, with another body.",
-    429: "The server follows as many streams as it can.",
+    429: "The server has as many open streams as it allows.",
     503: "The server is starting, or cannot reach its storage or its compute target; try again.",
     507: "The disk of the server is full.",
 }

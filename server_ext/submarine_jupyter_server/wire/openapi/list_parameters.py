@@ -12,14 +12,14 @@ _LISTED: tuple[tuple[str, Json, str], ...] = (
     *((name, _TEXT, f"The {name}.") for name in ("name", "tag", "framework", "target", "owner", "namespace", "cursor")),
     ("notebook", _TEXT, "The path of the notebook it comes from (`runtime.origin`)."),
     ("group", _TEXT, "The group it belongs to (`runtime.group`)."),
-    ("archived", _EITHER, "Those that are archived, or are not (the default)."),
-    ("pinned", _EITHER, "Those that are pinned, or are not."),
+    ("archived", _EITHER, "Only archived experiments, or only the others (the default)."),
+    ("pinned", _EITHER, "Only pinned experiments, or only the others."),
     ("since", _TEXT, "Accepted since: `7d`, or a time in ISO 8601."),
     ("q", {"type": "string", "maxLength": 200}, "Words, each of them in a name, an id, a tag, a note, a parameter."),
     ("param.NAME", _TEXT, "What parameter NAME is: `adam`, `=0.1`, `!=0.1`, `<0.1`, `>=0.1`."),
     ("metric.NAME", _TEXT, "What metric NAME was last: `>0.9`."),
     ("sort", _TEXT, "A column, `param.NAME` or `metric.NAME`; `-` before it: from high to low."),
-    ("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "At most so many."),
+    ("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "The maximum number."),
 )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from submarine_jupyter_server.wire.openapi.operations import Json
 
 SEARCH: list[tuple[str, Json, str]] = [
-    ("search", {"type": "string", "minLength": 1, "maxLength": 1000}, "Return where this text is instead."),
+    ("search", {"type": "string", "minLength": 1, "maxLength": 1000}, "Return the matches of this text instead."),
     ("regex", {"type": "boolean"}, "Whether `search` is a regular expression (RE2)."),
-    ("ignoreCase", {"type": "boolean"}, "Whether capital letters are as good as small ones."),
-    ("context", {"type": "integer", "minimum": 0, "maximum": 10}, "With `search`: so many lines around it."),
+    ("ignoreCase", {"type": "boolean"}, "Whether upper and lower case match each other."),
+    ("context", {"type": "integer", "minimum": 0, "maximum": 10}, "With `search`: this many lines around each match."),
     ("merged", {"type": "boolean"}, "Return the lines of all replicas as one list, in the order of time."),
     (
         "at",
@@ -17,7 +17,7 @@ SEARCH: list[tuple[str, Json, str]] = [
     ),
     ("after", {"type": "string"}, "With `search` or `merged`: where to go on, `next` of an earlier answer."),
     ("before", {"type": "string"}, "With `merged`: the lines before that, `first` of an earlier answer."),
-    ("limit", {"type": "integer", "minimum": 1, "maximum": 10_000}, "At most so many lines, or matches (1,000)."),
+    ("limit", {"type": "integer", "minimum": 1, "maximum": 10_000}, "The maximum number of lines, or matches (1,000)."),
 ]
 """The parameters: name, schema, description."""
 

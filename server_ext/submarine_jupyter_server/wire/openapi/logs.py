@@ -19,12 +19,12 @@ def paths(log: Json) -> Json:
     }
     parameters = [
         query("tail", {"type": "integer", "minimum": 0, "maximum": 1_000_000}, "The newest lines only."),
-        query("since", {"type": "string"}, "Only what came since: `10m`, or a time in ISO 8601."),
+        query("since", {"type": "string"}, "Only lines since: `10m`, or a time in ISO 8601."),
         query("replica", {"type": "string"}, "One replica only, such as `worker-0`."),
         query("attempt", {"type": "integer", "minimum": 1}, "An attempt other than the last."),
         query("follow", {"type": "boolean"}, "Stream the lines as they come (text/event-stream)."),
-        query("lastEventId", {"type": "string"}, "Where to go on following."),
-        header("Last-Event-ID", "Where to go on following."),
+        query("lastEventId", {"type": "string"}, "Where to continue following."),
+        header("Last-Event-ID", "Where to continue following."),
         query("format", {"enum": ["raw"]}, "`raw`: the bytes as they were written (text/plain)."),
         query("download", {"type": "boolean"}, "As `format=raw`, as a file."),
         header("Range", "With `format=raw`: the bytes wanted, such as `bytes=0-1023`."),

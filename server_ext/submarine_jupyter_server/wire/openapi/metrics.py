@@ -11,13 +11,13 @@ def paths() -> Json:
         query("name", {"type": "string"}, "One metric only."),
         query("names", {"type": "string"}, "Some metrics only, with commas between; may be given again."),
         query("replica", {"type": "string"}, "One replica only."),
-        query("limit", {"type": "integer", "minimum": 1, "maximum": 100_000}, "At most so many points."),
+        query("limit", {"type": "integer", "minimum": 1, "maximum": 100_000}, "The maximum number of points."),
         query(
             "points",
             {"type": "integer", "minimum": 4, "maximum": 100_000},
-            "At most so many of each series.",
+            "The maximum number of points of each series.",
         ),
-        query("since", {"type": "integer", "minimum": 0}, "Only what came after: `last` of an earlier answer."),
+        query("since", {"type": "integer", "minimum": 0}, "Only points after this: `last` of an earlier answer."),
     ]
     curves = operation("Return the metrics of an experiment", {"type": "object"}, 400, 404)
     return {"/experiment/{id}/metrics": {"parameters": [PATH_ID], "get": curves | {"parameters": parameters}}}

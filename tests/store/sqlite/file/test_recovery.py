@@ -311,4 +311,4 @@ async def test_a_lost_database_without_a_backup_is_told_where_there_was_one(open
         assert list(db.notices) == []
     missing(path, random.Random())
     async with opened() as db:
-        assert "was missing. There was no backup: a new database was begun" in next(iter(db.notices))
+        assert "was missing. There was no backup: the server made a new database" in next(iter(db.notices))

@@ -53,7 +53,7 @@ async def test_nothing_is_missing_with_exactly_the_role(cluster: Cluster, fake_n
         assert await too_much(connection) is None
         elsewhere = await missing(connection, ["default"], ALL_KINDS)
         assert sentences(elsewhere) == [
-            "it may do nothing in namespace default: no experiment can run there; apply docs/deploy/role.yaml to it"
+            "this server has no permissions in namespace default, so nothing can run there; apply docs/deploy/role.yaml"
         ]
         assert len(elsewhere) == sum(len(need.verbs) for need in NEEDS)
     finally:
@@ -83,9 +83,12 @@ async def test_each_right_that_is_taken_away_is_named(cluster: Cluster, fake_nam
         await connection.close()
     told = sentences([item for item in found if item.resource != "jobsets"])
     assert [text.replace(f" in namespace {fake_namespace}", "").split(" (")[0] for text in told] == [
-        "it may not create or delete secrets: secret variables cannot be sent along; grant verbs create and delete",
-        "it may not list or watch pods: statuses stay unknown; grant verbs list and watch",
-        "it may not get pods/log: logs are not kept; grant verb get",
+        (
+            "this server may not create or delete secrets: secret variables cannot be "
+            "sent along; grant verbs create and delete"
+        ),
+        "this server may not list or watch pods: statuses stay unknown; grant verbs list and watch",
+        "this server may not get pods/log: logs are not kept; grant verb get",
     ]
     assert {item.verb for item in found if item.resource == "jobsets"} == set(NEEDS[0].verbs)
     assert usable(frozenset({"TFJob", "JobSet"}), found, {fake_namespace}) == {"TFJob"}
@@ -135,11 +138,13 @@ def test_only_what_keeps_experiments_from_being_followed_keeps_them_from_beginni
         Missing("x", verb, what, "why") for what, verb in (("jobs", "create"), ("pods", "watch"), ("pods/log", "get"))
     ]
     assert blind(found) == {
-        "x": ["it may not watch pods in namespace x: why; grant verb watch (docs/deploy/role.yaml)"]
+        "x": ["this server may not watch pods in namespace x: why; grant verb watch (docs/deploy/role.yaml)"]
     }
     assert blind([found[0], found[2]]) == {}
     everything = [Missing("y", verb, need.resource, "") for need in NEEDS for verb in need.verbs]
-    assert [text.partition(":")[0] for text in blind(everything)["y"]] == ["it may do nothing in namespace y"]
+    assert [text.partition(",")[0] for text in blind(everything)["y"]] == [
+        "this server has no permissions in namespace y"
+    ]
 
 
 def test_a_kind_that_only_cannot_be_scaled_is_used() -> None:
@@ -152,5 +157,5 @@ def test_a_kind_that_only_cannot_be_scaled_is_used() -> None:
     assert usable(served, found, {"x", "y"}) == {"TFJob", "JobSet"}
     assert usable(served, [Missing("z", "create", "tfjobs", "")], {"x", "y"}) == served
     assert str(Missing("x", "watch", "pods", "statuses stay unknown")) == (
-        "it may not watch pods in namespace x: statuses stay unknown; grant verb watch (docs/deploy/role.yaml)"
+        "this server may not watch pods in namespace x: statuses stay unknown; grant verb watch (docs/deploy/role.yaml)"
     )

@@ -170,28 +170,31 @@ def test_an_answer_that_was_cut_says_nothing(method: str) -> None:
 
 ROLE = "(the Role in docs/deploy/role.yaml has all that is needed)"
 PROXY = "(ask the administrator what is in between: a proxy, a firewall, a login page)"
-SHORTEN = "(shorten its command, its variables and its code; larger things belong into an image or a volume)"
+SHORTEN = "(shorten its command, its variables and its code; put larger things into an image or on a volume)"
 SENTENCES = {
     (403, RIGHT): f"this server may not create jobs in namespace ns {ROLE}",
     (403, f"{RIGHT}: RBAC: role not found"): f"this server may not create jobs in namespace ns {ROLE}",
-    (403, POLICY): "the cluster refuses it: the policy 'night' of the cluster denies it: only at night",
+    (403, POLICY): "rejected by the cluster: the policy 'night' of the cluster denies it: only at night",
     (400, 'admission webhook "a.b" denied the request without explanation'): (
-        "the cluster refuses it: the policy 'a.b' of the cluster denies it: without explanation"
+        "rejected by the cluster: the policy 'a.b' of the cluster denies it: without explanation"
     ),
-    (403, TERMINATING): "its namespace is being deleted, nothing new can be made there (choose another meta.namespace)",
+    (
+        403,
+        TERMINATING,
+    ): "its namespace is being deleted: nothing new can be created there (choose another meta.namespace)",
     (403, QUOTA.format(1, 3)): "the quota 'team' of the namespace is used up (cpu: 1 of 3 used, it asks for 3)",
     (403, f"{JOB} is forbidden: not yet ready to handle request"): (
         "the cluster is not ready for it yet (not yet ready to handle request)"
     ),
     (404, 'namespaces "ns" not found'): (
-        'the cluster does not have its namespace (namespaces "ns" not found) (an administrator has to make it)'
+        'its namespace does not exist on the cluster (namespaces "ns" not found) (ask an administrator to create it)'
     ),
     (409, MODIFIED): "somebody else changed it at the same moment (409)",
     (413, "Request entity too large: limit is 3145728"): (
-        f"the cluster refuses it: it is too large (Request entity too large: limit is 3145728) {SHORTEN}"
+        f"rejected by the cluster: it is too large (Request entity too large: limit is 3145728) {SHORTEN}"
     ),
     (422, 'TFJob.kubeflow.org "j" is invalid: spec.x: Invalid value: 9: too many'): (
-        "the cluster refuses it: spec.x: Invalid value: 9: too many"
+        "rejected by the cluster: spec.x: Invalid value: 9: too many"
     ),
 }
 

@@ -146,16 +146,16 @@ def pairs(launch: Launch) -> tuple[list[Patch], list[Json]]:
 @pytest.mark.parametrize(
     ("kind", "framework", "message"),
     [
-        ("jobset", "TensorFlow", "spec.Worker.replicas cannot change while it runs: a JobSet cannot be changed"),
-        ("pytorchjob", "PyTorch", "replicas of a PyTorchJob know their number from the start"),
-        ("xgboostjob", "XGBoost", "replicas of an XGBoostJob know their number from the start"),
+        ("jobset", "TensorFlow", "spec.Worker.replicas cannot change while it runs: a JobSet cannot change"),
+        ("pytorchjob", "PyTorch", "a PyTorchJob tells its replicas their number at the start"),
+        ("xgboostjob", "XGBoost", "an XGBoostJob tells its replicas their number at the start"),
     ],
 )
 def test_kinds_that_are_fixed(kind: str, framework: str, message: str, launch_of_spec: LaunchOf) -> None:
     with pytest.raises(Conflict, match=message) as caught:
         scaled(body(framework, workers=2), body(framework, workers=3), kind, launch_of_spec)
     assert caught.value.hint is not None
-    assert "start again" in caught.value.hint
+    assert "needs a restart" in caught.value.hint
 
 
 def test_one_job_alone_cannot_become_a_group(launch_of_spec: LaunchOf) -> None:

@@ -61,9 +61,7 @@ async def test_an_object_of_our_name_that_somebody_made_is_left_alone(tmp_path: 
         del notes["submarine.apache.org/token"]
     async with working(tmp_path) as made:
         before = made.cluster.put(TFJOBS, planted)["metadata"]["uid"]
-        with pytest.raises(
-            TargetRefused, match=f"the TFJob '{ID}' exists on the cluster and is not of this"
-        ) as refused:
+        with pytest.raises(TargetRefused, match=f"the TFJob '{ID}' already exists and belongs to something") as refused:
             await made.target.ensure(launch())
         assert refused.value.reason == "NameConflict"
         await made.target.delete(ID, launch().uid)
@@ -135,7 +133,9 @@ async def test_code_that_was_planted_never_runs(tmp_path: Path, owned: bool) -> 
             return error(409, "AlreadyExists", 'configmaps "it" already exists')
 
         made.cluster.rule = rule
-        with pytest.raises(TargetRefused, match=r"the ConfigMap .* exists on the cluster and is not") as refused:
+        with pytest.raises(
+            TargetRefused, match=r"the ConfigMap .* already exists and belongs to something else"
+        ) as refused:
             await made.target.ensure(full())
         assert refused.value.reason == "NameConflict"
         assert made.cluster.names(TFJOBS) == []

@@ -31,7 +31,7 @@ CRASH = "worker-0 failed with exit code 3"
 QUOTA = "cannot be made: the quota 'team' of the namespace is used up"
 TOO_MUCH = "worker-0 cannot be made: it asks for more than the quota 'team' of the namespace has (requests.cpu: 3 of 2)"
 LATE = "it ran longer than runtime.maxRunTime=3 s"
-DRAINED = "worker-0 was sent away from its node real-0, which is being emptied (maintenance, autoscaler)"
+DRAINED = "worker-0 was evicted from its node real-0, which is being drained (maintenance, autoscaler)"
 
 SENTENCES: dict[str, tuple[str, str] | None] = {
     "success": None,
@@ -56,7 +56,7 @@ SENTENCES: dict[str, tuple[str, str] | None] = {
     "deadline.jobs": ("DeadlineExceeded", LATE),
     "evicted": (
         "Evicted",
-        'worker-0 was sent away by its node real-0: Usage of EmptyDir volume "volume-0" exceeds the limit "1Mi".',
+        'worker-0 was evicted by its node real-0: Usage of EmptyDir volume "volume-0" exceeds the limit "1Mi".',
     ),
     "drained": ("Evicted", DRAINED),
     "drained.tfjob": ("Evicted", DRAINED),
@@ -106,7 +106,7 @@ SENTENCES: dict[str, tuple[str, str] | None] = {
     "quota.jobset": ("QuotaExceeded", TOO_MUCH),
     "quota.unsaid": (
         "QuotaExceeded",
-        "worker-0 cannot be made: under the quota 'team' it has to say its cpu: add it to resources",
+        "worker-0 cannot be made: under the quota 'team' it needs cpu: add it to resources",
     ),
     "limits": (
         "LimitExceeded",
@@ -133,10 +133,13 @@ SENTENCES: dict[str, tuple[str, str] | None] = {
     "priority": ("Denied", "worker-0 cannot be made: the cluster has no priority 'urgent' (runtime.priority)"),
     "queue": (
         "NoQueue",
-        "it waits in the queue 'team-a', and nobody keeps queues for JobSets here (no Kueue, or not in this namespace)",
+        (
+            "it waits in the queue 'team-a', but Kueue does not manage JobSets here (not "
+            "installed, or not for this namespace)"
+        ),
     ),
     "suspended": ("Suspended", "somebody suspended it: nothing runs until it is resumed"),
-    "operator": ("NoOperator", "no operator answers for TFJob in this cluster"),
+    "operator": ("NoOperator", "no operator for TFJob answers in this cluster"),
     "master": (
         "Unschedulable",
         "master-0 cannot be scheduled: 0/4 nodes fit: 3 not meant for it, 1 without cpu=500 free",
@@ -193,7 +196,7 @@ WAITING = [
             " or may require authorization: server message: insufficient_scope: authorization failed"
         ),
         "ImageAccessDenied",
-        "the registry gives its image 'team/model:1' to nobody without a login, or does not have it",
+        "the registry gives its image 'team/model:1' only after a login, or does not have it",
     ),
     (
         "ErrImagePull",
@@ -205,7 +208,7 @@ WAITING = [
         "ErrImagePull",
         f"{PULL}unexpected status from HEAD request: 429 Too Many Requests",
         "RegistryBusy",
-        "the registry of its image 'team/model:1' allows no more pulls now",
+        "the registry of its image 'team/model:1' limits pulls and refuses more now",
     ),
     (
         "ErrImageNeverPull",
@@ -229,7 +232,7 @@ WAITING = [
         "container has runAsNonRoot and image has non-numeric user (app), cannot verify user is non-root (pod: x)",
         "RunsAsRoot",
         (
-            "its image 'team/model:1' names its user, whose number the cluster cannot tell, which is not allowed: give"
+            "its image 'team/model:1' names a user whose id the cluster cannot determine, which is not allowed: give"
             " the image a USER with a number other than 0, or ask the administrator to set one for this target"
         ),
     ),
@@ -299,7 +302,7 @@ ENDED = [
     (
         ended("Evicted", "The node was low on resource: memory."),
         "Evicted",
-        f"was sent away by {NODE}: The node was low on resource: memory.",
+        f"was evicted by {NODE}: The node was low on resource: memory.",
     ),
     (
         ended("OutOfcpu", "Pod was rejected: Node didn't have enough resource: cpu", state="waiting", exit_code=None),
@@ -327,7 +330,7 @@ def test_an_end_of_which_nothing_is_left() -> None:
     before = Recording.load("retries").snapshot()
     assert sentence(replace(before, pods=(), events=()), "tfjob") == (
         "BackoffLimitExceeded",
-        "it failed more often than runtime.retries=1 allows, and the cluster has not kept how",
+        "it failed more often than runtime.retries=1 allows; the cluster did not keep how",
     )
 
 
@@ -354,7 +357,7 @@ def test_silence_is_only_told_after_ten_seconds() -> None:
     own = replace(before.own, answered=False, conditions=()) if before.own else None
     assert sentence(replace(before, own=own, events=()), "indexed_jobs") == (
         "NoController",
-        "the cluster does not begin: its controller of Jobs does not answer",
+        "the cluster does not start it: the Job controller does not answer",
     )
 
 
@@ -374,7 +377,7 @@ def refused(message: str) -> str | None:
         ),
         (
             'Error creating: Internal error occurred: failed calling webhook "guard.example.org": dial tcp: refused',
-            "the cluster's webhook 'guard.example.org' does not answer: is the operator running that it belongs to?",
+            "the cluster's webhook 'guard.example.org' does not answer: check that its operator runs",
         ),
         ('Error creating: pods "x" is forbidden: nobody knows', "nobody knows"),
         ("", "the cluster does not say why"),

@@ -104,7 +104,7 @@ def test_why_something_is_strange_is_said() -> None:
         "again": f"{ID} is the TFJob ns/{ID} with another uid",
         "new": "its record is not signed",
         "moved": "its record is not signed by this server, or was changed after that",
-        "spoilt": "its name is none that this server gives",
+        "spoilt": "this server never assigns its name",
     }
     assert ownership.described()["count"] == 4
 

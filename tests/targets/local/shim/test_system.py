@@ -33,7 +33,7 @@ def test_without_proc(attempt: Attempt) -> None:
     end = attempt.end()
     assert (end["reason"], end["replicas"][0]["exit_code"], attempt.log()) == ("ReplicaFailed", 3, "hello\n")
     assert [note.split(" (")[0] for note in end["notes"]] == [
-        "local: this system does not tell which processes a process has started",
+        "local: this system does not report which processes a process has started",
         "local: memory is not watched on this system",
     ]
     assert attempt.complaints() == ""

@@ -38,7 +38,8 @@ def test_any_output_gives_lines_that_can_be_shown(tail: bytes) -> None:
 
 def test_a_bar_has_its_last_state() -> None:
     assert words.failure("a", None, "SIGKILL", b"10%\r90%\n\x1b[31mred\n") == (
-        "a was killed by SIGKILL (by somebody, or by the kernel for want of memory); last lines:\n90%\n[31mred"
+        "a was killed by SIGKILL (by another process, or by the kernel because "
+        "memory ran out); last lines:\n90%\n[31mred"
     )
 
 

@@ -79,7 +79,9 @@ def copy(source: sqlite3.Connection, to: Path) -> None:
 
     def check(status: int, remaining: int, total: int) -> None:
         if time.monotonic() > deadline:
-            raise Unavailable("The backup took too long: the database was written all the time.", hint="Try later.")
+            raise Unavailable(
+                "The backup took too long: the database was being written all the time.", hint="Try later."
+            )
 
     target = sqlite3.connect(to, isolation_level=None)
     try:
@@ -91,4 +93,4 @@ def copy(source: sqlite3.Connection, to: Path) -> None:
     finally:
         target.close()
     if problem != "ok":
-        raise Unavailable(f"The database could not be backed up, it is damaged: {problem}.")
+        raise Unavailable(f"The database is damaged and was not backed up: {problem}.")

@@ -62,5 +62,5 @@ class OpenLock:
         except OSError as error:
             raise Unavailable(
                 f"{self._path} cannot be locked: {error.strerror}.",
-                hint="This file system is not fit for a database: choose a data directory on another one.",
+                hint="This file system cannot hold a database: choose a data directory on another one.",
             ) from error

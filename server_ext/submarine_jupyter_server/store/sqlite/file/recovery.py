@@ -27,7 +27,7 @@ from .ballast import SUFFIX
 
 log = logging.getLogger(__name__)
 _CHECK_S = 1.0
-_REBUILT = "What happened since then is read again from the run directories and the targets."
+_REBUILT = "The server reads what happened since then from the run directories and the targets."
 
 
 def repair(path: Path) -> tuple[str | None, bool]:
@@ -50,7 +50,7 @@ def repair(path: Path) -> tuple[str | None, bool]:
         made = datetime.fromtimestamp(restored.stat().st_mtime, UTC).astimezone()
         return f"{what} The backup of {made:%Y-%m-%d %H:%M:%S} was restored. {_REBUILT}", True
     _create(path)
-    return (f"{what} There was no backup: a new database was begun. {_REBUILT}" if what else None), True
+    return (f"{what} There was no backup: the server made a new database. {_REBUILT}" if what else None), True
 
 
 def migrate(path: Path) -> Schema:

@@ -152,7 +152,7 @@ def _credentials(configuration: Any, namespace: str, cluster: Json, user: Json) 
     server_name = cluster.get("tls-server-name") or None
     proxy = cluster.get("proxy-url") or proxy_for(server, os.environ)
     if proxy and urlsplit(proxy).scheme not in ("http", "https"):
-        raise BadCredentials(f"the proxy for {server} is of a kind that cannot be used: {urlsplit(proxy).scheme}")
+        raise BadCredentials(f"the proxy for {server} is of a kind that is not supported: {urlsplit(proxy).scheme}")
     return Credentials(
         server=server,
         namespace=namespace,
@@ -175,7 +175,7 @@ def _authorization(configuration: Any) -> tuple[tuple[str, str], ...]:
 def _impersonation(user: Json) -> tuple[tuple[str, str], ...]:
     """Return the headers by which a kubeconfig gives up rights; the package overlooks them."""
     if user.get("as-user-extra"):
-        raise BadCredentials("a kubeconfig with as-user-extra cannot be used")
+        raise BadCredentials("as-user-extra in a kubeconfig is not supported")
     values = {header: user.get(key) or [] for key, header in _IMPERSONATION.items()}
     return tuple(
         (header, one) for header, value in values.items() for one in (value if isinstance(value, list) else [value])

@@ -132,7 +132,7 @@ async def too_much(cluster: Cluster) -> str | None:
     allowed = await _may(cluster, {"verb": "*", "group": "*", "resource": "*"})
     if not allowed:
         return None
-    return f"its credentials may do everything in the whole cluster; the Role in {ROLE} is enough"
+    return f"its credentials allow everything in the whole cluster; the Role in {ROLE} is enough"
 
 
 def sentences(found: Sequence[Missing]) -> list[str]:
@@ -141,13 +141,15 @@ def sentences(found: Sequence[Missing]) -> list[str]:
     for namespace, lacking in groupby(found, lambda item: item.namespace):
         items = list(lacking)
         if _nothing(items):
-            lines.append(f"it may do nothing in namespace {namespace}: no experiment can run there; apply {ROLE} to it")
+            lines.append(
+                f"this server has no permissions in namespace {namespace}, so nothing can run there; apply {ROLE}"
+            )
             continue
         for (resource, why), same in groupby(items, lambda item: (item.resource, item.why)):
             verbs = [item.verb for item in same]
             noun = "verb" if len(verbs) == 1 else "verbs"
             lines.append(
-                f"it may not {_listed(verbs, 'or')} {resource} in namespace {namespace}: {why}; "
+                f"this server may not {_listed(verbs, 'or')} {resource} in namespace {namespace}: {why}; "
                 f"grant {noun} {_listed(verbs, 'and')} ({ROLE})"
             )
     return lines

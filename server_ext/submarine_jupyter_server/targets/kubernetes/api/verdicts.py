@@ -21,8 +21,8 @@ from .cluster import ApiError, BadCredentials, Unreachable
 _ROOM = 400  # characters of the words of others
 _ROLE = "the Role in docs/deploy/role.yaml has all that is needed"
 _PROXY = "ask the administrator what is in between: a proxy, a firewall, a login page"
-_TOO_LARGE = "shorten its command, its variables and its code; larger things belong into an image or a volume"
-_RENEW = "renew them, in the kubeconfig or for the pod; they are read again by themselves"
+_TOO_LARGE = "shorten its command, its variables and its code; put larger things into an image or on a volume"
+_RENEW = "renew the credentials, in the kubeconfig or for the pod; the server reads them again by itself"
 
 
 class Verdict(Enum):
@@ -147,23 +147,23 @@ def _words(error: ApiError | Unreachable, reason: str) -> tuple[str, str | None]
             return no_right(error.message) or text, _ROLE
         case "Denied" | "QuotaExceeded" | "LimitExceeded" | "WebhookUnavailable":
             _, _, why = refusal(error.message, _ROOM)
-            return (f"the cluster refuses it: {why}" if judged(error)[0] is REFUSED else why), None
+            return (f"rejected by the cluster: {why}" if judged(error)[0] is REFUSED else why), None
         case "NamespaceTerminating":
-            return "its namespace is being deleted, nothing new can be made there", "choose another meta.namespace"
+            return "its namespace is being deleted: nothing new can be created there", "choose another meta.namespace"
         case "NoNamespace":
-            return f"the cluster does not have its namespace ({text})", "an administrator has to make it"
+            return f"its namespace does not exist on the cluster ({text})", "ask an administrator to create it"
         case "KindGone":
-            return "the cluster does not have the kind of object that it is made as any more", None
+            return "the cluster no longer has the kind of object that the experiment is made of", None
         case "Conflict":
             return f"somebody else changed it at the same moment ({error.status})", None
         case "ClusterBusy":
-            return f"the cluster has too much to do now ({error.status}: {text})", None
+            return f"the cluster is overloaded now ({error.status}: {text})", None
         case "ClusterNotReady":
             return f"the cluster is not ready for it yet ({text})", None
         case "TooLarge":
-            return f"the cluster refuses it: it is too large ({text})", _TOO_LARGE
+            return f"rejected by the cluster: it is too large ({text})", _TOO_LARGE
         case "Invalid":
-            return f"the cluster refuses it: {text}", None
+            return f"rejected by the cluster: {text}", None
         case "NotAllowed":
             return f"the cluster does not allow such a request ({error.status}: {text})", _PROXY
         case "NotTheCluster":

@@ -34,7 +34,7 @@ def subdomain(path: str, text: str, longest: int = 253) -> list[str]:
     """Check the name of an object, a DNS subdomain (RFC 1123)."""
     if len(text) <= longest and _SUBDOMAIN.fullmatch(text):
         return []
-    return [f"{path}: '{text[:SHOWN]}' is not a name of Kubernetes (lower case letters, digits, '-' and '.')"]
+    return [f"{path}: '{text[:SHOWN]}' is not a valid name in Kubernetes (lower case letters, digits, '-' and '.')"]
 
 
 def label_key(path: str, text: str) -> list[str]:
@@ -107,7 +107,7 @@ def absolute(path: str, text: str) -> list[str]:
 def priority(path: str, text: str) -> list[str]:
     """Check the name of a PriorityClass; those of the system are for what runs the cluster."""
     if text.startswith("system-"):
-        return [f"{path}: '{text[:SHOWN]}' is for the cluster's own parts, and no experiment may have it"]
+        return [f"{path}: '{text[:SHOWN]}' is reserved for the cluster's own parts"]
     return subdomain(path, text)
 
 

@@ -83,7 +83,9 @@ def _refuse(draft: Draft, kind: Kind) -> None:
     try:
         json.dumps(spec.wire(), ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise InvalidSpec("spec: has half of a character (a lone surrogate), which Kubernetes cannot store") from None
+        raise InvalidSpec(
+            "spec: contains half of a character (a lone surrogate), which Kubernetes cannot store"
+        ) from None
     found = []
     if spec.meta.framework not in kind.frameworks:
         found.append(f"meta.framework: a {kind.kind} runs {' and '.join(kind.frameworks)}, not {spec.meta.framework}")
@@ -96,7 +98,7 @@ def _refuse(draft: Draft, kind: Kind) -> None:
     found += inline_code.problems(spec.code)
     found += volumes.problems(draft.runtime.volumes or [], inline_code.places(spec.code))
     if too_much := metadata.excess(draft.masked):
-        found.append(f"spec: {too_much // 1024} KiB compressed are more than a cluster keeps with an object")
+        found.append(f"spec: {too_much // 1024} KiB compressed exceed what a cluster stores with an object")
     if found:
         raise InvalidSpec(list(dict.fromkeys(found)))
 

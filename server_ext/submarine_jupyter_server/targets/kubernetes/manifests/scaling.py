@@ -25,7 +25,7 @@ _CHANGEABLE: dict[str, tuple[_Path, ...]] = {
     "ConfigMap": (("data",),),
     **{name: kind.workers for name, kind in OWN_KINDS.items()},
 }
-_ADVICE = "all replicas would have to start again, as the next attempt or as a new experiment"
+_ADVICE = "this needs a restart of all replicas: clone the experiment"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def _problems(item: Json) -> list[str]:
     if size <= largest:
         return []
     advice = "put the code on a volume" if path == "code.files" else "send large values as files in code.files"
-    return [f"{path}: {what} {size:,} bytes, and no cluster keeps more than {largest:,}: {advice}"]
+    return [f"{path}: {what} {size:,} bytes, and a cluster stores {largest:,} at most: {advice}"]
 
 
 def _stored(item: Json) -> int:

@@ -85,7 +85,7 @@ def _former(item: Json) -> TargetUnavailable:
 def _foreign(item: Json) -> TargetRefused:
     name = item["metadata"]["name"]
     return TargetRefused(
-        f"the {item['kind']} '{name}' exists on the cluster and is not of this experiment; it was left alone",
+        f"the {item['kind']} '{name}' already exists and belongs to something else; it was not touched",
         hint=f"kubectl delete {item['kind'].lower()} {name} if nobody needs it, then submit it again",
         reason="NameConflict",
     )

@@ -177,7 +177,7 @@ class Orders:
             item = {"apiVersion": patch.api_version, "kind": patch.kind, "metadata": {"namespace": namespace}}
             ref, body = refs.get((patch.kind, patch.name)), patch.body
             if ref is not None:
-                # With another uid the cluster refuses it: somebody has put another object in its place.
+                # With another uid rejected by the cluster: somebody has put another object in its place.
                 marks = self._records.signed(launch, ref) if ref == made.objects[0] else {}
                 meta = {"uid": ref.uid, **({"annotations": marks} if marks else {})}
                 body = {**body, "metadata": {**body.get("metadata", {}), **meta}}

@@ -83,7 +83,7 @@ def _why_failed(view: AttemptView, verdict: AttemptVerdict) -> Diagnosis | None:
     text = verdict.condition.message
     if "backoff limit" in text or verdict.condition.reason in _TOO_OFTEN:
         often = f"more often than runtime.retries={view.retries} allows" if view.retries else "in one of its replicas"
-        return Diagnosis("BackoffLimitExceeded", f"it failed {often}, and the cluster has not kept how")
+        return Diagnosis("BackoffLimitExceeded", f"it failed {often}; the cluster did not keep how")
     return Diagnosis(_word(verdict.condition.reason), cut(text, 280) or "the cluster does not say why it failed")
 
 

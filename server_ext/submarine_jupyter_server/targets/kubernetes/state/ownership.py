@@ -214,7 +214,7 @@ class Ownership:
         if state is not None and state.unmade and self._has_token(state, job):
             return None
         if not job.experiment_id:
-            return "its name is none that this server gives"
+            return "this server never assigns its name"
         if state is not None and (ref := state.ref) is not None:
             return f"{job.experiment_id} is the {ref.kind} {ref.namespace}/{ref.name} with another uid"
         if SEAL not in dict(job.notes):

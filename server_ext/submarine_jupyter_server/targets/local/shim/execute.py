@@ -125,7 +125,7 @@ def _too_large(item: Item) -> str:
     sizes = [(len(os.fsencode(text)), name) for name, text in texts]
     size, name = max(sizes)
     if size > MAX_STRING:
-        return f"{name} has {size} bytes, and the system takes at most {MAX_STRING} in one: put it into a file"
+        return f"{name} has {size} bytes, and the system allows at most {MAX_STRING} in one: put it into a file"
     total = sum(size for size, _ in sizes)
     return f"command and variables have {total} bytes together, and the system takes less: put the larger into files"
 

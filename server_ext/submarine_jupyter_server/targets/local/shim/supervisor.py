@@ -233,7 +233,7 @@ class Supervisor:
         """End the rest as soon as it is clear how the experiment ends."""
         now = time.monotonic()
         if (self._wakeup.terminated or self._wakeup.stop_ordered) and not self._ending.all:
-            by_signal = ("Terminated", "its supervisor was told to end")
+            by_signal = ("Terminated", "its supervisor was asked to end")
             why = by_signal if self._wakeup.terminated else ("Stopped", "it was stopped")
             self._verdict = self._verdict or AttemptOutcome(FAILED, *why)
             self._end_all(self._plan.grace_s)

@@ -14,7 +14,7 @@ def lacks(*, subreaper: bool, child: int) -> list[str]:
     found = []
     if child not in tree.children(os.getpid()):
         found.append(
-            "local: this system does not tell which processes a process has started (Linux tells it in"
+            "local: this system does not report which processes a process has started (Linux does in"
             " /proc/<pid>/task/<tid>/children): what a replica leaves running outside of its process group is not ended"
         )
     elif not subreaper:

@@ -37,7 +37,7 @@ def failure(name: str, exit_code: int | None, signal_name: str | None, tail: byt
     """Say how a replica failed, with the last lines it wrote."""
     how = f"was killed by {signal_name}" if signal_name else f"failed with exit code {exit_code}"
     if signal_name == "SIGKILL":
-        how += " (by somebody, or by the kernel for want of memory)"
+        how += " (by another process, or by the kernel because memory ran out)"
     lines = _last_lines(tail)
     return f"{name} {how}; last lines:\n{lines}" if lines else f"{name} {how}; it wrote nothing"
 

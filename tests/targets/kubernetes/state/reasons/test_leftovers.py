@@ -45,7 +45,7 @@ def test_a_finalizer_is_named_once_nothing_runs() -> None:
     own, pod = parts("retries.jobs")
     running = replace(parts("quota")[1], finalizers=STUCK)
     held_own, held_pod = replace(own, finalizers=STUCK), replace(pod, finalizers=STUCK)
-    waits = f"the Job {own.name} waits for finalizer example.com/stuck, which another program is to remove"
+    waits = f"the Job {own.name} waits for finalizer example.com/stuck, which another program has to remove"
     for left, only in (
         (Left((held_own,), ()), True),
         (Left((held_own, own), ()), False),

@@ -70,7 +70,7 @@ KIND = Kind(
     succeeded="Completed",
     pod_label="jobset.sigs.k8s.io/jobset-name",
     makes_jobs=True,
-    fixed="a JobSet cannot be changed once it is made",
+    fixed="a JobSet cannot change after its creation",
 )
 
 

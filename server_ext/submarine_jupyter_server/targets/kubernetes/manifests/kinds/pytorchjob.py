@@ -43,7 +43,7 @@ KIND = Kind(
     pod_label=kubeflow.POD_LABEL,
     run_policy="runPolicy",
     forgets_time=True,
-    fixed="replicas of a PyTorchJob know their number from the start",
+    fixed="a PyTorchJob tells its replicas their number at the start",
 )
 
 

@@ -44,7 +44,7 @@ KIND = Kind(
     pod_label=kubeflow.POD_LABEL,
     run_policy="runPolicy",
     forgets_time=True,
-    fixed="replicas of an XGBoostJob know their number from the start",
+    fixed="an XGBoostJob tells its replicas their number at the start",
 )
 
 

@@ -27,7 +27,7 @@ def why_not_started(reason: str, message: str, image: str) -> Trouble:
     if key := _KEY.search(message):
         return Trouble(Rank.NEVER, f"{key[2]}NotFound", f"the {key[2]} '{key[3]}' has no '{cut(key[1], 80)}'")
     if "runAsNonRoot" in message:
-        why = "runs as root" if "as root" in message else "names its user, whose number the cluster cannot tell"
+        why = "runs as root" if "as root" in message else "names a user whose id the cluster cannot determine"
         advice = "give the image a USER with a number other than 0, or ask the administrator to set one for this target"
         return Trouble(Rank.NEVER, "RunsAsRoot", f"its image '{found}' {why}, which is not allowed: {advice}")
     if command := _EXEC.search(message):

@@ -59,7 +59,7 @@ def refusal(message: str, room: int = 140) -> tuple[Rank, str, str]:
         return (
             Rank.NEVER,
             "QuotaExceeded",
-            f"under the quota '{cut(found[1], 60)}' it has to say its {what}: add it to resources",
+            f"under the quota '{cut(found[1], 60)}' it needs {what}: add it to resources",
         )
     if found := _STANDARD.search(message):
         why = f"the namespace's security standard '{found[1]}' does not allow it: {cut(found[2], 160)}"
@@ -68,9 +68,7 @@ def refusal(message: str, room: int = 140) -> tuple[Rank, str, str]:
         why = shortened(found[2], room) or "it does not say why"
         return Rank.NEVER, "Denied", f"the policy '{cut(found[1], 80)}' of the cluster denies it: {why}"
     if found := _UNANSWERED.search(message):
-        why = (
-            f"the cluster's webhook '{cut(found[1], 80)}' does not answer: is the operator running that it belongs to?"
-        )
+        why = f"the cluster's webhook '{cut(found[1], 80)}' does not answer: check that its operator runs"
         return Rank.BLOCKED, "WebhookUnavailable", why
     if found := _ACCOUNT.search(message):
         return Rank.NEVER, "Denied", f"there is no service account '{found[1]}' (runtime.serviceAccount)"

@@ -12,7 +12,7 @@ from .trouble import Rank, Trouble, cut, last_lines
 # https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions
 _DISRUPTIONS = {
     "PreemptionByScheduler": ("Preempted", "lost {node} to work of higher priority"),
-    "EvictionByEvictionAPI": ("Evicted", "was sent away from {node}, which is being emptied (maintenance, autoscaler)"),
+    "EvictionByEvictionAPI": ("Evicted", "was evicted from {node}, which is being drained (maintenance, autoscaler)"),
     "DeletionByTaintManager": ("NodeLost", "was removed from {node}, which does not answer or was closed"),
     "DeletionByPodGC": ("NodeLost", "was lost with {node}, which is gone"),
 }
@@ -30,7 +30,7 @@ def failure(pod: PodView) -> Trouble | None:
     if pod.phase != "Failed":
         return None
     if pod.init is not None and pod.init.exit_code:
-        how = f"what prepares it, '{cut(pod.init.name, 80)}', failed with exit code {pod.init.exit_code}"
+        how = f"its init container '{cut(pod.init.name, 80)}' failed with exit code {pod.init.exit_code}"
         return _failed(pod, "PreparationFailed", f"could not start: {how}", pod.init.message)
     why = f": {cut(pod.message)}" if pod.message else ""
     if pod.reason == "DeadlineExceeded":
@@ -50,7 +50,7 @@ def disruption(pod: PodView) -> Trouble | None:
     """Return how the cluster ended a pod for reasons of its own; None if it did not."""
     node = _node(pod)
     if pod.reason == "Evicted":
-        return _failed(pod, "Evicted", f"was sent away by {node}: {cut(pod.message) or 'no reason is given'}")
+        return _failed(pod, "Evicted", f"was evicted by {node}: {cut(pod.message) or 'no reason is given'}")
     if pod.reason in _SHUTDOWN:
         return _failed(pod, "NodeShutdown", f"ended because {node} was shut down")
     if pod.reason == "NodeLost":

@@ -20,13 +20,13 @@ _CAUSES: tuple[tuple[tuple[str, ...], Rank, str, str], ...] = (
         ("denied", "unauthorized", "authorization failed", "authentication required", "403 forbidden", "401 unauth"),
         Rank.NEVER,
         "ImageAccessDenied",
-        "the registry gives its image {image} to nobody without a login, or does not have it",
+        "the registry gives its image {image} only after a login, or does not have it",
     ),
     (
         ("toomanyrequests", "429 too many"),
         Rank.BLOCKED,
         "RegistryBusy",
-        "the registry of its image {image} allows no more pulls now",
+        "the registry of its image {image} limits pulls and refuses more now",
     ),
     (
         ("no such host", "dial tcp", "i/o timeout", "connection refused", "server misbehaving", "tls:", "x509:", "eof"),
@@ -35,7 +35,12 @@ _CAUSES: tuple[tuple[tuple[str, ...], Rank, str, str], ...] = (
         "the registry of its image {image} cannot be reached from the cluster",
     ),
     (("no space left",), Rank.BLOCKED, "DiskFull", "its node has no room for its image {image}"),
-    (("no match for platform",), Rank.NEVER, "ImageNotFound", "its image {image} is not made for this kind of machine"),
+    (
+        ("no match for platform",),
+        Rank.NEVER,
+        "ImageNotFound",
+        "its image {image} is not built for this kind of machine",
+    ),
     (
         ("not found", "manifest unknown", "notfound", "name unknown"),
         Rank.NEVER,

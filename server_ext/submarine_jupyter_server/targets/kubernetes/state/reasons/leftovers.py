@@ -54,7 +54,7 @@ class Left:
         what, finalizers = held[0]
         names = " and ".join(cut(name, 80) for name in finalizers[:_MOST])
         more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
-        return f"{cut(what, 100)} waits for finalizer {names}, which another program is to remove{more}"
+        return f"{cut(what, 100)} waits for finalizer {names}, which another program has to remove{more}"
 
 
 def _has_ended(pod: PodView) -> bool:

@@ -26,9 +26,9 @@ def why_held(view: AttemptView, own: JobView) -> Trouble | None:
         return None
     if own.kind == "Job":
         return Trouble(
-            Rank.BLOCKED, "NoController", "the cluster does not begin: its controller of Jobs does not answer"
+            Rank.BLOCKED, "NoController", "the cluster does not start it: the Job controller does not answer"
         )
-    return Trouble(Rank.BLOCKED, "NoOperator", f"no operator answers for {own.kind} in this cluster")
+    return Trouble(Rank.BLOCKED, "NoOperator", f"no operator for {own.kind} answers in this cluster")
 
 
 def _suspended(view: AttemptView, own: JobView) -> Trouble:
@@ -40,10 +40,10 @@ def _suspended(view: AttemptView, own: JobView) -> Trouble:
         return _queued(view, view.workload, name)
     if view.unread or view.now_ms - own.created_ms < ANSWER_MS:
         return Trouble(Rank.WAITS, "Queued", f"it waits in the queue '{name}'")
-    nobody = f"nobody keeps queues for {own.kind}s here (no Kueue, or not in this namespace)"
+    nobody = f"Kueue does not manage {own.kind}s here (not installed, or not for this namespace)"
     if view.spec.runtime and (priority := view.spec.runtime.priority):  # Kueue says nothing of one that is not there
         nobody += f", or the cluster has no priority '{cut(priority, 63)}' (runtime.priority)"
-    return Trouble(Rank.BLOCKED, "NoQueue", f"it waits in the queue '{name}', and {nobody}")
+    return Trouble(Rank.BLOCKED, "NoQueue", f"it waits in the queue '{name}', but {nobody}")
 
 
 def _queued(view: AttemptView, workload: WorkloadView, name: str) -> Trouble:

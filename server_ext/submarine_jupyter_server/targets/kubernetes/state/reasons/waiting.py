@@ -61,17 +61,17 @@ def _unscheduled(pod: PodView, held: Condition, view: AttemptView) -> Trouble:
 
 def _initialising(pod: PodView, init: ContainerView, events: list[EventView], view: AttemptView) -> Trouble | None:
     name = f"'{cut(init.name, 80)}'"
-    if found := _stuck(f"{pod.replica} (what prepares it, {name})", init, events):
+    if found := _stuck(f"{pod.replica} (its init container {name})", init, events):
         return found
     if init.restarts and init.last_exit_code:
-        how = f"{pod.replica} cannot start: what prepares it, {name}, failed with exit code {init.last_exit_code}"
+        how = f"{pod.replica} cannot start: its init container {name} failed with exit code {init.last_exit_code}"
         return Trouble(Rank.BLOCKED, "PreparationFailed", how)
     if init.state != "running":
         return _on_its_way(pod, events, view)
     leader = next((member for member in view.members if member.role in LEADERS), None)
     if init.name == _WAITS_FOR_MASTER and leader is not None:
         return Trouble(Rank.WAITS, "WaitingForMaster", f"{pod.replica} waits for {leader.name}")
-    return Trouble(Rank.WAITS, "Preparing", f"{pod.replica} waits for what prepares it, {name}")
+    return Trouble(Rank.WAITS, "Preparing", f"{pod.replica} waits for its init container {name}")
 
 
 def _stuck(subject: str, container: ContainerView, events: list[EventView]) -> Trouble | None:
