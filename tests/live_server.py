@@ -27,9 +27,10 @@ PORTS = range(12000, 20000)
 class LiveServer:
     """A server on one data directory, which may be started again and again; ``options`` are for its command line."""
 
-    def __init__(self, folder: Path, *options: str, ip: str = "127.0.0.1") -> None:
+    def __init__(self, folder: Path, *options: str, ip: str = "127.0.0.1", base_url: str = "/") -> None:
         self.folder = folder
         self.ip = ip
+        self.base_url = base_url
         self.options = options
         self.data = folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
@@ -38,7 +39,7 @@ class LiveServer:
     def start(self, failpoint: str | None = None) -> None:
         """Start it; it may die of its failpoint at any moment from now on."""
         port = free_port()
-        self.url = f"http://127.0.0.1:{port}/api/v1/experiment"
+        self.url = f"http://127.0.0.1:{port}{self.base_url}api/v1/experiment"
         env = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER", "JPY", "KUBERNETES_"))}
         env |= {f"JUPYTER_{kind}_DIR": str(self.folder / kind.lower()) for kind in ("CONFIG", "RUNTIME", "DATA")}
         env |= {
@@ -49,7 +50,8 @@ class LiveServer:
             "SUBMARINE_DATA_DIR": str(self.data),
             "SUBMARINE_FAILPOINT": failpoint or "",
         }
-        arguments = (f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--ServerApp.ip={self.ip}")
+        where = (f"--ServerApp.ip={self.ip}", f"--ServerApp.port={port}", f"--ServerApp.base_url={self.base_url}")
+        arguments = (*where, "--ServerApp.port_retries=0")
         options = ("--allow-root", "--no-browser", "--SubmarineExtension.grace_seconds=1")
         root = f"--ServerApp.root_dir={self.folder}"
         with (self.folder / "server.log").open("ab") as log:
