@@ -33,7 +33,7 @@ from typing import ClassVar
 
 
 class SubmarineError(Exception):
-    """Say what went wrong, and in ``hint`` what to do about it.
+    """State what went wrong, and in ``hint`` what to do about it.
 
     ``status`` is the HTTP status a server answers with.
     """

@@ -1,4 +1,4 @@
-"""Tell the server what training code measures: one line on standard output each.
+"""Report to the server what training code measures: one line on standard output each.
 
 For training scripts: needs the standard library only, and works without any server, as plain text.
 

@@ -17,7 +17,7 @@ failpoints      Named places where a test can make the server die or fail
 feed            The feed of events: one reader of the event table serves every listener
 masking         Hide secret values in what is answered, and find them again in what is sent back
 notices         What people should know about the server itself
-sensitive       Tell which variables hold a credential, by their name or by their value
+sensitive       Find which variables hold a credential, by their name or by their value
 startup         The service while it is being opened: the server answers at once, the heavy part follows
 wiring          build the objects of the server and own their life
 """
@@ -30,7 +30,7 @@ __all__ = ["__version__"]
 
 
 def _jupyter_server_extension_points() -> list[dict[str, object]]:
-    """Tell Jupyter Server which application this package brings."""
+    """Name to Jupyter Server the application that this package brings."""
     from submarine_jupyter_server.app import SubmarineExtension
 
     return [{"module": "submarine_jupyter_server.app", "app": SubmarineExtension}]

@@ -69,7 +69,7 @@ class EventFeed:
                 await self._task
 
     def committed(self) -> None:
-        """Tell the feed that a transaction was committed; to be called on the event loop."""
+        """Notify the feed that a transaction was committed; to be called on the event loop."""
         self._news.set()
 
     @property

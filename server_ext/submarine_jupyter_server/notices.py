@@ -47,7 +47,7 @@ class Failing:
         self._causes: set[str] = set()
 
     def again(self, error: Exception) -> float:
-        """Take note of a failure; return the seconds until the next try: more each time, 60 at most."""
+        """Record a failure; return the seconds until the next try: more each time, 60 at most."""
         pause = self._backoff.failed()
         why = cause(error)
         if why not in self._causes:
@@ -60,7 +60,7 @@ class Failing:
         return pause
 
     def over(self) -> None:
-        """Take note that it works."""
+        """Record that it works."""
         if self._backoff.failures:
             log.info("%s works again after %d failures", self._what, self._backoff.failures)
             self._notices.drop(self._key)

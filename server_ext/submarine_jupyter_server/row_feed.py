@@ -79,7 +79,7 @@ class RowFeed:
         self._task: asyncio.Task[None] | None = None
 
     def committed(self) -> None:
-        """Take note that a transaction was committed; to be called on the event loop."""
+        """Record that a transaction was committed; to be called on the event loop."""
         self._news.set()
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Tell which variables hold a credential, by their name or by their value, and hide credentials within a text.
+"""Find which variables hold a credential, by their name or by their value, and hide credentials within a text.
 
 A secret shown is worse than a setting hidden; yet settings that everybody has (``MAX_TOKENS``, ``SORT_KEY``) stay
 visible, or nobody could compare experiments. The beginnings of tokens are those their issuers document for scanners:

@@ -174,7 +174,7 @@ def variable(text: str) -> str:
 
 
 def _refuse(parser: Parser, word: str, words: Sequence[str]) -> NoReturn:
-    """Say what is wrong with a word that means nothing here. Raises UsageError."""
+    """Explain what is wrong with a word that has no meaning here. Raises UsageError."""
     if "--cmd" in words:
         command = " ".join(words[words.index("--cmd") + 1 :])
         parser.error(f"{word!r} is no longer part of the command; quote all of it: --cmd '{command}'")

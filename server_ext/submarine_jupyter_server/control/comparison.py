@@ -121,7 +121,7 @@ def _is_newer(launch: Launch, row: ExperimentRow) -> bool:
 
 
 def _stop(tx: Connection, row: ExperimentRow, item: Found) -> None:
-    """See to it that what is to be stopped ends."""
+    """Make sure that what is to be stopped ends."""
     observation, now = item.observation, experiments.find(tx, row.id)
     if observation is None or now is None or now.stop_requested is None or Status(now.status).final:
         return

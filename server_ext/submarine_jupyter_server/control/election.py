@@ -85,7 +85,7 @@ class Election:
         return probe is None
 
     def write(self, targets: list[dict[str, Any]], notices: list[str]) -> None:
-        """Say that this server is the controller, and how things are. Raises OSError."""
+        """Announce that this server is the controller, and how things are. Raises OSError."""
         me = Note(self._me.pid, self._me.host, self._me.ticks, self._me.token, targets, notices)
         atomic_files.replace(self._note, json.dumps(asdict(me)), durable=False)
 

@@ -89,7 +89,7 @@ def record(tx: Connection, row: ExperimentRow, type_: str) -> None:
 
 
 def report_deleted(tx: Connection, row: ExperimentRow) -> None:
-    """Tell listeners, once, that an experiment is deleted."""
+    """Notify listeners, once, that an experiment is deleted."""
     if not is_deletion_reported(tx, row.id):
         record(tx, row, "deleted")
 

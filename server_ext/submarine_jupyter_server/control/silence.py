@@ -1,4 +1,4 @@
-"""Say on every experiment that waits for it that the server which gives the orders is silent."""
+"""Note on every experiment that waits for it that the server which gives the orders is silent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Silence:
         self._task: asyncio.Task[None] | None = None
 
     def report(self, who: str, since: float) -> None:
-        """Take note that ``who`` gives the orders and was heard of last at ``since`` (Unix time)."""
+        """Record that ``who`` gives the orders and was heard of last at ``since`` (Unix time)."""
         if self._task is None or self._task.done():
             why = f"waiting for {who}, which gives the orders and last reported at {_clock(since)}"
             self._task = asyncio.create_task(self._mark(why), name="submarine silence")

@@ -33,7 +33,7 @@ class Waiters:
         return any(seq <= order.seq for seq, _ in self._futures.get(order.experiment_id, ()))
 
     def answer(self, order: OutboxRow, refused: SubmarineError | None = None, *, all_before: bool = False) -> None:
-        """Tell those who wait for ``order``; those who wait for one that it replaced, that this is decided.
+        """Notify those who wait for ``order``; those who wait for one that it replaced, that this is decided.
 
         With ``all_before`` they hear the refusal too.
         """

@@ -74,7 +74,7 @@ class SegmentWriter:
             self._open_segment()
 
     def end(self) -> None:
-        """Say that no more bytes will come, and close."""
+        """Declare that no more bytes will come, and close."""
         self.close()
         with contextlib.suppress(OSError):
             fd = os.open(self._folder / ENDED, _APPEND | os.O_TRUNC, 0o600)

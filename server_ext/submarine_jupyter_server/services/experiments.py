@@ -173,7 +173,7 @@ class Experiments:
 
 
 def _confirm_deletion(tx: Connection, row: ExperimentRow) -> None:
-    """Tell everybody that an experiment is deleted. Raises TargetRefused if its target has refused that just now."""
+    """Announce that an experiment is deleted. Raises TargetRefused if its target has refused that just now."""
     order = outbox.pending(tx, row.id)
     if experiments.find(tx, row.id) is not None and order is not None:
         raise TargetRefused(order.last_error or "the target refused to delete it", reason="DeleteRefused")

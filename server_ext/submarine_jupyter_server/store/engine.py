@@ -56,7 +56,7 @@ class Database(Protocol):
         """Copy the database while it is written, and return the copy. Raises ReadOnly, Unavailable, StorageFull."""
 
     def keep(self) -> None:
-        """See to it that the database stays this server's to use; what is wrong with it is a notice. Blocks."""
+        """Make sure that the database stays this server's to use; what is wrong with it is a notice. Blocks."""
 
     def foreign_commits(self) -> ForeignCommits:
         """Return what finds out whether another server has committed."""

@@ -191,7 +191,7 @@ Sink = Callable[[Observation], Awaitable[None]]
 Recall = Callable[[str], Awaitable[Known | None]]
 """Returns what the database has of an experiment, None where it has none of that id."""
 Doubt = Callable[[], None]
-"""Tells that rows and objects may differ: the target and the database are to be compared soon."""
+"""Reports that rows and objects may differ: the target and the database are to be compared soon."""
 
 
 class ComputeTarget(Protocol):
@@ -220,10 +220,10 @@ class ComputeTarget(Protocol):
         """
 
     async def forecast(self, launch: Launch) -> Forecast:
-        """Say whether a new experiment would start now, as far as this target can know. Raises TargetUnavailable."""
+        """Return whether a new experiment would start now, as far as this target can know. Raises TargetUnavailable."""
 
     def place(self, experiment_id: str) -> Forecast | None:
-        """Say where an experiment waits for its turn; None where that is not known. Does no I/O."""
+        """Return where an experiment waits for its turn; None where that is not known. Does no I/O."""
 
     async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = (), recall: Recall | None = None) -> None:
         """Begin to observe, adopting all that runs already; each observation is given to ``sink``.
@@ -252,7 +252,7 @@ class ComputeTarget(Protocol):
         """Report what exists; experiments in ``settled`` need not be read again. Raises TargetUnavailable."""
 
     async def absence(self, experiment_id: str) -> Absence:
-        """Say why an experiment is not there any more, which ``inventory`` did not find. Raises TargetUnavailable."""
+        """Return why an experiment is gone, which ``inventory`` did not find. Raises TargetUnavailable."""
 
     async def conclude(self, experiment_id: str, attempt: int) -> None:
         """Close the logs of an attempt that was called ended because it is gone: no line of it comes any more."""

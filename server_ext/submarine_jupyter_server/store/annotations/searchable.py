@@ -81,7 +81,7 @@ def put(tx: Connection, seq: int, values: Mapping[str, object]) -> None:
 
 
 def measure(tx: Connection, seq: int, found: Iterable[tuple[str, float | None, int | None]]) -> None:
-    """Take note of new points of metrics, in order: name, value (None for what is no finite number), step."""
+    """Record new points of metrics, in order: name, value (None for what is no finite number), step."""
     by_name: dict[str, list[tuple[float | None, int | None]]] = {}
     for name, value, step in found:
         by_name.setdefault(name, []).append((value, step))

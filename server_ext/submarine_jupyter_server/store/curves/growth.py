@@ -65,7 +65,7 @@ _COLUMNS = tuple(curve.c[name] for name in _FIELDS)
 def grow(
     tx: Connection, experiment_id: str, attempt: int, replica: str, points: Sequence[tuple[str, int, float | None]]
 ) -> None:
-    """Take note of new points of a replica: name, number, value (None for what is no finite number)."""
+    """Record new points of a replica: name, number, value (None for what is no finite number)."""
     key = {"experiment_id": experiment_id, "attempt": attempt, "replica": replica}
     curves = _known(tx, key, {name for name, _, _ in points})
     ended: list[dict[str, Any]] = []

@@ -32,7 +32,7 @@ class Schema(Enum):
 
 
 def examine(tx: Connection) -> Schema:
-    """Tell what the database holds."""
+    """Determine what the database holds."""
     names = tx.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars()
     tables = {name for name in names if not name.startswith("sqlite_")}
     if alembic_version.name not in tables:

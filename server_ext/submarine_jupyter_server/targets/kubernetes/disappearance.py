@@ -122,7 +122,7 @@ class Disappearances:
         self._watches.merge(ref, await self._calls.call("PATCH", path_of(ref), body=body, content_type=MERGE))
 
     async def _is_reported(self, state: ExperimentState, absence: Absence) -> bool:
-        """Tell the service; return whether that is done, or can never be."""
+        """Report to the service; return whether that is done, or can never be."""
         last = state.reported or _last(state)
         if last is None:
             self._watches.forget(state)  # nobody can say what it was: whoever has its row decides

@@ -1,4 +1,4 @@
-"""Tell the service what became of experiments: each in turn, nothing twice, the end only when its logs are here."""
+"""Report to the service what became of experiments: in turn, nothing twice, the end only when its logs are here."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Reporter:
         self._pauses: dict[str, Backoff] = {}
 
     def touch(self, state: ExperimentState) -> None:
-        """Look at an experiment soon; called for every change, so it is cheap."""
+        """Inspect an experiment soon; called for every change, so it is cheap."""
         key = state.experiment_id
         self._dirty.add(key)
         if key not in self._tasks:

@@ -85,13 +85,13 @@ class KubernetesTarget:
         return [dict(item) for item in await self._connector.connection().orders.plan(launch)]
 
     async def forecast(self, launch: Launch) -> Forecast:
-        """Say whether quotas, queue and nodes have room for it, as far as this server may read them."""
+        """Return whether quotas, queue and nodes have room for it, as far as this server may read them."""
         connection = self._connector.connection(launch.spec.meta.namespace)
         every = connection.watches.experiments.values()
         return await forecast(connection.cluster, connection.capacity, every, launch, self._connector.options)
 
     def place(self, experiment_id: str) -> Forecast | None:
-        """Say at which place of its queue it waits, where Kueue tells that."""
+        """Return at which place of its queue it waits, where Kueue tells that."""
         state = self._connector.experiments.get(experiment_id)
         return None if state is None else place_of(state, self._connector.experiments.values())
 
@@ -205,7 +205,7 @@ class KubernetesTarget:
         return Inventory((*found, *gone), watches.whole, frozenset(doubtful | watches.unreadable()) - known)
 
     async def absence(self, experiment_id: str) -> Absence:
-        """Say that nothing is known of it: what became of all that was made is found out from the streams' news."""
+        """Report that nothing is known of it: what became of all that was made is found out from the streams' news."""
         connection = self._connector.connection()
         state = connection.watches.experiments.get(experiment_id)
         if state is not None and state.vanished:

@@ -11,7 +11,7 @@ blocking_threads  Threads for what blocks: a call that hangs holds up neither th
 endings           End experiments of this machine: stop them, delete them, remove their files
 existing          What there is on this machine, for who compares it with what should be
 news              Hear from the shims, through a FIFO, which attempt has news
-report            Say how an experiment is, for the person who owns it, from what was seen of its attempts
+report            Describe how an experiment is, for the person who owns it, from what was seen of its attempts
 run               One experiment on this machine: its attempts, and what is done for it with files and processes
 settling          Bring one attempt on: start its shim, see to it that an ordered end comes
 supervision       Keep the experiments of this machine going

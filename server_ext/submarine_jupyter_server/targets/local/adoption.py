@@ -99,7 +99,7 @@ def _unfinished(folder: ExperimentFolder) -> Run | None:
 
 
 def is_settled(folder: ExperimentFolder) -> bool:
-    """Tell, without reading the spec, whether an experiment has ended and everybody knows. Blocks."""
+    """Determine, without reading the spec, whether an experiment has ended and everybody knows. Blocks."""
     attempts = folder.attempts()
     return (
         attempts != []

@@ -1,4 +1,4 @@
-"""Say how an experiment is, for the person who owns it, from what was seen of its attempts."""
+"""Describe how an experiment is, for the person who owns it, from what was seen of its attempts."""
 
 from __future__ import annotations
 

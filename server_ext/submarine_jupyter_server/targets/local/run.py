@@ -79,7 +79,7 @@ class AttemptRun:
         return self.status.life in (Life.ENDED, Life.VANISHED)
 
     def feel(self, pulse: Pulse, interval_s: float) -> bool:
-        """Take note of a pulse; return whether the attempt should be looked at now."""
+        """Record a pulse; return whether the attempt should be inspected now."""
         before, was_stuck, self.pulse = self.pulse, self.stuck, pulse
         if before is None or before.beat_ns != pulse.beat_ns:
             self.silent_s = 0.0
@@ -245,7 +245,7 @@ def _lease(run: Run, ports: PortLeases) -> Callable[[int], list[int]]:
 
 
 def order_end(attempt: AttemptRun, reason: str, message: str, grace_s: float) -> None:
-    """Tell the shim of an attempt to end everything; where there is none, none will start."""
+    """Ask the shim of an attempt to end everything; where there is none, none will start."""
     order = {"reason": reason, "message": message, "grace_s": grace_s}
     if attempt.stop is None:
         attempt.stop, attempt.stopped_at = order, time.monotonic()

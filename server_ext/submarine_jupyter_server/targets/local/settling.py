@@ -26,7 +26,7 @@ _LOST = (Life.LOST, Life.REBOOTED, Life.CONTAINER_GONE)
 
 
 def settle(attempt: AttemptRun, here: Json, grace_s: float) -> None:
-    """See how an attempt is, and do what that asks for; ``grace_s`` is for the end of one that was replaced."""
+    """Inspect an attempt, and do what its state asks for; ``grace_s`` is for the end of one that was replaced."""
     if attempt.plan is None:
         attempt.read_plan()
     if attempt.replaced and attempt.stop is None:
@@ -81,7 +81,7 @@ def _waited_s(attempt: AttemptRun) -> float:
 
 
 def _press(attempt: AttemptRun, status: AttemptStatus, here: Json) -> AttemptStatus:
-    """See to it that a living shim ends what it was told to end."""
+    """Make sure that a living shim ends what it was asked to end."""
     waited = _waited_s(attempt)
     patience = PATIENCE_S if attempt.silent_s >= ONE_BEAT_S or status.trouble else LONG_PATIENCE_S
     shims = launcher.shims(attempt.folder)

@@ -176,7 +176,7 @@ class Supervision:
         await self.refresh(run)
 
     async def refresh(self, run: Run) -> None:
-        """See how an experiment is, tell it if it changed, and do what is to be done."""
+        """Inspect an experiment, report it if it changed, and do what has to be done."""
         async with run.lock:
             if run.over or run.fresh:
                 return
@@ -278,7 +278,7 @@ class Supervision:
                 self._refresh_soon(run)
 
     def _report_queue(self) -> None:
-        """Tell those who wait when their place, or what they wait for, has changed."""
+        """Notify those who wait when their place, or what they wait for, has changed."""
         if self._queue_reported == self.admission.changes:
             return
         self._queue_reported = self.admission.changes

@@ -96,11 +96,11 @@ class LocalTarget:
         return await self._calls.io(planning.rendered, launch, attempt, self._settings)
 
     async def forecast(self, launch: Launch) -> Forecast:
-        """Say whether there is room for it now, before all that waits."""
+        """Return whether there is room for it now, before all that waits."""
         return self._supervision.admission.forecast(launch.spec)
 
     def place(self, experiment_id: str) -> Forecast | None:
-        """Say where an experiment waits for room; None if it does not wait."""
+        """Return where an experiment waits for room; None if it does not wait."""
         return self._supervision.admission.place(experiment_id)
 
     async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = (), recall: Recall | None = None) -> None:

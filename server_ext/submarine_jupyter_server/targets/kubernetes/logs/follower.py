@@ -69,17 +69,17 @@ class Follower:
         return None if self._reader.streaming else self._trouble.sentence
 
     def put_pod(self, pod: PodView) -> None:
-        """Take note of a pod as it is now."""
+        """Record a pod as it is now."""
         self._runs.put_pod(pod)
         self.wake()
 
     def vanish(self, pod: PodView) -> None:
-        """Take note that a pod is no more."""
+        """Record that a pod is no more."""
         self._runs.vanish(pod)
         self.wake()
 
     def wake(self) -> None:
-        """Look what there is to do."""
+        """Check what there is to do."""
         self._news.set()
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="follow a pod's log")
@@ -289,7 +289,7 @@ class Follower:
 
 
 def _heed(future: asyncio.Future[Any]) -> None:
-    """Take note how something ended that nobody may ask for any more."""
+    """Record how something ended that nobody may ask for any more."""
     if not future.cancelled():
         future.exception()
 

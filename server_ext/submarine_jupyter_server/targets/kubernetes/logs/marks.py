@@ -50,14 +50,14 @@ class Marks:
         return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def pass_over(self, at_ns: int, offset: int) -> None:
-        """See the stamp of a line that is in the log already, as lines behind it may be."""
+        """Read the stamp of a line that is in the log already, as lines behind it may be."""
         low_ns = self._low_ns
         if at_ns > self.top:
             self.note(at_ns, offset)
         self._low_ns = min(low_ns, at_ns)
 
     def note(self, at_ns: int, offset: int) -> bool:
-        """See the stamp of a line that comes to the end, at ``offset``; return whether it is worth a record."""
+        """Read the stamp of a line that comes to the end, at ``offset``; return whether it is worth a record."""
         if at_ns > self.top or self._ns < 0:
             self.top = self._ns = self._low_ns = at_ns
             self._offset = offset

@@ -58,12 +58,12 @@ class PodLogs:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def put_pod(self, pod: PodView, attempt: int) -> None:
-        """Take note of a pod of an attempt as it is now."""
+        """Record a pod of an attempt as it is now."""
         if has_run(pod) and (follower := self._follower(pod, attempt)) is not None:
             follower.put_pod(pod)
 
     def gone(self, pod: PodView, attempt: int) -> None:
-        """Take note that a pod was deleted; ``pod`` is how it was at last."""
+        """Record that a pod was deleted; ``pod`` is how it was at last."""
         if has_run(pod) and (follower := self._follower(pod, attempt)) is not None:
             follower.vanish(pod)
 

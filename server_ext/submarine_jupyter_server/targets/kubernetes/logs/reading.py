@@ -128,7 +128,7 @@ class Reader:
         await inbox.flush()
 
     def know_end(self) -> None:
-        """Take note that the present run is known to have ended, which has to be news for ``to_end`` to count."""
+        """Record that the present run is known to have ended, which has to be news for ``to_end`` to count."""
         if self.to_end is not None and time.monotonic() - self._to_end_at > LATE_S:
             self.to_end = None
 

@@ -24,14 +24,14 @@ class ContainerRuns:
         self._gone: set[str] = set()
 
     def put_pod(self, pod: PodView) -> None:
-        """Take note of a pod as it is now."""
+        """Record a pod as it is now."""
         before = self._pods.get(pod.uid, pod)
         self._pods[pod.uid] = pod
         if _end_of(before) != _end_of(pod):
             self._reader.know_end()
 
     def vanish(self, pod: PodView) -> None:
-        """Take note that a pod is no more."""
+        """Record that a pod is no more."""
         self._pods[pod.uid] = pod
         self._gone.add(pod.uid)
 

@@ -125,7 +125,7 @@ class Tail:
             self.sources.done.add(self.sources.current.source)
 
     def end(self, *, lost: bool = False) -> None:
-        """Say that no byte follows, after a gap if ``lost``."""
+        """Declare that no byte follows, after a gap if ``lost``."""
         if (self._folder.exists() or lost) and not self.ended:
             if lost:
                 self.lose()

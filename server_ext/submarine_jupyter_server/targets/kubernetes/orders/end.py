@@ -123,7 +123,7 @@ class Endings:
         reach("k8s_delete_after")
 
     async def clean(self, state: ExperimentState) -> None:
-        """See to what an ended experiment leaves: nothing goes on of it, and the rest has its time to live."""
+        """Settle what an ended experiment leaves: nothing of it goes on, and the rest has its time to live."""
         try:
             if state.kind is not None and KINDS[state.kind].per_role:
                 await self._clean_jobs(state)

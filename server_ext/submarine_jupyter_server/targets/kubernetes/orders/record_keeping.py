@@ -62,7 +62,7 @@ class RecordKeeper:
         return notes
 
     def watch(self, state: ExperimentState) -> None:
-        """See to the record of an experiment; called for every change, so it is cheap."""
+        """Keep the record of an experiment as it should be; called for every change, so it is cheap."""
         key = state.experiment_id
         if self._unsigned(state) is None:
             if key in self._alarms:

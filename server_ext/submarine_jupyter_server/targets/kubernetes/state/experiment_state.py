@@ -116,7 +116,7 @@ class ExperimentState:
         self.ending, self.ending_since, self.reported, self.settled = False, None, None, False
 
     def take(self, made: Made) -> None:
-        """Take note of what was made."""
+        """Record what was made."""
         if self.made is None or self.made.attempt != made.attempt:
             self.past.clear()
             self.last = None

@@ -61,7 +61,7 @@ class Ownership:
         self._disown(state)
 
     def claim(self, state: ExperimentState, made: Made) -> list[JobView | PodView]:
-        """Take note of what was made for an experiment; return what of it was there already."""
+        """Record what was made for an experiment; return what of it was there already."""
         if state.present != made.attempt:
             self._disown(state)
         state.take(made)

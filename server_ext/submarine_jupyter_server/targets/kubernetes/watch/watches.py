@@ -182,7 +182,7 @@ class Watches:
         return state
 
     def claim(self, state: ExperimentState, made: Made) -> None:
-        """Take note of what was made for an experiment."""
+        """Record what was made for an experiment."""
         self._intake.come(state, self.ownership.claim(state, made))
 
     def forget(self, state: ExperimentState) -> None:

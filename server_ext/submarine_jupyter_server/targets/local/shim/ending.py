@@ -101,7 +101,7 @@ class Ending:
             time.sleep(BREATH_S)
 
     def could_not_end(self) -> str | None:
-        """Say which processes could not be ended and live on."""
+        """Name the processes that could not be ended and live on."""
         living = [pid for pid in sorted(self._left) if not tree.is_zombie(pid)]
         foreign = [str(pid) for pid in living if self._left[pid]]
         hanging = [str(pid) for pid in living if not self._left[pid]]

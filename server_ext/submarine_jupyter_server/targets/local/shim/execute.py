@@ -90,7 +90,7 @@ def _run(path: str, item: Item) -> None:
 
 
 def _no_interpreter(path: str) -> str:
-    """Say why a file that is there is not found: its interpreter is missing."""
+    """Explain why a file that is there is not found: its interpreter is missing."""
     head = _head(path)
     if not head.startswith(b"#!"):
         return "the file is there, but the loader it needs is not: was it built for another system?"
@@ -119,7 +119,7 @@ def _not_in_path(item: Item) -> str:
 
 
 def _too_large(item: Item) -> str:
-    """Say what is too large for execve(2)."""
+    """Name what is too large for execve(2)."""
     texts = [(f"argument {number} of the command", text) for number, text in enumerate(item.argv)]
     texts += [(f"the variable {name}", f"{name}={value}") for name, value in item.env.items()]
     sizes = [(len(os.fsencode(text)), name) for name, text in texts]

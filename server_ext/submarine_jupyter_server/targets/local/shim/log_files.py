@@ -43,7 +43,7 @@ class Archive:
         self._retry_at = 0.0
 
     def begin(self) -> None:
-        """Say that bytes will come, also after ``end``."""
+        """Declare that bytes will come, also after ``end``."""
         if self._fd < 0:
             self._open()
         with contextlib.suppress(OSError):
@@ -101,7 +101,7 @@ class Archive:
         return tail
 
     def end(self) -> None:
-        """Say that no more bytes will come."""
+        """Declare that no more bytes will come."""
         self.check()
         if self._fd < 0:
             self._retry_at = 0.0

@@ -110,7 +110,7 @@ class Replica:
         self.started_ms = now_ms()
 
     def begun(self) -> None:
-        """Take note that its program runs, or that nobody waits for that any more."""
+        """Record that its program runs, or that nobody waits for that any more."""
         if self.ready >= 0:
             os.close(self.ready)
             self.ready = -1
@@ -150,7 +150,7 @@ class Replica:
         return True
 
     def lost(self) -> None:
-        """Take note that the process is there no more, or that nothing ends it."""
+        """Record that the process is there no more, or that nothing ends it."""
         self.exited = True
         self.begun()
         self.drain()
@@ -249,7 +249,7 @@ class Replica:
         self.pid = None
 
     def say_behind(self) -> bool:
-        """Say for a person that its command ended and others go on; return whether that is news."""
+        """Note for a person that its command ended and others go on; return whether that is news."""
         if now_ms() - (self.finished_ms or 0) < NOTICE_MS:
             return False  # what ends by itself in a moment is not worth a word
         verb = "in the background goes on" if self.behind == 1 else "in the background go on"
@@ -257,7 +257,7 @@ class Replica:
         return before != self.message
 
     def how_it_ended(self) -> str:
-        """Say how it failed, with its last lines, for a person."""
+        """Describe how it failed, with its last lines, for a person."""
         return words.failure(self.item.name, self.exit_code, self.signal, self.archive.tail(words.LAST_BYTES))
 
     def report(self) -> dict[str, object]:

@@ -33,7 +33,7 @@ class AttemptReporter:
         self._published = False
 
     def running(self) -> None:
-        """Take note that the experiment runs from now on."""
+        """Record that the experiment runs from now on."""
         self._running_ms = now_ms()
         self.changed = True
 
@@ -81,7 +81,7 @@ class AttemptReporter:
             os.unlink(f"{self._folder}/ctl")
 
     def announce(self, plan: Plan) -> None:
-        """Tell the server that there is news."""
+        """Notify the server that there is news."""
         record.announce(self._folder, f"{plan.experiment_id}/{plan.attempt}\n")
 
     def _state(

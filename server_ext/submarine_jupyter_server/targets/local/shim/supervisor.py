@@ -114,7 +114,7 @@ class Supervisor:
                 self._reporter.note(sentence)
 
     def _note_running(self) -> None:
-        """Take note that all replicas run, or that one has run already."""
+        """Record that all replicas run, or that one has run already."""
         replicas = self._replicas.values()
         for replica in replicas:
             if replica.ready >= 0 and not replica.starting:
@@ -168,7 +168,7 @@ class Supervisor:
             self._reporter.changed = True
 
     def _poll_processes(self) -> bool:
-        """Look which processes ended; return whether any child did."""
+        """Find which processes ended; return whether any child did."""
         died, self._wakeup.child_died = self._wakeup.child_died, False
         ended = [replica for replica in self._replicas.values() if replica.poll()] if died else []
         self._note_running()
@@ -198,7 +198,7 @@ class Supervisor:
             self._reporter.note(f"local: {replica.item.name}: {words.processes(left, verb)}")
 
     def _refresh_behind(self) -> None:
-        """See whether what replicas left in the background has ended."""
+        """Check whether what replicas left in the background has ended."""
         for replica in [replica for replica in self._replicas.values() if replica.behind]:
             self._settle(replica)
             self._reporter.changed |= not replica.behind

@@ -1,4 +1,4 @@
-"""Say in words for a person how a replica ended and how much memory it took."""
+"""Describe in words for a person how a replica ended and how much memory it took."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def memory_in_unit_of(limit: str | None, size: int) -> str:
 
 
 def out_of_memory(name: str, used: int, limit: str | None) -> str:
-    """Say that a replica took more than it asked for."""
+    """Describe that a replica took more than it asked for."""
     return f"{name} ran out of memory: it used {memory_in_unit_of(limit, used)} of its {limit}; ask for more memory"
 
 
 def failure(name: str, exit_code: int | None, signal_name: str | None, tail: bytes) -> str:
-    """Say how a replica failed, with the last lines it wrote."""
+    """Describe how a replica failed, with the last lines it wrote."""
     how = f"was killed by {signal_name}" if signal_name else f"failed with exit code {exit_code}"
     if signal_name == "SIGKILL":
         how += " (by another process, or by the kernel because memory ran out)"

@@ -53,7 +53,7 @@ def reserve(path: str) -> None:
 
 
 def announce(folder: str, line: str) -> None:
-    """Tell the server, if one listens, that there is news; it would also see it within a second by itself."""
+    """Notify the server, if one listens, of news; without that it would find them within a second."""
     with contextlib.suppress(OSError):
         news = f"{os.path.dirname(os.path.dirname(folder))}/.news"
         fd = os.open(news, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW)

@@ -18,7 +18,7 @@ class Census:
         self._ticks: dict[int, int | None] = {}
 
     def take(self) -> bool:
-        """Look again; return whether it is other processes than the last time."""
+        """Check again; return whether it is other processes than the last time."""
         below = {}
         found = [os.getpid()]
         for pid in found:  # grows while it is walked

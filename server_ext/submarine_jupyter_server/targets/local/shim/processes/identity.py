@@ -1,4 +1,4 @@
-"""Tell one process from another that came to have its number.
+"""Distinguish one process from another that came to have its number.
 
 A pid means something only together with the boot, the pid namespace and the start time of its process (``proc(5)``,
 ``/proc/pid/stat`` field 22). Elsewhere than on Linux the parts that cannot be known are empty.

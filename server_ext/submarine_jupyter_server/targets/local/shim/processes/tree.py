@@ -1,4 +1,4 @@
-"""Look at the processes below one (Linux, ``proc(5)``).
+"""Inspect the processes below one (Linux, ``proc(5)``).
 
 Elsewhere nothing is found, and only process groups can be ended.
 """
