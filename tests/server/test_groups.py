@@ -56,6 +56,12 @@ async def test_no_more_run_than_may_and_the_next_begins_by_itself(call: Call) ->
         "reason": "GroupFull",
         "message": "it waits for one of the 2 places in its group 'lr Ünï'",
     }
+    last = (await call("GET", f"experiment/{ids[3]}", params=FULL)).result["detail"]["plan"]
+    assert (last["verdict"], last["place"], last["ahead"]) == ("waits", 2, {"count": 1, "experimentIds": [ids[2]]})
+    tried = await call("POST", "experiment", body(LONG, group), params={"dryRun": "true"})
+    plan = tried.envelope["attributes"]["plan"]
+    assert (plan["verdict"], plan["why"]) == ("waits", shown["detail"]["message"])
+    assert plan["ahead"] == {"count": 2, "experimentIds": ids[2:]}
     rows = (await call("GET", "experiment", params={"view": "row", "group": "lr Ünï", "sort": "accepted"})).result
     assert [(row["experimentId"], row["group"]) for row in rows] == [(name, "lr Ünï") for name in ids]
     assert [row["state"] for row in rows] == ["Running", "Running", "Queued", "Queued"]

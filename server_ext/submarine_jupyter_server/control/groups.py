@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from submarine_jupyter.models import Status
+from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.control import lifecycle
 from submarine_jupyter_server.store import experiments, outbox
 from submarine_jupyter_server.store.annotations import groups
 from submarine_jupyter_server.store.annotations.groups import Group
 from submarine_jupyter_server.store.experiments import ExperimentRow
+from submarine_jupyter_server.targets.protocol import Ahead, Forecast, Verdict
 
 REASON = "GroupFull"
 # So many orders are given in one transaction.
@@ -35,14 +36,33 @@ def hold(tx: Connection, row: ExperimentRow) -> bool:
     return True
 
 
+def would_wait(tx: Connection, owner: str, spec: ExperimentSpec) -> Forecast | None:
+    """Return how a new experiment of an owner would wait in its group, None if it would not."""
+    group = spec.runtime.group if spec.runtime else None
+    if group is None or group.max_running is None:
+        return None
+    kin = Group(owner, group.name)
+    waiting = groups.ahead(tx, kin)
+    if not waiting and groups.taken(tx, kin) < group.max_running:
+        return None
+    return Forecast(Verdict.WAITS, _waits_for(group.name, group.max_running), Ahead(len(waiting), tuple(waiting)))
+
+
+def place(tx: Connection, row: ExperimentRow) -> Forecast | None:
+    """Return how an experiment waits in its group, None if it does not."""
+    member = groups.member(tx, row.seq)
+    if member is None or member.place != groups.WAITS:
+        return None
+    before = groups.ahead(tx, member.group, row.seq)
+    return Forecast(Verdict.WAITS, row.message or "", Ahead(len(before), tuple(before)))
+
+
 def explain(tx: Connection, row: ExperimentRow) -> ExperimentRow:
     """Show for what a member waits; return its row as it is then."""
     member = groups.member(tx, row.seq)
     if member is None or member.place != groups.WAITS:
         return row
-    limit = "a place" if member.max_running is None else f"one of the {member.max_running} places"
-    message = f"it waits for {limit} in its group '{member.group.name}'"
-    return _moved(tx, row, REASON, message) or row
+    return _moved(tx, row, REASON, _waits_for(member.group.name, member.max_running)) or row
 
 
 def is_due(tx: Connection) -> bool:
@@ -64,6 +84,11 @@ def begun(tx: Connection, row: ExperimentRow) -> None:
     """Give a place to what its target has, although the row says that it waits: an older copy of the database."""
     if groups.waits(tx, row.seq):
         groups.take(tx, row.seq)
+
+
+def _waits_for(name: str, limit: int | None) -> str:
+    place = "a place" if limit is None else "the only place" if limit == 1 else f"one of the {limit} places"
+    return f"it waits for {place} in its group '{name}'"
 
 
 def _is_turn(tx: Connection, group: Group) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from submarine_jupyter.errors import SubmarineError
 from submarine_jupyter.models import Status
+from submarine_jupyter_server.control import groups
 from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store.engine import Database
@@ -41,6 +42,9 @@ class Forecasts:
 
     async def of_new(self, principal: Principal, target: str, launch: Launch) -> Forecast:
         """Return what comes of a new experiment."""
+        held = await self._db.read(lambda tx: groups.would_wait(tx, launch.owner, launch.spec))
+        if held is not None:
+            return await self._visible(principal, held)
         if self._elsewhere(target) is not None:
             return Forecast(None, "only the server that gives the orders knows what is free: ask that one")
         try:
@@ -54,8 +58,11 @@ class Forecasts:
 
     async def of_waiting(self, principal: Principal, row: ExperimentRow, events: Sequence[EventRow]) -> Waiting | None:
         """Return how an experiment waits, None if it does not; ``events`` are its last ones, oldest first."""
-        if Status(row.status).final or row.stop_requested is not None or row.reason not in _VERDICTS:
+        if Status(row.status).final or row.stop_requested is not None or row.reason not in (*_VERDICTS, groups.REASON):
             return None
+        held = await self._db.read(lambda tx: groups.place(tx, row))
+        if held is not None:
+            return Waiting(await self._visible(principal, held), _since(row, events))
         elsewhere = self._elsewhere(row.target)
         target = self._targets.get(row.target)
         found = target.place(row.id) if target is not None and elsewhere is None else None
@@ -63,7 +70,7 @@ class Forecasts:
             queued = ((elsewhere or {}).get("capacity") or {}).get("queued") or ()
             ahead = queued[: queued.index(row.id)] if row.id in queued else None
             known = None if ahead is None else Ahead(len(ahead), tuple(ahead))
-            found = Forecast(_VERDICTS[row.reason], row.message or "", known)
+            found = Forecast(_VERDICTS.get(row.reason), row.message or "", known)
         return Waiting(await self._visible(principal, found), _since(row, events))
 
     async def _visible(self, principal: Principal, found: Forecast) -> Forecast:

@@ -124,6 +124,13 @@ def first(tx: Connection, group: Group) -> tuple[ExperimentRow, Member] | None:
     return None if known is None else (row, known)
 
 
+def ahead(tx: Connection, group: Group, seq: int | None = None) -> list[str]:
+    """Return the members of a group that wait, in their order: all of them, or those before number ``seq``."""
+    ids = sa.select(experiment.c.id).join(group_member, group_member.c.seq == experiment.c.seq)
+    found = ids.where(group_member.c.place == WAITS, *_NAMED).order_by(group_member.c.seq)
+    return list(tx.execute(found if seq is None else found.where(group_member.c.seq < seq), group.named).scalars())
+
+
 def taken(tx: Connection, group: Group) -> int:
     """Return how many members of a group have a place and have not ended."""
     found = sa.select(sa.func.count()).select_from(group_member)
