@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -51,7 +51,7 @@ def outlook(facts: Facts, pods: Sequence[PodSet]) -> Forecast:
         found = replace(found, ahead=Ahead(facts.queue.pending, facts.waiting[: facts.queue.pending]))
     if found.verdict is None:
         return found
-    fits = next((text for text, less in _smaller(pods) if _judged(facts, less).verdict is Verdict.NOW), None)
+    fits = _fits(facts, pods)
     if fits is None:
         return found
     each = " for each replica" if sum(one.count for one in pods) > 1 else ""
@@ -84,16 +84,31 @@ def _on_flavor(runtime: RuntimeSpec, queue: Queue) -> RuntimeSpec:
     return runtime.model_copy(update={"node_selector": labels, "tolerations": [*(runtime.tolerations or []), *more]})
 
 
-def _smaller(pods: Sequence[PodSet]) -> Iterator[tuple[str, list[PodSet]]]:
-    """Yield what could be asked for instead, from much to little: less of one thing, then of cpu and memory."""
-    steps: dict[str, list[tuple[str, Decimal]]] = {}
+def _fits(facts: Facts, pods: Sequence[PodSet]) -> str | None:
+    """Return the most that could be asked for instead: less of one thing, else of cpu and memory; None: nothing."""
+    steps = _steps(pods)
+
+    def starts(less: Mapping[str, str]) -> bool:
+        amounts = {name: quantity(text) for name, text in less.items()}
+        return _judged(facts, [each.with_amounts(amounts) for each in pods]).verdict is Verdict.NOW
+
+    for names in (*((name,) for name in steps), ("cpu", "memory")):
+        if not all(name in steps for name in names):
+            continue
+        chosen = {name: steps[name][-1] for name in names}
+        if not starts(chosen):
+            continue
+        for name in names:  # the more of one, with the least of the others
+            chosen[name] = next(text for text in steps[name] if starts(chosen | {name: text}))
+        return ",".join(f"{name}={text}" for name, text in chosen.items())
+    return None
+
+
+def _steps(pods: Sequence[PodSet]) -> dict[str, list[str]]:
+    """Return smaller amounts of each resource, from much to little."""
+    found = {}
     for name in dict.fromkeys(name for each in pods for name in each.requests):
         most = max(each.requests.get(name, Decimal(0)) for each in pods)
-        every = [(text, quantity(text)) for text in _LESS.get(name, _DEVICES)]
-        steps[name] = [step for step in every if step[1] < most]
-        for text, amount in steps[name]:
-            yield f"{name}={text}", [each.with_amounts({name: amount}) for each in pods]
-    for cpu, cores in steps.get("cpu", []):
-        for memory, size in steps.get("memory", []):
-            less = {"cpu": cores, "memory": size}
-            yield f"cpu={cpu},memory={memory}", [each.with_amounts(less) for each in pods]
+        if less := [text for text in _LESS.get(name, _DEVICES) if quantity(text) < most]:
+            found[name] = less
+    return found

@@ -182,7 +182,8 @@ class Scheduler:
 
     def possible(self, key: str, amount: Amount) -> bool:
         """Return whether this machine has so much at all, beside what ``key`` holds already."""
-        return (self._held.get(key, Amount()) + amount).within(self.capacity)
+        held = self._held.get(key)
+        return (amount if held is None else held + amount).within(self.capacity)
 
     def _holders(self, key: str) -> str:
         holders = [other for other in self._held if other != key]
