@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain, groupby
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, Subquery, and_, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from submarine_jupyter_server.metrics.thinning import thinned
@@ -18,6 +18,8 @@ from .growth import AT_ONCE, STRETCH
 MOST_POINTS = 100_000
 """Of all curves together."""
 _FEWEST = 4
+# A query with a limit stays one of its own.
+_ALL = 2**31
 _KEY = ("experiment_id", "attempt", "name", "replica")
 
 
@@ -56,15 +58,14 @@ class _Point(NamedTuple):
 
 
 _SHOWN = tuple(metric.c[name] for name in MetricRow.__dataclass_fields__)
-_OF_CURVE = and_(*(metric.c[name] == curve.c[name] for name in _KEY))
 _STRETCHES = and_(*(curve_stretch.c[name] == curve.c[name] for name in _KEY))
 
 
 def after(tx: Connection, chosen: Chosen, since: int = 0, limit: int = MOST_POINTS) -> list[MetricRow]:
     """Return the newest ``limit`` points after number ``since``, in the order they were reported."""
     # A curve that has nothing new is passed over; of the others the index leads to the first new point.
-    where = (*chosen.where(), curve.c.last_seq > since, metric.c.seq > since)
-    found = select(*_SHOWN).select_from(curve).join(metric, _OF_CURVE).where(*where)
+    moved = _curves(*chosen.where(), curve.c.last_seq > since)
+    found = select(*_SHOWN).select_from(moved).join(metric, _of(moved)).where(metric.c.seq > since)
     rows = tx.execute(found.order_by(metric.c.seq.desc()).limit(limit)).yield_per(500)
     return [MetricRow(*row) for row in rows][::-1]
 
@@ -98,11 +99,21 @@ def _thinned(tx: Connection, chosen: Chosen, count: int) -> list[int]:
     return sorted(point.seq for some in curves for point in thinned(some, count))
 
 
+def _curves(*where: ColumnElement[bool]) -> Subquery:
+    """Return some curves, to be found first: an engine may think that all points of an experiment are soon read."""
+    return select(*(curve.c[name] for name in _KEY)).where(*where).limit(_ALL).subquery()
+
+
+def _of(curves: Subquery) -> ColumnElement[bool]:
+    return and_(*(metric.c[name] == curves.c[name] for name in _KEY))
+
+
 def _short(tx: Connection, chosen: Chosen, many: int) -> Iterator[list[_Point]]:
     """Yield all points of each curve that has at most ``many``."""
-    found = select(curve.c.name, curve.c.replica, metric.c.seq, metric.c.value).select_from(curve)
-    found = found.join(metric, _OF_CURVE).where(*chosen.where(), curve.c.count <= many)
-    rows = tx.execute(found.order_by(curve.c.name, curve.c.replica, metric.c.seq)).yield_per(1000)
+    short = _curves(*chosen.where(), curve.c.count <= many)
+    found = select(short.c.name, short.c.replica, metric.c.seq, metric.c.value).select_from(short)
+    found = found.join(metric, _of(short)).order_by(short.c.name, short.c.replica, metric.c.seq)
+    rows = tx.execute(found).yield_per(1000)
     for _, some in groupby(rows, lambda row: (row[0], row[1])):
         yield [_Point(row[2], row[3]) for row in some]
 
