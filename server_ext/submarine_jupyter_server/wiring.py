@@ -30,6 +30,7 @@ from submarine_jupyter_server.feed import EventFeed
 from submarine_jupyter_server.logs.archive import LogArchive
 from submarine_jupyter_server.metrics.collector import MetricCollector
 from submarine_jupyter_server.row_feed import RowFeed
+from submarine_jupyter_server.services.comparisons import Comparisons
 from submarine_jupyter_server.services.events import Events
 from submarine_jupyter_server.services.experiments import Experiments
 from submarine_jupyter_server.services.forecasts import Forecasts
@@ -96,6 +97,7 @@ class Service:
         self.experiments = Experiments(db, targets, reader, self._outbox, FirstErrors(archive), forecasts)
         self.submissions = Submissions(db, targets, reader, self._outbox, forecasts)
         self.metrics = Metrics(db, self._finish)
+        self.comparisons = Comparisons(db)
         self.targets = Targets(db, targets, config.default_target, self._neighbours.elsewhere)
 
     @classmethod

@@ -19,6 +19,7 @@ from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import Query
 from submarine_jupyter_server.targets.protocol import Ahead
+from submarine_jupyter_server.wire.comparison.columns import ComparisonQuery
 from submarine_jupyter_server.wire.forecasts import Waiting
 from submarine_jupyter_server.wire.log_queries import MergedQuery, PlaceQuery
 from submarine_jupyter_server.wire.queries import LogQuery, MetricQuery
@@ -106,6 +107,15 @@ async def count(service: Service, who: Principal, made: str) -> object:
     return made if "kin" in await service.groups.count(who, Query()) else None
 
 
+async def compare_named(service: Service, who: Principal, made: str) -> object:
+    found = await service.comparisons.compare(who, ComparisonQuery(ids=(made,), query=Query()))
+    return [row.id for row in found.rows]
+
+
+async def compare_listed(service: Service, who: Principal, made: str) -> object:
+    return await service.comparisons.compare(who, ComparisonQuery(ids=(), query=Query()))
+
+
 PATCH = {"meta": {"tags": ["mine"]}}
 # In this order: what ends the experiment comes last.
 CASES: dict[str, list[Case]] = {
@@ -124,6 +134,8 @@ CASES: dict[str, list[Case]] = {
     "rows.page": [lambda service, who, made: service.rows.page(who, Query())],
     "rows.follow": [follow_rows],
     "groups.count": [count],
+    "comparisons.compare": [compare_named, compare_listed],
+    "comparisons.diff": [lambda service, who, made: service.comparisons.diff(who, made, made)],
     "metrics.curves": [lambda service, who, made: service.metrics.curves(who, made, MetricQuery())],
     "targets.list": [lambda service, who, made: service.targets.list(who)],
     "events.follow": [follow_all, follow_one],

@@ -29,7 +29,7 @@ from submarine_jupyter_server.store.curves import points
 from submarine_jupyter_server.store.curves.points import Chosen
 from submarine_jupyter_server.store.dialect import Text, storable
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
-from submarine_jupyter_server.store.lists import listing, summaries
+from submarine_jupyter_server.store.lists import compared, listing, summaries
 from submarine_jupyter_server.store.lists.conditions import HAS, OPERATORS, Condition, Named
 from submarine_jupyter_server.store.lists.cursor import SORTS, PagePosition
 from submarine_jupyter_server.store.lists.grouped import grouped
@@ -173,6 +173,8 @@ def _live(tx: Connection, new: New) -> None:
         (groups.first, (GROUP,)), (groups.leave, (row.seq,)), (groups.take, (row.seq,)),
         (groups.taken, (GROUP,)), (groups.tidy, (GROUP,)), (groups.of, (lambda seq: seq.in_([row.seq]),)),
         (grouped, (Query(),)), (grouped, (Query(**FILTERS),)),
+        (compared.rows, ([row.id],)), (compared.params, ([row.seq],)), (compared.metric_names, ([row.seq],)),
+        (compared.values, ([row.seq], ["lr"])), (compared.measures, ([row.seq], ["loss"])),
         (row_changes.touch, (row.id,)), (summaries.of, ([row.id],)), (summaries.page, ("ada", 9, 5)),
         (experiments.note_compared, ("local",)), (experiments.is_compared, ("local",)),
     ):  # fmt: skip

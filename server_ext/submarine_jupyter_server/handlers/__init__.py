@@ -6,6 +6,7 @@ admission       Who is let in, at REST and at WebSocket handlers alike, what the
 authentication  Who authenticates the callers of this server
 base            What every REST handler is made of: when it may write, how bodies come in and answers go out
 body            How a body comes in: bounded while it arrives, its type checked
+comparisons     ``experiment/compare`` and ``experiment/diff``: experiments side by side
 envelope        The envelope around every answer: ``status, code, success, message, result, attributes``
 experiments     ``experiment`` and ``experiment/{id}``: create, list, get, change, stop, delete
 groups          ``experiment/groups``, ``experiment/stop``: experiments by group, and many at once
@@ -20,6 +21,7 @@ from __future__ import annotations
 from submarine_jupyter_server.handlers.about import OpenApiHandler, PingHandler
 from submarine_jupyter_server.handlers.admission import Admission
 from submarine_jupyter_server.handlers.base import UnknownHandler
+from submarine_jupyter_server.handlers.comparisons import CompareHandler, DiffHandler
 from submarine_jupyter_server.handlers.experiments import (
     ExperimentHandler,
     ExperimentsHandler,
@@ -41,6 +43,8 @@ ROUTES: list[tuple[str, type[Admission]]] = [
     (r"/api/v1/target/?", TargetHandler),
     (r"/api/v1/experiment/?", ExperimentsHandler),
     (r"/api/v1/experiment/ping/?", PingHandler),
+    (r"/api/v1/experiment/compare/?", CompareHandler),
+    (r"/api/v1/experiment/diff/?", DiffHandler),
     (r"/api/v1/experiment/events/?", EventsHandler),
     (r"/api/v1/experiment/groups/?", GroupsHandler),
     (r"/api/v1/experiment/stop/?", StopAllHandler),

@@ -4,6 +4,7 @@ logs/          Read the logs of experiments: lines, bytes, streams, matches, the
 access         What a principal may see and do: the one place where that is decided
 attach         The same cell again: whether what it sends runs already
 changing       Change an experiment: what of it can be while it lives, what that means, and how it is stored
+comparisons    Experiments side by side: many in columns, two as a difference
 events         The state changes of experiments, as they come
 ending         How the end of an experiment is asked for, in one transaction
 experiments    What can be done with experiments that are there: list, show, change, stop, delete

@@ -1,5 +1,6 @@
 """Bodies and parameters in, answers out: all text of the REST API is read and made here.
 
+comparison/  experiments side by side, as values and as JSON
 openapi/     the OpenAPI document: a module for each topic of the API
 answers      what services return of experiments and logs, as values, and the document's JSON of them
 conditions   conditions of lists on parameters and metrics

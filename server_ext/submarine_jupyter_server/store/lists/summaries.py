@@ -121,16 +121,16 @@ def _noted(tx: Connection, among: Among) -> dict[int, Noted]:
 
 def _values(tx: Connection, among: Among) -> dict[tuple[int, str], dict[str, Value]]:
     value = experiment_value.c
-    number = func.row_number().over(partition_by=(value.seq, value.kind), order_by=value.name).label("place")
+    number = func.rowwritten().over(partition_by=(value.seq, value.kind), order_by=value.name).label("place")
     each = select(value.seq, value.kind, value.name, value.number, value.text, value.truth, number)
     some = each.where(among(value.seq)).subquery()
     found: dict[tuple[int, str], dict[str, Value]] = {}
     for row in tx.execute(select(some).where(some.c.place <= MOST_VALUES)):
         text = row.text == "true" if row.truth else row.text
-        found.setdefault((row.seq, row.kind), {})[row.name] = _number(row.number) if text is None else text
+        found.setdefault((row.seq, row.kind), {})[row.name] = written(row.number) if text is None else text
     return found
 
 
-def _number(value: float | None) -> float | None:
+def written(value: float | None) -> float | None:
     """Return a number as people write it: 3, not 3.0."""
     return int(value) if value is not None and value.is_integer() and abs(value) < _EXACT else value

@@ -1,6 +1,7 @@
 """The OpenAPI document: a module for each topic of the API, as in ``handlers``.
 
 about            ping, targets, this document
+comparisons      experiments side by side
 document         all of it: what the models are, who may call, where the paths are
 experiments      list, create, show, change, note, stop, delete
 failures         the answers of calls that fail

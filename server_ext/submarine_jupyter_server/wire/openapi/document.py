@@ -13,7 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from submarine_jupyter import __version__
 from submarine_jupyter.models import Experiment, ExperimentLog, ExperimentSpec
 from submarine_jupyter_server.wire.notes import Notes
-from submarine_jupyter_server.wire.openapi import about, experiments, failures, logs, metrics, streams
+from submarine_jupyter_server.wire.openapi import about, comparisons, experiments, failures, logs, metrics, streams
 from submarine_jupyter_server.wire.openapi.operations import Json
 
 _SECURITY = {
@@ -52,7 +52,7 @@ def document(url: str) -> str:
             },
             "servers": [{"url": url, "description": "The server this document came from."}],
             "security": [{name: []} for name in _SECURITY],
-            "paths": paths | metrics.paths() | about.paths(),
+            "paths": paths | metrics.paths() | comparisons.paths() | about.paths(),
             "components": {
                 "schemas": {**schemas, "Error": failures.ERROR},
                 "responses": failures.responses(),
