@@ -107,7 +107,7 @@ async def test_two_runs_as_text(call: Call) -> None:
         ("compare", {"ids": MISSING, "tag": "a"}, 400, "'ids' names the experiments; 'tag' would choose others"),
         ("compare", {"limit": "1501"}, 400, "'limit' must be a whole number from 1 to 1500"),
         ("compare", {"metrics": ",".join(map(str, range(101)))}, 400, "'metrics' may have 100 values, not 101."),
-        ("compare", {"colour": "red"}, 400, "'colour' is not a parameter here"),
+        ("compare", {"colour": "red"}, 400, "Unknown parameter 'colour'"),
         ("diff", {"a": MISSING}, 400, "'a' and 'b' name the two experiments"),
         ("diff", {"a": MISSING, "b": MISSING}, 404, "Not found experiment."),
         ("diff", {"a": "../x", "b": MISSING}, 404, "Not found experiment."),

@@ -13,7 +13,7 @@ from submarine_jupyter import experiment_ids
 from submarine_jupyter.models import Status
 
 from .annotations import groups, housekeeping, origins, searchable, tags
-from .curves import numbers
+from .curves import numbering
 from .dialect import insert_or_replace, numbered
 from .lists.listing import Page, count, page
 from .lists.query import Query
@@ -215,7 +215,7 @@ def scrub(tx: Connection, experiment_id: str) -> None:
     of = (experiment.c.id == experiment_id, experiment.c.deleted.is_not(None))
     empty = {"spec": "{}", "wire_spec": "{}", "list_spec": None, "applied": None, "name": "", "notes": "[]"}
     if tx.execute(sa.update(experiment).where(*of).values(empty | {"reason": None, "message": None})).rowcount:
-        numbers.keep(tx)
+        numbering.keep(tx)
         for table in (attempt_spec, replica, metric, curve, curve_stretch, log_position, made_object):
             tx.execute(sa.delete(table).where(table.c.experiment_id == experiment_id))
         searchable.remove(tx, experiment_id)
@@ -227,7 +227,7 @@ def scrub(tx: Connection, experiment_id: str) -> None:
 
 def forget(tx: Connection, experiment_id: str) -> bool:
     """Remove every trace of an experiment, its orders, events and idempotency keys included; False if there is none."""
-    numbers.keep(tx)
+    numbering.keep(tx)
     return tx.execute(sa.delete(experiment).where(experiment.c.id == experiment_id)).rowcount > 0
 
 

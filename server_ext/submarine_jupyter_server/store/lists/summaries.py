@@ -121,7 +121,7 @@ def _noted(tx: Connection, among: Among) -> dict[int, Noted]:
 
 def _values(tx: Connection, among: Among) -> dict[tuple[int, str], dict[str, Value]]:
     value = experiment_value.c
-    number = func.rowwritten().over(partition_by=(value.seq, value.kind), order_by=value.name).label("place")
+    number = func.row_number().over(partition_by=(value.seq, value.kind), order_by=value.name).label("place")
     each = select(value.seq, value.kind, value.name, value.number, value.text, value.truth, number)
     some = each.where(among(value.seq)).subquery()
     found: dict[tuple[int, str], dict[str, Value]] = {}

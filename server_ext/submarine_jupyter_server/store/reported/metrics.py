@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, case, exists, insert, select
 
 from submarine_jupyter_server.store.annotations import row_changes, searchable
-from submarine_jupyter_server.store.curves import growth, numbers
+from submarine_jupyter_server.store.curves import growth, numbering
 from submarine_jupyter_server.store.dialect import insert_or_keep, insert_or_replace, storable
 from submarine_jupyter_server.store.space import require_space
 from submarine_jupyter_server.store.tables import curve, experiment, log_position, metric, metrics_read, param
@@ -65,7 +65,7 @@ def record(
 
 
 def _add(tx: Connection, key: dict[str, Any], metrics: Sequence[tuple[str, float, int | None, int]]) -> None:
-    first = numbers.last(tx) + 1
+    first = numbering.last(tx) + 1
     rows = [key | _values(*each) | {"seq": seq} for seq, each in enumerate(metrics, first)]
     tx.execute(_INSERT, rows)
     growth.grow(tx, **key, points=[(row["name"], row["seq"], row["value"]) for row in rows])

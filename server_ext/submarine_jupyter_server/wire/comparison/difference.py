@@ -19,11 +19,11 @@ _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One experiment: its spec as it may be shown, and the settings that its code told (name -> JSON)."""
+    """One experiment: its spec as it may be shown, and the settings that its code logged (name -> JSON)."""
 
     experiment_id: str
     wire_spec: str
-    told: Mapping[str, str]
+    logged: Mapping[str, str]
 
 
 def difference_json(two: tuple[Side, Side]) -> str:
@@ -55,7 +55,7 @@ def _place(side: Side, name: str, code: Mapping[str, str]) -> str:
 
 
 def _params(side: Side) -> str:
-    found = declared(side.wire_spec) | {name: json.loads(value) for name, value in side.told.items()}
+    found = declared(side.wire_spec) | {name: json.loads(value) for name, value in side.logged.items()}
     return "".join(f"{name}: {json.dumps(found[name], ensure_ascii=False)}\n" for name in sorted(found))
 
 
