@@ -6,13 +6,13 @@ owner under one name are a group. Members that have ended are noted as over when
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from submarine_jupyter_server.store.annotations.runtime_blocks import runtime_block
 from submarine_jupyter_server.store.rows import FINAL_RANK, RANK, WHOLE, Among, ExperimentRow, whole
 from submarine_jupyter_server.store.tables import experiment, group_member, outbox
 
@@ -152,10 +152,5 @@ def of(tx: Connection, among: Among) -> dict[int, str]:
 
 
 def _named(spec: str) -> dict[str, Any] | None:
-    if '"group"' not in spec:
-        return None
-    try:
-        found = (json.loads(spec).get("runtime") or {}).get("group")
-    except ValueError:
-        return None  # the disk has altered it; the experiment can be shown without
+    found = runtime_block(spec, "group")
     return {"name": found["name"], "max_running": found.get("maxRunning")} if found else None

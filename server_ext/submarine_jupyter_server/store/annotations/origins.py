@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from submarine_jupyter_server.store.annotations.runtime_blocks import runtime_block
 from submarine_jupyter_server.store.rows import FINAL_RANK, RANK, WHOLE, Among, ExperimentRow, whole
 from submarine_jupyter_server.store.tables import experiment, origin
 
@@ -64,10 +64,5 @@ def running(tx: Connection, *, notebook: str, cell: str, digest: str, owner: str
 
 
 def _named(spec: str) -> dict[str, Any] | None:
-    if '"origin"' not in spec:
-        return None
-    try:
-        found = (json.loads(spec).get("runtime") or {}).get("origin")
-    except ValueError:
-        return None  # the disk has altered it; the experiment can be shown without
+    found = runtime_block(spec, "origin")
     return {"notebook": found["notebook"], "cell": found.get("cell")} if found else None
