@@ -55,7 +55,7 @@ if TYPE_CHECKING:
         Status,
         TaskSpec,
     )
-    from submarine_jupyter.tracking import log_metric, log_param
+    from submarine_jupyter.tracking import log_metric, log_param, progress
 
 try:
     from submarine_jupyter._version import __version__
@@ -87,6 +87,7 @@ __all__ = [
     "load_ipython_extension",
     "log_metric",
     "log_param",
+    "progress",
     "unload_ipython_extension",
 ]
 
@@ -115,7 +116,7 @@ _ROOMS = {
         "Status",
         "TaskSpec",
     ),
-    "tracking": ("log_metric", "log_param"),
+    "tracking": ("log_metric", "log_param", "progress"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

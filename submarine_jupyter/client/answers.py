@@ -89,6 +89,29 @@ class LogMatch(NamedTuple):
         return f"[{self.replica}] {self.line}"
 
 
+class Progress(NamedTuple):
+    """How far a run is: ``percent`` from 0 to 100, None where no total is known.
+
+    ``eta_seconds`` was the time to go when it moved last, ``stalled_seconds`` ago; None where that is not known, and
+    after the end. ``source`` said so (tracking, tqdm, keras, rich), ``label`` are its words.
+    """
+
+    percent: float | None
+    eta_seconds: int | None
+    source: str
+    label: str
+    stalled_seconds: int | None
+
+    @classmethod
+    def read(cls, found: Mapping[str, Any]) -> Progress:
+        """Return the field ``detail.progress`` of an experiment."""
+        label, stalled = found.get("label", ""), found.get("stalledSeconds")
+        return cls(found["percent"], found["etaSeconds"], found["source"], label, stalled)
+
+    def __str__(self) -> str:
+        return commas(filter(None, ("" if self.percent is None else f"{self.percent:g} %", self.label)))
+
+
 class Point(NamedTuple):
     """A value at a step of the training, None if it has none; ``time`` is when it was logged."""
 

@@ -7,7 +7,7 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
-from submarine_jupyter.client.answers import LogLine, Logs, Metrics, clock, commas, span
+from submarine_jupyter.client.answers import LogLine, Logs, Metrics, Progress, clock, commas, span
 from submarine_jupyter.client.following import Lines
 from submarine_jupyter.display.tables import LONGEST_SENTENCE, Table, bundle
 from submarine_jupyter.errors import ExperimentFailed, InvalidRequest, SubmarineError, WaitTimeout
@@ -48,6 +48,12 @@ class Experiment:
     def state(self) -> str:
         """The word for people, as fresh as the last ``refresh``: a status, or Queued, Starting, Stopping, Stopped."""
         return str((self._known.get("detail") or {}).get("state") or self._known["status"])
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far it was at the last ``refresh``; None where it has not said."""
+        found = (self._known.get("detail") or {}).get("progress")
+        return Progress.read(found) if found else None
 
     @property
     def has_ended(self) -> bool:
@@ -183,6 +189,7 @@ class Experiment:
         known, detail = self._known, self._known.get("detail") or {}
         facts = [
             ("status", _because(self.state, detail)),
+            ("progress", str(self.progress or "")),
             ("replicas", replica_counts(known)),
             ("framework", known["spec"]["meta"]["framework"]),
             ("target", detail.get("target")),

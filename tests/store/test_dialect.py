@@ -21,6 +21,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from submarine_jupyter_server import store
+from submarine_jupyter_server.metrics.progress.reports import Report
 from submarine_jupyter_server.store import changes, experiments, idempotency, outbox, space, tables, transitions
 from submarine_jupyter_server.store.annotations import groups, housekeeping, origins, row_changes, tags
 from submarine_jupyter_server.store.annotations.groups import Group
@@ -161,6 +162,7 @@ def _live(tx: Connection, new: New) -> None:
         (replicas.upsert, (row.id, 1, [ReplicaState("worker-0", "Worker", 0, "Running")])),
         (replicas.end, (row.id, 1, "R")),
         (metrics.record, (row.id, 1, "worker-0", 7, [("loss", 0.5, 1, 10)], {"lr": "0.1"})),
+        (metrics.report, (row.id, 1, Report(50.0, 3, "tqdm", "l", 7))), (metrics.reported, (row.id, 1)),
         (metrics.names, (row.id, 1)), (metrics.finish, (row.id, 1)),
         (metrics.is_finished, (row.id, 1)), (metrics.is_over, (row.id, 1)), (metrics.unfinished, ()),
         (objects.put, (made,)), (objects.of, (row.id,)), (objects.all_of, ("local",)), (objects.ended, ("local",)),

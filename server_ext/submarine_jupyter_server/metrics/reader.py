@@ -1,4 +1,4 @@
-"""Read the metrics of one attempt from its logs into the store, each exactly once.
+"""Read the metrics of one attempt from its logs into the store, each exactly once, and how far it is.
 
 A slice of a log is scanned in a thread; its metrics and the position behind it are stored in one
 transaction, which does nothing when the stored position is not where the slice began. So neither a crash
@@ -17,6 +17,8 @@ from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.logs.archive import Gap, LogArchive, ReplicaLog
 from submarine_jupyter_server.logs.layout import unreadable
+from submarine_jupyter_server.metrics.progress.outermost import Moved
+from submarine_jupyter_server.metrics.progress.reports import Report, Reports
 from submarine_jupyter_server.metrics.scanner import Metric, MetricScanner, Param
 from submarine_jupyter_server.metrics.templates import Template
 
@@ -66,6 +68,12 @@ class MetricStore(Protocol[TxIn]):
     def names(self, tx: TxIn, experiment_id: str, attempt: int) -> set[str]:
         """Return the names of the metrics kept."""
 
+    def report(self, tx: TxIn, experiment_id: str, attempt: int, found: Report) -> object:
+        """Keep how far an attempt is."""
+
+    def reported(self, tx: TxIn, experiment_id: str, attempt: int) -> Report | None:
+        """Return how far it is, as it was kept."""
+
     def is_over(self, tx: TxIn, experiment_id: str, attempt: int) -> bool:
         """Whether an attempt has ended, or its experiment is gone."""
 
@@ -77,6 +85,8 @@ class MetricStore(Protocol[TxIn]):
 class _Cursor:
     position: int
     scanner: MetricScanner
+    moved: Moved | None = None
+    report: Report | None = None
 
 
 class MetricReader(Generic[Tx]):
@@ -100,6 +110,7 @@ class MetricReader(Generic[Tx]):
         self._positions: Mapping[str, int] | None = None
         self._names: set[str] = set()
         self._cursors: dict[str, _Cursor] = {}
+        self._reports = Reports()
         self._lock = asyncio.Lock()
 
     def superseded(self) -> bool:
@@ -136,10 +147,18 @@ class MetricReader(Generic[Tx]):
                 except OSError as error:
                     if not unreadable(error):
                         raise
-            moved = moved or more
+            moved = await self._report(final) or moved or more
             if final and not more:
                 more = not await self._db.write(self._finish)
         return moved
+
+    async def _report(self, final: bool) -> bool:
+        """Store how far the attempt is, not too often; return whether it has moved."""
+        report = self._reports.waiting
+        if report is not None and (final or self._reports.due):
+            await self._db.write(lambda tx: self._store.report(tx, self.experiment_id, self.attempt, report))
+            self._reports.note_stored(report)
+        return report is not None
 
     def _finish(self, tx: Tx) -> bool:
         known = self._store.positions(tx, self.experiment_id, self.attempt)
@@ -153,6 +172,7 @@ class MetricReader(Generic[Tx]):
         cursor = await self._cursor(log)
         start = cursor.position
         position, found, params = await self._archive.run(_read, log, cursor, final)
+        self._reports.note(log.name, cursor.report)
         if position == start:
             return False
         rows = [row for row in found if self._keeps(row[0])]
@@ -174,7 +194,7 @@ class MetricReader(Generic[Tx]):
     async def _cursor(self, log: ReplicaLog) -> _Cursor:
         if log.name not in self._cursors:
             if self._positions is None:
-                known, self._names = await self._db.read(self._known)
+                known, self._names, self._reports.stored = await self._db.read(self._known)
                 self._positions = known
             position = self._positions.get(log.name, 0)
             cursor = _Cursor(position, MetricScanner(self._templates))
@@ -182,9 +202,9 @@ class MetricReader(Generic[Tx]):
             self._cursors[log.name] = cursor
         return self._cursors[log.name]
 
-    def _known(self, tx: Tx) -> tuple[Mapping[str, int], set[str]]:
+    def _known(self, tx: Tx) -> tuple[Mapping[str, int], set[str], Report | None]:
         key = (self.experiment_id, self.attempt)
-        return self._store.positions(tx, *key), self._store.names(tx, *key)
+        return self._store.positions(tx, *key), self._store.names(tx, *key), self._store.reported(tx, *key)
 
     def _keeps(self, name: str) -> bool:
         """Whether a metric of this name is kept: there may be only so many names."""
@@ -198,10 +218,11 @@ class MetricReader(Generic[Tx]):
 
 
 def _prime(log: ReplicaLog, cursor: _Cursor) -> None:
-    """Let the scanner know the epoch at the position it goes on from."""
+    """Let the scanner know the epoch at the position it goes on from, and how far the replica was there."""
     start = log.back(cursor.position, _MEMORY_BYTES)
     pieces = log.pieces(start, cursor.position, _MEMORY_BYTES)
-    cursor.scanner.prime(b"".join(b"\n" if isinstance(piece, Gap) else piece.data for piece in pieces))
+    before = b"".join(b"\n" if isinstance(piece, Gap) else piece.data for piece in pieces)
+    cursor.scanner.prime(before, cursor.position - len(before))
 
 
 def _read(log: ReplicaLog, cursor: _Cursor, final: bool) -> tuple[int, list[Row], dict[str, str]]:
@@ -214,7 +235,8 @@ def _read(log: ReplicaLog, cursor: _Cursor, final: bool) -> tuple[int, list[Row]
         return chunk.offset + _skip(chunk.data), [], {}
     if stop == 0 and (final or isinstance(log.read(chunk.stop, 1), Gap)):
         stop = len(chunk.data)
-    found = cursor.scanner.scan(chunk.data[:stop])
+    found = cursor.scanner.scan(chunk.data[:stop], chunk.offset)
+    _follow_progress(log, cursor, chunk.data[stop:] if len(chunk.data) < SLICE_BYTES else b"", chunk.offset + stop)
     times = log.times(chunk.offset, chunk.offset + stop) if found else []
     rows = [
         (each.name, each.value, each.step, _at_ms(times, chunk.offset + at))
@@ -222,6 +244,15 @@ def _read(log: ReplicaLog, cursor: _Cursor, final: bool) -> tuple[int, list[Row]
         if isinstance(each, Metric)
     ]
     return chunk.offset + stop, rows, {each.name: each.value for _, each in found if isinstance(each, Param)}
+
+
+def _follow_progress(log: ReplicaLog, cursor: _Cursor, tail: bytes, at: int) -> None:
+    """Take note of how far the replica is, by what was scanned and an unfinished line behind it: most bars are one."""
+    moved = cursor.scanner.progress.peek(tail, at)
+    if moved is not None and moved != cursor.moved:
+        bar, offset = cursor.moved = moved
+        at_ms = _at_ms(log.times(offset, offset + 1), offset)
+        cursor.report = Report(bar.percent, bar.eta_seconds, bar.source, bar.label, at_ms)
 
 
 def _skip(line: bytes) -> int:

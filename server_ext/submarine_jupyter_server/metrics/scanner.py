@@ -23,6 +23,8 @@ from submarine_jupyter_server.metrics import worthy_lines
 from submarine_jupyter_server.metrics.columns import Columns
 from submarine_jupyter_server.metrics.names import goes_along, is_metric
 from submarine_jupyter_server.metrics.pairs import pairs, step_of
+from submarine_jupyter_server.metrics.progress.bars import may_be_of_keras
+from submarine_jupyter_server.metrics.progress.outermost import Outermost
 from submarine_jupyter_server.metrics.templates import NUMBER, STEP, Template
 
 EXAMINED_BYTES = 4096
@@ -80,27 +82,38 @@ class MetricScanner:
         self._needles = [template.needle.lower() for template in templates]
         self._epoch: int | None = None
         self._columns = Columns()
+        self.progress = Outermost()
+        """How far the replica says it is, by the lines that were scanned."""
 
-    def scan(self, block: bytes) -> list[tuple[int, Metric | Param]]:
-        """Return the metrics and settings of a block of whole lines, each with where its line begins (bytes)."""
+    def scan(self, block: bytes, at: int = 0) -> list[tuple[int, Metric | Param]]:
+        """Return the metrics and settings of a block of whole lines, each with where its line begins (bytes).
+
+        ``at`` is the offset of the block in the log.
+        """
         found: list[tuple[int, Metric | Param]] = []
-        for start, end in self._worthy(block):
+        worthy, bars = worthy_lines.find(block, self._needles)
+        for start, end in self._in_order(block, worthy):
             line = block[start:end].rstrip(b"\r")
             examined = line[line.rfind(b"\r") + 1 :][:EXAMINED_BYTES]
-            values = self._line(_COLOUR.sub("", examined.decode("utf-8", "replace")))
+            text = _COLOUR.sub("", examined.decode("utf-8", "replace"))
+            values = self._line(text)
             if values and not worthy_lines.is_quoted(block, start, EXAMINED_BYTES):
                 found += [(start, each) for each in values]
+            if may_be_of_keras(text):
+                bars.add((start, end))
+        for start, end in sorted(bars):
+            self.progress.feed(block[start:end], at + start)
         return found
 
-    def prime(self, block: bytes) -> None:
-        """Learn from lines that were scanned before which epoch it is, and which table."""
-        self._epoch, self._columns = None, Columns()
-        self.scan(block)
+    def prime(self, block: bytes, at: int = 0) -> None:
+        """Learn from lines that were scanned before which epoch it is, which table, and how far the replica is."""
+        self._epoch, self._columns, self.progress = None, Columns(), Outermost()
+        self.scan(block, at)
 
-    def _worthy(self, block: bytes) -> Iterator[tuple[int, int]]:
-        """Yield where the lines begin and end that may hold a metric, in order."""
+    def _in_order(self, block: bytes, worthy: Iterable[worthy_lines.Line]) -> Iterator[worthy_lines.Line]:
+        """Yield the lines that may hold a metric, in order: those that are worthy, and the rows of tables."""
         at = 0
-        for start, end in (*sorted(worthy_lines.find(block, self._needles)), (len(block), len(block))):
+        for start, end in (*sorted(worthy), (len(block), len(block))):
             while self._columns.open and at < start:
                 stop = worthy_lines.line_end(block, at)
                 yield at, stop

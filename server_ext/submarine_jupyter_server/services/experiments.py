@@ -25,7 +25,7 @@ from submarine_jupyter_server.services.logs.first_error import FirstErrors
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.unknown import unknown
 from submarine_jupyter_server.store import changes, experiments, outbox
-from submarine_jupyter_server.store.annotations import housekeeping
+from submarine_jupyter_server.store.annotations import housekeeping, progress
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, Query
 from submarine_jupyter_server.store.outbox import OutboxRow
@@ -193,4 +193,5 @@ def _detail(tx: Connection, row: ExperimentRow) -> Detail:
         order=outbox.troubled(tx, [row.id]).get(row.id),
         params=metrics.settings(tx, row.id, row.attempt),
         noted=housekeeping.of(tx, [row.seq]).get(row.seq),
+        progress=progress.of(tx, row.id, row.attempt),
     )

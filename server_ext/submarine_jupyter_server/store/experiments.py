@@ -29,6 +29,7 @@ from .tables import (
     made_object,
     meta,
     metric,
+    progress,
     replica,
 )
 from .transitions import advance
@@ -216,7 +217,7 @@ def scrub(tx: Connection, experiment_id: str) -> None:
     empty = {"spec": "{}", "wire_spec": "{}", "list_spec": None, "applied": None, "name": "", "notes": "[]"}
     if tx.execute(sa.update(experiment).where(*of).values(empty | {"reason": None, "message": None})).rowcount:
         numbering.keep(tx)
-        for table in (attempt_spec, replica, metric, curve, curve_stretch, log_position, made_object):
+        for table in (attempt_spec, replica, metric, curve, curve_stretch, log_position, made_object, progress):
             tx.execute(sa.delete(table).where(table.c.experiment_id == experiment_id))
         searchable.remove(tx, experiment_id)
         housekeeping.remove(tx, experiment_id)

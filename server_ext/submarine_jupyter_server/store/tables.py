@@ -234,6 +234,19 @@ event = Table(
     Column("data", Text),
 )
 
+# How far an attempt is, as it said last; null where it has not said.
+progress = Table(
+    "progress",
+    metadata,
+    _experiment_id(primary_key=True),
+    Column("attempt", Number, primary_key=True),
+    Column("percent", Float),
+    Column("eta_seconds", Number),
+    Column("source", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("moved_ms", Number, nullable=False),
+)
+
 # When the row of an experiment has changed by what is neither an event nor a metric: numbers grow, the last one counts.
 row_change = Table(
     "row_change",

@@ -6,17 +6,20 @@ The masked spec is stored as JSON text and goes out as it is: a list of a thousa
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from submarine_jupyter.params import declared
 from submarine_jupyter.vocabulary import Status
+from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.wire.forecasts import Waiting, waiting_data
+from submarine_jupyter_server.wire.progress import progress_fields, stalled
+from submarine_jupyter_server.wire.times import time_text
 
 if TYPE_CHECKING:
     from submarine_jupyter_server.logs.search.errors import ErrorSign
+    from submarine_jupyter_server.metrics.progress.reports import Report
     from submarine_jupyter_server.store.annotations.housekeeping import Noted
     from submarine_jupyter_server.store.experiments import ExperimentRow, ListRow
     from submarine_jupyter_server.store.outbox import OutboxRow
@@ -82,6 +85,7 @@ class Detail:
     params: Mapping[str, str]
     first_error: ErrorSign | None = None
     noted: Noted | None = None
+    progress: Report | None = None
     waiting: Waiting | None = None
 
 
@@ -122,20 +126,6 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 def json_text(value: object) -> str:
     """Return compact JSON."""
     return _encode(value)
-
-
-def time_text(ms: int | None) -> str | None:
-    """Return ``2022-03-14T16:03:10.000+08:00`` in the server's zone for Unix milliseconds."""
-    if ms is None:
-        return None
-    # A list has thousands of them, and this takes a third of the time of datetime.
-    second, thousandth = divmod(ms, 1000)
-    at = time.localtime(second)
-    sign, offset = "-" if at.tm_gmtoff < 0 else "+", abs(at.tm_gmtoff) // 60
-    return (
-        f"{at.tm_year:04}-{at.tm_mon:02}-{at.tm_mday:02}T{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02}"
-        f".{thousandth:03}{sign}{offset // 60:02}:{offset % 60:02}"
-    )
 
 
 def accepted_json(row: Listed) -> str:
@@ -249,6 +239,7 @@ def full(row: ExperimentRow, found: Detail) -> dict[str, Any]:
         **({"firstError": _first_error(found.first_error)} if found.first_error else {}),
         **({"plan": _plan(found.waiting)} if found.waiting else {}),
         **_params(row, found.params),
+        **stalled(row, progress_fields(row, found.progress), found.progress, now_ms()),
         **noted(found.noted),
     }
 

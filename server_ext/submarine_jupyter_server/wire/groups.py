@@ -9,7 +9,8 @@ from typing import Any
 
 from submarine_jupyter_server.store.lists.grouped import Kin
 
-from .answers import json_text, state_word, time_text
+from .answers import json_text, state_word
+from .times import time_text
 
 # Of more experiments only the number is answered.
 MOST_IDS = 1000

@@ -9,7 +9,8 @@ from submarine_jupyter_server.logs.archive import ReplicaLog
 from submarine_jupyter_server.logs.lines.merged import Merged
 from submarine_jupyter_server.logs.position import Position
 from submarine_jupyter_server.logs.search.scan import Match
-from submarine_jupyter_server.wire.answers import json_text, time_text
+from submarine_jupyter_server.wire.answers import json_text
+from submarine_jupyter_server.wire.times import time_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,9 @@ from typing import Any
 
 from submarine_jupyter_server.store.lists.summaries import Summary
 
-from .answers import brief, json_text, noted, time_text
+from .answers import brief, json_text, noted
+from .progress import progress_fields
+from .times import time_text
 
 LONGEST_NOTE = 200
 
@@ -24,6 +26,7 @@ def row_json(found: Summary) -> str:
     more: dict[str, Any] = {"group": found.group} if found.group else {}
     more |= {"origin": found.origin} if found.origin else {}
     more |= noted(found.noted and replace(found.noted, note=shortened(found.noted.note)))
+    more |= progress_fields(row, found.progress)
     # Put together by hand: ten thousand rows are made at a time. Ids, words of ours and times need no escaping.
     return (
         f'{{"experimentId":"{row.id}","uid":"{row.uid}","name":{_quoted(row.name)},"status":"{row.status}",'

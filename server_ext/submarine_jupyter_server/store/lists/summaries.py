@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
+from submarine_jupyter_server.metrics.progress.reports import Report
 from submarine_jupyter_server.store import outbox
-from submarine_jupyter_server.store.annotations import groups, origins, searchable
+from submarine_jupyter_server.store.annotations import groups, origins, progress, searchable
 from submarine_jupyter_server.store.annotations.housekeeping import Noted
 from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.store.rows import SLIM, Among, ListRow, listed
@@ -46,6 +47,7 @@ class Summary:
     noted: Noted | None
     origin: dict[str, str] | None
     group: str | None
+    progress: Report | None = None
 
 
 def page(tx: Connection, owner: str | None, before: int | None, limit: int) -> list[Summary]:
@@ -75,12 +77,13 @@ def _summaries(tx: Connection, rows: list[ListRow], among: Among) -> list[Summar
     orders, running, tags = _orders(tx, among), _running(tx, among), _tags(tx, among)
     values, noted, named = _values(tx, among), _noted(tx, among), origins.of(tx, among)
     grouped = groups.of(tx, among)
+    moving = progress.of_some(tx, among)
     found = []
     for row in rows:
         ready = running.get((row.id, row.attempt), 0)
         params, metrics = (values.get((row.seq, kind), {}) for kind in (searchable.PARAM, searchable.METRIC))
         labels, order = tuple(tags.get(row.seq, ())), orders.get(row.id)
-        known = (noted.get(row.seq), named.get(row.seq), grouped.get(row.seq))
+        known = (noted.get(row.seq), named.get(row.seq), grouped.get(row.seq), moving.get(row.id))
         found.append(Summary(row, labels, params, metrics, ready, order, *known))
     return found
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, case, exists, insert, select
 
-from submarine_jupyter_server.store.annotations import row_changes, searchable
+from submarine_jupyter_server.metrics.progress.reports import Report
+from submarine_jupyter_server.store.annotations import progress, row_changes, searchable
 from submarine_jupyter_server.store.curves import growth, numbering
 from submarine_jupyter_server.store.dialect import insert_or_keep, insert_or_replace, storable
 from submarine_jupyter_server.store.space import require_space
@@ -78,6 +79,17 @@ def _shown(tx: Connection, experiment_id: str, attempt: int) -> int | None:
     where = (experiment.c.id == experiment_id, experiment.c.attempt == attempt)
     seq: int | None = tx.execute(select(experiment.c.seq).where(*where)).scalar()
     return seq
+
+
+def report(tx: Connection, experiment_id: str, attempt: int, found: Report) -> None:
+    """Store how far an attempt is. Raises StorageFull."""
+    progress.put(tx, experiment_id, attempt, found)
+    row_changes.touch(tx, experiment_id)
+
+
+def reported(tx: Connection, experiment_id: str, attempt: int) -> Report | None:
+    """Return how far an attempt is, as it was stored."""
+    return progress.of(tx, experiment_id, attempt)
 
 
 def settings(tx: Connection, experiment_id: str, attempt: int) -> dict[str, str]:

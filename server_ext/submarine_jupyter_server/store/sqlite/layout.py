@@ -28,6 +28,7 @@ for _table in (
     tables.log_position,
     tables.metrics_read,
     tables.param,
+    tables.progress,
 ):
     _table.dialect_options["sqlite"]["with_rowid"] = False
 

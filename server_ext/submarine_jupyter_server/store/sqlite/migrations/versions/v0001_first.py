@@ -220,6 +220,20 @@ _STATEMENTS = (
     """,
     "CREATE INDEX ix_event_experiment_id ON event (experiment_id)",
     """
+    CREATE TABLE progress (
+        experiment_id TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        percent FLOAT,
+        eta_seconds INTEGER,
+        source TEXT NOT NULL,
+        label TEXT NOT NULL,
+        moved_ms INTEGER NOT NULL,
+        PRIMARY KEY (experiment_id, attempt),
+        FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
+    )
+    WITHOUT ROWID
+    """,
+    """
     CREATE TABLE row_change (
         seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
         experiment_id TEXT NOT NULL,
