@@ -59,7 +59,7 @@ def progress(done: float, total: float | None = None) -> None:
     It may be called a million times: a line is printed at most every half second, at once at the end, and the last call
     is never left out. The time to go is estimated from the calls so far. What is no finite number is left out.
     """
-    _PROGRESS.report(float(done), None if total is None else float(total))
+    _PROGRESS.report(done, total)
 
 
 class _Progress:
@@ -77,6 +77,7 @@ class _Progress:
 
     def report(self, done: float, total: float | None) -> None:
         """Print it now, or soon; in between nothing is kept but the newest."""
+        done, total = float(done), None if total is None else float(total)
         now = time.monotonic()
         if now >= self._next or done == total:
             with self._lock:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import doctest
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -80,3 +82,54 @@ def test_a_setting_can_be_anything(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert json.loads(lines[0].partition(" ")[2]) == {"name": "layers", "value": [64, 10]}
     assert json.loads(lines[1].partition(" ")[2])["value"] == "<class 'object'>"
+
+
+def records(text: str) -> list[dict[str, object]]:
+    """Return what lines of progress say."""
+    lines = text.splitlines()
+    assert all(line.startswith("submarine-progress {") for line in lines)
+    return [json.loads(line.partition(" ")[2], parse_constant=pytest.fail) for line in lines]
+
+
+def test_progress_is_printed_now_and_then_and_its_end_always(capsys: pytest.CaptureFixture[str]) -> None:
+    many, found = 200_000, tracking._Progress()
+    for done in range(many + 1):
+        found.report(done, many)
+
+    said = records(capsys.readouterr().out)
+
+    assert said[0] == {"done": 0, "total": many}
+    assert (said[-1]["done"], said[-1]["total"], said[-1]["eta"]) == (many, many, 0.0)
+    assert len(said) < 200
+    found.flush()
+    assert capsys.readouterr().out == ""
+
+
+def test_the_last_progress_is_printed_soon_though_nothing_more_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    found = tracking._Progress()
+    found.report(1, None)
+    for done in range(2, 9):
+        found.report(done, None)
+    timer = found._timer
+    assert timer is not None
+    timer.join(30)
+    said = records(capsys.readouterr().out)
+    assert (said[0], said[-1]) == ({"done": 1, "total": None}, {"done": 8, "total": None})
+
+
+def test_the_last_progress_is_printed_when_the_program_ends() -> None:
+    code = "from submarine_jupyter.tracking import progress\nfor done in range(500):\n    progress(done, 1000)\n"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert records(out)[-1]["done"] == 499
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "expected"),
+    [
+        (float("nan"), 3, []), (float("inf"), 3, []), (1, float("nan"), [{"done": 1, "total": None}]),
+        (0.5, 2, [{"done": 0.5, "total": 2}]), (-1, -3, [{"done": -1, "total": -3}]), (5, 0, [{"done": 5, "total": 0}]),
+    ],
+)  # fmt: skip
+def test_odd_progress(done: float, total: float, expected: object, capsys: pytest.CaptureFixture[str]) -> None:
+    tracking._Progress().report(done, total)
+    assert records(capsys.readouterr().out) == expected
