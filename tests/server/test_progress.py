@@ -43,8 +43,9 @@ def percent(row: dict[str, Any]) -> float | None:
 
 
 async def test_from_a_bar_to_a_row(call: Call, tab: Open, tmp_path: Path) -> None:
+    meta = {"name": "moves", "framework": "Standalone", "cmd": f"python train.py {tmp_path}"}
     sent = {
-        "meta": {"name": "moves", "framework": "Standalone", "cmd": f"python train.py {tmp_path}"},
+        "meta": meta,
         "spec": {"Worker": {"resources": "cpu=10m"}},
         "code": {"syncMode": "inline", "files": {"train.py": CODE}},
     }
@@ -70,6 +71,6 @@ async def test_from_a_bar_to_a_row(call: Call, tab: Open, tmp_path: Path) -> Non
     # It said 40 %, and no more.
     assert found == Progress(40.0, None, "tracking", "", None)
     assert str(found) == "40 %"
-    plain = (await call("POST", "experiment", {**sent, "meta": {**sent["meta"], "cmd": "true"}})).result["experimentId"]
+    plain = (await call("POST", "experiment", {**sent, "meta": {**meta, "cmd": "true"}})).result["experimentId"]
     ended = await until(call, plain, lambda found: found["status"] == "Succeeded")
     assert "progress" not in ended["detail"]

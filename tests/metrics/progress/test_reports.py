@@ -14,6 +14,7 @@ from submarine_jupyter_server.metrics.progress import reports
 from submarine_jupyter_server.metrics.progress.reports import Report, Reports
 from submarine_jupyter_server.metrics.reader import MetricReader
 from submarine_jupyter_server.store.annotations import row_changes
+from submarine_jupyter_server.store.lists import summaries
 from submarine_jupyter_server.store.reported import metrics
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 from tests.logs.conftest import EXPERIMENT
@@ -109,14 +110,12 @@ def test_nothing_waits_where_nothing_was_said() -> None:
     assert known.waiting is None
     report = Report(None, None, "tqdm", "", 5)
     known.note("worker-0", report)
-    assert (known.waiting, known.due) == (report, True)
+    assert [known.waiting, known.due] == [report, True]
     known.note_stored(report)
-    assert (known.waiting, known.due) == (None, False)
+    assert [known.waiting, known.due] == [None, False]
 
 
 async def test_rows_have_the_progress_of_the_present_attempt(tmp_path: Path) -> None:
-    from submarine_jupyter_server.store.lists import summaries
-
     async with database(tmp_path) as db:
 
         def report(tx: Connection, attempt: int, percent: float) -> Report | None:
