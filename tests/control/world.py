@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from submarine_jupyter.errors import TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec, Status
@@ -151,7 +152,7 @@ class CommandedTarget:
     async def render(self, launch: Launch) -> list[dict[str, object]]:
         return []
 
-    async def forecast(self, launch: Launch) -> Forecast:
+    async def forecast(self, launch: Launch, capacity: Mapping[str, Any] | None = None) -> Forecast:
         return Forecast(None, "it is not known")
 
     def place(self, experiment_id: str) -> None:

@@ -55,6 +55,11 @@ def plan(server: LiveServer, experiment_id: str) -> dict[str, Any]:
     return dict(detail.get("plan", {}))
 
 
+def dry(server: LiveServer, cpu: str) -> dict[str, Any]:
+    answer = server.http.post(server.url, json=body("true", cpu=cpu), params={"dryRun": "true"})
+    return dict(answer.json()["attributes"]["plan"])
+
+
 def notices(server: LiveServer) -> str:
     return " ".join(server.http.get(f"{server.url}/ping").json()["attributes"].get("notices", []))
 
@@ -76,6 +81,8 @@ def test_the_follower_tells_what_the_controller_uses(pair: Pair) -> None:
         until(lambda each=each: plan(each, waiting[1]).get("place") == 2, each)  # type: ignore[misc]
         assert plan(each, waiting[1])["ahead"] == {"count": 1, "experimentIds": waiting[:1]}
         assert plan(each, waiting[1])["verdict"] == "waits"
+    said = dry(follower, cpu=whole)
+    assert (said["verdict"], said["ahead"]) == ("waits", {"count": 2, "experimentIds": waiting})
     for name in (*waiting, made):
         controller.result("DELETE", f"/{name}")
     assert notices(follower) == ""
@@ -99,6 +106,9 @@ def test_a_stopped_controller_is_named_and_all_goes_on_when_it_does(pair: Pair) 
     assert who.capitalize() in notices(follower)
     found = targets(follower)["local"]
     assert who in found["note"]
+    said = dry(follower, cpu="100m")
+    assert (said["verdict"], said["ahead"]) == (None, None)
+    assert who in said["why"]
     assert found["age"] > 10
     assert found["health"]["ok"] is False
     assert found["capacity"]["cpu"]["used"] > 0

@@ -45,11 +45,13 @@ class Forecasts:
         held = await self._db.read(lambda tx: groups.would_wait(tx, launch.owner, launch.spec))
         if held is not None:
             return await self._visible(principal, held)
-        if self._elsewhere(target) is not None:
-            return Forecast(None, "only the server that gives the orders knows what is free: ask that one")
+        elsewhere = self._elsewhere(target)
+        capacity = elsewhere.get("capacity") if elsewhere is not None else None
+        if elsewhere is not None and (capacity is None or "age" in elsewhere):
+            return Forecast(None, elsewhere.get("note") or "what is free now is known only to another server")
         try:
             async with asyncio.timeout(PATIENCE_S):
-                found = await self._targets[target].forecast(launch)
+                found = await self._targets[target].forecast(launch, capacity)
         except TimeoutError:
             return Forecast(None, f"the target did not say within {PATIENCE_S:.0f} s whether there is room; ask again")
         except SubmarineError as error:

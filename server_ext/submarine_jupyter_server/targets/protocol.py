@@ -7,11 +7,11 @@ The service decides *what* should be (a ``Launch``), a target makes it so and re
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from submarine_jupyter.models import ExperimentSpec, Status
 
@@ -219,8 +219,11 @@ class ComputeTarget(Protocol):
         A target that can be asked whether it would take them is asked. Raises TargetRefused, TargetUnavailable.
         """
 
-    async def forecast(self, launch: Launch) -> Forecast:
-        """Return whether a new experiment would start now, as far as this target can know. Raises TargetUnavailable."""
+    async def forecast(self, launch: Launch, capacity: Mapping[str, Any] | None = None) -> Forecast:
+        """Return whether a new experiment would start now, as far as this target can know. Raises TargetUnavailable.
+
+        ``capacity`` is what the server that gives the orders reports, where that is another one.
+        """
 
     def place(self, experiment_id: str) -> Forecast | None:
         """Return where an experiment waits for its turn; None where that is not known. Does no I/O."""

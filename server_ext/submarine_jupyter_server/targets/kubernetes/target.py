@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from submarine_jupyter.errors import NotFound, TargetRefused, TargetUnavailable
 from submarine_jupyter.experiment_ids import is_id
@@ -84,16 +85,14 @@ class KubernetesTarget:
         """Return the objects, which the cluster has been asked about (a server-side dry run)."""
         return [dict(item) for item in await self._connector.connection().orders.plan(launch)]
 
-    async def forecast(self, launch: Launch) -> Forecast:
+    async def forecast(self, launch: Launch, capacity: Mapping[str, Any] | None = None) -> Forecast:
         """Return whether quotas, queue and nodes have room for it, as far as this server may read them."""
-        connection = self._connector.connection(launch.spec.meta.namespace)
-        every = connection.watches.experiments.values()
-        return await forecast(connection.cluster, connection.capacity, every, launch, self._connector.options)
+        known = self._connector.connection(launch.spec.meta.namespace)
+        return await forecast(known.cluster, known.capacity, known.watches.experiments, launch, self._connector.options)
 
     def place(self, experiment_id: str) -> Forecast | None:
         """Return at which place of its queue it waits, where Kueue tells that."""
-        state = self._connector.experiments.get(experiment_id)
-        return None if state is None else place_of(state, self._connector.experiments.values())
+        return place_of(experiment_id, self._connector.experiments)
 
     async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = (), recall: Recall | None = None) -> None:
         """Begin to observe as soon as the cluster answers."""
@@ -213,10 +212,9 @@ class KubernetesTarget:
         return Absence("Lost", "it is not on the cluster, and the server does not know what was created for it there")
 
     def _folder(self, experiment_id: str) -> Path:
-        folder = self._runs / experiment_id
         if not is_id(experiment_id):
             raise NotFound(f"{experiment_id[:80]!r} is not the id of an experiment")
-        return folder
+        return self._runs / experiment_id
 
     async def conclude(self, experiment_id: str, attempt: int) -> None:
         """Close the logs of an attempt that is gone, with a gap where they lack their end."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.resources import quantity
@@ -21,7 +21,7 @@ from .attempts.planning import Settings
 from .blocking_calls import BlockingCalls
 from .endings import Endings
 from .existing import inventory
-from .machine import limits
+from .machine import limits, turns
 from .machine.scheduler import Amount, Scheduler
 from .rundir.folders import RunFolders
 from .shim.processes.identity import here
@@ -95,8 +95,10 @@ class LocalTarget:
         attempt = self._runs.experiment(launch.experiment_id).attempt(launch.attempt)
         return await self._calls.io(planning.rendered, launch, attempt, self._settings)
 
-    async def forecast(self, launch: Launch) -> Forecast:
-        """Return whether there is room for it now, before all that waits."""
+    async def forecast(self, launch: Launch, capacity: Mapping[str, Any] | None = None) -> Forecast:
+        """Return whether there is room for it now, behind all that waits."""
+        if capacity is not None:
+            return turns.elsewhere(launch.spec, capacity)
         return self._supervision.admission.forecast(launch.spec)
 
     def place(self, experiment_id: str) -> Forecast | None:

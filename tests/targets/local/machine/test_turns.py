@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.resources import parse_resources, quantity
 from submarine_jupyter_server.targets.local.machine.fitting import whole
 from submarine_jupyter_server.targets.local.machine.scheduler import Amount, Scheduler
-from submarine_jupyter_server.targets.local.machine.turns import forecast, place
+from submarine_jupyter_server.targets.local.machine.turns import elsewhere, forecast, place
 from submarine_jupyter_server.targets.protocol import Ahead, Forecast, Verdict
 
 CAPACITY = Amount(4000, 4 * 2**30)
@@ -157,6 +158,40 @@ ONE = Ahead(1, ("second",))
 )
 def test_the_sentence_says_what_is_missing_and_what_would_start(asked: ExperimentSpec, expected: Forecast) -> None:
     assert forecast(busy(), asked, 0.0) == expected
+
+
+def reported(used: int, *queued: str) -> dict[str, Any]:
+    """Return what another server reports of a machine of three cores and 1 GiB."""
+    memory = {"total": 2**30, "used": 0, "free": 2**30}
+    return {"cpu": {"total": 3, "used": used, "free": 3 - used}, "memory": memory, "queued": list(queued)}
+
+
+LEAST = "with cpu=1 it would start now"
+OVERTAKE = "but only the server that gives the orders knows whether it may overtake what waits"
+
+
+@pytest.mark.parametrize(
+    ("capacity", "expected"),
+    [
+        (reported(1), Forecast(Verdict.NOW, "it needs cpu=2, and cpu=2 is free")),
+        (
+            reported(2),
+            Forecast(
+                Verdict.WAITS,
+                f"waiting for 1 of 2 cpu: what runs uses them; position 1 in the queue; {LEAST}",
+                Ahead(0),
+                "cpu=1",
+            ),
+        ),
+        (
+            reported(2, "second"),
+            Forecast(Verdict.WAITS, "waiting for 1 of 2 cpu: what runs uses them; position 2 in the queue", ONE),
+        ),
+        (reported(1, "second"), Forecast(None, f"it needs cpu=2, and cpu=2 is free, {OVERTAKE}", ONE)),
+    ],
+)
+def test_another_server_says_what_follows_from_what_is_reported(capacity: dict[str, Any], expected: Forecast) -> None:
+    assert elsewhere(spec(1, "cpu=2"), capacity) == expected
 
 
 def test_of_more_replicas_only_the_place_is_told() -> None:

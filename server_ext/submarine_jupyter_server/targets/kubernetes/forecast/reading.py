@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from submarine_jupyter.models import RuntimeSpec
 from submarine_jupyter_server.targets.kubernetes.api.cluster import ApiError, Cluster, Unreachable
@@ -25,7 +25,7 @@ FRESH_S = 2.0
 async def forecast(
     cluster: Cluster,
     capacity: Capacity,
-    experiments: Iterable[ExperimentState],
+    experiments: Mapping[str, ExperimentState],
     launch: Launch,
     options: ClusterOptions,
 ) -> Forecast:
