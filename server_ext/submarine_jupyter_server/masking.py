@@ -48,10 +48,12 @@ def conceal(spec: Spec) -> None:
 
 
 def restore(spec: Spec, source: Spec | None) -> Spec:
-    """Return a copy of ``spec`` with each mask replaced by the value that ``source`` has at the same place.
+    """Return ``spec`` if it has no mask, else a copy in which each is the value that ``source`` has at the same place.
 
     Raises InvalidSpec naming the places for which there is no value.
     """
+    if not any(MASK in secret.value for secret in _secrets(spec)):
+        return spec
     known = {secret.place: secret for secret in _secrets(source)} if source else {}
     restored, missing = copy.deepcopy(spec), []
     for secret in _secrets(restored):

@@ -10,7 +10,7 @@ from typing import Any
 
 from submarine_jupyter.errors import Forbidden, InvalidSpec
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.masking import mask, restore
+from submarine_jupyter_server.masking import conceal, restore
 from submarine_jupyter_server.metrics.templates import parse_template
 from submarine_jupyter_server.store.changes import SpecTexts
 from submarine_jupyter_server.targets.protocol import ComputeTarget
@@ -55,7 +55,7 @@ class SpecReader:
         """
         spec = ExperimentSpec.parse(_with_code(body, source))
         wire = spec.wire()
-        if (full := restore(wire, source.wire() if source else None)) != wire:
+        if (full := restore(wire, source.wire() if source else None)) is not wire:
             spec = ExperimentSpec.parse(full)
         name = self._target(spec, target)
         spec.meta.namespace = self._namespace(spec, name)
@@ -121,10 +121,11 @@ def stored(spec: ExperimentSpec, experiment_id: str | None, *, restored: bool = 
     """
     wire = spec.wire()
     wire["meta"]["experimentId"] = experiment_id
-    masked = mask(wire)
-    shown, listed = _encode(masked), _without_code(masked)
+    whole = _encode(wire)
+    conceal(wire)
+    shown, listed = _encode(wire), _without_code(wire)
     return SpecTexts(
-        spec=_encode(wire),
+        spec=whole,
         wire_spec=listed or shown if restored else shown,
         list_spec=listed,
         name=spec.meta.name,
