@@ -131,12 +131,12 @@ class Outbox:
         under_way = set(self._under_way)
         self._ended.clear()
         try:
-            while await self._db.read(groups.is_due):
+            while (found := await self._db.read(lambda tx: _due(tx, under_way))) is None:
                 await self._db.write(groups.let_go)
-            due, pause = await self._db.read(lambda tx: _due(tx, under_way))
         except SubmarineError as error:
             log.warning("The outbox cannot be read: %s", error)
             return RETRY_S
+        due, pause = found
         for order, row in due:
             # What has ended meanwhile may have been this order; whoever ended has us fetch again.
             if order.experiment_id not in self._ended:
@@ -251,11 +251,16 @@ class Outbox:
             log.warning("%s of %s: %s", order.op, order.experiment_id, trouble)
 
 
-def _due(tx: Connection, under_way: set[str]) -> tuple[list[tuple[OutboxRow, ExperimentRow | None]], float | None]:
+def _due(
+    tx: Connection, under_way: set[str]
+) -> tuple[list[tuple[OutboxRow, ExperimentRow | None]], float | None] | None:
     """Return the orders that are due, each with its experiment, and the seconds until the next one that is not yet.
 
-    Experiments that have an order under way are left out: its end has the orders fetched again.
+    None when it is the turn of members of groups, whose orders have to be given first. Experiments that have an order
+    under way are left out: its end has the orders fetched again.
     """
+    if groups.is_due(tx):
+        return None
     now = now_ms()
     due = [
         (order, experiments.find(tx, order.experiment_id, include_deleted=True))

@@ -22,6 +22,8 @@ _INSERT = sa.insert(group_member)
 _MINE = group_member.c.seq == sa.bindparam("of")
 _PLACE = sa.update(group_member).where(_MINE).values(place=sa.bindparam("now"))
 _NAMED = (group_member.c.owner == sa.bindparam("owned_by"), group_member.c.name == sa.bindparam("named"))
+# Asked with every order: to put a statement together takes as long as to carry it out.
+_QUEUES = sa.select(group_member.c.owner, group_member.c.name).where(group_member.c.place == WAITS).distinct()
 _FINAL = [str(status) for status, rank in RANK.items() if rank >= FINAL_RANK]
 _ORDERED = sa.select(outbox.c.seq).where(outbox.c.experiment_id == experiment.c.id).exists()
 # While an order stands, something of it may still run: its target has yet to delete or to stop it.
@@ -109,8 +111,7 @@ def waiting(tx: Connection) -> frozenset[str]:
 
 def queues(tx: Connection) -> list[Group]:
     """Return the groups in which a member waits."""
-    found = sa.select(group_member.c.owner, group_member.c.name).where(group_member.c.place == WAITS).distinct()
-    return [Group(*row) for row in tx.execute(found)]
+    return [Group(*row) for row in tx.execute(_QUEUES)]
 
 
 def first(tx: Connection, group: Group) -> tuple[ExperimentRow, Member] | None:
