@@ -14,6 +14,7 @@ LOCAL = (
     "imports",
     "startup",
     "submit",
+    "posts",
     "listing",
     "pump",
     "tail",

@@ -20,6 +20,9 @@ WAITS, HAS, OVER = "waits", "has", "over"
 
 _INSERT = sa.insert(group_member)
 _MINE = group_member.c.seq == sa.bindparam("of")
+_MEMBER = sa.select(group_member).where(_MINE)
+_WAITING = sa.select(group_member.c.seq).where(_MINE, group_member.c.place == WAITS)
+_QUEUES = sa.select(group_member.c.owner, group_member.c.name).where(group_member.c.place == WAITS).distinct()
 _PLACE = sa.update(group_member).where(_MINE).values(place=sa.bindparam("now"))
 _NAMED = (group_member.c.owner == sa.bindparam("owned_by"), group_member.c.name == sa.bindparam("named"))
 # Asked with every order: to put a statement together takes as long as to carry it out.
@@ -78,7 +81,7 @@ def remove(tx: Connection, experiment_id: str) -> None:
 
 def member(tx: Connection, seq: int) -> Member | None:
     """Return an experiment as the member of its group, None if it is in none."""
-    found = tx.execute(sa.select(group_member).where(_MINE), {"of": seq}).first()
+    found = tx.execute(_MEMBER, {"of": seq}).first()
     return None if found is None else Member(Group(found.owner, found.name), found.max_running, found.place)
 
 
@@ -99,8 +102,7 @@ def leave(tx: Connection, seq: int) -> None:
 
 def waits(tx: Connection, seq: int) -> bool:
     """Return whether an experiment waits for a place in its group, so that its target has not been given it."""
-    found = sa.select(group_member.c.seq).where(_MINE, group_member.c.place == WAITS)
-    return tx.execute(found, {"of": seq}).first() is not None
+    return tx.execute(_WAITING, {"of": seq}).first() is not None
 
 
 def waiting(tx: Connection) -> frozenset[str]:

@@ -25,7 +25,7 @@ from .attempts.attempt_status import Life, pulse
 from .attempts.planning import Settings
 from .blocking_calls import BlockingCalls
 from .blocking_threads import finished
-from .machine.scheduler import Scheduler
+from .machine.scheduler import FAR_BACK, SHOWN_POSITIONS, Scheduler
 from .news import News
 from .report import obstacle, report, steps
 from .run import AttemptRun, Run
@@ -282,9 +282,13 @@ class Supervision:
         if self._queue_reported == self.admission.changes:
             return
         self._queue_reported = self.admission.changes
-        for key in self.admission.queued:
+        for place, key in enumerate(self.admission.queued):
             run = self.runs.get(key)
             if run is None or run.present.plan is not None:
                 continue
-            if run.reported is None or self.admission.why_waiting(key) != run.reported.message:
+            if run.reported is None:
+                self._refresh_soon(run)
+            elif place >= SHOWN_POSITIONS and run.reported.message == FAR_BACK:
+                continue  # for thousands that wait this is all that there is to say
+            elif self.admission.why_waiting(key) != run.reported.message:
                 self._refresh_soon(run)

@@ -94,10 +94,10 @@ def test_a_thousand_replicas_cost_twice_as_much_as_five_hundred(framework: str, 
         order = launch("true", framework=framework, tasks=tasks(Worker=count))
         fastest = 60.0
         for _ in range(3):
-            begun = time.perf_counter()
+            begun = time.thread_time()
             check(order.spec, Amount(10**9, 0))
             make_plan(order, attempt, SETTINGS, lambda number: list(range(number)))
-            fastest = min(fastest, time.perf_counter() - begun)
+            fastest = min(fastest, time.thread_time() - begun)
         return fastest
 
     # Ten times as many: what is quadratic takes a hundred times as long.

@@ -44,6 +44,44 @@ def test_never_over_capacity_and_bounded_overtaking(script: list[Amount | int]) 
     assert all(not wanted[key].within(CAPACITY) for key in scheduler.queued)
 
 
+class Thorough(Scheduler):
+    """One that inspects the whole queue each time."""
+
+    def admit(self, now: float = 0.0) -> list[str]:
+        self._least, self._asked_at = Amount(), -1
+        return super().admit(now)
+
+
+delays = st.sampled_from((0.0, 0.0, 3.0, 30.0))
+events = st.lists(st.one_of(st.tuples(amounts, delays, st.booleans()), st.integers(0, 200)), max_size=80)
+
+
+@given(events)
+@settings(max_examples=200)
+def test_what_is_passed_over_quickly_could_not_be_granted(
+    script: list[tuple[Amount, float, bool] | int],
+) -> None:
+    quick, thorough = Scheduler(CAPACITY), Thorough(CAPACITY)
+    running: list[str] = []
+    for now, step in enumerate(script):
+        if not isinstance(step, int):
+            amount, delay, first = step
+            until = now + delay if delay else 0.0
+            for one in (quick, thorough):
+                one.request(f"e{now % 40}", amount, first=first, not_before=until)
+        elif running:
+            ended = running.pop(step % len(running))
+            for one in (quick, thorough):
+                one.hold(ended, Amount())
+        else:
+            for one in (quick, thorough):
+                one.withdraw(f"e{step % 40}")
+        granted = quick.admit(now)
+        assert granted == thorough.admit(now)
+        assert quick.queued == thorough.queued
+        running += [key for key in granted if key not in running]
+
+
 def test_the_reason_names_what_is_missing_and_who_has_it() -> None:
     scheduler = Scheduler(Amount(3000, 2**30))
     for key, cores in (("first", 2), ("second", 3), ("third", 3)):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 MAX_OVERTAKEN = 16
 SHOWN_POSITIONS = 10
 SHOWN_HOLDERS = 2
+FAR_BACK = f"waiting: more than {SHOWN_POSITIONS - 1} experiments are ahead in the queue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,12 @@ class Amount:
 
     def __sub__(self, other: Amount) -> Amount:
         return Amount(self.cpu - other.cpu, self.memory - other.memory)
+
+    def least(self, other: Amount) -> Amount:
+        """Return the less of both in each."""
+        if self.cpu <= other.cpu and self.memory <= other.memory:
+            return self
+        return Amount(min(self.cpu, other.cpu), min(self.memory, other.memory))
 
     def within(self, other: Amount) -> bool:
         """Return whether ``other`` has room for this."""
@@ -65,6 +72,8 @@ class Scheduler:
         self.changes = 0
         self._held: dict[str, Amount] = {}
         self._queue: dict[str, _Request] = {}
+        # No request of the queue is for less: most of the time nobody fits, however many wait.
+        self._least = capacity
         self._asked_at = -1
         self._next_try: float | None = None
 
@@ -86,11 +95,15 @@ class Scheduler:
         if known is not None:
             if known.amount != amount:
                 known.amount = amount
+                self._least = self._least.least(amount)
                 self.changes += 1
             return
         request = _Request(key, amount, not_before)
         self._queue = {key: request, **self._queue} if first else self._queue
         self._queue[key] = request
+        self._least = self._least.least(amount)
+        if not_before and (self._next_try is None or not_before < self._next_try):
+            self._next_try = not_before
         self.changes += 1
 
     def withdraw(self, key: str) -> None:
@@ -114,6 +127,9 @@ class Scheduler:
         """Grant what can be granted now; return to whom."""
         if self._asked_at == self.changes and (self._next_try is None or now < self._next_try):
             return []
+        if not self._least.within(self.capacity - self.used):
+            self._asked_at = self.changes
+            return []
         queue, granted, passed = list(self._queue.values()), list[_Request](), list[tuple[_Request, int]]()
         for request, _, fits in self._turns(queue, now):
             if fits:
@@ -126,6 +142,9 @@ class Scheduler:
             self.changes += 1
         for request, before in passed:
             request.overtaken += len(granted) - before
+        self._least = self.capacity
+        for request in self._queue.values():
+            self._least = self._least.least(request.amount)
         later = (request.not_before for request in self._queue.values() if request.not_before > now)
         self._asked_at, self._next_try = self.changes, min(later, default=None)
         return [request.key for request in granted]
@@ -170,7 +189,7 @@ class Scheduler:
         if key not in self._queue and len(first) < SHOWN_POSITIONS:
             first.append(key)
         if key not in first:
-            return f"waiting: more than {SHOWN_POSITIONS - 1} experiments are ahead in the queue"
+            return FAR_BACK
         missing = request.amount - (self.capacity - self.used)
         parts = []
         if missing.cpu > 0:
