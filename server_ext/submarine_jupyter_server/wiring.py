@@ -29,6 +29,7 @@ from submarine_jupyter_server.daemon_threads import begun
 from submarine_jupyter_server.feed import EventFeed
 from submarine_jupyter_server.logs.archive import LogArchive
 from submarine_jupyter_server.metrics.collector import MetricCollector
+from submarine_jupyter_server.point_feed import PointFeed
 from submarine_jupyter_server.row_feed import RowFeed
 from submarine_jupyter_server.services.comparisons import Comparisons
 from submarine_jupyter_server.services.events import Events
@@ -41,6 +42,7 @@ from submarine_jupyter_server.services.logs.log_reader import LogReader
 from submarine_jupyter_server.services.logs.log_search import LogSearcher
 from submarine_jupyter_server.services.logs.log_times import LogTimes
 from submarine_jupyter_server.services.metrics import Metrics
+from submarine_jupyter_server.services.points import Points
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.rows import Rows
 from submarine_jupyter_server.services.submissions import Submissions
@@ -90,6 +92,8 @@ class Service:
         self.log_bytes = LogBytes(db, archive, self.logs.growth, targets)
         self._row_feed = RowFeed(db)
         self.rows = Rows(db, self._row_feed)
+        self._point_feed = PointFeed(db)
+        self.points = Points(db, self._point_feed)
         self.groups = Groups(db, self._outbox)
         self._silence = Silence(db)
         self._neighbours = Neighbours(config.data_dir, db, self._news, self._describe, self._silence.report)
@@ -146,7 +150,7 @@ class Service:
         await _ended(until - 1.4, {f"target '{name}'": target.close() for name, target in self.compute_targets.items()})
         self.log_search.close()
         readers = {"metrics": self._collector.close(), "logs": self.logs.close(), "events": self._feed.close()}
-        readers["rows"] = self._row_feed.close()
+        readers |= {"rows": self._row_feed.close(), "points": self._point_feed.close()}
         await _ended(until - 1.0, readers)
         await _ended(until - 0.2, {"the database": self.db.close()})
         await _ended(until, {"the controller's lock": self._neighbours.close()})
@@ -196,6 +200,7 @@ class Service:
     def _committed(self) -> None:
         self._feed.committed()
         self._row_feed.committed()
+        self._point_feed.committed()
 
     def _news(self) -> None:
         self._committed()

@@ -236,7 +236,7 @@ async def test_a_log_that_never_begins_ends(call: Call, tab: Open) -> None:
         ("", "A request is a text frame with a JSON object"),
         ("[1]", "A request is a text frame"),
         ("{" * 60_000, "A request is a text frame"),
-        ('{"op": "dance", "ch": 1}', 'op: "dance" is not one of rows, log, credit, close.'),
+        ('{"op": "dance", "ch": 1}', 'op: "dance" is not one of rows, log, metrics, credit, close.'),
         ('{"op": ["rows"], "ch": 1}', 'op: ["rows"] is not one of'),
         ('{"op": "rows"}', "ch: null is not a whole number"),
         ('{"op": "rows", "ch": true}', "ch: true is not a whole number"),

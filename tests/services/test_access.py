@@ -15,6 +15,7 @@ from submarine_jupyter.errors import InvalidSpec, NotFound
 from submarine_jupyter_server.logs.search.needle import needle
 from submarine_jupyter_server.logs.search.scan import SearchQuery
 from submarine_jupyter_server.services.logs.log_bytes import WantedBytes
+from submarine_jupyter_server.services.points import WantedPoints
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import Query
@@ -107,6 +108,15 @@ async def count(service: Service, who: Principal, made: str) -> object:
     return made if "kin" in await service.groups.count(who, Query()) else None
 
 
+async def follow_points(service: Service, who: Principal, made: str) -> object:
+    async def allowed() -> None:
+        pass
+
+    async for some in service.points.follow(who, WantedPoints((made,)), allowed):
+        return made if some.snapshot else None
+    return None
+
+
 async def compare_named(service: Service, who: Principal, made: str) -> object:
     found = await service.comparisons.compare(who, ComparisonQuery(ids=(made,), query=Query()))
     return [row.id for row in found.rows]
@@ -134,6 +144,7 @@ CASES: dict[str, list[Case]] = {
     "rows.page": [lambda service, who, made: service.rows.page(who, Query())],
     "rows.follow": [follow_rows],
     "groups.count": [count],
+    "points.follow": [follow_points],
     "comparisons.compare": [compare_named, compare_listed],
     "comparisons.diff": [lambda service, who, made: service.comparisons.diff(who, made, made)],
     "metrics.curves": [lambda service, who, made: service.metrics.curves(who, made, MetricQuery())],

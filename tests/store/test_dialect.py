@@ -26,7 +26,7 @@ from submarine_jupyter_server.store import changes, experiments, idempotency, ou
 from submarine_jupyter_server.store.annotations import groups, housekeeping, origins, row_changes, tags
 from submarine_jupyter_server.store.annotations.groups import Group
 from submarine_jupyter_server.store.changes import SpecTexts
-from submarine_jupyter_server.store.curves import points
+from submarine_jupyter_server.store.curves import following, points
 from submarine_jupyter_server.store.curves.points import Chosen
 from submarine_jupyter_server.store.dialect import Text, storable
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
@@ -186,6 +186,9 @@ def _live(tx: Connection, new: New) -> None:
     assert [one.id for one in found] == [row.id]
     chosen = Chosen(experiment_id=row.id, attempt=1, names=("loss",), replica="worker-0")
     assert points.after(tx, chosen)
+    assert following.new(tx, [row.id], ["loss"], 0, 5)
+    assert following.moved(tx, 0, following.place(tx).seq) == {row.id}
+    assert following.attempts(tx, [row.id]) == {row.id: 1}
     assert points.few(tx, chosen, 4)
     assert points.last_number(tx, chosen)
     events.append(tx, row.id, type="status", status="Running")

@@ -11,6 +11,7 @@ experiments    What can be done with experiments that are there: list, show, cha
 forecasts      Whether an experiment starts if nothing else changes, and how one waits
 groups         What concerns many experiments at once: groups counted, and the end of all that fit a filter
 metrics        Metrics of an experiment: whole once it has ended, or said not to be
+points         The points of experiments as they are read: what there is, then what comes
 principal      Who asks: the first argument of every service call
 rows           Experiments as compact rows: a page of them, or all as they change
 submissions    Accept new experiments: from a body to a row on disk, and to the target's first word

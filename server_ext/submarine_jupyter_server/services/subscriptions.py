@@ -12,11 +12,14 @@ from submarine_jupyter.errors import InvalidRequest, SubmarineError, TooManyRequ
 from submarine_jupyter_server.logs.archive import Chunk, Gap
 from submarine_jupyter_server.logs.following.follow_bytes import End, Skipped
 from submarine_jupyter_server.services.logs.log_bytes import LogBytes, WantedBytes
+from submarine_jupyter_server.services.points import Points, WantedPoints
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.rows import Rows
 from submarine_jupyter_server.store.annotations.row_changes import Place
+from submarine_jupyter_server.store.curves.following import PointPlace
 from submarine_jupyter_server.wire.frames import (
     FollowLog,
+    FollowPoints,
     FollowRows,
     Leave,
     Pay,
@@ -24,6 +27,7 @@ from submarine_jupyter_server.wire.frames import (
     failed,
     log_frame,
     notice,
+    points_frame,
     rows_frame,
 )
 
@@ -61,9 +65,10 @@ class Credit:
 class Subscriptions:
     """The channels of one socket; ``send`` returns once the client has taken a frame."""
 
-    def __init__(self, principal: Principal, rows: Rows, logs: LogBytes, send: Send) -> None:
+    def __init__(self, principal: Principal, rows: Rows, points: Points, logs: LogBytes, send: Send) -> None:
         self._principal = principal
         self._rows = rows
+        self._points = points
         self._logs = logs
         self._send = send
         self._channels: dict[int, tuple[asyncio.Task[None], Credit | None]] = {}
@@ -77,6 +82,9 @@ class Subscriptions:
             case FollowLog():
                 credit = Credit(request.credit)
                 self._begin(request.ch, self._follow_log(request, credit), credit)
+            case FollowPoints():
+                credit = Credit(request.credit)
+                self._begin(request.ch, self._follow_points(request, credit), credit)
             case Pay():
                 _, owed = self._channels.get(request.ch, (None, None))
                 if owed is not None:  # a channel that has ended meanwhile needs none
@@ -119,6 +127,16 @@ class Subscriptions:
             async for each in found:
                 place = None if each.place is None else str(each.place)
                 await self._send(rows_frame(ch, each.rows, gone=each.gone, cursor=place, snapshot=each.snapshot))
+
+    async def _follow_points(self, request: FollowPoints, credit: Credit) -> None:
+        after = None if request.after is None else PointPlace.parse(request.after)
+        wanted = WantedPoints(request.ids, request.names, request.points, after)
+        async with aclosing(self._points.follow(self._principal, wanted, credit.some)) as found:
+            async for some in found:
+                place = None if some.place is None else str(some.place)
+                frame = points_frame(request.ch, some.found, cursor=place, snapshot=some.snapshot)
+                credit.take(len(frame))
+                await self._send(frame)
 
     async def _follow_log(self, request: FollowLog, credit: Credit) -> None:
         ch, window = request.ch, credit.window if request.skip else None

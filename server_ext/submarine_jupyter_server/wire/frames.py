@@ -1,4 +1,4 @@
-"""The frames of ``experiment/stream``: requests in, rows and log bytes out.
+"""The frames of ``experiment/stream``: requests in, rows, points and log bytes out.
 
 A log travels as binary frames: the channel (32 bits), the offset of the first byte (a float of 64 bits), both with the
 most significant byte first, then the bytes themselves. All else is JSON.
@@ -10,14 +10,20 @@ import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from submarine_jupyter.errors import InvalidRequest, SubmarineError
 from submarine_jupyter.experiment_ids import is_id
 
 from .answers import json_text
 
+if TYPE_CHECKING:
+    from submarine_jupyter_server.store.curves.following import NewPoint
+
 MAX_CREDIT = 16 * 1024 * 1024
+MOST_FOLLOWED = 100
+MOST_POINTS = 10_000
+_CURVE = ("experimentId", "attempt", "name", "replica", "points")
 _HEAD = struct.Struct(">Id")
 
 
@@ -47,6 +53,21 @@ class FollowLog:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowPoints:
+    """Follow the points of experiments from ``after``, a cursor of an earlier frame; None: first what there is.
+
+    Of what there is at most ``points`` of each curve come; ``names`` are the metrics wanted, none: all.
+    """
+
+    ch: int
+    ids: tuple[str, ...]
+    credit: int
+    names: tuple[str, ...] = ()
+    points: int = 1000
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Pay:
     """Let ``count`` more bytes of a log come."""
 
@@ -61,7 +82,7 @@ class Leave:
     ch: int
 
 
-Request = FollowRows | FollowLog | Pay | Leave
+Request = FollowRows | FollowLog | FollowPoints | Pay | Leave
 
 
 def parse(message: str | bytes) -> Request:
@@ -91,6 +112,19 @@ def rows_frame(
     parts += ['"snapshot":true'] if snapshot else []
     parts += [f'"cursor":"{cursor}"'] if cursor is not None else []
     return f"{{{','.join(parts)}}}"
+
+
+def points_frame(ch: int, found: Sequence[NewPoint], *, cursor: str | None = None, snapshot: bool = False) -> str:
+    """Return a frame of points, by curve. Without a ``cursor`` more frames of the same snapshot follow."""
+    curves: dict[tuple[str, int, str, str], list[tuple[int | None, float | None, int]]] = {}
+    for one in found:
+        curves.setdefault(one[:4], []).append(one[4:7])
+    series = [dict(zip(_CURVE, (*key, points), strict=True)) for key, points in curves.items()]
+    return json_text({"ch": ch, "series": series} | _set(snapshot=snapshot or None, cursor=cursor))
+
+
+def _set(**fields: object) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def log_frame(ch: int, offset: int, data: bytes) -> bytes:
@@ -133,6 +167,27 @@ def _log(found: dict[str, Any]) -> Request:
     return FollowLog(ch, experiment_id, replica, credit, attempt, offset, tail, skip)
 
 
+def _metrics(found: dict[str, Any]) -> Request:
+    ids, names = _texts(found, "experiments", MOST_FOLLOWED), _texts(found, "names", MOST_FOLLOWED)
+    if not ids:
+        raise InvalidRequest('experiments: name one at least, as ["experiment-1794290000000-0041"].')
+    if wrong := next((one for one in ids if not is_id(one)), None):
+        raise InvalidRequest(f"experiments: {_shown(wrong)} is not the id of an experiment.")
+    after = found.pop("after", None)
+    if after is not None and not isinstance(after, str):
+        raise InvalidRequest(f"after: {_shown(after)} is not a cursor of points.")
+    ch, credit = _number(found, "ch", 2**32 - 1), _number(found, "credit", MAX_CREDIT, least=1)
+    points = _number({"points": found.pop("points", 1000)}, "points", MOST_POINTS, least=4)
+    return FollowPoints(ch, ids, credit, names, points, after)
+
+
+def _texts(found: dict[str, Any], name: str, most: int) -> tuple[str, ...]:
+    values = found.pop(name, [])
+    if not isinstance(values, list) or len(values) > most or not all(isinstance(one, str) for one in values):
+        raise InvalidRequest(f"{name}: {_shown(values)} is not a list of at most {most} texts.")
+    return tuple(dict.fromkeys(values))
+
+
 def _pay(found: dict[str, Any]) -> Request:
     return Pay(_number(found, "ch", 2**32 - 1), _number(found, "bytes", MAX_CREDIT))
 
@@ -144,6 +199,7 @@ def _leave(found: dict[str, Any]) -> Request:
 _OPS: Mapping[str, Callable[[dict[str, Any]], Request]] = {
     "rows": _rows,
     "log": _log,
+    "metrics": _metrics,
     "credit": _pay,
     "close": _leave,
 }

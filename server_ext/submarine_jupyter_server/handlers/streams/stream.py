@@ -49,7 +49,8 @@ class StreamHandler(Admission, WebSocketMixin, WebSocketHandler, ExtensionHandle
         # It brings pydantic and SQLAlchemy, which a server that starts must not wait for.
         from submarine_jupyter_server.services.subscriptions import Subscriptions
 
-        self._subscriptions = Subscriptions(self.principal(), service.rows, service.log_bytes, self._send)
+        followed = (service.rows, service.points, service.log_bytes)
+        self._subscriptions = Subscriptions(self.principal(), *followed, self._send)
         await super().get(*args, **kwargs)
 
     def get_compression_options(self) -> dict[str, Any]:

@@ -64,20 +64,20 @@ _STRETCHES = and_(*(curve_stretch.c[name] == curve.c[name] for name in _KEY))
 def after(tx: Connection, chosen: Chosen, since: int = 0, limit: int = MOST_POINTS) -> list[MetricRow]:
     """Return the newest ``limit`` points after number ``since``, in the order they were reported."""
     # A curve that has nothing new is passed over; of the others the index leads to the first new point.
-    moved = _curves(*chosen.where(), curve.c.last_seq > since)
-    found = select(*_SHOWN).select_from(moved).join(metric, _of(moved)).where(metric.c.seq > since)
+    moved = curves_first(*chosen.where(), curve.c.last_seq > since)
+    found = select(*_SHOWN).select_from(moved).join(metric, of_curves(moved)).where(metric.c.seq > since)
     rows = tx.execute(found.order_by(metric.c.seq.desc()).limit(limit)).yield_per(500)
     return [MetricRow(*row) for row in rows][::-1]
 
 
-def few(tx: Connection, chosen: Chosen, count: int) -> list[MetricRow]:
+def few(tx: Connection, chosen: Chosen, count: int, most: int = MOST_POINTS) -> list[MetricRow]:
     """Return at most ``count`` (4 or more) points of each curve, in the order they were reported.
 
     The first, the last, the lowest and the highest are among them. Of many curves there are fewer points of each, so
-    that they are ``MOST_POINTS`` together.
+    that they are about ``most`` together.
     """
     curves = tx.execute(select(func.count()).select_from(curve).where(*chosen.where())).scalar_one()
-    count = max(_FEWEST, min(count, MOST_POINTS // max(curves, 1)))
+    count = max(_FEWEST, min(count, most // max(curves, 1)))
     return _numbered(tx, _thinned(tx, chosen, count)[-MOST_POINTS:])
 
 
@@ -99,20 +99,21 @@ def _thinned(tx: Connection, chosen: Chosen, count: int) -> list[int]:
     return sorted(point.seq for some in curves for point in thinned(some, count))
 
 
-def _curves(*where: ColumnElement[bool]) -> Subquery:
+def curves_first(*where: ColumnElement[bool]) -> Subquery:
     """Return some curves, to be found first: an engine may think that all points of an experiment are soon read."""
     return select(*(curve.c[name] for name in _KEY)).where(*where).limit(_ALL).subquery()
 
 
-def _of(curves: Subquery) -> ColumnElement[bool]:
+def of_curves(curves: Subquery) -> ColumnElement[bool]:
+    """Return the condition that a point is of one of them."""
     return and_(*(metric.c[name] == curves.c[name] for name in _KEY))
 
 
 def _short(tx: Connection, chosen: Chosen, many: int) -> Iterator[list[_Point]]:
     """Yield all points of each curve that has at most ``many``."""
-    short = _curves(*chosen.where(), curve.c.count <= many)
+    short = curves_first(*chosen.where(), curve.c.count <= many)
     found = select(short.c.name, short.c.replica, metric.c.seq, metric.c.value).select_from(short)
-    found = found.join(metric, _of(short)).order_by(short.c.name, short.c.replica, metric.c.seq)
+    found = found.join(metric, of_curves(short)).order_by(short.c.name, short.c.replica, metric.c.seq)
     rows = tx.execute(found).yield_per(1000)
     for _, some in groupby(rows, lambda row: (row[0], row[1])):
         yield [_Point(row[2], row[3]) for row in some]

@@ -17,7 +17,7 @@ def paths() -> Json:
         },
         "/experiment/stream": {
             "get": {
-                "summary": "A WebSocket for rows and logs; docs/rest-api.md has its frames",
+                "summary": "A WebSocket for rows, points and logs; docs/rest-api.md has its frames",
                 "responses": {"101": {"description": "The socket is open."}, **failures(400, 429)},
             }
         },
