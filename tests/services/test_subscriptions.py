@@ -1,4 +1,4 @@
-"""Channels of logs, whatever a client asks, pays, closes and takes up again: each byte once, and no more than is paid."""
+"""Channels of logs, whatever a client pays, closes and takes up again: each byte once, and no more than is paid."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from submarine_jupyter_server.logs.archive import LogArchive
 from submarine_jupyter_server.logs.following import growth as growth_module
 from submarine_jupyter_server.logs.following.growth import Growth
 from submarine_jupyter_server.logs.segment_writer import SegmentWriter
+from submarine_jupyter_server.point_feed import PointFeed
 from submarine_jupyter_server.row_feed import RowFeed
 from submarine_jupyter_server.services.logs.log_bytes import LogBytes
+from submarine_jupyter_server.services.points import Points
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.rows import Rows
 from submarine_jupyter_server.services.subscriptions import Credit, Subscriptions
@@ -73,7 +75,8 @@ class Client:
         self.came = asyncio.Event()
         self.growth = Growth(house.archive)
         logs = LogBytes(house.db, house.archive, self.growth, {})
-        self.channels = Subscriptions(ME, Rows(house.db, RowFeed(house.db)), logs, self.take)
+        rows, points = Rows(house.db, RowFeed(house.db)), Points(house.db, PointFeed(house.db))
+        self.channels = Subscriptions(ME, rows, points, logs, self.take)
         self.open()
 
     def open(self) -> None:
@@ -99,7 +102,8 @@ class Client:
         """Check a frame: it is what comes next."""
         if isinstance(frame, bytes):
             ch, at = struct.unpack(">Id", frame[:12])
-            start, stop, data = int(at), int(at) + len(frame) - 12, list(frame[12:])
+            start, stop = int(at), int(at) + len(frame) - 12
+            data: list[int | None] = [*frame[12:]]
         else:
             found = json.loads(frame)
             ch = found["ch"]

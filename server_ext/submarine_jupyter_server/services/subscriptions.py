@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
+from functools import partial
 
 from submarine_jupyter.errors import InvalidRequest, SubmarineError, TooManyRequests, Unavailable
 from submarine_jupyter_server.logs.archive import Chunk, Gap
@@ -78,13 +78,13 @@ class Subscriptions:
         match request:
             case FollowRows():
                 after = None if request.after is None else Place.parse(request.after)
-                self._begin(request.ch, self._follow_rows(request.ch, after), None)
+                self._begin(request.ch, partial(self._follow_rows, request.ch, after), None)
             case FollowLog():
                 credit = Credit(request.credit)
-                self._begin(request.ch, self._follow_log(request, credit), credit)
+                self._begin(request.ch, partial(self._follow_log, request, credit), credit)
             case FollowPoints():
                 credit = Credit(request.credit)
-                self._begin(request.ch, self._follow_points(request, credit), credit)
+                self._begin(request.ch, partial(self._follow_points, request, credit), credit)
             case Pay():
                 _, owed = self._channels.get(request.ch, (None, None))
                 if owed is not None:  # a channel that has ended meanwhile needs none
@@ -100,18 +100,18 @@ class Subscriptions:
             task.cancel()
         self._channels.clear()
 
-    def _begin(self, ch: int, work: Coroutine[Any, Any, None], credit: Credit | None) -> None:
+    def _begin(self, ch: int, work: Callable[[], Awaitable[None]], credit: Credit | None) -> None:
         if ch in self._channels or len(self._channels) >= MAX_CHANNELS:
-            work.close()
             if ch in self._channels:
                 raise InvalidRequest(f"ch: channel {ch} is in use; close it first, or take another number.")
             raise TooManyRequests(f"This socket has {MAX_CHANNELS} channels, the most it allows.", hint="Close some.")
         task = asyncio.create_task(self._run(ch, work), name=f"submarine channel {ch}")
         self._channels[ch] = task, credit
 
-    async def _run(self, ch: int, work: Coroutine[Any, Any, None]) -> None:
+    async def _run(self, ch: int, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            # Made here: a channel may be closed before it has begun.
+            await work()
         except SubmarineError as error:
             await self._send(failed(ch, error))
         except Exception as error:
