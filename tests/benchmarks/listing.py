@@ -56,8 +56,8 @@ def _timed(server: ProbedServer, path: str, query: dict[str, str]) -> float:
     return took * 1000
 
 
-def fill(file: Path, size: int) -> None:
-    """Copy the one real row until there are ``size``; one in ten is shown as running."""
+def fill(file: Path, size: int, *, params: int = 10, metrics: int = 5) -> None:
+    """Copy the one real row until there are ``size``; one in ten is shown as running, and has no accuracy."""
     with sqlite3.connect(file, timeout=30) as db:
         columns = [row[1] for row in db.execute("PRAGMA table_info(experiment)") if row[1] != "seq"]
         model = dict(zip(columns, db.execute(f"SELECT {','.join(columns)} FROM experiment").fetchone(), strict=True))  # noqa: S608
@@ -65,17 +65,17 @@ def fill(file: Path, size: int) -> None:
         places = ",".join("?" * len(columns))
         statement = f"INSERT INTO experiment ({','.join(columns)}) VALUES ({places})"  # noqa: S608
         db.executemany(statement, (tuple(_row(model, i)[c] for c in columns) for i in range(have, size)))
-        # Ten parameters and five metrics each; one run in ten has no accuracy.
         numbers = [
             ("param", "lr", 100),
-            *(("param", f"p{i}", 7) for i in range(9)),
-            *(("metric", f"m{i}", 7) for i in range(4)),
+            *(("param", f"p{i}", 7) for i in range(params - 1)),
+            *(("metric", f"m{i}", 7) for i in range(metrics - 1)),
         ]
         for kind, name, many in (*numbers, ("metric", "accuracy", 1000)):
+            names = "seq, kind, name, number, text, truth"
             value = "seq * 2654435761 % ? * 1.0 / ?"
             only = " AND seq % 10" if name == "accuracy" else ""
             rows = f"SELECT seq, ?, ?, {value}, NULL, 0 FROM experiment WHERE seq > 0{only}"  # noqa: S608
-            db.execute(f"INSERT OR IGNORE INTO experiment_value {rows}", (kind, name, many, many))
+            db.execute(f"INSERT OR IGNORE INTO experiment_value ({names}) {rows}", (kind, name, many, many))
     db.close()
 
 

@@ -30,7 +30,7 @@ def run() -> list[Row]:
     with probed_server() as server:
         made = server.result("POST", json=body())["experimentId"]
         server.ended(made)
-        fill(server.data / "submarine.db", EXPERIMENTS)
+        fill(server.data / "submarine.db", EXPERIMENTS, params=3, metrics=2)
         log = _logged(server)
         return asyncio.run(_measured(server, made, log))
 
@@ -48,7 +48,12 @@ async def _measured(server: ProbedServer, made: str, log: str) -> list[Row]:
     streamed, sent = await _log_by_socket(server, log), _log_by_events(server, log)
     changed, peer = f"{statistics.median(waits):.1f} / {percentile(waits, 0.95):.0f} ms", f"{streamed / sent:.2f} x"
     return [
-        Row(f"snapshot of {EXPERIMENTS:,} rows", f"{took * 1000:.0f} ms", "150 ms", f"{took / pages:.2f} x REST pages"),
+        Row(
+            f"snapshot of {EXPERIMENTS:,} rows, 5 values each",
+            f"{took * 1000:.0f} ms",
+            "150 ms",
+            f"{took / pages:.2f} x REST pages",
+        ),
         Row("  uncompressed", f"{size / 1e6:.2f} MB"),
         loop_row(snapshot, "snapshot"),
         Row("answer to PATCH -> row at the client, 50/s: p50 / p95", changed, "10 ms"),
@@ -60,8 +65,9 @@ async def _measured(server: ProbedServer, made: str, log: str) -> list[Row]:
 def _logged(server: ProbedServer) -> str:
     """Return an experiment that has written a log of ``LOG_MB``."""
     # Without numbers by name: else most of the time would go into reading millions of metrics.
-    line = "reading the next shard of the training set from the cache of this machine, which is warm by now, and so on"
-    cmd = f"yes '{line}' | head -c {LOG_MB * 1_000_000}"
+    line = "18:%02d:%02d shard %d of the training set is read by worker %d, and %d images of it were skipped\\n"
+    numbers = "i/60%60, i%60, i, rand()*64, rand()*1000"
+    cmd = f"awk 'BEGIN {{ while (1) {{ i++; printf \"{line}\", {numbers} }} }}' | head -c {LOG_MB * 1_000_000}"
     meta = {"name": "log", "framework": "Standalone", "cmd": cmd}
     made = server.result("POST", json={"meta": meta, "spec": {"Worker": {"resources": "cpu=500m"}}})["experimentId"]
     server.ended(made, 120)

@@ -128,9 +128,11 @@ def _values(tx: Connection, among: Among) -> dict[tuple[int, str], dict[str, Val
     each = select(value.seq, value.kind, value.name, value.number, value.text, value.truth, number)
     some = each.where(among(value.seq)).subquery()
     found: dict[tuple[int, str], dict[str, Value]] = {}
-    for row in tx.execute(select(some).where(some.c.place <= MOST_VALUES)):
-        text = row.text == "true" if row.truth else row.text
-        found.setdefault((row.seq, row.kind), {})[row.name] = written(row.number) if text is None else text
+    wanted = (some.c.seq, some.c.kind, some.c.name, some.c.number, some.c.text, some.c.truth)
+    # By place, not by name: there are a hundred thousand of them.
+    for seq, kind, name, numeric, text, truth in tx.execute(select(*wanted).where(some.c.place <= MOST_VALUES)):
+        shown = written(numeric) if text is None else text == "true" if truth else text
+        found.setdefault((seq, kind), {})[name] = shown
     return found
 
 

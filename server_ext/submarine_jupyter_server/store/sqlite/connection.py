@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine
@@ -27,6 +28,9 @@ def engine(path: Path, *, read_only: bool = False) -> Engine:
     return create_engine("sqlite+pysqlite://", creator=lambda: connect(path, mode), poolclass=NullPool)
 
 
+_DECODE = partial(str, encoding="utf-8", errors="replace")
+
+
 def connect(path: Path, journal: str | None = None) -> sqlite3.Connection:
     """Connect to an existing file; without ``journal`` the connection can only read.
 
@@ -41,7 +45,7 @@ def connect(path: Path, journal: str | None = None) -> sqlite3.Connection:
         cached_statements=256,
     )
     # One damaged byte must not hide the hundred rows around it.
-    raw.text_factory = lambda text: text.decode("utf-8", "replace")
+    raw.text_factory = _DECODE
     try:
         raw.execute("PRAGMA foreign_keys = ON")
         raw.execute("PRAGMA trusted_schema = OFF")
