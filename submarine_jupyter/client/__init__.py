@@ -2,6 +2,7 @@
 
 answers     What the server tells about an experiment, in forms that Python and a notebook can use
 client      Talk to a Submarine server from Python
+comparison  Experiments side by side, as the server answers them
 experiment  One experiment, as an object to hold on to
 following   Follow the logs or the events of an experiment over a connection that may break
 proxies     Which proxy leads to a server, by the variables that curl and Python's urllib read, in any case

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import builtins
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from submarine_jupyter.client.answers import LogMatch, Logs, Metrics, Plan
+from submarine_jupyter.client.comparison import Comparison, Difference
 from submarine_jupyter.client.experiment import Experiment, ExperimentList
 from submarine_jupyter.client.following import Item, follow_events, follow_log
 from submarine_jupyter.client.scaling import replica_patch
@@ -197,9 +198,32 @@ class SubmarineClient:
             _path(experiment_id)
         return follow_events(self._transport, experiment_id, timeout)
 
-    def metrics(self, experiment_id: str) -> Metrics:
-        """Return what the replicas have measured: after the end all of it, else ``note`` says why not."""
-        return Metrics.read(*self._transport.ask("GET", f"{_path(experiment_id)}/metrics"))
+    def metrics(self, experiment_id: str, *, names: Sequence[str] = (), points: int | None = None) -> Metrics:
+        """Return what the replicas have measured: after the end all of it, else ``note`` says why not.
+
+        Of the metrics ``names`` only (none: of all), at most ``points`` of each series, ends and extremes among them.
+        """
+        query = {"names": ",".join(names) or None, "points": points}
+        return Metrics.read(*self._transport.ask("GET", f"{_path(experiment_id)}/metrics", params=query))
+
+    def compare(
+        self,
+        *experiments: Experiment | str,
+        where: Mapping[str, str] | None = None,
+        metrics: Sequence[str] = (),
+        params: Sequence[str] = (),
+    ) -> Comparison:
+        """Return experiments side by side: those given, or else those that fit ``where``, as in ``list``.
+
+        ``metrics`` and ``params`` name the columns wanted, by default those of most experiments and those that differ.
+        """
+        query = {"ids": ",".join(map(_id, experiments)), "metrics": ",".join(metrics), "params": ",".join(params)}
+        query = {name: text for name, text in query.items() if text} | dict(where or {})
+        return Comparison.read(*self._transport.ask("GET", "experiment/compare", params=query))
+
+    def diff(self, a: Experiment | str, b: Experiment | str) -> Difference:
+        """Return how experiment ``b`` differs from ``a``. Raises NotFound."""
+        return Difference(**self._transport.ask("GET", "experiment/diff", params={"a": _id(a), "b": _id(b)}).result)
 
     def close(self) -> None:
         """Close the connections."""
@@ -223,6 +247,10 @@ def _nobody(experiment_id: str) -> None:
 
 def _notices(attributes: Mapping[str, Any]) -> list[str]:
     return [str(notice) for notice in attributes.get("notices") or ()]
+
+
+def _id(experiment: Experiment | str) -> str:
+    return experiment if isinstance(experiment, str) else experiment.id
 
 
 def _wire(spec: Spec) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from submarine_jupyter.client.answers import LogLine, Logs, Metrics, Progress, clock, commas, span
@@ -171,9 +171,9 @@ class Experiment:
         link = "in" if self.state == "Succeeded" else "after"
         return f"{self.state} {link} {time}" if time else self.state
 
-    def metrics(self) -> Metrics:
-        """Return what the replicas have measured so far."""
-        return self._client.metrics(self.id)
+    def metrics(self, *, names: Sequence[str] = (), points: int | None = None) -> Metrics:
+        """Return what the replicas have measured so far: of ``names`` only, at most ``points`` of each series."""
+        return self._client.metrics(self.id, names=names, points=points)
 
     def __repr__(self) -> str:
         return f"<Experiment {self.id} {self.name!r} {self.state}>"

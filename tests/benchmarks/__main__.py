@@ -24,6 +24,8 @@ LOCAL = (
     "idle",
     "large",
     "stream",
+    "curves",
+    "compare",
 )
 CLUSTER = tuple(f"kubernetes.{name}" for name in kubernetes.ALL)
 GROUPS = {"local": LOCAL, "kubernetes": CLUSTER}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from submarine_jupyter_server.metrics.thinning import thinned
 from submarine_jupyter_server.wire.answers import json_text
@@ -55,8 +55,12 @@ def curves_attributes(curves: Curves) -> dict[str, object]:
 
 
 def _points(found: Sequence[MetricRow]) -> str:
-    return ",".join(json_text(_point(point)) for point in found)
+    # Put together by hand: a hundred thousand are made at a time. Numbers and times need no escaping.
+    return ",".join(
+        f'{{"step":{_number(point.step)},"value":{_number(point.value)},"time":"{time_text(point.at)}"}}'
+        for point in found
+    )
 
 
-def _point(point: MetricRow) -> dict[str, Any]:
-    return {"step": point.step, "value": point.value, "time": time_text(point.at)}
+def _number(value: float | None) -> str:
+    return "null" if value is None else repr(value)
