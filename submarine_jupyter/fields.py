@@ -58,7 +58,7 @@ def check_command(text: str) -> str:
 
 def _variable_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,255}", text):
-        raise ValueError(f"'{text[:80]}' is not a variable name")
+        raise ValueError(f"{text[:80]!r} is not a variable name")
     return text
 
 

@@ -43,7 +43,7 @@ def check_params(params: Mapping[str, object]) -> dict[str, Value]:
     for name in params:
         if not _NAME.fullmatch(str(name)):
             raise ValueError(
-                f"'{str(name)[:80]}' is not the name of a parameter, which begins with a letter or _, and has letters, "
+                f"{str(name)[:80]!r} is not the name of a parameter, which begins with a letter or _, and has letters, "
                 "digits, _ . - (64 characters at most)"
             )
         if (other := variables.setdefault(variable(name), name)) != name:

@@ -133,7 +133,7 @@ def _check(value: object) -> None:
 
 def _check_scalar(value: object) -> None:
     if isinstance(value, str) and not value.isascii() and re.search("[\ud800-\udfff]", value):
-        raise Unreadable("A string has half of a surrogate pair, which is not Unicode text.")
+        raise Unreadable("A string contains half of a surrogate pair, which is not valid Unicode.")
     if isinstance(value, int) and abs(value) >= 10**MAX_DIGITS:
         raise Unreadable(f"A number has more than {MAX_DIGITS} digits.")
     if isinstance(value, float) and not math.isfinite(value):

@@ -108,14 +108,14 @@ class SubmarineExtension(ExtensionApp):
 
     separate_users = Bool(
         False,
-        help="Whether users see and change only their own experiments. Only where several people share this server "
-        "and none of them has a shell on it (no kernels, no terminals): who has one can read all of its files. It "
-        "needs an identity provider, or a trusted_user_header, that names each user.",
+        help="Whether users see and change only their own experiments. Set it only where several people share this "
+        "server and none of them has a shell on it (no kernels, no terminals): a shell can read all files of the "
+        "server. It needs an identity provider, or a trusted_user_header, that names each user.",
     ).tag(config=True)
     trusted_user_header = Unicode(
         help="Header in which a proxy in front of this server names the user whom it has authenticated, such as "
-        "'kubeflow-userid'. Only where nobody can come but through that proxy, and where it replaces what the caller "
-        "sends: experiments may then be run although Jupyter's own authentication is switched off."
+        "'kubeflow-userid'. Set it only where every request passes that proxy, and the proxy replaces what the caller "
+        "sends: experiments may then run although Jupyter's own authentication is switched off."
     ).tag(config=True)
 
     @default("data_dir")

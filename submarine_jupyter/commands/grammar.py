@@ -152,7 +152,7 @@ def framework(text: str) -> str:
     for name in FRAMEWORKS:
         if name.lower() == text.lower():
             return name
-    raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(FRAMEWORKS)}{_meant(text, FRAMEWORKS)}")
+    raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(FRAMEWORKS)}{_meant(text, FRAMEWORKS)}")
 
 
 def statuses(text: str) -> str:
@@ -162,7 +162,7 @@ def statuses(text: str) -> str:
         if part.strip().lower() == "stopped":
             raise argparse.ArgumentTypeError("stopped experiments are listed as Failed: --status Failed")
         if part.strip().lower() not in known:
-            raise argparse.ArgumentTypeError(f"{part!r} is none of {', '.join(STATUSES)}{_meant(part, STATUSES)}")
+            raise argparse.ArgumentTypeError(f"{part!r} is not one of {', '.join(STATUSES)}{_meant(part, STATUSES)}")
     return text
 
 

@@ -154,6 +154,8 @@ ANYTHING = st.recursive(
 
 @settings(max_examples=600, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.sampled_from(PLACES), HOSTILE | ANYTHING)
+@example(("meta", "envVars"), {"\ud800": "x"})  # a message that repeats it cannot be encoded
+@example(("runtime", "params"), {"\ud800": 1})
 def test_whatever_stands_at_any_place_is_read_or_refused(path: Path, value: Any) -> None:
     try:
         spec = ExperimentSpec.parse(put(path, value))

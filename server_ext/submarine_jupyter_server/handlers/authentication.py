@@ -106,7 +106,7 @@ def insecure(server: ServerApp, proxy: TrustedProxy | None, *, separate: bool = 
     if not authenticates(server):
         hint = (
             "Remove IdentityProvider.token = '' from the configuration, or set a token or a password. Where a proxy "
-            "authenticates, name the header it tells the user in: SubmarineExtension.trusted_user_header."
+            "authenticates, set SubmarineExtension.trusted_user_header to the header that names the user."
         )
         return "authentication is switched off.", hint
     pattern = server.web_app.settings.get("allow_origin_pat")

@@ -36,7 +36,7 @@ class Notes(WireModel):
         except ValidationError as error:
             raise InvalidRequest(
                 "; ".join(problems(error)),
-                hint='Send {"note": "text", "pinned": true, "archived": false}, or some of it.',
+                hint='Send {"note": "text", "pinned": true, "archived": false}, or some of these fields.',
             ) from None
 
     def changes(self) -> dict[str, str | bool | None]:

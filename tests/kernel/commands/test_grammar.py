@@ -50,7 +50,7 @@ def test_the_options_of_run() -> None:
         ("run --cmd echo hello you", "quote all of it: --cmd 'echo hello you'"),
         (
             "list --status runing",
-            "'runing' is none of Accepted, Created, Running, Succeeded, Failed, did you mean",
+            "'runing' is not one of Accepted, Created, Running, Succeeded, Failed, did you mean",
         ),
         ("list --status stopped", "--status Failed"),
     ],

@@ -51,7 +51,7 @@ TOLD: list[tuple[Facts, Trace, str, str]] = [
     (Facts(orphans=MANY), AWAY, "Orphaned", "... kubectl delete -n ns pod/0 pod/1 pod/2 pod/3 pod/4 ..."),
     (Facts(replaced=True), WATCHED, "Replaced", INSTEAD),
     (Facts(), WATCHED, "ExternallyDeleted", f"somebody deleted {ONE} from the cluster"),
-    (Facts(readable=False), WATCHED, "Lost", "... may not read namespace 'ns' any more: who did it is not known"),
+    (Facts(readable=False), WATCHED, "Lost", "... may no longer read namespace 'ns': who did it is not known"),
     (
         Facts(ended="Completed: Job completed"),
         AWAY,

@@ -111,7 +111,7 @@ async def test_its_owner_reads_what_is_wrong(bench: Bench, name: str) -> None:
         shim.kill()
     seen = await bench.until(order, lambda seen: seen.reason in ("Unreadable", "SupervisorLost"))
     assert seen.status == Status.RUNNING
-    assert "cannot be read: it is no regular file" in (seen.message or "")
+    assert "cannot be read: it is not a regular file" in (seen.message or "")
     await target.stop(order)
     assert (await bench.end(order)).status == Status.FAILED
     assert bench.processes(order) == []

@@ -96,7 +96,7 @@ class StreamHandler(Admission, WebSocketMixin, WebSocketHandler, ExtensionHandle
         except WebSocketClosedError:
             raise asyncio.CancelledError from None
         except TimeoutError:
-            self.close(_NOT_TAKEN, f"Nothing was taken for {STALL_SECONDS:.0f} s.")
+            self.close(_NOT_TAKEN, f"The client took nothing for {STALL_SECONDS:.0f} s.")
             raise asyncio.CancelledError from None
 
 

@@ -92,7 +92,7 @@ def decide(ref: ObjectRef, facts: Facts, trace: Trace) -> Absence:
         message = f"somebody put another {kind} in the place of {ref.name}, which is left alone{tail}"
         return Absence("Replaced", message)
     if trace.watched and not facts.readable:
-        where = f"and this server may not read namespace '{ref.namespace}' any more"
+        where = f"and this server may no longer read namespace '{ref.namespace}'"
         return Absence("Lost", f"{one} was removed from the cluster, {where}: who did it is not known")
     if trace.watched and not trace.ended:
         return Absence("ExternallyDeleted", f"somebody deleted {one} from the cluster")

@@ -83,7 +83,7 @@ class Connector:
         if namespace is None or namespace in self._connection.watches.synced:
             return self._connection
         if namespace not in self.namespaces:
-            raise TargetRefused(f"namespace '{namespace}' is not one of {', '.join(self.namespaces)} any more")
+            raise TargetRefused(f"namespace '{namespace}' is no longer one of {', '.join(self.namespaces)}")
         why = rights.blind(self._missing).get(namespace)
         raise TargetUnavailable(
             f"the cluster cannot be used now: {_ours(why) if why else self._reading(namespace)}",

@@ -15,7 +15,7 @@ def paths() -> Json:
         query("ids", _NAMES, "These experiments, with commas between; else the filters of a list choose."),
         query("metrics", _NAMES, "Columns of these metrics, with commas between; else those of most experiments."),
         query("params", _NAMES, "Columns of these parameters, with commas between; else of those that differ."),
-        query("limit", {"type": "integer", "minimum": 1, "maximum": 1500}, "At most so many experiments."),
+        query("limit", {"type": "integer", "minimum": 1, "maximum": 1500}, "The maximum number of experiments."),
         *filters,
     ]
     two = [query("a", _NAMES, "An experiment."), query("b", _NAMES, "The one that it is compared with.")]

@@ -9,7 +9,7 @@ def paths() -> Json:
     """Describe the calls that read metrics."""
     parameters = [
         query("name", {"type": "string"}, "One metric only."),
-        query("names", {"type": "string"}, "Some metrics only, with commas between; may be given again."),
+        query("names", {"type": "string"}, "Only these metrics, separated by commas; can be repeated."),
         query("replica", {"type": "string"}, "One replica only."),
         query("limit", {"type": "integer", "minimum": 1, "maximum": 100_000}, "The maximum number of points."),
         query(

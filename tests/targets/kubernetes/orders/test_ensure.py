@@ -282,7 +282,7 @@ async def test_a_scale_of_what_has_gone_is_tried_again(tmp_path: Path) -> None:
     async with working(tmp_path) as made:
         await running(made)
         made.cluster.rule = on("PATCH", TFJOBS, error(404, "NotFound", "gone"))
-        with pytest.raises(TargetUnavailable, match="not on the cluster any more"):
+        with pytest.raises(TargetUnavailable, match="no longer on the cluster"):
             await made.target.ensure(launch(workers=2, generation=2))
 
 

@@ -51,7 +51,9 @@ def test_a_script_without_an_interpreter_is_for_the_shell(attempt: Attempt, tmp_
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not Path("/bin/true").exists(), reason="needs a program")
-@pytest.mark.parametrize(("head", "said"), [(b"\x7fELF\0\0rubbish", "no program for this system"), (b"", "is empty")])
+@pytest.mark.parametrize(
+    ("head", "said"), [(b"\x7fELF\0\0rubbish", "not a program for this system"), (b"", "is empty")]
+)
 def test_no_program(attempt: Attempt, tmp_path: Path, head: bytes, said: str) -> None:
     code, log = run(attempt, [script(tmp_path, head)])
     assert (code, said in log) == (126, True), log

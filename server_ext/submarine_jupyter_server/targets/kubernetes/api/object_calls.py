@@ -60,7 +60,7 @@ class ObjectCalls:
             return await self._cluster.call(method, path, params=params, body=body, content_type=content_type)
         except (ApiError, Unreachable) as error:
             if method != "POST" and await self._lacks_kind(error, path):
-                raise NotFound(f"the cluster does not have the kind of {path} any more") from error
+                raise NotFound(f"the cluster no longer has the kind of {path}") from error
             raise meaning(error, method) from error
 
     async def _lacks_kind(self, error: ApiError | Unreachable, path: str) -> bool:

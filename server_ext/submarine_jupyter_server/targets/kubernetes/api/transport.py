@@ -66,7 +66,7 @@ class Transport:
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise Unreachable(f"{method} {path}: the answer is no JSON object; is a proxy in between?")
+            raise Unreachable(f"{method} {path}: the answer is not a JSON object; check for a proxy in between")
         return found
 
     async def text(self, path: str, *, params: Mapping[str, str] | None = None, timeout_s: float = 30.0) -> bytes:

@@ -186,7 +186,7 @@ class Orders:
             try:
                 changed = await self._calls.call("PATCH", path, params=WRITE, body=body, content_type=MERGE)
             except NotFound as error:
-                raise TargetUnavailable(f"{patch.name} is not on the cluster any more", reason="Restarting") from error
+                raise TargetUnavailable(f"{patch.name} is no longer on the cluster", reason="Restarting") from error
             reach("k8s_patch_after")
             if ref is not None:
                 self._watches.merge(ref, changed)

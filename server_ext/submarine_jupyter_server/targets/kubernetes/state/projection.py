@@ -92,7 +92,7 @@ def job(raw: object) -> JobView:
     name = (raw.get("kind") if isinstance(raw, dict) else None) or "Job"
     kind = OWN_KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise ValueError(f"is of kind {str(name)[:80]}, none of ours")
+        raise ValueError(f"is of kind {str(name)[:80]}, which this server does not use")
     named = _JOB.fullmatch(text(meta, "name"))
     conditions = tuple(_conditions(status))
     end = next((item for item in conditions if item.type in (kind.succeeded, "Failed") and item.status), None)

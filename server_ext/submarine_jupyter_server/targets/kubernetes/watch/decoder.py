@@ -73,8 +73,8 @@ def _event(line: bytes) -> tuple[str, Json]:
     try:
         event = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise BrokenStream(f"a line that is no JSON: {error}") from error
+        raise BrokenStream(f"a line that is not JSON: {error}") from error
     if not isinstance(event, dict) or not isinstance(event.get("type"), str):
-        raise BrokenStream("a line that is no event")
+        raise BrokenStream("a line that is not an event")
     item = event.get("object")
     return event["type"], item if isinstance(item, dict) else {}

@@ -45,7 +45,7 @@ def open_regular(path: Path, flags: int, mode: int = 0o600) -> int:
         raise Unreadable(path, error.strerror or error) from error
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise Unreadable(path, "it is no regular file")
+        raise Unreadable(path, "it is not a regular file")
     return fd
 
 

@@ -108,7 +108,7 @@ class Attempt:
         if not files.exists(self.path):
             return False
         if not stat.S_ISDIR(self.path.lstat().st_mode):
-            raise Unreadable(self.path, "it is no folder")
+            raise Unreadable(self.path, "it is not a folder")
         return True
 
     def lock_state(self) -> tuple[Lock, int]:

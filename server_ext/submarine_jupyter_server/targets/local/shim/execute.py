@@ -83,7 +83,7 @@ def _run(path: str, item: Item) -> None:
     if not head:
         raise CannotRunError("the file is empty")
     if b"\0" in head:
-        raise CannotRunError("it is no program for this system (Exec format error)")
+        raise CannotRunError("it is not a program for this system (Exec format error)")
     # A script without #! line: a shell runs it itself (execvp(3), ENOEXEC).
     shell = "/bin/bash" if os.access("/bin/bash", os.X_OK) else "/bin/sh"
     os.execve(shell, [shell, path, *item.argv[1:]], item.env)  # noqa: S606

@@ -122,7 +122,7 @@ FOREIGN: dict[str, tuple[ObjectRef, str]] = {
 @pytest.mark.parametrize("how", FOREIGN)
 def test_a_record_on_another_object_is_not_read(how: str, notes: dict[str, str]) -> None:
     ref, experiment_id = FOREIGN[how]
-    with pytest.raises(ValueError, match=r"the record is of|not the id"):
+    with pytest.raises(ValueError, match=r"the record names|not the id"):
         record(notes, ref, experiment_id)
 
 

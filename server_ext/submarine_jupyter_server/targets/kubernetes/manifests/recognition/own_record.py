@@ -44,10 +44,10 @@ def record(notes: Mapping[str, Any], ref: ObjectRef, experiment_id: str) -> Laun
     )
     name = own_name(ref.kind, found.spec, experiment_id)
     if ref.name != name:
-        raise ValueError(f"the record is of '{name}', and the object is called '{ref.name[:80]}'")
+        raise ValueError(f"the record names '{name}', but the object is called '{ref.name[:80]}'")
     namespace = found.spec.meta.namespace or "default"
     if ref.namespace != namespace:
-        raise ValueError(f"the record is of namespace '{namespace}', and the object is in '{ref.namespace[:80]}'")
+        raise ValueError(f"the record names namespace '{namespace}', but the object is in '{ref.namespace[:80]}'")
     return found
 
 

@@ -39,7 +39,7 @@ def seal(key: bytes, notes: Mapping[str, str], ref: ObjectRef, experiment_id: st
     """
     parts = [notes.get(name) for name in RECORD]
     if not all(isinstance(part, str) and len(part) <= _LONGEST for part in parts):
-        raise ValueError("it is not the record of an experiment: a part is missing, or is no text")
+        raise ValueError("it is not the record of an experiment: a part is missing, or is not text")
     place = (ref.kind, ref.namespace, ref.name, ref.uid)
     return sign(key, "seal", *map(str, parts), *place, experiment_id, instance, target)
 

@@ -90,7 +90,7 @@ class PlanFile:
                 return None
             if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
                 self._stamp = stamp
-                raise ValueError("it is no file, or too large for a plan")
+                raise ValueError("it is not a file, or is too large for a plan")
             with open(fd, "rb", closefd=False) as file:
                 text = file.read(MAX_BYTES)
         finally:
@@ -114,7 +114,7 @@ def _maybe(data: Any, name: str, kind: type[T]) -> T | None:
 
 def _of(value: Any, kind: type[T]) -> T:
     if not isinstance(value, kind):
-        raise ValueError(f"{str(value)[:80]!r} is no {kind.__name__}")
+        raise ValueError(f"{str(value)[:80]!r} is not a {kind.__name__}")
     return value
 
 
