@@ -89,6 +89,6 @@ def test_it_is_read_when_it_was_replaced(tmp_path: Path) -> None:
     path.unlink()
     path.mkdir()
     before = len(os.listdir("/dev/fd"))
-    with pytest.raises(ValueError, match="it is no file"):
+    with pytest.raises(ValueError, match="it is not a file"):
         file.changed()
     assert len(os.listdir("/dev/fd")) == before
