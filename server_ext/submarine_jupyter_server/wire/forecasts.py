@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from submarine_jupyter_server.targets.protocol import Forecast
+if TYPE_CHECKING:
+    from submarine_jupyter_server.targets.protocol import Forecast
 
 # Of what waits before an experiment so many are named; all are counted.
 NAMED = 100
