@@ -24,7 +24,7 @@ OPEN = {"PasswordIdentityProvider": {"token": ""}}
 BODY = {"meta": {"name": "n", "framework": "Standalone", "cmd": "echo hello"}, "spec": {"Worker": {"replicas": 1}}}
 # As the notebook images of Kubeflow start it: the mesh in front authenticates.
 OPEN_TO_ALL = ("--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.allow_origin=*")
-KUBEFLOW = (*OPEN_TO_ALL, "--ServerApp.base_url=/n/x")
+TRUSTED = "--SubmarineExtension.trusted_user_header=kubeflow-userid"
 
 
 @pytest.fixture
@@ -66,11 +66,8 @@ def test_what_is_no_header_is_refused_at_the_start() -> None:
 
 @pytest.fixture(scope="module")
 def behind_a_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    made = LiveServer(
-        tmp_path_factory.mktemp("kubeflow"), *KUBEFLOW, "--SubmarineExtension.trusted_user_header=kubeflow-userid"
-    )
+    made = LiveServer(tmp_path_factory.mktemp("kubeflow"), *OPEN_TO_ALL, TRUSTED, base_url="/n/x/")
     made.start()
-    made.url = made.url.replace("/api/v1", "/n/x/api/v1")
     made.http.headers["kubeflow-userid"] = "ada@example.org"
     del made.http.headers["Authorization"]
     assert made.wait_ready(), made.log()

@@ -115,7 +115,7 @@ async def test_polling_does_not_keep_a_server_alive(call: Any, jp_serverapp: Any
 async def test_a_method_that_is_not_there_lists_those_that_are(call: Any) -> None:
     answer = await call("PUT", "experiment", {})
     assert (answer.code, answer.envelope["status"]) == (405, "METHOD_NOT_ALLOWED")
-    assert answer.headers["Allow"] == "GET, POST"
+    assert answer.headers["Allow"] == "GET, POST, DELETE"
 
 
 async def test_what_is_not_there_is_told_in_the_envelope(call: Any) -> None:

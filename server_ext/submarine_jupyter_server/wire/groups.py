@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from submarine_jupyter_server.store.lists.grouped import Kin
+from typing import TYPE_CHECKING, Any
 
 from .answers import json_text, state_word
 from .times import time_text
+
+if TYPE_CHECKING:
+    from submarine_jupyter_server.store.lists.grouped import Kin
 
 # Of more experiments only the number is answered.
 MOST_IDS = 1000
