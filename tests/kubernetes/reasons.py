@@ -84,7 +84,7 @@ def roles(body: Json, **changes: Mapping[str, Any]) -> Json:
 
 _NO_IMAGE = f"worker-0 cannot start: its image '{REGISTRY}/none:1' does not exist"
 _NO_LOGIN = (
-    f"worker-0 cannot start: the registry gives its image '{REGISTRY}/private/model:1' to nobody without a login, or"
+    f"worker-0 cannot start: the registry gives its image '{REGISTRY}/private/model:1' only after a login, or"
     " does not have it"
 )
 _BUSY = f"worker-0 cannot start: the registry of its image '{REGISTRY}/busy/model:1' limits pulls and refuses more now"

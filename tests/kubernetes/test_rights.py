@@ -155,8 +155,8 @@ def test_an_operator_that_is_gone_is_told(own_cluster: Cluster, fake: ClusterSer
         found = fake.until(experiment_id, lambda found: found["detail"]["reason"], "a reason")
         assert (found["status"], found["detail"]["reason"]) == ("Accepted", "WebhookUnavailable")
         assert found["detail"]["message"] == (
-            "the cluster's webhook 'validator.tfjob.training-operator.kubeflow.org' does not answer: is the operator"
-            " running that it belongs to?"
+            "the cluster's webhook 'validator.tfjob.training-operator.kubeflow.org' does not answer: check"
+            " that its operator runs"
         )
         policies(own_cluster.api, "Ignore")
         found = fake.until(experiment_id, lambda found: found["detail"]["reason"] == "NoOperator", "the reason")
