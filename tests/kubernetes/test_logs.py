@@ -201,11 +201,13 @@ def test_on_demand_logs_are_there_when_asked_for_and_at_the_end(cluster: Cluster
 
 def test_what_pods_wrote_is_found_by_text_by_time_and_as_the_first_error(real: ClusterServer) -> None:
     real.ready()
-    text = "import time\nprint('begun', flush=True)\ntime.sleep(1.5)\nprint('needle', flush=True)\n{}['lr']\n"
+    # A pause before the error: what comes on two pipes at once may be written down in the other order.
+    text = "import time\nprint('begun', flush=True)\ntime.sleep(1.5)\nprint('needle', flush=True)\n"
+    text += "time.sleep(1)\n{}['lr']\n"
     experiment_id = real.submit(script(text, {"worker": 2}))
     found = real.ended(experiment_id, 60)
     first = found["detail"]["firstError"]
-    assert (first["text"], first["where"].rpartition("/")[2]) == ("KeyError: 'lr'", "say.py:5")
+    assert (first["text"], first["where"].rpartition("/")[2]) == ("KeyError: 'lr'", "say.py:6")
     matches = real.result("GET", f"/logs/{experiment_id}", params={"search": "needle"})["matches"]
     assert {(match["replica"], match["offset"]) for match in matches} >= {(first["replica"], len("begun\n"))}
     assert all(match["time"] for match in matches)

@@ -143,7 +143,7 @@ def test_each_reason_of_a_queue_is_told(cluster: Cluster, team: ClusterServer, q
     unknown = (
         "Kueue does not manage JobSets here (not installed, or not for this namespace), or the cluster has no priority"
     )
-    waits = f"it waits in the queue 'open', and {unknown} 'urgent' (runtime.priority)"
+    waits = f"it waits in the queue 'open', but {unknown} 'urgent' (runtime.priority)"
     see(team, without, "Waiting", "NoQueue", re.escape(waits))
 
     # A server that begins anew does not say that there is no queue before it has read what waits there.

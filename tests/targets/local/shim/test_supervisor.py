@@ -209,7 +209,7 @@ def test_a_plan_that_cannot_be_read_changes_nothing(attempt: Attempt) -> None:
     (attempt.path / "plan.json").unlink()
     os.mkfifo(attempt.path / "plan.json")
     attempt.call()
-    attempt.until(lambda: "it is no file" in attempt.complaints())
+    attempt.until(lambda: "it is not a file" in attempt.complaints())
     (attempt.path / "plan.json").unlink()
     attempt.stop()
     assert attempt.end()["reason"] == "Stopped"
