@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -71,6 +72,8 @@ def test_each_kind_waits_for_its_turn_and_gives_way(team: ClusterServer, queues:
         queues.make(team.namespace, queue, cpu="1", memory="1Gi")
         first = submit(team, queue, kind)
         team.status(first, "Running")
+        # Who came first Kueue tells by the second in which it came.
+        time.sleep(1)
         second = submit(team, queue, kind)
         see(team, second, "Queued", "Queued", f"it waits in the queue '{queue}', place 1 of 1: {ONE_MORE}")
         urgent = submit(team, queue, kind, priority=team.namespace)
