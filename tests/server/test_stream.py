@@ -61,9 +61,9 @@ def tab(http_server: Any, jp_serverapp: Any, jp_auth_header: dict[str, str]) -> 
     opened: list[WebSocketClientConnection] = []
     url = jp_serverapp.connection_url.replace("http", "ws", 1)
 
-    async def open_(path: str = "experiment/stream", **headers: str) -> Tab:
+    async def open_(path: str = "experiment/stream", compression: dict[str, Any] | None = None, **headers: str) -> Tab:
         request = HTTPRequest(f"{url}api/v1/{path}", headers={**jp_auth_header, **headers})
-        opened.append(await websocket_connect(request, max_message_size=2**24))
+        opened.append(await websocket_connect(request, max_message_size=2**24, compression_options=compression))
         return Tab(opened[-1])
 
     yield open_
@@ -85,6 +85,20 @@ def rows_of(frames: list[Any]) -> dict[str, Any]:
         for gone in frame.get("gone", ()):
             known.pop(gone, None)
     return known
+
+
+async def test_rows_come_compressed_and_logs_as_they_are(call: Call, tab: Open) -> None:
+    made = await created(call, cmd="seq 1 20000")
+    one = await tab(compression={})
+    assert one.socket.headers is not None
+    assert "permessage-deflate" in one.socket.headers["Sec-WebSocket-Extensions"]
+    whole = "".join(f"{number}\n" for number in range(1, 20001)).encode()
+    for turn in range(3):  # the compressor goes on with the context of the messages before
+        await one.ask(op="rows", ch=2 * turn)
+        await one.until(lambda frame: any(row["status"] == "Succeeded" for row in frame.get("rows", ())))
+        await one.ask(op="log", ch=2 * turn + 1, experimentId=made, replica="worker-0", offset=0, credit=2**20)
+        frames = await one.until(lambda frame: "end" in frame)
+        assert b"".join(frame["data"] for frame in frames if "data" in frame) == whole
 
 
 async def test_a_tab_sees_what_there_is_and_each_change(call: Call, tab: Open) -> None:
