@@ -22,7 +22,6 @@ _INSERT = sa.insert(group_member)
 _MINE = group_member.c.seq == sa.bindparam("of")
 _MEMBER = sa.select(group_member).where(_MINE)
 _WAITING = sa.select(group_member.c.seq).where(_MINE, group_member.c.place == WAITS)
-_QUEUES = sa.select(group_member.c.owner, group_member.c.name).where(group_member.c.place == WAITS).distinct()
 _PLACE = sa.update(group_member).where(_MINE).values(place=sa.bindparam("now"))
 _NAMED = (group_member.c.owner == sa.bindparam("owned_by"), group_member.c.name == sa.bindparam("named"))
 # Asked with every order: to put a statement together takes as long as to carry it out.
