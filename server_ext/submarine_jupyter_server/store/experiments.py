@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from submarine_jupyter import experiment_ids
 from submarine_jupyter.models import Status
 
-from .annotations import groups, housekeeping, origins, searchable, tags
+from .annotations import groups, origins, searchable, tags
 from .curves import numbering
 from .dialect import insert_or_replace, numbered
 from .lists.listing import Page, count, page
@@ -25,10 +25,15 @@ from .tables import (
     curve_stretch,
     event,
     experiment,
+    experiment_value,
+    group_member,
+    housekeeping,
     log_position,
     made_object,
     meta,
     metric,
+    origin,
+    param,
     progress,
     replica,
 )
@@ -63,6 +68,9 @@ __all__ = [
     "scrub",
 ]
 
+# What a purge removes, by what it knows the experiment.
+_BY_ID = (attempt_spec, replica, metric, curve, curve_stretch, log_position, made_object, progress, param)
+_BY_NUMBER = (experiment_value, housekeeping, origin, group_member)
 # Made once: to put a statement together takes as long as to carry it out.
 _INSERT, _META = sa.insert(experiment), sa.select(meta.c.key, meta.c.value)
 _COUNT = sa.update(meta).where(meta.c.key == "counter")
@@ -217,12 +225,11 @@ def scrub(tx: Connection, experiment_id: str) -> None:
     empty = {"spec": "{}", "wire_spec": "{}", "list_spec": None, "applied": None, "name": "", "notes": "[]"}
     if tx.execute(sa.update(experiment).where(*of).values(empty | {"reason": None, "message": None})).rowcount:
         numbering.keep(tx)
-        for table in (attempt_spec, replica, metric, curve, curve_stretch, log_position, made_object, progress):
+        for table in _BY_ID:
             tx.execute(sa.delete(table).where(table.c.experiment_id == experiment_id))
-        searchable.remove(tx, experiment_id)
-        housekeeping.remove(tx, experiment_id)
-        origins.remove(tx, experiment_id)
-        groups.remove(tx, experiment_id)
+        seq = sa.select(experiment.c.seq).where(experiment.c.id == experiment_id).scalar_subquery()
+        for table in _BY_NUMBER:
+            tx.execute(sa.delete(table).where(table.c.seq == seq))
         tx.execute(sa.update(event).where(event.c.experiment_id == experiment_id).values(message=None, data=None))
 
 

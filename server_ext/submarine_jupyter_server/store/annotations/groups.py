@@ -72,12 +72,6 @@ def renew(tx: Connection, row: ExperimentRow) -> None:
         tx.execute(sa.update(group_member).where(_MINE).values(**found), {"of": row.seq})
 
 
-def remove(tx: Connection, experiment_id: str) -> None:
-    """Keep no group of an experiment."""
-    of_it = sa.select(experiment.c.seq).where(experiment.c.id == experiment_id).scalar_subquery()
-    tx.execute(sa.delete(group_member).where(group_member.c.seq == of_it))
-
-
 def member(tx: Connection, seq: int) -> Member | None:
     """Return an experiment as the member of its group, None if it is in none."""
     found = tx.execute(_MEMBER, {"of": seq}).first()

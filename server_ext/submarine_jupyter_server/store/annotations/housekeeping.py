@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from submarine_jupyter_server.store.dialect import insert_or_replace
 from submarine_jupyter_server.store.space import require_space
-from submarine_jupyter_server.store.tables import experiment, housekeeping
+from submarine_jupyter_server.store.tables import housekeeping
 
 _PUT = insert_or_replace(housekeeping)
 
@@ -44,9 +44,3 @@ def of(tx: Connection, seqs: Sequence[int]) -> dict[int, Noted]:
     """Return what is noted about the experiments of some numbers, those without anything left out."""
     found = tx.execute(sa.select(housekeeping.c.seq, *_SHOWN).where(housekeeping.c.seq.in_(seqs)))
     return {seq: Noted(*values) for seq, *values in found}
-
-
-def remove(tx: Connection, experiment_id: str) -> None:
-    """Note nothing about an experiment any more."""
-    of_it = sa.select(experiment.c.seq).where(experiment.c.id == experiment_id).scalar_subquery()
-    tx.execute(sa.delete(housekeeping).where(housekeeping.c.seq == of_it))

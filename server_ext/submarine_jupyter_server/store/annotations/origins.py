@@ -34,12 +34,6 @@ def remember(tx: Connection, seq: int, digest: str) -> None:
     tx.execute(sa.update(origin).where(_MINE).values(digest=digest), {"of": seq})
 
 
-def remove(tx: Connection, experiment_id: str) -> None:
-    """Keep nothing of where an experiment came from."""
-    of_it = sa.select(experiment.c.seq).where(experiment.c.id == experiment_id).scalar_subquery()
-    tx.execute(sa.delete(origin).where(origin.c.seq == of_it))
-
-
 def of(tx: Connection, among: Among) -> dict[int, dict[str, str]]:
     """Return where the experiments of some numbers come from, as their specs say it."""
     found = tx.execute(sa.select(origin.c.seq, origin.c.notebook, origin.c.cell).where(among(origin.c.seq)))

@@ -21,7 +21,7 @@ from submarine_jupyter_server.store.curves.growth import AT_ONCE
 from submarine_jupyter_server.store.curves.points import Chosen
 from submarine_jupyter_server.store.dialect import insert_or_replace
 from submarine_jupyter_server.store.rows import ExperimentRow
-from submarine_jupyter_server.store.tables import experiment, experiment_value, param
+from submarine_jupyter_server.store.tables import experiment_value, param
 
 PARAM, METRIC = "param", "metric"
 LONGEST = 256
@@ -103,13 +103,6 @@ def _measured(tx: Connection, seq: int, names: Sequence[str]) -> dict[str, Measu
         found = tx.execute(sa.select(value.name, *_MEASURED).where(*where))
         known |= {name: Measured(*fields) for name, *fields in found}
     return known
-
-
-def remove(tx: Connection, experiment_id: str) -> None:
-    """Keep nothing of an experiment, nor what its training code has told."""
-    of = sa.select(experiment.c.seq).where(experiment.c.id == experiment_id).scalar_subquery()
-    tx.execute(sa.delete(experiment_value).where(experiment_value.c.seq == of))
-    tx.execute(sa.delete(param).where(param.c.experiment_id == experiment_id))
 
 
 def _remove(tx: Connection, seq: int, kind: str) -> None:
