@@ -67,9 +67,16 @@ def act(api: Api, case: Case, namespace: str, experiment_id: str) -> bool:
     return True
 
 
+def fits(said: Json, case: Case, namespace: str) -> bool:
+    """Tell whether an experiment, or an event of it, has the reason and the sentence of a case."""
+    return said.get("reason") == case.reason and case.matches(said.get("message") or "", namespace)
+
+
 def wrong(detail: Json, case: Case, namespace: str) -> str | None:
     """Return what is wrong with what is shown of an experiment, None if it is as its case wants it."""
-    if detail["reason"] != case.reason or not case.matches(detail["message"] or "", namespace):
+    if case.passing and any(fits(event, case, namespace) for event in detail["events"]):
+        return None
+    if not fits(detail, case, namespace):
         replicas = [f"{each['name']}: {each['reason']}: {each['message']}" for each in detail["replicas"]]
         return f"{detail['reason']}: {detail['message']} ({replicas})"
     if case.replica is None:

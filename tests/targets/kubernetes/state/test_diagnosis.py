@@ -56,7 +56,7 @@ SENTENCES: dict[str, tuple[str, str] | None] = {
     "deadline.jobs": ("DeadlineExceeded", LATE),
     "evicted": (
         "Evicted",
-        'worker-0 was evicted by its node real-0: Usage of EmptyDir volume "volume-0" exceeds the limit "1Mi".',
+        'worker-0 was evicted by its node real-0: Usage of EmptyDir volume "volume-0" exceeds the limit "1Mi"',
     ),
     "drained": ("Evicted", DRAINED),
     "drained.tfjob": ("Evicted", DRAINED),
@@ -302,7 +302,7 @@ ENDED = [
     (
         ended("Evicted", "The node was low on resource: memory."),
         "Evicted",
-        f"was evicted by {NODE}: The node was low on resource: memory.",
+        f"was evicted by {NODE}: The node was low on resource: memory",
     ),
     (
         ended("OutOfcpu", "Pod was rejected: Node didn't have enough resource: cpu", state="waiting", exit_code=None),

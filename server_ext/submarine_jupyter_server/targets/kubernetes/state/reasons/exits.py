@@ -50,7 +50,8 @@ def disruption(pod: PodView) -> Trouble | None:
     """Return how the cluster ended a pod for reasons of its own; None if it did not."""
     node = _node(pod)
     if pod.reason == "Evicted":
-        return _failed(pod, "Evicted", f"was evicted by {node}: {cut(pod.message) or 'no reason is given'}")
+        message = cut(pod.message).rstrip(". ")
+        return _failed(pod, "Evicted", f"was evicted by {node}: {message or 'no reason is given'}")
     if pod.reason in _SHUTDOWN:
         return _failed(pod, "NodeShutdown", f"ended because {node} was shut down")
     if pod.reason == "NodeLost":
