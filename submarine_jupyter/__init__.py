@@ -8,6 +8,7 @@ What a notebook needs is here; it is imported when it is first used, because a k
     discovery/      which server belongs to this kernel
     display/        what a person sees
     magics/         ``%submarine`` in IPython
+    script/         what a cell sends to its replicas, and what of it comes back when that fails
     models/         the wire format of the Experiment REST API
     atomic_files    Write a file whole or not at all
     backoff         How long to wait before the next try

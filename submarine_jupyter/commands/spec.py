@@ -10,9 +10,10 @@ from typing import Any
 
 from submarine_jupyter.commands.surroundings import Surroundings
 from submarine_jupyter.errors import UsageError
+from submarine_jupyter.script import syntax
+from submarine_jupyter.script.tracebacks import SCRIPT
 from submarine_jupyter.vocabulary import ROLES
 
-SCRIPT = "train.py"
 Json = dict[str, Any]
 _LED_BY_A_MASTER = ("pytorch", "xgboost")
 
@@ -22,7 +23,7 @@ def describe(options: argparse.Namespace, body: str | None, here: Surroundings, 
 
     ``local`` says that the replicas run on the machine of this kernel: then the kernel's own interpreter runs the
     script, in the notebook's folder, and its programs and modules are found. ``options.loaded`` is the spec in a
-    file, its shape checked. Raises UsageError.
+    file, its shape checked. Raises UsageError, also for a body that is no Python.
     """
     spec: Json = deepcopy(options.loaded) if options.loaded else {}
     meta = spec["meta"] = spec.get("meta") or {}
@@ -31,7 +32,8 @@ def describe(options: argparse.Namespace, body: str | None, here: Surroundings, 
     if options.cmd:
         meta["cmd"] = options.cmd
     if body is not None:
-        spec["code"] = {"syncMode": "inline", "files": {SCRIPT: body}}
+        text = _checked(body, here.cell) if is_script(options) else body
+        spec["code"] = {"syncMode": "inline", "files": {SCRIPT: text}}
         meta["cmd"] = meta.get("cmd") or f'{shlex.quote(here.python) if local else "python"} "$CODE_PATH/{SCRIPT}"'
     if options.namespace:
         meta["namespace"] = options.namespace
@@ -47,6 +49,16 @@ def describe(options: argparse.Namespace, body: str | None, here: Surroundings, 
     if not meta.get("cmd") and not all((task or {}).get("cmd") for task in spec["spec"].values()):
         raise UsageError('Nothing to run: give --cmd "python train.py", or write the script below %%submarine run')
     return spec
+
+
+def is_script(options: argparse.Namespace) -> bool:
+    """Return whether the body of a cell is run by Python: another command may take it for anything."""
+    return not (options.cmd or ((options.loaded or {}).get("meta") or {}).get("cmd"))
+
+
+def _checked(body: str, cell: str) -> str:
+    syntax.check(body, cell)
+    return syntax.script_of(body)
 
 
 def _tasks(options: argparse.Namespace, known: Mapping[str, Any], framework: str) -> Json:

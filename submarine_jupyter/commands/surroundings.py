@@ -13,15 +13,19 @@ from submarine_jupyter.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The kernel's interpreter, its folder, the notebook's name, and ``environment``: what makes both be found."""
+    """The kernel's interpreter, its folder, the notebook's name, and ``environment``: what makes both be found.
+
+    ``cell`` is what people call the cell that runs: ``Cell In[4]``.
+    """
 
     python: str
     folder: str
     name: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    cell: str = "Cell"
 
     @classmethod
-    def of_this_kernel(cls) -> Surroundings:
+    def of_this_kernel(cls, cell: str = "Cell") -> Surroundings:
         """Return those of this kernel. Jupyter names the notebook in JPY_SESSION_NAME, VS Code does not.
 
         Raises UsageError when the kernel's folder is gone.
@@ -32,7 +36,8 @@ class Surroundings:
             raise UsageError("The folder of this kernel no longer exists: change to another one with %cd") from None
         notebook = Path(os.environ.get("JPY_SESSION_NAME") or "notebook")
         name = notebook.stem if notebook.suffix == ".ipynb" else "notebook"
-        return cls(sys.executable, folder, name, environment(sys.executable, sys.prefix, folder, os.environ))
+        found = environment(sys.executable, sys.prefix, folder, os.environ)
+        return cls(sys.executable, folder, name, found, cell)
 
 
 def environment(python: str, prefix: str, folder: str, environ: Mapping[str, str]) -> dict[str, str]:

@@ -13,12 +13,15 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 
 from submarine_jupyter.commands.grammar import Grammar, HelpShown
 from submarine_jupyter.commands.ids import KnownIds, choose
-from submarine_jupyter.commands.spec import asked_replicas, describe
+from submarine_jupyter.commands.spec import asked_replicas, describe, is_script
 from submarine_jupyter.commands.spec_file import read_spec
 from submarine_jupyter.commands.surroundings import Surroundings
-from submarine_jupyter.errors import ServerNotFound, UsageError
+from submarine_jupyter.errors import ExperimentFailed, ServerNotFound, UsageError
 from submarine_jupyter.experiment_ids import is_id
 from submarine_jupyter.magics.completion import matcher
+from submarine_jupyter.script.failures import explained
+from submarine_jupyter.script.tracebacks import all_as_written, as_written
+from submarine_jupyter.script.variables import left_behind
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -44,6 +47,7 @@ class SubmarineMagics(Magics):
         super().__init__(shell=shell)
         self._grammar = Grammar()
         self._ids = KnownIds()
+        self._cells: dict[str, str] = {}
         self._client: SubmarineClient | None = None
         self.matcher = matcher(self._grammar, self._ids)
 
@@ -87,19 +91,25 @@ class SubmarineMagics(Magics):
         options.loaded = read_spec(options.spec, options.cmd) if options.spec else None
         if options.cell is not None and not options.cell.strip():
             raise UsageError("The cell is empty: write the training script below %%submarine run")
-        client = self._server()
-        spec = describe(options, options.cell, Surroundings.of_this_kernel(), local=_runs_here(client, options))
+        client, cell = self._server(), f"Cell In[{self.shell.execution_count}]"
+        here = Surroundings.of_this_kernel(cell)
+        spec = describe(options, options.cell, here, local=_runs_here(client, options))
+        if options.cell is not None and is_script(options):
+            for sentence in left_behind(options.cell, self.shell.user_ns, cell):
+                _say(f"Note: {sentence}")
         if options.dry_run:
             _say(str(client.plan(spec)))
             return None
         experiment = client.create(spec)
+        if options.cell is not None:
+            self._cells[experiment.id] = cell
         if options.output:
             self.shell.user_ns[options.output] = experiment
         _say(f"{experiment.id} ({experiment.name})")
         if options.detach:
             return experiment
         if self._show(experiment.id, client.follow(experiment.id), options.tail):
-            _say(f"{experiment.ended().id} {experiment.took()}")
+            _say(f"{self._ended(experiment, shown=options.tail is None).id} {experiment.took()}")
         return experiment
 
     def _list(self, options: argparse.Namespace) -> ExperimentList:
@@ -116,7 +126,7 @@ class SubmarineMagics(Magics):
         experiment_id, client = self._id(options.id), self._server()
         if not options.follow:
             logs = client.logs(experiment_id, tail=options.tail, since=options.since, replica=options.replica)
-            return _say(repr(logs))
+            return _say(as_written(repr(logs), self._cells.get(experiment_id)))
         if options.since is not None:
             raise UsageError("--since does not go with --follow: give --tail N, or neither to begin at the start")
         if self._show(experiment_id, client.follow(experiment_id, tail=options.tail, replica=options.replica)):
@@ -128,7 +138,7 @@ class SubmarineMagics(Magics):
         ended = self._show(experiment_id, _states(client.events(experiment_id, timeout=options.timeout)))
         experiment = client.get(experiment_id)
         if ended:
-            _say(f"{experiment.ended().id} {experiment.took()}")
+            _say(f"{self._ended(experiment, shown=False).id} {experiment.took()}")
         return experiment
 
     def _scale(self, options: argparse.Namespace) -> Experiment:
@@ -204,12 +214,20 @@ class SubmarineMagics(Magics):
         self._ids.use(found)
         return found
 
+    def _ended(self, experiment: Experiment, *, shown: bool) -> Experiment:
+        """Return the experiment if it has succeeded. Raises ExperimentFailed, which names the line of the cell."""
+        try:
+            return experiment.ended()
+        except ExperimentFailed as error:
+            cell = self._cells.get(experiment.id)
+            raise explained(error, experiment.known, cell, shown=shown) from None
+
     def _show(self, experiment_id: str, items: Iterator[Item], tail: int | None = None) -> bool:
         """Show what comes; return False when an interrupt has ended the looking, not the experiment."""
         from submarine_jupyter.display.cell_stream import CellStream, shows_colours
 
         try:
-            CellStream(colour=shows_colours(), tail=tail).show(items)
+            CellStream(colour=shows_colours(), tail=tail).show(all_as_written(items, self._cells.get(experiment_id)))
         except KeyboardInterrupt:
             short = experiment_id.rpartition("-")[2]
             _say(

@@ -33,7 +33,7 @@ def test_a_cell_on_this_machine_runs_under_the_kernels_interpreter_in_the_notebo
         "framework": "Standalone",
         "cmd": "'/opt/my env/bin/python' \"$CODE_PATH/train.py\"",
     }
-    assert spec["code"] == {"syncMode": "inline", "files": {"train.py": "print(1)\n"}}
+    assert spec["code"] == {"syncMode": "inline", "files": {"train.py": "# %%submarine run\nprint(1)\n"}}
     assert spec["spec"] == {"Worker": {"replicas": 1}}
     assert spec["runtime"] == {"workingDir": "/home/me/notebooks"}
 

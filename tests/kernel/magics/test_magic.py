@@ -72,6 +72,47 @@ def test_a_failure_fails_the_cell_in_few_words(kernel: RealKernel) -> None:
     assert kernel.run("print(failed.name, failed.status)").text == "bad Failed\n"
 
 
+def test_a_failure_names_the_line_of_the_cell_once(kernel: RealKernel) -> None:
+    ran = kernel.run("%%submarine run --name lines\nimport json\n\ndef f():\n    json.loads('[')\nf()\n")
+
+    number = kernel.run("print(get_ipython().execution_count - 1)").text.strip()
+    shown = "\n".join(plain(ran))
+    assert f"Cell In[{number}], line 6, in <module>" in shown
+    assert f"Cell In[{number}], line 5, in f" in shown
+    assert "/code/" not in shown + ran.error
+    assert shown.count("json.decoder.JSONDecodeError: ") == 1
+    assert f"\nCell In[{number}], line 5: json.decoder.JSONDecodeError: Expecting value" in ran.error
+    assert len(ran.error.splitlines()) == 2
+    # Another look at it from the same notebook says the same.
+    assert f"Cell In[{number}], line 5, in f" in kernel.run("%submarine logs").text
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [("x = 1\nprint(", "line 3: SyntaxError: '(' was never closed"), ("!ls", "line 2: '!ls' is understood by IPython")],
+)
+def test_a_cell_that_is_no_python_is_not_submitted(
+    kernel: RealKernel, client: SubmarineClient, body: str, said: str
+) -> None:
+    before = len(client.list())
+
+    ran = kernel.run(f"%%submarine run\n{body}")
+
+    assert ran.status == "error"
+    assert said in ran.text + ran.error
+    assert len(client.list()) == before
+
+
+def test_a_variable_of_the_notebook_gets_one_sentence(kernel: RealKernel) -> None:
+    kernel.run("only_here = 0.5")
+
+    ran = kernel.run("%%submarine run\ntry:\n    print(only_here)\nexcept NameError:\n    pass")
+
+    assert ran.status == "ok"
+    assert "line 3: the script has no 'only_here', only this notebook has" in ran.text
+    assert "--param only_here={only_here}" in ran.text
+
+
 def test_an_interrupt_detaches_and_the_experiment_goes_on(kernel: RealKernel, client: SubmarineClient) -> None:
     cell = kernel.start(
         "%%submarine run --name long\nimport time\nfor i in range(600):\n    print(i)\n    time.sleep(.1)\n"
