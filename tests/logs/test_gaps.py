@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -73,7 +74,7 @@ async def followed(archive: LogArchive) -> tuple[list[str], list[tuple[object, o
     gaps: list[tuple[object, object]] = []
     complete: object = None
     async for event in follow(growth, EXPERIMENT, finished=lambda: True):
-        lines += event.data.get("lines", [])  # type: ignore[arg-type]
+        lines += json.loads(event.lines or "[]")
         gaps += [(event.data["from"], event.data["to"])] if event.event == "gap" else []
         complete = event.data.get("complete", complete)
     await growth.close()

@@ -30,7 +30,7 @@ async def test_goes_on_from_its_position(archive: LogArchive, new_writer: NewWri
     growth = Growth(archive)
     async with growth.watch(EXPERIMENT, 1) as watch:
         follower = AttemptReader(watch, 1, position=Position(1, {"worker-0": 4, "worker-1": 8}))
-        assert [event.data["lines"] for event in await all_of(follower)] == [["two"]]
+        assert [event.lines for event in await all_of(follower)] == ['["two"]']
         assert follower.position == "1.worker-0:8,worker-1:8"
         assert follower.drained
         assert follower.complete

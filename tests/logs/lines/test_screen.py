@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from submarine_jupyter_server.logs.following import attempt_reader as follower_m
 from submarine_jupyter_server.logs.following import follow as follow_module
 from submarine_jupyter_server.logs.following.follow import follow
 from submarine_jupyter_server.logs.following.growth import Growth
-from submarine_jupyter_server.logs.lines.blocks import BLOCK_BYTES, read_block
+from submarine_jupyter_server.logs.lines.blocks import SCREEN_BYTES, read_block
 from submarine_jupyter_server.logs.lines.pages import page
 from submarine_jupyter_server.logs.lines.screen import ROWS, Screen, folded_lines, moves_up
 from submarine_jupyter_server.logs.segment_writer import SegmentWriter
@@ -91,7 +92,7 @@ async def test_a_follower_sees_the_bars_move_and_then_their_last_rows(
     todo = [*bars(3, 30), b"end\n"]
     async with asyncio.timeout(60):
         async for event in follow(growth, EXPERIMENT, finished=lambda: not todo):
-            lines += event.data.get("lines", [])  # type: ignore[arg-type]
+            lines += json.loads(event.lines or "[]")
             if event.event == "partial":
                 moved.append(event.data["rows"] if "rows" in event.data else [event.data["text"]])  # type: ignore[list-item, arg-type]
                 assert "\n" not in str(event.data["text"])
@@ -146,9 +147,9 @@ def test_bars_that_go_on_for_hours_are_read_in_blocks(tmp_path: Path) -> None:
     while position < log.end:
         block = read_block(log, position, scanned, True)
         assert (block.position, block.scanned) > (position, scanned)
-        lines += block.lines
+        lines += json.loads(block.lines or "[]")
         position, scanned, blocks = block.position, block.scanned, blocks + 1
-    assert blocks <= log.end / (BLOCK_BYTES / 4)
+    assert blocks <= log.end / (SCREEN_BYTES / 4)
     assert len(lines) <= 2 * blocks + 3
     assert lines[0] == "outer 0%"
     assert "inner 019999" in lines

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from submarine_jupyter_server.logs.lines.view import LINE_BYTES, LineView, shown
+from submarine_jupyter_server.logs.lines.view import LINE_BYTES, LineView, lines_json, shown
 
 COLOUR = re.compile(r"\x1b\[[0-9;:]{0,64}m")
 FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
@@ -57,6 +57,27 @@ def test_is_valid_json(data: bytes) -> None:
     lines = view([data])
     for text in (json.dumps(lines), json.dumps(lines, ensure_ascii=False)):
         assert json.loads(text.encode()) == lines
+    assert lines_json(lines) == json.dumps(lines)
+
+
+def test_no_lines_are_no_json() -> None:
+    assert lines_json([]) == ""
+
+
+@pytest.mark.parametrize(
+    "line", ["", "plain ~!", 'a "word"', '"', "back\\slash", "tab\t", "\x1b[31mred", "Wörter", "\ud7ff"]
+)
+def test_each_sign_is_json(line: str) -> None:
+    for lines in ([line], [line, line], ["before", line, "behind"]):
+        assert lines_json(lines) == json.dumps(lines)
+
+
+@pytest.mark.parametrize("size", [LINE_BYTES - 1, LINE_BYTES, LINE_BYTES + 1])
+@pytest.mark.parametrize("place", range(3))
+def test_a_long_line_is_cut_wherever_it_is(size: int, place: int) -> None:
+    others = [b"short", b"y" * LINE_BYTES, b"", b"x" * (LINE_BYTES // 2)]
+    lines = [*others[:place], b"z" * size, *others[place:]]
+    assert LineView().feed(b"\n".join(lines) + b"\n") == [shown(line) for line in lines]
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from submarine_jupyter_server.logs.archive import ReplicaLog
 from submarine_jupyter_server.logs.following.growth import Size, Watch
@@ -21,20 +21,18 @@ PARTIAL_S = 1.0
 class LogEvent:
     """One event; ``id`` is the position behind it, to be sent back as Last-Event-ID.
 
-    ``lines_text`` is ``data["lines"]`` as JSON, where it was made already.
+    ``lines`` are the lines of a ``log``, as JSON.
     """
 
     id: str
     event: str
     data: dict[str, object]
-    lines_text: str | None = field(default=None, compare=False, repr=False)
+    lines: str = ""
 
     def json(self) -> str:
-        """Return ``data`` as JSON, at next to no cost however many lines there are."""
-        if self.lines_text is None:
-            return json.dumps(self.data)
-        others = {name: value for name, value in self.data.items() if name != "lines"}
-        return f'{json.dumps(others)[:-1]}, "lines": {self.lines_text}}}'
+        """Return ``data`` and the lines as JSON, at next to no cost however many lines there are."""
+        about = json.dumps(self.data)
+        return f'{about[:-1]}, "lines": {self.lines}}}' if self.lines else about
 
 
 @dataclass(slots=True)
@@ -164,11 +162,11 @@ class AttemptReader:
             cursor.due = time.monotonic() + PARTIAL_S
         if block.lines:
             cursor.position = cursor.scanned = block.hole[0] if block.hole else block.position
-            yield self._event("log", cursor, {"offset": block.start, "lines": block.lines}, block.text)
+            yield self._event("log", cursor, {"offset": block.start}, block.lines)
         cursor.position, cursor.scanned = block.position, block.scanned
         if block.hole:
             yield self._event("gap", cursor, {"from": block.hole[0], "to": block.hole[1]})
 
-    def _event(self, event: str, cursor: _Place, data: dict[str, object], lines_text: str | None = None) -> LogEvent:
+    def _event(self, event: str, cursor: _Place, data: dict[str, object], lines: str = "") -> LogEvent:
         about = {"podName": cursor.log.pod_name, "replica": cursor.log.name, "attempt": self.attempt}
-        return LogEvent(self.position, event, about | data, lines_text)
+        return LogEvent(self.position, event, about | data, lines)

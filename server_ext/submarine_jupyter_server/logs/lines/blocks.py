@@ -1,4 +1,4 @@
-"""The next whole lines of a log from a position, at most 64 KiB and 1,000 lines at a time.
+"""The next whole lines of a log from a position, at most 256 KiB and 4,000 lines at a time.
 
 Only whole lines move the position, so that a follower who comes back with it misses nothing and sees
 nothing twice. An unfinished line becomes a line when no byte of it can come any more: before a hole, or at
@@ -7,15 +7,16 @@ the end of the log.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from submarine_jupyter_server.logs.archive import Chunk, Gap, ReplicaLog
 from submarine_jupyter_server.logs.lines.screen import ScreenRow, moves_up, taken
-from submarine_jupyter_server.logs.lines.view import LineView
+from submarine_jupyter_server.logs.lines.view import LineView, lines_json
 
-BLOCK_BYTES = 64 * 1024
-BLOCK_LINES = 1000
+BLOCK_BYTES = 256 * 1024
+BLOCK_LINES = 4000
+# Rows that are written over are put together in Python, again with each line that comes: few of them at a time.
+SCREEN_BYTES = 64 * 1024
 # What is shown of an unfinished line is read again and again: only while it is short.
 _UNFINISHED_BYTES = 1024 * 1024
 _LIVE_CHARS = 400
@@ -25,13 +26,13 @@ _LIVE_CHARS = 400
 class Block:
     """Lines that begin at offset ``start`` and end before ``position``; ``hole`` (from, to) follows them.
 
-    ``text`` is the list of lines as JSON, made once and off the event loop for all followers. Between ``position``
-    and ``scanned`` there is no end of a line. ``live`` are rows behind ``position`` that are still written over.
+    ``lines`` is their list as JSON, made once and off the event loop for all followers; empty where there is none.
+    Between ``position`` and ``scanned`` there is no end of a line. ``live`` are rows behind ``position`` that are still
+    written over.
     """
 
     start: int
-    lines: list[str]
-    text: str
+    lines: str
     position: int
     scanned: int
     hole: tuple[int, int] | None = None
@@ -46,19 +47,21 @@ def read_block(log: ReplicaLog, position: int, scanned: int, final: bool) -> Blo
     chunk = log.read(scanned, BLOCK_BYTES)
     if isinstance(chunk, Gap):
         lines = _lines(log, position, scanned, b"") if position < scanned else []
-        return Block(position, lines, json.dumps(lines), chunk.stop, chunk.stop, (scanned, chunk.stop))
-    if moves_up(chunk.data) and scanned - position <= BLOCK_BYTES:
-        whole = log.read(position, BLOCK_BYTES)
+        return Block(position, lines_json(lines), chunk.stop, chunk.stop, (scanned, chunk.stop))
+    if moves_up(chunk.data):
+        chunk = Chunk(chunk.offset, chunk.data[:SCREEN_BYTES])
+    if moves_up(chunk.data) and scanned - position <= SCREEN_BYTES:
+        whole = log.read(position, SCREEN_BYTES)
         if isinstance(whole, Chunk) and whole.data:
             block = _rows(log, whole, final)
             # One endless line that goes up is read on as any other is.
-            if block.position > position or len(whole.data) < BLOCK_BYTES:
+            if block.position > position or len(whole.data) < SCREEN_BYTES:
                 return block
     stop = _stop(chunk.data)
     if stop == 0 and not (final and not chunk.data and position < scanned):
-        return Block(position, [], "[]", position, scanned + len(chunk.data))
+        return Block(position, "", position, scanned + len(chunk.data))
     lines = _lines(log, position, scanned, chunk.data[:stop])
-    return Block(position, lines, json.dumps(lines), scanned + stop, scanned + stop)
+    return Block(position, lines_json(lines), scanned + stop, scanned + stop)
 
 
 def _rows(log: ReplicaLog, chunk: Chunk, final: bool) -> Block:
@@ -74,7 +77,7 @@ def _rows(log: ReplicaLog, chunk: Chunk, final: bool) -> Block:
         if chunk.data.endswith(b"\n") and rows and rows[-1].text == b"":
             rows.pop()
         return _block(chunk.offset, rows, chunk.stop)
-    oldest = chunk.stop - BLOCK_BYTES // 2
+    oldest = chunk.stop - SCREEN_BYTES // 2
     done, live = [*screen.settled, *screen.rows[: screen.live]], screen.rows[screen.live :]
     if not live:
         # The last row is an unfinished line.
@@ -91,8 +94,7 @@ def _rows(log: ReplicaLog, chunk: Chunk, final: bool) -> Block:
 
 
 def _block(start: int, rows: list[ScreenRow], position: int, scanned: int = 0, live: tuple[str, ...] = ()) -> Block:
-    lines = [row.shown for row in rows]
-    return Block(start, lines, json.dumps(lines), position, max(scanned, position), live=live)
+    return Block(start, lines_json([row.shown for row in rows]), position, max(scanned, position), live=live)
 
 
 def unfinished(log: ReplicaLog, position: int, scanned: int) -> str:

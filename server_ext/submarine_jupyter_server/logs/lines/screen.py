@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from submarine_jupyter_server.logs.lines.view import shown
 
 ROWS = 100
-UP = b"\x1b["
+ESCAPE = b"\x1b"
 _UP = re.compile(rb"\x1b\[([0-9]{0,3})[AF]")
 
 
 def moves_up(data: bytes) -> bool:
     """Whether something in ``data`` moves the cursor up."""
-    return UP in data and _UP.search(data) is not None
+    return ESCAPE in data and _UP.search(data) is not None
 
 
 @dataclass(slots=True)
