@@ -10,8 +10,8 @@ import pytest
 from submarine_jupyter import backoff
 from submarine_jupyter.errors import TargetUnavailable, Unavailable
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.targets.kubernetes import disappearance
 from submarine_jupyter_server.targets.kubernetes.orders import end
+from submarine_jupyter_server.targets.kubernetes.reporting import disappearance
 from submarine_jupyter_server.targets.protocol import Found, Observation
 from tests.targets.kubernetes.fault_server import FaultServer, Request, Script, error, stall
 from tests.targets.kubernetes.small_cluster import (

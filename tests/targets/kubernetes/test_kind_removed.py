@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.errors import TargetUnavailable
-from submarine_jupyter_server.targets.kubernetes import connector, disappearance
+from submarine_jupyter_server.targets.kubernetes.connection import connector
 from submarine_jupyter_server.targets.kubernetes.orders import end
+from submarine_jupyter_server.targets.kubernetes.reporting import disappearance
 from tests.targets.kubernetes.fault_server import FaultServer, Script, error, plain
 from tests.targets.kubernetes.small_cluster import ID, JOBSETS, PODS, TFJOBS, Attached, SmallCluster, attached, launch
 

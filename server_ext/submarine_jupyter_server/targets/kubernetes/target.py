@@ -29,8 +29,8 @@ from submarine_jupyter_server.targets.protocol import (
 
 from .api.cluster import ApiError, Unreachable
 from .api.verdicts import meaning
-from .cluster_connection import ClusterConnection
-from .connector import Connector
+from .connection.cluster_connection import ClusterConnection
+from .connection.connector import Connector
 from .forecast.places import place_of
 from .forecast.reading import forecast
 from .manifests import Rendered, check, refuse
@@ -38,7 +38,7 @@ from .manifests.recognition.metadata import GENERATION
 from .manifests.recognition.own_record import record
 from .orders.end import left_of
 from .orders.ensure import kind_of
-from .reporting import observed, stopped, unended
+from .reporting.reporter import observed, stopped, unended
 from .settings import KubernetesSettings
 from .state.experiment_state import ExperimentState
 from .state.ownership import Signature

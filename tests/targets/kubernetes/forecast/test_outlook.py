@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from submarine_jupyter.models import ExperimentSpec, RuntimeSpec
 from submarine_jupyter.resources import quantity
-from submarine_jupyter_server.targets.kubernetes.capacity import Node
+from submarine_jupyter_server.targets.kubernetes.capacity.cluster_capacity import Node
+from submarine_jupyter_server.targets.kubernetes.capacity.pod_requests import Amounts
 from submarine_jupyter_server.targets.kubernetes.forecast.nodes import on_nodes
 from submarine_jupyter_server.targets.kubernetes.forecast.outlook import Facts, outlook
 from submarine_jupyter_server.targets.kubernetes.forecast.pods import PodSet, pod_sets, written
 from submarine_jupyter_server.targets.kubernetes.forecast.queues import Queue
-from submarine_jupyter_server.targets.kubernetes.pod_requests import Amounts
 from submarine_jupyter_server.targets.protocol import Ahead, Forecast, Verdict
 from tests.kubernetes.server import spec
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.targets.kubernetes import disappearance
 from submarine_jupyter_server.targets.kubernetes.orders import end as endings
+from submarine_jupyter_server.targets.kubernetes.reporting import disappearance
 from submarine_jupyter_server.targets.kubernetes.watch import hidden_pods
 from submarine_jupyter_server.targets.protocol import ReplicaState
 from tests.targets.kubernetes.fault_server import FaultServer, error

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.targets.kubernetes import connector
+from submarine_jupyter_server.targets.kubernetes.connection import connector
 from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
 from submarine_jupyter_server.targets.kubernetes.watch import watches
 from tests.targets.kubernetes.fault_server import FaultServer, answer

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from submarine_jupyter.models import RuntimeSpec, Toleration
-from submarine_jupyter_server.targets.kubernetes.capacity import CLUSTER_WIDE, Node
-from submarine_jupyter_server.targets.kubernetes.pod_requests import Amounts
+from submarine_jupyter_server.targets.kubernetes.capacity.cluster_capacity import CLUSTER_WIDE, Node
+from submarine_jupyter_server.targets.kubernetes.capacity.pod_requests import Amounts
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.kubernetes.state.reasons.trouble import cut
 from submarine_jupyter_server.targets.protocol import Forecast, Verdict

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from submarine_jupyter.models import RuntimeSpec, Toleration
 from submarine_jupyter.resources import quantity
-from submarine_jupyter_server.targets.kubernetes.capacity import Node
+from submarine_jupyter_server.targets.kubernetes.capacity.cluster_capacity import Node
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.protocol import Ahead, Forecast, Verdict
 

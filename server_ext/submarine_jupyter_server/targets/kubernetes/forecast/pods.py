@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.resources import quantity
-from submarine_jupyter_server.targets.kubernetes.pod_requests import Amounts, is_gpu
+from submarine_jupyter_server.targets.kubernetes.capacity.pod_requests import Amounts, is_gpu
 from submarine_jupyter_server.targets.replicas import resources
 
 _UNITS = {"Ti": 1024**4, "Gi": 1024**3, "Mi": 1024**2}

@@ -12,8 +12,8 @@ from decimal import Decimal
 
 from submarine_jupyter_server.targets.kubernetes.api.cluster import ApiError, Cluster
 from submarine_jupyter_server.targets.kubernetes.api.discovery import KUEUE, kueue_version
-from submarine_jupyter_server.targets.kubernetes.capacity import CLUSTER_WIDE
-from submarine_jupyter_server.targets.kubernetes.pod_requests import Amounts, amount_of
+from submarine_jupyter_server.targets.kubernetes.capacity.cluster_capacity import CLUSTER_WIDE
+from submarine_jupyter_server.targets.kubernetes.capacity.pod_requests import Amounts, amount_of
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.kubernetes.state.reasons.quota import what_is_missing, why_not
 from submarine_jupyter_server.targets.kubernetes.state.reasons.trouble import Rank, cut

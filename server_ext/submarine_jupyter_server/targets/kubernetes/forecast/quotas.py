@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from submarine_jupyter_server.targets.kubernetes.pod_requests import Amounts, amount_of
+from submarine_jupyter_server.targets.kubernetes.capacity.pod_requests import Amounts, amount_of
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.kubernetes.state.reasons.creation import over_quota
 from submarine_jupyter_server.targets.kubernetes.state.reasons.trouble import Rank, cut

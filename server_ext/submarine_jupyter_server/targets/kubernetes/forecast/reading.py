@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from submarine_jupyter.models import RuntimeSpec
 from submarine_jupyter_server.targets.kubernetes.api.cluster import ApiError, Cluster, Unreachable
 from submarine_jupyter_server.targets.kubernetes.api.verdicts import meaning
-from submarine_jupyter_server.targets.kubernetes.capacity import Capacity
+from submarine_jupyter_server.targets.kubernetes.capacity.cluster_capacity import Capacity
 from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions
 from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
 from submarine_jupyter_server.targets.protocol import Forecast, Launch

@@ -11,8 +11,15 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.errors import TargetUnavailable
-from submarine_jupyter_server.targets.kubernetes.absence import Absences, Facts, Orphans, Trace, decide, decisive
 from submarine_jupyter_server.targets.kubernetes.api.cluster import Cluster
+from submarine_jupyter_server.targets.kubernetes.reporting.absence import (
+    Absences,
+    Facts,
+    Orphans,
+    Trace,
+    decide,
+    decisive,
+)
 from submarine_jupyter_server.targets.protocol import Absence, ObjectRef
 from tests.targets.kubernetes.fault_server import FaultServer, Request, Script, answer, error, plain
 from tests.targets.kubernetes.small_cluster import ID, JOBS, PODS, TFJOBS, Json, SmallCluster

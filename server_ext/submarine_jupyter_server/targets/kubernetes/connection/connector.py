@@ -15,17 +15,17 @@ from pathlib import Path
 
 from submarine_jupyter.backoff import Backoff
 from submarine_jupyter.errors import SubmarineError, TargetRefused, TargetUnavailable
+from submarine_jupyter_server.targets.kubernetes.api import rights
+from submarine_jupyter_server.targets.kubernetes.api.cluster import ApiError, Cluster, Unreachable
+from submarine_jupyter_server.targets.kubernetes.api.discovery import discover, kueue_version
+from submarine_jupyter_server.targets.kubernetes.logs.pod_logs import PodLogs
+from submarine_jupyter_server.targets.kubernetes.manifests import KINDS
+from submarine_jupyter_server.targets.kubernetes.settings import KubernetesSettings
+from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
+from submarine_jupyter_server.targets.kubernetes.state.ownership import Signature
 from submarine_jupyter_server.targets.protocol import Doubt, Known, Made, Recall, Sink
 
-from .api import rights
-from .api.cluster import ApiError, Cluster, Unreachable
-from .api.discovery import discover, kueue_version
 from .cluster_connection import ClusterConnection, build
-from .logs.pod_logs import PodLogs
-from .manifests import KINDS
-from .settings import KubernetesSettings
-from .state.experiment_state import ExperimentState
-from .state.ownership import Signature
 
 log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.5

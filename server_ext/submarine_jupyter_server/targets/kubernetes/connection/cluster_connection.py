@@ -6,25 +6,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from submarine_jupyter_server.targets.kubernetes.api.cluster import Cluster
+from submarine_jupyter_server.targets.kubernetes.api.object_calls import ObjectCalls
+from submarine_jupyter_server.targets.kubernetes.capacity.cluster_capacity import Capacity
+from submarine_jupyter_server.targets.kubernetes.logs.pod_logs import PodLogs
+from submarine_jupyter_server.targets.kubernetes.manifests import ClusterOptions
+from submarine_jupyter_server.targets.kubernetes.orders.deadlines import Deadlines
+from submarine_jupyter_server.targets.kubernetes.orders.end import Endings
+from submarine_jupyter_server.targets.kubernetes.orders.ensure import Orders
+from submarine_jupyter_server.targets.kubernetes.orders.record_keeping import RecordKeeper
+from submarine_jupyter_server.targets.kubernetes.reporting.absence import Absences
+from submarine_jupyter_server.targets.kubernetes.reporting.disappearance import Disappearances
+from submarine_jupyter_server.targets.kubernetes.reporting.reporter import Reporter
+from submarine_jupyter_server.targets.kubernetes.settings import KubernetesSettings
+from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
+from submarine_jupyter_server.targets.kubernetes.state.ownership import Ownership, Signature
+from submarine_jupyter_server.targets.kubernetes.watch.queue_places import QueuePlaces
+from submarine_jupyter_server.targets.kubernetes.watch.watches import Watches
 from submarine_jupyter_server.targets.protocol import Recall, Sink
-
-from .absence import Absences
-from .api.cluster import Cluster
-from .api.object_calls import ObjectCalls
-from .capacity import Capacity
-from .disappearance import Disappearances
-from .logs.pod_logs import PodLogs
-from .manifests import ClusterOptions
-from .orders.deadlines import Deadlines
-from .orders.end import Endings
-from .orders.ensure import Orders
-from .orders.record_keeping import RecordKeeper
-from .reporting import Reporter
-from .settings import KubernetesSettings
-from .state.experiment_state import ExperimentState
-from .state.ownership import Ownership, Signature
-from .watch.queue_places import QueuePlaces
-from .watch.watches import Watches
 
 
 @dataclass(frozen=True, slots=True)

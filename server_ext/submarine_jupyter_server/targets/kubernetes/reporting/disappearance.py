@@ -9,16 +9,16 @@ import asyncio
 import logging
 
 from submarine_jupyter.errors import SubmarineError
+from submarine_jupyter_server.targets.kubernetes.api.object_calls import MERGE, ObjectCalls
+from submarine_jupyter_server.targets.kubernetes.api.paths import path_of
+from submarine_jupyter_server.targets.kubernetes.logs.pod_logs import PodLogs
+from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import EXPERIMENT_LABEL
+from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
+from submarine_jupyter_server.targets.kubernetes.watch.watches import Watches
 from submarine_jupyter_server.targets.protocol import Absence, ObjectRef, Observation, Recall
 
 from .absence import Absences, Trace, decisive
-from .api.object_calls import MERGE, ObjectCalls
-from .api.paths import path_of
-from .logs.pod_logs import PodLogs
-from .manifests.recognition.metadata import EXPERIMENT_LABEL
-from .reporting import DRAIN_S, Reporter, observed, stopped
-from .state.experiment_state import ExperimentState
-from .watch.watches import Watches
+from .reporter import DRAIN_S, Reporter, observed, stopped
 
 log = logging.getLogger(__name__)
 APART_S = 5.0

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from submarine_jupyter_server.targets.kubernetes.api.cluster import ApiError, Cluster
+from submarine_jupyter_server.targets.kubernetes.api.discovery import KUEUE, kueue_version
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
-from .api.cluster import ApiError, Cluster
-from .api.discovery import KUEUE, kueue_version
 from .pod_requests import Amounts, amount_of, amounts, is_gpu, requests_of, total
 
 KEPT_S = 30.0

@@ -9,7 +9,7 @@ import pytest
 
 from submarine_jupyter_server.targets.kubernetes.api.cluster import ApiError
 from submarine_jupyter_server.targets.kubernetes.api.cluster import Cluster as Connection
-from submarine_jupyter_server.targets.kubernetes.capacity import Capacity, capacity
+from submarine_jupyter_server.targets.kubernetes.capacity.cluster_capacity import Capacity, capacity
 from tests.cluster.api import wait
 from tests.cluster.cluster import Cluster
 from tests.targets.kubernetes.deployed import DEPLOY, apply_role, collection, documents

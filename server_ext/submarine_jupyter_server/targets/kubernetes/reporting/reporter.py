@@ -12,13 +12,12 @@ from submarine_jupyter.backoff import Backoff
 from submarine_jupyter.errors import SubmarineError, TargetUnavailable
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.clock import now_ms
+from submarine_jupyter_server.targets.kubernetes.logs.pod_logs import PodLogs
+from submarine_jupyter_server.targets.kubernetes.manifests import KINDS
+from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
+from submarine_jupyter_server.targets.kubernetes.state.snapshot import Snapshot, ended_by_order
+from submarine_jupyter_server.targets.kubernetes.state.status import observe
 from submarine_jupyter_server.targets.protocol import Absence, ObjectRef, Observation, Recall, Sink
-
-from .logs.pod_logs import PodLogs
-from .manifests import KINDS
-from .state.experiment_state import ExperimentState
-from .state.snapshot import Snapshot, ended_by_order
-from .state.status import observe
 
 log = logging.getLogger(__name__)
 # How long an end waits for the last lines while none comes: who sees it reads the logs next.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from submarine_jupyter.models import CodeSpec, Status
-from submarine_jupyter_server.targets.kubernetes import disappearance
+from submarine_jupyter_server.targets.kubernetes.reporting import disappearance
 from submarine_jupyter_server.targets.protocol import Launch, Observation
 from tests.targets.kubernetes.fault_server import FaultServer, Request, Script, error
 from tests.targets.kubernetes.small_cluster import (

@@ -10,16 +10,15 @@ import asyncio
 from dataclasses import dataclass
 
 from submarine_jupyter.errors import TargetUnavailable
+from submarine_jupyter_server.targets.kubernetes.api.cluster import ApiError, Cluster, Unreachable
+from submarine_jupyter_server.targets.kubernetes.api.discovery import serves
+from submarine_jupyter_server.targets.kubernetes.api.paths import collection, path_of
+from submarine_jupyter_server.targets.kubernetes.api.verdicts import Verdict, judged, meaning
+from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import EXPERIMENT_LABEL
+from submarine_jupyter_server.targets.kubernetes.orders.create import owner_of
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json
+from submarine_jupyter_server.targets.kubernetes.state import projection
 from submarine_jupyter_server.targets.protocol import Absence, ObjectRef
-
-from .api.cluster import ApiError, Cluster, Unreachable
-from .api.discovery import serves
-from .api.paths import collection, path_of
-from .api.verdicts import Verdict, judged, meaning
-from .manifests.recognition.metadata import EXPERIMENT_LABEL
-from .orders.create import owner_of
-from .state import projection
 
 # A missing object is asked for at most so often at a time: with a namespace a thousand may go at once.
 _AT_ONCE = 8

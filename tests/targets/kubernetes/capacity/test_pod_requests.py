@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from submarine_jupyter_server.targets.kubernetes.pod_requests import amounts, requests_of
+from submarine_jupyter_server.targets.kubernetes.capacity.pod_requests import amounts, requests_of
 
 
 def asks(restart: str | None = None, **requests: str) -> dict[str, Any]:
