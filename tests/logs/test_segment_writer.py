@@ -12,7 +12,7 @@ import pytest
 from submarine_jupyter_server.logs.archive import ReplicaLog
 from submarine_jupyter_server.logs.layout import CAP_BYTES, RECORD, SEGMENT_BYTES, TIME_STEP_NS, TIMES
 from submarine_jupyter_server.logs.segment_writer import SegmentWriter
-from submarine_jupyter_server.targets.local.shim import log_files as shim
+from submarine_jupyter_server.targets.local.shim.replica import log_files as shim
 from tests.logs.conftest import data_at
 
 

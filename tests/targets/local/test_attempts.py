@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec, Status
-from submarine_jupyter_server.targets.local import settling
+from submarine_jupyter_server.targets.local.supervision import settling
 from submarine_jupyter_server.targets.local.target import LocalTarget
 from submarine_jupyter_server.targets.protocol import Launch, Observation
 from tests.targets.local.bench import Bench, eventually, launch
@@ -125,7 +125,7 @@ async def test_an_attempt_that_does_not_end_is_named(bench: Bench, monkeypatch: 
     monkeypatch.setattr(settling, "send", lambda *_: True)
     monkeypatch.setattr(settling, "PATIENCE_S", 0.5)
     monkeypatch.setattr(settling, "ONE_BEAT_S", 0.0)
-    monkeypatch.setattr("submarine_jupyter_server.targets.local.report.PATIENCE_S", 0.5)
+    monkeypatch.setattr("submarine_jupyter_server.targets.local.supervision.report.PATIENCE_S", 0.5)
     target = await bench.target(cpus=1, grace_s=0.2)
     first = launch("exec sleep 600", tasks=ONE)
     await target.ensure(first)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from submarine_jupyter_server.targets.local.shim.log_files import MIN_SEGMENT_BYTES, Archive
+from submarine_jupyter_server.targets.local.shim.replica.log_files import MIN_SEGMENT_BYTES, Archive
 from tests.targets.local.bench import Bench, eventually, launch
 
 MIB = 2**20

@@ -8,13 +8,13 @@ import time
 from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter_server.targets.protocol import Launch
 
-from .adoption import adopt
 from .attempts.attempt_status import Life, inspect
-from .blocking_calls import BlockingCalls
+from .blocking.blocking_calls import BlockingCalls
 from .run import AttemptRun, Run
 from .rundir.files import Json
 from .rundir.folders import ExperimentFolder, RunFolders
-from .supervision import Supervision
+from .supervision.adoption import adopt
+from .supervision.supervision import Supervision
 
 POLL_S = 0.05
 DYING_S = 15.0  # how long after the grace time an attempt may take to be gone

@@ -10,11 +10,11 @@ from concurrent.futures import Future
 from submarine_jupyter_server.targets import tombstones
 from submarine_jupyter_server.targets.protocol import Found, Inventory, Launch, Observation
 
-from .adoption import adopt
 from .attempts.attempt_status import Life, inspect, observe, waiting
 from .rundir.files import Unreadable
 from .rundir.folders import ExperimentFolder, RunFolders
-from .supervision import Supervision
+from .supervision.adoption import adopt
+from .supervision.supervision import Supervision
 
 log = logging.getLogger(__name__)
 

@@ -14,18 +14,18 @@ from submarine_jupyter.resources import quantity
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.targets.protocol import Absence, Doubt, Forecast, Inventory, Launch, Made, Recall, Sink
 
-from .adoption import take_on_all
 from .attempts import planning
 from .attempts.inheritance import inherited
 from .attempts.planning import Settings
-from .blocking_calls import BlockingCalls
+from .blocking.blocking_calls import BlockingCalls
 from .endings import Endings
 from .existing import inventory
 from .machine import limits, turns
 from .machine.scheduler import Amount, Scheduler
 from .rundir.folders import RunFolders
 from .shim.processes.identity import here
-from .supervision import Supervision
+from .supervision.adoption import take_on_all
+from .supervision.supervision import Supervision
 
 GRACE_S = 10.0
 LOG_CAP = 1024**3

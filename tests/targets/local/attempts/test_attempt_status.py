@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from submarine_jupyter_server.targets.local.adoption import adopt
 from submarine_jupyter_server.targets.local.attempts.attempt_status import AttemptStatus, Life, ended, inspect, observe
-from submarine_jupyter_server.targets.local.report import report
 from submarine_jupyter_server.targets.local.run import AttemptRun, Run
 from submarine_jupyter_server.targets.local.rundir import contents
 from submarine_jupyter_server.targets.local.rundir.files import Unreadable, read_json
 from submarine_jupyter_server.targets.local.rundir.folders import Attempt, ExperimentFolder
 from submarine_jupyter_server.targets.local.shim.processes.identity import here
+from submarine_jupyter_server.targets.local.supervision.adoption import adopt
+from submarine_jupyter_server.targets.local.supervision.report import report
 from tests.targets.local.bench import launch
 
 HERE = {**here(1), "hostname": "me", "machine_id": "m"}

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from submarine_jupyter_server.targets.local.shim.exchange.plan import Item, Plan
-from submarine_jupyter_server.targets.local.shim.log_files import Archive
 from submarine_jupyter_server.targets.local.shim.outcome import interim, judge, settle
-from submarine_jupyter_server.targets.local.shim.replica import Replica
+from submarine_jupyter_server.targets.local.shim.replica.life import Replica
+from submarine_jupyter_server.targets.local.shim.replica.log_files import Archive
 from tests.targets.local.shim.attempt import item
 
 

@@ -11,9 +11,9 @@ import pytest
 from submarine_jupyter_server.targets.local.shim import reporter as module
 from submarine_jupyter_server.targets.local.shim.exchange.heartbeat import Heartbeat
 from submarine_jupyter_server.targets.local.shim.exchange.plan import Item, Plan
-from submarine_jupyter_server.targets.local.shim.log_files import Archive
 from submarine_jupyter_server.targets.local.shim.outcome import AttemptOutcome
-from submarine_jupyter_server.targets.local.shim.replica import Replica
+from submarine_jupyter_server.targets.local.shim.replica.life import Replica
+from submarine_jupyter_server.targets.local.shim.replica.log_files import Archive
 from tests.targets.local.shim.attempt import Json, item
 from tests.targets.local.shim.exchange.test_plan import GOOD
 

@@ -183,7 +183,7 @@ def test_stopped_by_its_own_replica_and_woken_again(attempt: Attempt, tmp_path: 
 def test_a_slow_start_makes_it_deaf_to_nothing(attempt: Attempt) -> None:
     """As of many replicas in a folder of a dead server: output is taken and orders are heard meanwhile."""
     before = (
-        "import os, time, shim.execute as e; become = e.become\n"
+        "import os, time, shim.replica.execute as e; become = e.become\n"
         "def slow(item):\n    os.write(1, b'forked\\n')\n    time.sleep(600 if item.index else 0)\n    become(item)\n"
         "e.become = slow"
     )

@@ -8,15 +8,11 @@ all the rest of the start; as modules the parts come from their ``.pyc`` files.
 
     exchange/   what the server and the shim tell each other
     processes/  which processes there are
+    replica/    one replica: started, its output written down, its ports held
     ending      End processes for sure: each replica's group, and all that escaped from it
-    execute     Become the program of a replica, or say on its output in words for a person why that cannot be
     failpoint   Places where a test lets the shim die: ``SUBMARINE_FAILPOINT=shim_started:kill`` in its environment
-    log_files   Write the output of one replica to its log archive
     outcome     When a replica, and when an experiment, has succeeded or failed
-    ports       Hold the ports a replica was promised, from before its start until its end
-    replica     The life of one replica: its process, its output, and all that it left behind
     reporter    What everybody else may know of an attempt: ``state.json`` while it goes on, ``exit.json`` at its end
-    spawn       Start one replica by fork and exec: as the leader of its own session, and never outliving the shim
     start       Become the one shim of an attempt, or leave
     supervisor  The loop of the shim: make the plan real, watch, and have written down what happens
     system      What this system lacks of all that the shim relies on: said on each experiment, never silently absent

@@ -14,7 +14,7 @@ import time
 from . import words
 from .exchange.heartbeat import Heartbeat
 from .processes import tree
-from .replica import Replica
+from .replica.life import Replica
 
 GIVE_UP_S = 10.0
 BREATH_S = 0.02

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import words
 from .exchange.plan import HELPER, LEADER, WORKER, Plan
-from .replica import FAILED, STOPPED, SUCCEEDED, Replica
+from .replica.life import FAILED, STOPPED, SUCCEEDED, Replica
 
 MAX_PAUSE_S = 60
 

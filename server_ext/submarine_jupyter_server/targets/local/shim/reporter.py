@@ -11,7 +11,7 @@ from .exchange import record
 from .exchange.heartbeat import Heartbeat
 from .exchange.plan import Plan
 from .outcome import AttemptOutcome, interim
-from .replica import Replica, now_ms
+from .replica.life import Replica, now_ms
 
 TICK_S = 1.0
 MAX_NOTES = 32

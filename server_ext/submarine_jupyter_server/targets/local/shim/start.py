@@ -10,7 +10,7 @@ import time
 from .exchange import record
 from .failpoint import reach
 from .processes.identity import here
-from .spawn import become_subreaper, take_descriptors
+from .replica.spawn import become_subreaper, take_descriptors
 from .supervisor import Supervisor
 
 LOCK_PATIENCE_S = 2.0

@@ -11,13 +11,13 @@ from .exchange.heartbeat import Heartbeat
 from .exchange.plan import HELPER, PlanFile
 from .exchange.wakeup import Wakeup
 from .failpoint import reach
-from .log_files import Archive
 from .outcome import AttemptOutcome, judge, settle
 from .processes import memory
 from .processes.census import Census
-from .replica import FAILED, SUCCEEDED, Replica
+from .replica.life import FAILED, SUCCEEDED, Replica
+from .replica.log_files import Archive
+from .replica.spawn import reserve_descriptors
 from .reporter import TICK_S, AttemptReporter
-from .spawn import reserve_descriptors
 from .system import lacks
 
 BREATH_S = 0.005

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from . import spawn
 from .processes import tree
+from .replica import spawn
 
 
 def lacks(*, subreaper: bool, child: int) -> list[str]:

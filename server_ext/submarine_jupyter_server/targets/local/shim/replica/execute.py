@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 
-from .exchange.plan import Item
+from ..exchange.plan import Item
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as a shell exits
 MAX_STRING = 131_071  # MAX_ARG_STRLEN of Linux, execve(2)

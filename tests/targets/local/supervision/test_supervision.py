@@ -13,11 +13,12 @@ import pytest
 
 from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.targets.local import blocking_calls, settling
 from submarine_jupyter_server.targets.local.attempts import attempt_status, orphans
 from submarine_jupyter_server.targets.local.attempts.attempt_status import pulse
+from submarine_jupyter_server.targets.local.blocking import blocking_calls
 from submarine_jupyter_server.targets.local.run import AttemptRun
 from submarine_jupyter_server.targets.local.rundir.folders import Attempt
+from submarine_jupyter_server.targets.local.supervision import settling
 from tests.targets.local.bench import Bench, eventually, launch
 from tests.targets.local.test_crash import edit
 
@@ -136,7 +137,7 @@ async def test_files_that_hang_hold_up_nobody_else(bench: Bench, monkeypatch: py
 def test_a_process_ends_although_a_call_hangs() -> None:
     program = (
         "import asyncio, os, time\n"
-        "from submarine_jupyter_server.targets.local.blocking_threads import Threads, finished\n"
+        "from submarine_jupyter_server.targets.local.blocking.blocking_threads import Threads, finished\n"
         "r, w = os.pipe()\n"
         "asyncio.run(finished(Threads('x').submit(os.read, r, 1), 0.1))\n"
         "print('over')\n"

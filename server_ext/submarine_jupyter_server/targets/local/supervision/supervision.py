@@ -15,22 +15,22 @@ from concurrent.futures import Future
 from typing import ParamSpec
 
 from submarine_jupyter.errors import TargetUnavailable
+from submarine_jupyter_server.targets.local import run as acts
+from submarine_jupyter_server.targets.local.attempts import launcher
+from submarine_jupyter_server.targets.local.attempts.attempt_status import Life, pulse
+from submarine_jupyter_server.targets.local.attempts.planning import Settings
+from submarine_jupyter_server.targets.local.blocking import blocking_calls
+from submarine_jupyter_server.targets.local.blocking.blocking_calls import BlockingCalls
+from submarine_jupyter_server.targets.local.blocking.blocking_threads import finished
+from submarine_jupyter_server.targets.local.machine.scheduler import FAR_BACK, SHOWN_POSITIONS, Scheduler
+from submarine_jupyter_server.targets.local.run import AttemptRun, Run
+from submarine_jupyter_server.targets.local.rundir.files import Json, Unreadable
+from submarine_jupyter_server.targets.local.rundir.folders import RunFolders
 from submarine_jupyter_server.targets.protocol import Launch, Observation, Sink
 
-from . import blocking_calls
-from . import run as acts
 from .admission import Admission
-from .attempts import launcher
-from .attempts.attempt_status import Life, pulse
-from .attempts.planning import Settings
-from .blocking_calls import BlockingCalls
-from .blocking_threads import finished
-from .machine.scheduler import FAR_BACK, SHOWN_POSITIONS, Scheduler
 from .news import News
 from .report import obstacle, report, steps
-from .run import AttemptRun, Run
-from .rundir.files import Json, Unreadable
-from .rundir.folders import RunFolders
 from .settling import settle
 from .tasks import Tasks, safely
 

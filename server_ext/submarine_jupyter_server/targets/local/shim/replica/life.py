@@ -9,11 +9,11 @@ import signal
 import sys
 import time
 
-from . import words
-from .exchange.plan import Item
+from .. import words
+from ..exchange.plan import Item
+from ..processes.identity import start_ticks
 from .log_files import Archive
 from .ports import PortHolder
-from .processes.identity import start_ticks
 from .spawn import spawn
 
 PIPE_BYTES = 1024 * 1024

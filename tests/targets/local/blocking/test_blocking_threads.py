@@ -7,7 +7,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from submarine_jupyter_server.targets.local.blocking_threads import Threads, finished
+from submarine_jupyter_server.targets.local.blocking.blocking_threads import Threads, finished
 
 
 async def test_one_thread_does_what_comes_one_after_the_other() -> None:

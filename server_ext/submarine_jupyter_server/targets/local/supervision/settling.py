@@ -11,11 +11,17 @@ import sys
 import time
 from dataclasses import replace
 
-from .attempts import launcher
-from .attempts.attempt_status import SILENCE_S, AttemptStatus, Life, ended, inspect
-from .attempts.orphans import lives, send, sweep
-from .run import AttemptRun, order_end
-from .rundir.files import Json
+from submarine_jupyter_server.targets.local.attempts import launcher
+from submarine_jupyter_server.targets.local.attempts.attempt_status import (
+    SILENCE_S,
+    AttemptStatus,
+    Life,
+    ended,
+    inspect,
+)
+from submarine_jupyter_server.targets.local.attempts.orphans import lives, send, sweep
+from submarine_jupyter_server.targets.local.run import AttemptRun, order_end
+from submarine_jupyter_server.targets.local.rundir.files import Json
 
 MAX_SPAWNS = 10
 PATIENCE_S = 5.0  # for a silent shim, after the grace time

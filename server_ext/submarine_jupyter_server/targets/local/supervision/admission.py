@@ -9,19 +9,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from submarine_jupyter.errors import TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.clock import now_ms
+from submarine_jupyter_server.targets.local import run as acts
+from submarine_jupyter_server.targets.local.attempts.attempt_status import AttemptStatus, Life, ended, observe
+from submarine_jupyter_server.targets.local.attempts.planning import Settings
+from submarine_jupyter_server.targets.local.blocking import blocking_calls
+from submarine_jupyter_server.targets.local.blocking.blocking_calls import BlockingCalls
+from submarine_jupyter_server.targets.local.machine import turns
+from submarine_jupyter_server.targets.local.machine.port_leases import PortLeases
+from submarine_jupyter_server.targets.local.machine.scheduler import Amount, Scheduler
+from submarine_jupyter_server.targets.local.run import Run
+from submarine_jupyter_server.targets.local.rundir.files import Json
 from submarine_jupyter_server.targets.protocol import Forecast, Observation
 from submarine_jupyter_server.targets.replicas import members
 
-from . import blocking_calls
-from . import run as acts
-from .attempts.attempt_status import AttemptStatus, Life, ended, observe
-from .attempts.planning import Settings
-from .blocking_calls import BlockingCalls
-from .machine import turns
-from .machine.port_leases import PortLeases
-from .machine.scheduler import Amount, Scheduler
-from .run import Run
-from .rundir.files import Json
 from .tasks import Tasks, safely
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from submarine_jupyter_server.logs.archive import Chunk, ReplicaLog
-from submarine_jupyter_server.targets.local.shim.log_files import Archive
+from submarine_jupyter_server.targets.local.shim.replica.log_files import Archive
 from tests.targets.local.shim.attempt import Attempt, item
 
 

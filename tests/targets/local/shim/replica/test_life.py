@@ -5,10 +5,10 @@ from __future__ import annotations
 import select
 from pathlib import Path
 
-from submarine_jupyter_server.targets.local.shim import replica as module
 from submarine_jupyter_server.targets.local.shim.exchange.plan import Item
-from submarine_jupyter_server.targets.local.shim.log_files import Archive
-from submarine_jupyter_server.targets.local.shim.replica import Replica
+from submarine_jupyter_server.targets.local.shim.replica import life as module
+from submarine_jupyter_server.targets.local.shim.replica.life import Replica
+from submarine_jupyter_server.targets.local.shim.replica.log_files import Archive
 from tests.targets.local.shim.attempt import item, until
 
 

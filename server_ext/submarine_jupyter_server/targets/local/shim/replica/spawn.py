@@ -10,8 +10,8 @@ import signal
 import sys
 from collections.abc import Iterator
 
+from ..exchange.plan import Item
 from . import execute
-from .exchange.plan import Item
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 PR_SET_CHILD_SUBREAPER = 36

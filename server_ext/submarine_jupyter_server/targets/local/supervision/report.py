@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import Status
+from submarine_jupyter_server.targets.local.attempts.attempt_status import SILENCE_S, Life, observe, waiting
+from submarine_jupyter_server.targets.local.run import AttemptRun, Run
+from submarine_jupyter_server.targets.local.rundir.files import Json
 from submarine_jupyter_server.targets.protocol import Observation
 
-from .attempts.attempt_status import SILENCE_S, Life, observe, waiting
-from .run import AttemptRun, Run
-from .rundir.files import Json
 from .settling import PATIENCE_S
 
 Reason = tuple[str, str]

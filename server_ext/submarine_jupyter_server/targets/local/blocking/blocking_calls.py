@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from submarine_jupyter.errors import TargetUnavailable
+from submarine_jupyter_server.targets.local.run import Run
 
 from .blocking_threads import Threads, finished
-from .run import Run
 
 FILES_S = 10.0  # for what is done with the files of one experiment
 WORK_S = 120.0  # for the plan of a thousand replicas on a slow disk

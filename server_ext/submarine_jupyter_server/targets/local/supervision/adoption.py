@@ -10,11 +10,11 @@ from concurrent.futures import Future
 
 from submarine_jupyter.backoff import Backoff
 from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter_server.targets.local.run import AttemptRun, Run, older_than
+from submarine_jupyter_server.targets.local.rundir.files import Json, Unreadable
+from submarine_jupyter_server.targets.local.rundir.folders import ExperimentFolder, RunFolders
 from submarine_jupyter_server.targets.protocol import Launch
 
-from .run import AttemptRun, Run, older_than
-from .rundir.files import Json, Unreadable
-from .rundir.folders import ExperimentFolder, RunFolders
 from .supervision import Supervision
 from .tasks import safely
 
