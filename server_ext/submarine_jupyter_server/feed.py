@@ -25,7 +25,8 @@ from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.reported import events
 from submarine_jupyter_server.store.reported.events import EventRow
-from submarine_jupyter_server.wire.answers import event_data, json_text
+from submarine_jupyter_server.wire.answers.detail import event_data
+from submarine_jupyter_server.wire.encoding import json_text
 
 log = logging.getLogger(__name__)
 HEARTBEAT_S = 15.0

@@ -32,9 +32,7 @@ from submarine_jupyter_server.metrics.collector import MetricCollector
 from submarine_jupyter_server.point_feed import PointFeed
 from submarine_jupyter_server.row_feed import RowFeed
 from submarine_jupyter_server.services.comparisons import Comparisons
-from submarine_jupyter_server.services.events import Events
 from submarine_jupyter_server.services.experiments import Experiments
-from submarine_jupyter_server.services.forecasts import Forecasts
 from submarine_jupyter_server.services.groups import Groups
 from submarine_jupyter_server.services.logs.first_error import FirstErrors
 from submarine_jupyter_server.services.logs.log_bytes import LogBytes
@@ -42,10 +40,12 @@ from submarine_jupyter_server.services.logs.log_reader import LogReader
 from submarine_jupyter_server.services.logs.log_search import LogSearcher
 from submarine_jupyter_server.services.logs.log_times import LogTimes
 from submarine_jupyter_server.services.metrics import Metrics
-from submarine_jupyter_server.services.points import Points
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.rows import Rows
-from submarine_jupyter_server.services.submissions import Submissions
+from submarine_jupyter_server.services.streams.events import Events
+from submarine_jupyter_server.services.streams.points import Points
+from submarine_jupyter_server.services.submitting.forecasts import Forecasts
+from submarine_jupyter_server.services.submitting.submissions import Submissions
 from submarine_jupyter_server.services.targets import Targets
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.engine import Database

@@ -20,7 +20,7 @@ from submarine_jupyter_server.store import experiments, outbox
 from submarine_jupyter_server.store.experiments import Query
 from submarine_jupyter_server.store.reported import events
 from submarine_jupyter_server.targets.protocol import Made
-from submarine_jupyter_server.wire.answers import shown_json
+from submarine_jupyter_server.wire.answers.experiments import shown_json
 from submarine_jupyter_server.wiring import Service
 from tests.control.world import CommandedTarget, World
 

@@ -17,7 +17,7 @@ from submarine_jupyter_server.control.waiters import Waiters
 from submarine_jupyter_server.store import experiments, outbox
 from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.store.tables import outbox as outbox_table
-from submarine_jupyter_server.wire.answers import state_of
+from submarine_jupyter_server.wire.answers.states import state_of
 from tests.control.conftest import opened, until
 from tests.control.house import ME, House
 from tests.control.world import Trouble

@@ -19,8 +19,8 @@ from submarine_jupyter_server.store import experiments as rows
 from submarine_jupyter_server.store.experiments import Query
 from submarine_jupyter_server.store.lists import listing
 from submarine_jupyter_server.targets.protocol import Launch, Made
-from submarine_jupyter_server.wire.answers import page_json
-from submarine_jupyter_server.wire.queries import list_query
+from submarine_jupyter_server.wire.answers.experiments import page_json
+from submarine_jupyter_server.wire.queries.lists import list_query
 from tests.control.conftest import opened, until
 from tests.control.house import ME, House
 from tests.control.test_delivery import BODY, create

@@ -27,7 +27,7 @@ from submarine_jupyter_server.targets.protocol import (
     Observation,
     ReplicaState,
 )
-from submarine_jupyter_server.wire.answers import experiment_json
+from submarine_jupyter_server.wire.answers.experiments import experiment_json
 from tests.control.world import CommandedTarget, World
 
 GOOD = 10

@@ -14,7 +14,7 @@ from submarine_jupyter.errors import TargetRefused
 from submarine_jupyter_server.control import delivery as outbox_module
 from submarine_jupyter_server.control import refusals
 from submarine_jupyter_server.store import outbox
-from submarine_jupyter_server.wire.answers import state_of
+from submarine_jupyter_server.wire.answers.states import state_of
 from tests.control.conftest import opened, until
 from tests.control.house import ME, House
 from tests.control.test_delivery import BODY, create

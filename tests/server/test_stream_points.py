@@ -109,7 +109,7 @@ async def test_who_is_far_behind_gets_few_points_anew(call: Call, tab: Open, mon
     await follow(one, found)
     cursor = (await one.until(lambda frame: "cursor" in frame and len(points_of(frame)) > 0))[-1]["cursor"]
     await whole(call, found)
-    monkeypatch.setattr("submarine_jupyter_server.services.points._FAR", 2)
+    monkeypatch.setattr("submarine_jupyter_server.services.streams.points._FAR", 2)
     two = await tab()
     await follow(two, found, points=4, after=cursor)
     frames = await two.until(lambda frame: "cursor" in frame)
@@ -119,7 +119,7 @@ async def test_who_is_far_behind_gets_few_points_anew(call: Call, tab: Open, mon
 
 
 async def test_frames_come_while_there_is_credit(call: Call, tab: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("submarine_jupyter_server.services.points.MOST_AT_ONCE", 100)
+    monkeypatch.setattr("submarine_jupyter_server.services.streams.points.MOST_AT_ONCE", 100)
     found = await created(call, cmd=MANY)
     await whole(call, found)
     one = await tab()

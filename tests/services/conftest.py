@@ -14,8 +14,8 @@ from tornado.ioloop import IOLoop
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store.experiments import Query
-from submarine_jupyter_server.wire.answers import shown_json
-from submarine_jupyter_server.wire.queries import log_query
+from submarine_jupyter_server.wire.answers.experiments import shown_json
+from submarine_jupyter_server.wire.queries.logs import log_query
 from submarine_jupyter_server.wiring import Service
 
 ME = Principal("me")

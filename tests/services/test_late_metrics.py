@@ -11,8 +11,8 @@ from sqlalchemy import Connection, delete
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.store.reported import metrics
 from submarine_jupyter_server.store.tables import log_position, metric, metrics_read
-from submarine_jupyter_server.wire.curves import curves_json
-from submarine_jupyter_server.wire.queries import MetricQuery
+from submarine_jupyter_server.wire.answers.curves import curves_json
+from submarine_jupyter_server.wire.queries.metrics import MetricQuery
 from submarine_jupyter_server.wiring import Service
 from tests.services.conftest import ME, Client, experiment
 

@@ -13,8 +13,8 @@ from submarine_jupyter_server import wiring
 from submarine_jupyter_server.logs.archive import ReplicaLog
 from submarine_jupyter_server.metrics import reader
 from submarine_jupyter_server.services import metrics
-from submarine_jupyter_server.wire.curves import curves_attributes, curves_json
-from submarine_jupyter_server.wire.queries import MetricQuery, metric_query
+from submarine_jupyter_server.wire.answers.curves import curves_attributes, curves_json
+from submarine_jupyter_server.wire.queries.metrics import MetricQuery, metric_query
 from tests.services.conftest import ME, Client, experiment
 
 LOGS = """

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.errors import SubmarineError
-from submarine_jupyter_server.wire.answers import plan_json
+from submarine_jupyter_server.wire.answers.experiments import plan_json
 from tests.services.conftest import ME, Client, experiment
 
 LONG = "x" * 300

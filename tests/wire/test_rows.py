@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from submarine_jupyter_server.store.annotations.housekeeping import Noted
 from submarine_jupyter_server.store.lists.summaries import Summary
 from submarine_jupyter_server.store.rows import ListRow
+from submarine_jupyter_server.wire.encoding import time_text
 from submarine_jupyter_server.wire.rows import row_json
-from submarine_jupyter_server.wire.times import time_text
 
 texts = st.text(max_size=5) | st.sampled_from(['"}', "\\", "\u2028", "\ud800", "\0"])
 

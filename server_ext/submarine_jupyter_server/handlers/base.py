@@ -20,7 +20,7 @@ from submarine_jupyter_server.handlers.admission import ACTIONS, Admission
 from submarine_jupyter_server.handlers.body import Body
 from submarine_jupyter_server.handlers.streams.sse import Message
 from submarine_jupyter_server.handlers.url import Values, decode
-from submarine_jupyter_server.wire.parameters import only
+from submarine_jupyter_server.wire.queries.parameters import only
 
 Value = TypeVar("Value")
 BODY_SECONDS = 60.0

@@ -9,7 +9,7 @@ from submarine_jupyter_server.handlers.base import SubmarineHandler
 from submarine_jupyter_server.handlers.url import experiment_id
 from submarine_jupyter_server.wire.comparison.columns import comparison_attributes, comparison_json, comparison_query
 from submarine_jupyter_server.wire.comparison.difference import difference_json
-from submarine_jupyter_server.wire.parameters import one
+from submarine_jupyter_server.wire.queries.parameters import one
 
 
 class CompareHandler(SubmarineHandler):

@@ -7,11 +7,13 @@ from tornado.web import authenticated
 from submarine_jupyter_server.handlers.base import SubmarineHandler
 from submarine_jupyter_server.handlers.body import MERGE_PATCH, media_type
 from submarine_jupyter_server.handlers.url import choice, experiment_id, flag, idempotency_key, if_match
-from submarine_jupyter_server.wire.answers import deleted_json, page_json, plan_json, shown_json, state_of
-from submarine_jupyter_server.wire.forecasts import forecast_data
-from submarine_jupyter_server.wire.groups import chosen_json
-from submarine_jupyter_server.wire.parameters import whole
-from submarine_jupyter_server.wire.queries import MAX_ATTEMPT, bulk_query, list_query
+from submarine_jupyter_server.wire.answers.experiments import deleted_json, page_json, plan_json, shown_json
+from submarine_jupyter_server.wire.answers.forecasts import forecast_data
+from submarine_jupyter_server.wire.answers.groups import chosen_json
+from submarine_jupyter_server.wire.answers.states import state_of
+from submarine_jupyter_server.wire.queries.lists import bulk_query, list_query
+from submarine_jupyter_server.wire.queries.logs import MAX_ATTEMPT
+from submarine_jupyter_server.wire.queries.parameters import whole
 
 
 class ExperimentsHandler(SubmarineHandler):

@@ -6,8 +6,8 @@ from tornado.web import authenticated
 
 from submarine_jupyter_server.handlers.base import SubmarineHandler
 from submarine_jupyter_server.handlers.url import flag
-from submarine_jupyter_server.wire.groups import chosen_json, groups_json
-from submarine_jupyter_server.wire.queries import bulk_query, list_query
+from submarine_jupyter_server.wire.answers.groups import chosen_json, groups_json
+from submarine_jupyter_server.wire.queries.lists import bulk_query, list_query
 
 
 class GroupsHandler(SubmarineHandler):

@@ -9,17 +9,25 @@ from tornado.web import authenticated
 from submarine_jupyter_server.handlers.base import SubmarineHandler
 from submarine_jupyter_server.handlers.streams.sse import write
 from submarine_jupyter_server.handlers.url import Values, choice, experiment_id, flag, take
-from submarine_jupyter_server.wire.answers import json_text, log_names_json
-from submarine_jupyter_server.wire.log_answers import (
+from submarine_jupyter_server.wire.answers.logs import (
+    log_names_json,
     matches_about,
     matches_json,
     merged_about,
     merged_json,
     places_json,
 )
-from submarine_jupyter_server.wire.log_queries import merged_query, place_query, search_query
-from submarine_jupyter_server.wire.parameters import number, only
-from submarine_jupyter_server.wire.queries import list_query, log_query, place_in_log, wanted_bytes
+from submarine_jupyter_server.wire.encoding import json_text
+from submarine_jupyter_server.wire.queries.lists import list_query
+from submarine_jupyter_server.wire.queries.logs import (
+    log_query,
+    merged_query,
+    place_in_log,
+    place_query,
+    search_query,
+    wanted_bytes,
+)
+from submarine_jupyter_server.wire.queries.parameters import number, only
 
 
 class LogsHandler(SubmarineHandler):

@@ -6,8 +6,8 @@ from tornado.web import authenticated
 
 from submarine_jupyter_server.handlers.base import SubmarineHandler
 from submarine_jupyter_server.handlers.url import experiment_id
-from submarine_jupyter_server.wire.curves import curves_attributes, curves_json
-from submarine_jupyter_server.wire.queries import metric_query
+from submarine_jupyter_server.wire.answers.curves import curves_attributes, curves_json
+from submarine_jupyter_server.wire.queries.metrics import metric_query
 
 
 class MetricsHandler(SubmarineHandler):

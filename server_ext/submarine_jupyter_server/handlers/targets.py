@@ -6,7 +6,7 @@ from tornado.web import authenticated
 
 from submarine_jupyter_server.handlers.base import SubmarineHandler
 from submarine_jupyter_server.handlers.url import choice
-from submarine_jupyter_server.wire.answers import json_text
+from submarine_jupyter_server.wire.encoding import json_text
 
 
 class TargetHandler(SubmarineHandler):

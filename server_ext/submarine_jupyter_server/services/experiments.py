@@ -20,9 +20,9 @@ from submarine_jupyter_server.control.lifecycle import report_deleted
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.services import access, changing, ending
 from submarine_jupyter_server.services.changing import Change
-from submarine_jupyter_server.services.forecasts import Forecasts
 from submarine_jupyter_server.services.logs.first_error import FirstErrors
 from submarine_jupyter_server.services.principal import Principal
+from submarine_jupyter_server.services.submitting.forecasts import Forecasts
 from submarine_jupyter_server.services.unknown import unknown
 from submarine_jupyter_server.store import changes, experiments, outbox
 from submarine_jupyter_server.store.annotations import housekeeping, progress
@@ -31,7 +31,8 @@ from submarine_jupyter_server.store.experiments import ExperimentRow, Query
 from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.store.reported import events, metrics, replicas
 from submarine_jupyter_server.targets.protocol import ComputeTarget
-from submarine_jupyter_server.wire.answers import Detail, ExperimentPage, Shown
+from submarine_jupyter_server.wire.answers.detail import Detail
+from submarine_jupyter_server.wire.answers.experiments import ExperimentPage, Shown
 from submarine_jupyter_server.wire.notes import Notes
 from submarine_jupyter_server.wire.specs import SpecReader, patched
 

@@ -15,7 +15,7 @@ from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import Query
 from submarine_jupyter_server.store.lists.grouped import Kin, grouped
 from submarine_jupyter_server.store.rows import ListRow
-from submarine_jupyter_server.wire.groups import Chosen
+from submarine_jupyter_server.wire.answers.groups import Chosen
 
 # So many experiments are ended in one transaction.
 _AT_ONCE = 200

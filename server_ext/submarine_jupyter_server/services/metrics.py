@@ -16,8 +16,8 @@ from submarine_jupyter_server.store.curves.points import MOST_POINTS, Chosen
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.reported import metrics
-from submarine_jupyter_server.wire.curves import Curves
-from submarine_jupyter_server.wire.queries import MetricQuery
+from submarine_jupyter_server.wire.answers.curves import Curves
+from submarine_jupyter_server.wire.queries.metrics import MetricQuery
 
 LATE_S = 5.0
 _LATE = "The server is still reading the last metrics from the logs; ask again in a moment."

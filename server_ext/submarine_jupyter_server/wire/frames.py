@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from submarine_jupyter.errors import InvalidRequest, SubmarineError
 from submarine_jupyter.experiment_ids import is_id
 
-from .answers import json_text
+from .encoding import json_text
 
 if TYPE_CHECKING:
     from submarine_jupyter_server.store.curves.following import NewPoint

@@ -8,9 +8,10 @@ from typing import Any
 
 from submarine_jupyter_server.store.lists.summaries import Summary
 
-from .answers import brief, json_text, noted
-from .progress import progress_fields
-from .times import time_text
+from .answers.detail import noted
+from .answers.progress import progress_fields
+from .answers.states import brief
+from .encoding import json_text, time_text
 
 LONGEST_NOTE = 200
 

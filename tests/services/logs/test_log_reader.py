@@ -13,7 +13,7 @@ from submarine_jupyter.errors import NotFound, RangeNotSatisfiable
 from submarine_jupyter_server.logs.layout import ENDED, segment_name
 from submarine_jupyter_server.logs.raw import ByteRange
 from submarine_jupyter_server.services.logs.log_reader import RawLog, expected_pods
-from submarine_jupyter_server.wire.queries import log_query, wanted_bytes
+from submarine_jupyter_server.wire.queries.logs import log_query, wanted_bytes
 from tests.services.conftest import ME, Client, experiment
 
 

@@ -6,7 +6,7 @@ from tornado.web import authenticated
 
 from submarine_jupyter_server.handlers.base import SubmarineHandler
 from submarine_jupyter_server.handlers.url import experiment_id, take
-from submarine_jupyter_server.wire.parameters import number
+from submarine_jupyter_server.wire.queries.parameters import number
 
 
 class EventsHandler(SubmarineHandler):

@@ -18,7 +18,7 @@ from submarine_jupyter_server.handlers.admission import Admission
 from submarine_jupyter_server.wire.frames import failed, parse
 
 if TYPE_CHECKING:
-    from submarine_jupyter_server.services.subscriptions import Subscriptions
+    from submarine_jupyter_server.services.streams.subscriptions import Subscriptions
 
 MAX_MESSAGE_BYTES = 64 * 1024
 STALL_SECONDS = 60.0
@@ -48,7 +48,7 @@ class StreamHandler(Admission, WebSocketMixin, WebSocketHandler, ExtensionHandle
         # Last: of many that wait for the service together no more are let in than there is room for.
         self.surroundings.sockets.refuse_more(self.principal().name, for_one=self.for_one)
         # It brings pydantic and SQLAlchemy, which a server that starts must not wait for.
-        from submarine_jupyter_server.services.subscriptions import Subscriptions
+        from submarine_jupyter_server.services.streams.subscriptions import Subscriptions
 
         followed = (service.rows, service.points, service.log_bytes)
         self._subscriptions = Subscriptions(self.principal(), *followed, self._send)

@@ -24,8 +24,9 @@ from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, Query
 from submarine_jupyter_server.store.reported import events
 from submarine_jupyter_server.targets.protocol import ComputeTarget
-from submarine_jupyter_server.wire.answers import LogNames, json_text, log_of
-from submarine_jupyter_server.wire.queries import LogQuery
+from submarine_jupyter_server.wire.answers.logs import LogNames, log_of
+from submarine_jupyter_server.wire.encoding import json_text
+from submarine_jupyter_server.wire.queries.logs import LogQuery
 
 MAX_GAPPED = 1000
 MAX_GAPS_TEXT = 4096  # it becomes a header

@@ -22,7 +22,7 @@ from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.targets.protocol import ComputeTarget
-from submarine_jupyter_server.wire.log_answers import FoundInLogs
+from submarine_jupyter_server.wire.answers.logs import FoundInLogs
 
 THREADS = 2
 MAX_SEARCHES = 64

@@ -26,7 +26,7 @@ from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.reported import events
-from submarine_jupyter_server.wire.answers import json_text
+from submarine_jupyter_server.wire.encoding import json_text
 
 AWAITED_S = 1.5
 _POLL_S = 0.05

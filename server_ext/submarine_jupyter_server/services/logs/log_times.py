@@ -14,8 +14,8 @@ from submarine_jupyter_server.services.logs.log_attempt import attempt_of, atten
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.targets.protocol import ComputeTarget
-from submarine_jupyter_server.wire.log_answers import MergedLogs, Place, Places
-from submarine_jupyter_server.wire.log_queries import MergedQuery, PlaceQuery
+from submarine_jupyter_server.wire.answers.logs import MergedLogs, Place, Places
+from submarine_jupyter_server.wire.queries.logs import MergedQuery, PlaceQuery
 
 _Found = TypeVar("_Found")
 

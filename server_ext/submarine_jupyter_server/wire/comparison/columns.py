@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from submarine_jupyter.errors import InvalidRequest
 from submarine_jupyter_server.store.lists.query import Query
-from submarine_jupyter_server.wire.answers import json_text, state_of
-from submarine_jupyter_server.wire.parameters import QueryString, several, whole
-from submarine_jupyter_server.wire.queries import list_query
-from submarine_jupyter_server.wire.times import time_text
+from submarine_jupyter_server.wire.answers.states import state_of
+from submarine_jupyter_server.wire.encoding import json_text, time_text
+from submarine_jupyter_server.wire.queries.lists import list_query
+from submarine_jupyter_server.wire.queries.parameters import QueryString, several, whole
 
 if TYPE_CHECKING:
     from submarine_jupyter_server.store.lists.compared import Measure, Value

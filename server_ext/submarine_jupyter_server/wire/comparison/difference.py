@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from submarine_jupyter.params import declared
-from submarine_jupyter_server.wire.answers import json_text
 from submarine_jupyter_server.wire.comparison.unified import unified
+from submarine_jupyter_server.wire.encoding import json_text
 
 # In C where that was built: the other one takes ten times as long.
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

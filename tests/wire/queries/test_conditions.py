@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from submarine_jupyter.errors import InvalidRequest
 from submarine_jupyter_server.store.lists.conditions import OPERATORS, Condition, Named
-from submarine_jupyter_server.wire.queries import list_query
+from submarine_jupyter_server.wire.queries.lists import list_query
 
 
 def read(name: str, text: str) -> Condition:

@@ -24,9 +24,10 @@ from submarine_jupyter_server.control.lifecycle import record
 from submarine_jupyter_server.control.refusals import answer_of
 from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.masking import mask
-from submarine_jupyter_server.services import access, attach
-from submarine_jupyter_server.services.forecasts import Forecasts
+from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
+from submarine_jupyter_server.services.submitting import attach
+from submarine_jupyter_server.services.submitting.forecasts import Forecasts
 from submarine_jupyter_server.store import experiments, idempotency, outbox
 from submarine_jupyter_server.store.annotations import origins
 from submarine_jupyter_server.store.engine import Database
@@ -34,7 +35,7 @@ from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperim
 from submarine_jupyter_server.store.idempotency import IdempotencyRow
 from submarine_jupyter_server.store.outbox import OutboxRow
 from submarine_jupyter_server.targets.protocol import ComputeTarget, Launch
-from submarine_jupyter_server.wire.answers import Accepted, Plan, accepted_json, experiment_json
+from submarine_jupyter_server.wire.answers.experiments import Accepted, Plan, accepted_json, experiment_json
 from submarine_jupyter_server.wire.specs import SpecReader, Submission, body_hash, named, source_id
 
 

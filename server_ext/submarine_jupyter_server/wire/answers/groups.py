@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .answers import json_text, state_word
-from .times import time_text
+from submarine_jupyter_server.wire.encoding import json_text, time_text
+
+from .states import state_word
 
 if TYPE_CHECKING:
     from submarine_jupyter_server.store.lists.grouped import Kin

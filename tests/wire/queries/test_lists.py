@@ -7,7 +7,8 @@ import time
 import pytest
 
 from submarine_jupyter.errors import InvalidRequest
-from submarine_jupyter_server.wire.queries import list_query, moment
+from submarine_jupyter_server.wire.queries.lists import list_query
+from submarine_jupyter_server.wire.queries.parameters import moment
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from submarine_jupyter.errors import InvalidRequest
 from submarine_jupyter_server.store.lists.conditions import KINDS, LONGEST_NAME, Condition, Named
-from submarine_jupyter_server.wire.parameters import QueryString
+from submarine_jupyter_server.wire.queries.parameters import QueryString
 
 LONGEST = 255
 _WRITTEN = re.compile(r"(!=|<=|>=|==|[<>=])?(.*)", re.DOTALL)

@@ -12,9 +12,9 @@ from submarine_jupyter.errors import InvalidRequest, SubmarineError, TooManyRequ
 from submarine_jupyter_server.logs.archive import Chunk, Gap
 from submarine_jupyter_server.logs.following.follow_bytes import End, Skipped
 from submarine_jupyter_server.services.logs.log_bytes import LogBytes, WantedBytes
-from submarine_jupyter_server.services.points import Points, WantedPoints
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.rows import Rows
+from submarine_jupyter_server.services.streams.points import Points, WantedPoints
 from submarine_jupyter_server.store.annotations.row_changes import Place
 from submarine_jupyter_server.store.curves.following import PointPlace
 from submarine_jupyter_server.wire.frames import (

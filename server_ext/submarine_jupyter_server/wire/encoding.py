@@ -1,8 +1,16 @@
-"""Times as answers have them."""
+"""Values as the text of answers: compact JSON, times in the zone of the server."""
 
 from __future__ import annotations
 
+import json
 import time
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def json_text(value: object) -> str:
+    """Return compact JSON."""
+    return _encode(value)
 
 
 def time_text(ms: int | None) -> str | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from submarine_jupyter.vocabulary import Status
-
-from .times import time_text
+from submarine_jupyter_server.wire.encoding import time_text
 
 if TYPE_CHECKING:
     from submarine_jupyter_server.metrics.progress.reports import Report

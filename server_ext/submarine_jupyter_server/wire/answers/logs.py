@@ -1,16 +1,16 @@
-"""What was found in logs, as values and as JSON."""
+"""What there is in logs and what was found there, as values and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from submarine_jupyter_server.logs.archive import ReplicaLog
 from submarine_jupyter_server.logs.lines.merged import Merged
 from submarine_jupyter_server.logs.position import Position
 from submarine_jupyter_server.logs.search.scan import Match
-from submarine_jupyter_server.wire.answers import json_text
-from submarine_jupyter_server.wire.times import time_text
+from submarine_jupyter_server.wire.encoding import json_text, time_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,3 +133,23 @@ def merged_about(found: MergedLogs) -> dict[str, object]:
 
 def _time(at_ns: int | None) -> str | None:
     return time_text(None if at_ns is None else at_ns // 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class LogNames:
+    """The pods that have logs, of some experiments, id -> names; and the cursor of the page after them."""
+
+    pods: Mapping[str, Sequence[str]]
+    next_cursor: str | None
+
+
+def log_names_json(found: LogNames) -> str:
+    """Return a list of logs without their lines."""
+    logs = (log_of(experiment_id, dict.fromkeys(names, ())) for experiment_id, names in found.pods.items())
+    return json_text(list(logs))
+
+
+def log_of(experiment_id: str, lines: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return the log of an experiment, pod -> lines, as values."""
+    content = [{"podName": name, "podLog": list(found)} for name, found in lines.items()]
+    return {"experimentId": experiment_id, "logContent": content}

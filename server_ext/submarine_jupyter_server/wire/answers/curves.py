@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from submarine_jupyter_server.metrics.thinning import thinned
-from submarine_jupyter_server.wire.answers import json_text
-from submarine_jupyter_server.wire.times import time_text
+from submarine_jupyter_server.wire.encoding import json_text, time_text
 
 if TYPE_CHECKING:
     from submarine_jupyter_server.store.curves.points import MetricRow

@@ -22,10 +22,10 @@ from submarine_jupyter_server.logs.segment_writer import SegmentWriter
 from submarine_jupyter_server.point_feed import PointFeed
 from submarine_jupyter_server.row_feed import RowFeed
 from submarine_jupyter_server.services.logs.log_bytes import LogBytes
-from submarine_jupyter_server.services.points import Points
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.rows import Rows
-from submarine_jupyter_server.services.subscriptions import Credit, Subscriptions
+from submarine_jupyter_server.services.streams.points import Points
+from submarine_jupyter_server.services.streams.subscriptions import Credit, Subscriptions
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import NewExperiment
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase

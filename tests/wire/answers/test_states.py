@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from submarine_jupyter_server.store.rows import ListRow
-from submarine_jupyter_server.wire.answers import state_of
+from submarine_jupyter_server.wire.answers.states import state_of
 
 
 def row(status: str, reason: str | None = None, **more: Any) -> ListRow:

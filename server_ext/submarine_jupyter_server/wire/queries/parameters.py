@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
+from submarine_jupyter import durations
 from submarine_jupyter.errors import InvalidRequest
 
 QueryString = Mapping[str, list[str]]
@@ -56,3 +59,17 @@ def flag(values: QueryString, name: str) -> bool:
     if text not in (None, "true", "false"):
         raise InvalidRequest(f"{name!r} must be true or false, not {text[:80]!r}.")
     return text == "true"
+
+
+def moment(text: str | None, name: str) -> float | None:
+    """Return the Unix time (s) of ``10m`` ago, or of an ISO 8601 time. Raises InvalidRequest."""
+    if text is None:
+        return None
+    if (ago := durations.seconds(text)) is not None:
+        return time.time() - ago
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise InvalidRequest(
+            f"'{name}' must be like 30s, 10m, 2h, 1d, or a time like 2026-01-31T12:00:00Z, not '{text[:40]}'"
+        ) from None

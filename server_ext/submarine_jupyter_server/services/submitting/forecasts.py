@@ -16,7 +16,7 @@ from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.reported.events import EventRow
 from submarine_jupyter_server.targets.protocol import Ahead, ComputeTarget, Forecast, Launch, Verdict
-from submarine_jupyter_server.wire.forecasts import Waiting
+from submarine_jupyter_server.wire.answers.forecasts import Waiting
 
 PATIENCE_S = 5.0
 # What a target has said of an experiment of which nothing runs, or not all.

@@ -1,4 +1,4 @@
-"""Parameters of URLs -> what is wanted of logs."""
+"""What is asked for in logs: lines, bytes, matches, places in time."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from submarine_jupyter.errors import InvalidRequest
 from submarine_jupyter_server.logs.position import Position, parse_position
+from submarine_jupyter_server.logs.raw import WantedBytes, parse_range
 from submarine_jupyter_server.logs.search.needle import needle
 from submarine_jupyter_server.logs.search.scan import SearchQuery
-from submarine_jupyter_server.wire.parameters import QueryString, flag, one, only, whole
-from submarine_jupyter_server.wire.queries import MAX_ATTEMPT, moment
+from submarine_jupyter_server.wire.queries.parameters import QueryString, flag, moment, one, only, whole
 
+MAX_ATTEMPT = 10**6
+MAX_TAIL = 1_000_000
 MAX_MATCHES = 1000
 MAX_CONTEXT = 10
 MAX_LINES = 10_000
@@ -97,3 +99,34 @@ def _position(values: QueryString, name: str) -> Position | None:
     """Return a parameter that is a position, None if it is absent. Raises InvalidRequest."""
     text = one(values, name)
     return None if text is None else parse_position(text, name, "send a position of an answer before")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogQuery:
+    """Which lines: the last ``tail``, written at Unix time ``since`` or later, of one replica, of one attempt."""
+
+    tail: int | None = None
+    since: float | None = None
+    replica: str | None = None
+    attempt: int | None = None
+
+
+def log_query(query: QueryString) -> LogQuery:
+    """Return which lines of a log are asked for. Raises InvalidRequest."""
+    only(query, "tail", "since", "replica", "attempt")
+    return LogQuery(
+        tail=whole(query, "tail", 0, MAX_TAIL),
+        since=moment(one(query, "since"), "since"),
+        replica=one(query, "replica"),
+        attempt=whole(query, "attempt", 1, MAX_ATTEMPT),
+    )
+
+
+def place_in_log(last_event_id: str | None) -> Position | None:
+    """Return where a follower of a log goes on, None where it begins anew. Raises InvalidRequest."""
+    return parse_position(last_event_id) if last_event_id else None
+
+
+def wanted_bytes(header: str | None) -> WantedBytes | None:
+    """Return the part of a log that a Range header asks for, None for the whole."""
+    return parse_range(header)
