@@ -1,5 +1,6 @@
 """What a person sees: tables, one experiment in full, its lines as they come.
 
+card/        How experiments are shown in a cell: HTML, text and our own type, from the server's answers
 cell_stream  Show in a cell how an experiment goes, as it goes
 description  Everything about an experiment, for a person
 tables       Draw small tables as text and as HTML; every cell is plain text and stays so
