@@ -15,7 +15,7 @@ from submarine_jupyter.client.following import Item, follow_events, follow_log
 from submarine_jupyter.client.scaling import replica_patch
 from submarine_jupyter.client.transport import Transport
 from submarine_jupyter.errors import NotFound
-from submarine_jupyter.experiment_ids import is_id
+from submarine_jupyter.spec.experiment_ids import is_id
 
 if TYPE_CHECKING:
     from submarine_jupyter.models import ExperimentSpec

@@ -11,7 +11,7 @@ from submarine_jupyter.client.answers import LogLine, Logs, Metrics, Progress, c
 from submarine_jupyter.client.following import Lines
 from submarine_jupyter.display.tables import LONGEST_SENTENCE, Table, bundle
 from submarine_jupyter.errors import ExperimentFailed, InvalidRequest, SubmarineError, WaitTimeout
-from submarine_jupyter.vocabulary import FINAL
+from submarine_jupyter.spec.vocabulary import FINAL
 
 if TYPE_CHECKING:
     from submarine_jupyter.client.client import SubmarineClient

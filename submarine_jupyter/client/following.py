@@ -21,7 +21,7 @@ import httpx
 from submarine_jupyter.client.sse import Event, EventParser
 from submarine_jupyter.client.transport import CONNECT_S, Pauses, Transport, retry_after
 from submarine_jupyter.errors import ServerError, SubmarineError, TooManyRequests, Unavailable, WaitTimeout
-from submarine_jupyter.vocabulary import FINAL
+from submarine_jupyter.spec.vocabulary import FINAL
 
 # The server sends a sign of life every 15 s; a stream that is silent for longer is dead. How long to try for
 # another one (s) leaves time for a server that restarts.

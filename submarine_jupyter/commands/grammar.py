@@ -11,11 +11,11 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from submarine_jupyter import durations
 from submarine_jupyter.commands.expansion import expanded
 from submarine_jupyter.errors import UsageError
-from submarine_jupyter.params import Value, read
-from submarine_jupyter.vocabulary import FRAMEWORKS, ROLES, Status
+from submarine_jupyter.spec import durations
+from submarine_jupyter.spec.params import Value, read
+from submarine_jupyter.spec.vocabulary import FRAMEWORKS, ROLES, Status
 
 STATUSES = tuple(str(status) for status in Status if status is not Status.DELETED)
 # What others call it.

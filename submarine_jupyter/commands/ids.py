@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from submarine_jupyter.errors import UsageError
-from submarine_jupyter.experiment_ids import parts
+from submarine_jupyter.spec.experiment_ids import parts
 
 SHOWN = 5
 

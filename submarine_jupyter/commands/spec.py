@@ -12,7 +12,7 @@ from submarine_jupyter.commands.surroundings import Surroundings
 from submarine_jupyter.errors import UsageError
 from submarine_jupyter.script import syntax
 from submarine_jupyter.script.tracebacks import SCRIPT
-from submarine_jupyter.vocabulary import ROLES
+from submarine_jupyter.spec.vocabulary import ROLES
 
 Json = dict[str, Any]
 _LED_BY_A_MASTER = ("pytorch", "xgboost")

@@ -18,7 +18,7 @@ _CAMEL: dict[str, dict[str, str]] = {
 
 def read_spec(name: str, cmd: str | None = None) -> Json:
     """Return the spec in a file, JSON or YAML by its ending; ``cmd`` stood before its name. Raises UsageError."""
-    from submarine_jupyter.parsing import parse_json, parse_yaml
+    from submarine_jupyter.spec.parsing import parse_json, parse_yaml
 
     kind = Path(name).suffix.lower()
     if kind in _PROGRAMS:

@@ -20,11 +20,11 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from submarine_jupyter import atomic_files, file_locks
 from submarine_jupyter.discovery.login_environment import clean_environment
 from submarine_jupyter.discovery.processes import identity
 from submarine_jupyter.discovery.running import PATIENCE_S, PING, Running, owner_of, runtime_dir
 from submarine_jupyter.errors import ServerNotFound
+from submarine_jupyter.files import atomic_files, file_locks
 
 START_S = 60.0
 IDLE_S = 12 * 3600

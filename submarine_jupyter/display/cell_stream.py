@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from submarine_jupyter.client.following import End, Gap, Item, Lines, Partial, State
-from submarine_jupyter.vocabulary import FINAL
+from submarine_jupyter.spec.vocabulary import FINAL
 
 # Foregrounds that can be read on light and dark alike (ECMA-48 SGR); the names only, never the lines.
 _COLOURS = (36, 33, 35, 32, 34, 31)

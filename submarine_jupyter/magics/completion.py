@@ -10,7 +10,7 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, context_
 
 from submarine_jupyter.commands.grammar import STATUSES, Grammar
 from submarine_jupyter.commands.ids import KnownIds
-from submarine_jupyter.vocabulary import FRAMEWORKS
+from submarine_jupyter.spec.vocabulary import FRAMEWORKS
 
 # The line up to the cursor: alone, assigned, or the head of a cell.
 _LINE = re.compile(r"(?:[\w, ]+=\s*)?%{1,2}submarine[ \t]+(?P<words>[^\n]*)")

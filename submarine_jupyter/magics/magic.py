@@ -17,11 +17,11 @@ from submarine_jupyter.commands.spec import asked_replicas, describe, is_script
 from submarine_jupyter.commands.spec_file import read_spec
 from submarine_jupyter.commands.surroundings import Surroundings
 from submarine_jupyter.errors import ExperimentFailed, ServerNotFound, UsageError
-from submarine_jupyter.experiment_ids import is_id
 from submarine_jupyter.magics.completion import matcher
 from submarine_jupyter.script.failures import explained
 from submarine_jupyter.script.tracebacks import all_as_written, as_written
 from submarine_jupyter.script.variables import left_behind
+from submarine_jupyter.spec.experiment_ids import is_id
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

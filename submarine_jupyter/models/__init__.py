@@ -6,11 +6,12 @@ so that the spec of a GET is a valid body for PATCH and POST.
 
     base             What all models of the wire format have in common
     experiment_spec  An experiment as a person describes it
+    fields           The texts of a spec: what a system takes as a command, a variable, a file name, an address
     response         What the server answers
     runtime          Where and how to run: the optional block ``runtime``
 """
 
-from submarine_jupyter.vocabulary import Status
+from submarine_jupyter.spec.vocabulary import Status
 
 from .base import WireModel
 from .experiment_spec import (

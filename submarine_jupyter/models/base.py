@@ -13,7 +13,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from submarine_jupyter.vocabulary import Status as Status  # part of the wire format
+from submarine_jupyter.spec.vocabulary import Status as Status  # part of the wire format
 
 Whole = Annotated[int, Field(strict=True)]  # `true` and "1" are no numbers
 

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from submarine_jupyter.errors import InvalidSpec
-from submarine_jupyter.fields import (
+from submarine_jupyter.models.fields import (
     LONGEST_START,
     Command,
     EnvVars,
@@ -28,10 +28,10 @@ from submarine_jupyter.fields import (
     is_empty,
     start_size,
 )
-from submarine_jupyter.params import Value, filled, variables
-from submarine_jupyter.resources import parse_resources
-from submarine_jupyter.vocabulary import FRAMEWORKS, LEADERS
-from submarine_jupyter.vocabulary import Status as Status  # part of the wire format
+from submarine_jupyter.spec.params import Value, filled, variables
+from submarine_jupyter.spec.resources import parse_resources
+from submarine_jupyter.spec.vocabulary import FRAMEWORKS, LEADERS
+from submarine_jupyter.spec.vocabulary import Status as Status  # part of the wire format
 
 from .base import Whole, WireModel
 from .runtime import RuntimeSpec

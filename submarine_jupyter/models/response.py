@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from submarine_jupyter.vocabulary import Status as Status  # part of the wire format
+from submarine_jupyter.spec.vocabulary import Status as Status  # part of the wire format
 
 from .base import WireModel
 from .experiment_spec import ExperimentSpec

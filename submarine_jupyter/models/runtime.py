@@ -13,15 +13,9 @@ from pydantic import (
     model_serializer,
 )
 
-from submarine_jupyter.fields import (
-    EnvVars,
-    Folder,
-    Label,
-    NotebookPath,
-    Text,
-)
-from submarine_jupyter.params import LONGEST_VALUE, MOST_PARAMS, Value, check_params
-from submarine_jupyter.vocabulary import Status as Status  # part of the wire format
+from submarine_jupyter.models.fields import EnvVars, Folder, Label, NotebookPath, Text
+from submarine_jupyter.spec.params import LONGEST_VALUE, MOST_PARAMS, Value, check_params
+from submarine_jupyter.spec.vocabulary import Status as Status  # part of the wire format
 
 from .base import Whole, WireModel
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from submarine_jupyter.errors import ExperimentFailed
-from submarine_jupyter.resources import in_unit_of, parse_resources, quantity
 from submarine_jupyter.script.tracebacks import as_written, innermost, place
+from submarine_jupyter.spec.resources import in_unit_of, parse_resources, quantity
 
 _OUT_OF_MEMORY = "OOMKilled"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter.vocabulary import FRAMEWORKS
+from submarine_jupyter.spec.vocabulary import FRAMEWORKS
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from submarine_jupyter.errors import InvalidSpec
-from submarine_jupyter.fields import LONGEST_COMMAND
+from submarine_jupyter.models.fields import LONGEST_COMMAND
 from submarine_jupyter_server.targets import commands
 from submarine_jupyter_server.targets.commands import BASH, command, local_shell, needs_shell
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from submarine_jupyter import atomic_files, file_locks
+from submarine_jupyter.files import atomic_files, file_locks
 from submarine_jupyter_server.targets.local.shim.processes.identity import hostname, start_ticks
 
 _MOST_BYTES = 4 << 20

@@ -11,7 +11,7 @@ import uuid
 
 from sqlalchemy import Connection
 
-from submarine_jupyter.experiment_ids import is_id
+from submarine_jupyter.spec.experiment_ids import is_id
 from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.control import lifecycle
 from submarine_jupyter_server.store import experiments, outbox

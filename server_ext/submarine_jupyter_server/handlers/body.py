@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from email.message import Message
 
 from submarine_jupyter.errors import InvalidRequest, TooLarge, UnsupportedMedia
-from submarine_jupyter.parsing import Unreadable, parse_json, parse_yaml
+from submarine_jupyter.spec.parsing import Unreadable, parse_json, parse_yaml
 
 MAX_BYTES = 1024 * 1024
 INLINE_BYTES = 16 * 1024

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from submarine_jupyter.errors import InvalidRequest, NotFound
-from submarine_jupyter.experiment_ids import is_id
+from submarine_jupyter.spec.experiment_ids import is_id
 from submarine_jupyter_server.wire.queries.parameters import one
 
 Values = dict[str, list[str]]

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 from submarine_jupyter.errors import NotFound
-from submarine_jupyter.experiment_ids import is_id
-from submarine_jupyter.vocabulary import replica_order
+from submarine_jupyter.spec.experiment_ids import is_id
+from submarine_jupyter.spec.vocabulary import replica_order
 from submarine_jupyter_server.daemon_threads import DaemonPool
 from submarine_jupyter_server.logs import times
 from submarine_jupyter_server.logs.layout import (

@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from submarine_jupyter import experiment_ids
 from submarine_jupyter.models import Status
+from submarine_jupyter.spec import experiment_ids
 
 from .annotations import groups, origins, searchable, tags
 from .curves import numbering

@@ -12,8 +12,8 @@ import json
 import math
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter.params import variables
-from submarine_jupyter.resources import quantity
+from submarine_jupyter.spec.params import variables
+from submarine_jupyter.spec.resources import quantity
 from submarine_jupyter_server.targets.replicas import Address, Member, members, resources
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from submarine_jupyter.models import ExperimentSpec, TaskSpec
-from submarine_jupyter.resources import parse_resources
-from submarine_jupyter.vocabulary import ROLES
+from submarine_jupyter.spec.resources import parse_resources
+from submarine_jupyter.spec.vocabulary import ROLES
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import shutil
 import time
 from pathlib import Path
 
-from submarine_jupyter.experiment_ids import is_id
+from submarine_jupyter.spec.experiment_ids import is_id
 
 NAME = "deleted"
 KEPT_S = 30 * 86_400.0

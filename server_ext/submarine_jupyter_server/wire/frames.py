@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from submarine_jupyter.errors import InvalidRequest, SubmarineError
-from submarine_jupyter.experiment_ids import is_id
+from submarine_jupyter.spec.experiment_ids import is_id
 
 from .encoding import json_text
 

@@ -7,9 +7,9 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, ValidationError
 
 from submarine_jupyter.errors import InvalidRequest
-from submarine_jupyter.fields import Text
 from submarine_jupyter.models.base import WireModel
 from submarine_jupyter.models.experiment_spec import problems
+from submarine_jupyter.models.fields import Text
 
 LONGEST_NOTE = 10_000
 Flag = Annotated[bool, Field(strict=True)]

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from submarine_jupyter.errors import InvalidRequest
-from submarine_jupyter.vocabulary import replica_order
+from submarine_jupyter.spec.vocabulary import replica_order
 from submarine_jupyter_server.logs.archive import Chunk, Gap, LogArchive, ReplicaLog
 from submarine_jupyter_server.logs.lines.screen import folded_lines, moves_up
 from submarine_jupyter_server.logs.lines.view import LINE_BYTES, LineView

@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 
-from submarine_jupyter.vocabulary import replica_order
+from submarine_jupyter.spec.vocabulary import replica_order
 
 EACH_S = 1.0
 """So much time lies between two that are stored, at least."""

@@ -8,7 +8,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from submarine_jupyter.errors import NotFound, RangeNotSatisfiable
-from submarine_jupyter.vocabulary import replica_order
+from submarine_jupyter.spec.vocabulary import replica_order
 from submarine_jupyter_server.feed import EventFeed, FeedMessage
 from submarine_jupyter_server.logs import raw
 from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from submarine_jupyter.params import declared
+from submarine_jupyter.spec.params import declared
 from submarine_jupyter_server.store.curves import points
 from submarine_jupyter_server.store.curves.growth import AT_ONCE
 from submarine_jupyter_server.store.curves.points import Chosen

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from submarine_jupyter.errors import NotFound, TargetRefused, TargetUnavailable
-from submarine_jupyter.experiment_ids import is_id
 from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter.spec.experiment_ids import is_id
 from submarine_jupyter_server.targets import tombstones
 from submarine_jupyter_server.targets.protocol import (
     Absence,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter.resources import quantity
+from submarine_jupyter.spec.resources import quantity
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.targets.protocol import Absence, Doubt, Forecast, Inventory, Launch, Made, Recall, Sink
 

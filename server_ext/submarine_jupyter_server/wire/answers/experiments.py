@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from submarine_jupyter.vocabulary import Status
+from submarine_jupyter.spec.vocabulary import Status
 from submarine_jupyter_server.wire.answers.detail import Detail, full, noted
 from submarine_jupyter_server.wire.answers.states import brief
 from submarine_jupyter_server.wire.encoding import json_text, time_text

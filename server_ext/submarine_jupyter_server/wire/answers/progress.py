@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from submarine_jupyter.vocabulary import Status
+from submarine_jupyter.spec.vocabulary import Status
 from submarine_jupyter_server.wire.encoding import time_text
 
 if TYPE_CHECKING:

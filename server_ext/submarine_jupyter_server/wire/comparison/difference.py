@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from submarine_jupyter.params import declared
+from submarine_jupyter.spec.params import declared
 from submarine_jupyter_server.wire.comparison.unified import unified
 from submarine_jupyter_server.wire.encoding import json_text
 

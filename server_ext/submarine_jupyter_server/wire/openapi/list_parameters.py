@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from submarine_jupyter.vocabulary import Status
+from submarine_jupyter.spec.vocabulary import Status
 from submarine_jupyter_server.wire.openapi.operations import Json, query
 
 _TEXT: Json = {"type": "string"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from submarine_jupyter import experiment_ids
+from submarine_jupyter.spec import experiment_ids
 
 Json = dict[str, Any]
 

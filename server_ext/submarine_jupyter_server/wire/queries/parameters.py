@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from submarine_jupyter import durations
 from submarine_jupyter.errors import InvalidRequest
+from submarine_jupyter.spec import durations
 
 QueryString = Mapping[str, list[str]]
 MOST = 10**18 - 1

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from submarine_jupyter.models import ExperimentSpec, RuntimeSpec
-from submarine_jupyter.resources import quantity
+from submarine_jupyter.spec.resources import quantity
 from submarine_jupyter_server.targets.kubernetes.capacity.cluster_capacity import Node
 from submarine_jupyter_server.targets.kubernetes.capacity.pod_requests import Amounts
 from submarine_jupyter_server.targets.kubernetes.forecast.nodes import on_nodes

@@ -12,8 +12,8 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from submarine_jupyter.errors import InvalidSpec
-from submarine_jupyter.experiment_ids import is_id
-from submarine_jupyter.vocabulary import FRAMEWORKS, LEADERS
+from submarine_jupyter.spec.experiment_ids import is_id
+from submarine_jupyter.spec.vocabulary import FRAMEWORKS, LEADERS
 from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, owned, render
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import SPEC, unpack
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json

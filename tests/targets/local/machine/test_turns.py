@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter.resources import parse_resources, quantity
+from submarine_jupyter.spec.resources import parse_resources, quantity
 from submarine_jupyter_server.targets.local.machine.fitting import whole
 from submarine_jupyter_server.targets.local.machine.scheduler import Amount, Scheduler
 from submarine_jupyter_server.targets.local.machine.turns import elsewhere, forecast, place

@@ -7,8 +7,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from submarine_jupyter import atomic_files
 from submarine_jupyter.errors import Unavailable
+from submarine_jupyter.files import atomic_files
 from submarine_jupyter_server.failpoints import reach
 
 from . import filesystem

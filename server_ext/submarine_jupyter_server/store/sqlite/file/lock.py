@@ -6,8 +6,8 @@ import os
 import time
 from pathlib import Path
 
-from submarine_jupyter import file_locks
 from submarine_jupyter.errors import Unavailable
+from submarine_jupyter.files import file_locks
 from submarine_jupyter_server.store.sqlite.connection import BUSY_S
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from submarine_jupyter import atomic_files
 from submarine_jupyter.errors import Unavailable
+from submarine_jupyter.files import atomic_files
 from submarine_jupyter_server.store.sqlite import failures, schema
 from submarine_jupyter_server.store.sqlite.connection import immediate, opened, raw_of
 from submarine_jupyter_server.store.sqlite.schema import Schema

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 
-from submarine_jupyter.resources import quantity
+from submarine_jupyter.spec.resources import quantity
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
 Amounts = dict[str, Decimal]

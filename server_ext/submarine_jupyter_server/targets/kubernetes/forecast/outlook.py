@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from submarine_jupyter.models import RuntimeSpec, Toleration
-from submarine_jupyter.resources import quantity
+from submarine_jupyter.spec.resources import quantity
 from submarine_jupyter_server.targets.kubernetes.capacity.cluster_capacity import Node
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.protocol import Ahead, Forecast, Verdict

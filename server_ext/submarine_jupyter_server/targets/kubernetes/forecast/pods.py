@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter.resources import quantity
+from submarine_jupyter.spec.resources import quantity
 from submarine_jupyter_server.targets.kubernetes.capacity.pod_requests import Amounts, is_gpu
 from submarine_jupyter_server.targets.replicas import resources
 

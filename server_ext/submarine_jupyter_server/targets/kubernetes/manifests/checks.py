@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection
 
 from submarine_jupyter.models import Toleration
-from submarine_jupyter.resources import quantity
+from submarine_jupyter.spec.resources import quantity
 
 _LABEL_PART = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _SUBDOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL_PART}(?:\.{_LABEL_PART})*")

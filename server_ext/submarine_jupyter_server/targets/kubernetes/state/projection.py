@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from sys import intern
 from typing import Any
 
-from submarine_jupyter import experiment_ids
-from submarine_jupyter.vocabulary import FRAMEWORKS
+from submarine_jupyter.spec import experiment_ids
+from submarine_jupyter.spec.vocabulary import FRAMEWORKS
 from submarine_jupyter_server.targets.kubernetes.manifests import OWN_KINDS
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import PREFIX, QUEUE_LABEL
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.seal import SEAL

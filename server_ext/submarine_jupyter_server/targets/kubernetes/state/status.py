@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from submarine_jupyter.models import Status
-from submarine_jupyter.vocabulary import LEADERS
+from submarine_jupyter.spec.vocabulary import LEADERS
 from submarine_jupyter_server.targets.kubernetes.manifests import Kind
 from submarine_jupyter_server.targets.protocol import Observation, ReplicaState
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from submarine_jupyter import experiment_ids
+from submarine_jupyter.spec import experiment_ids
 from submarine_jupyter_server.targets.kubernetes.api.object_calls import ObjectCalls
 from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState
 from submarine_jupyter_server.targets.kubernetes.state.ownership import Ownership

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from submarine_jupyter import experiment_ids
+from submarine_jupyter.spec import experiment_ids
 from submarine_jupyter_server.targets.kubernetes.api.cluster import Cluster
 from submarine_jupyter_server.targets.kubernetes.api.discovery import KUEUE
 from submarine_jupyter_server.targets.kubernetes.api.object_calls import ObjectCalls

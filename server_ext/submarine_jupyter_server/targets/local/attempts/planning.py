@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter.resources import quantity
-from submarine_jupyter.vocabulary import LEADERS
+from submarine_jupyter.spec.resources import quantity
+from submarine_jupyter.spec.vocabulary import LEADERS
 from submarine_jupyter_server.targets.commands import BASH, SH, command, local_shell, needs_shell
 from submarine_jupyter_server.targets.local.machine import limits
 from submarine_jupyter_server.targets.local.machine.fitting import amount, too_many, too_much

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter.resources import in_unit_of, quantity
+from submarine_jupyter.spec.resources import in_unit_of, quantity
 from submarine_jupyter_server.targets.replicas import Member, listens, members, resources
 
 from .port_leases import FIRST, LAST, RESERVED_FILES

@@ -14,8 +14,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from submarine_jupyter import atomic_files
 from submarine_jupyter.errors import TargetUnavailable
+from submarine_jupyter.files import atomic_files
 
 Json = dict[str, Any]
 MIB = 1024 * 1024

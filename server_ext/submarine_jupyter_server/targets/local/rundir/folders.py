@@ -28,10 +28,10 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from pathlib import Path
 
-from submarine_jupyter import atomic_files, file_locks
 from submarine_jupyter.errors import NotFound, SubmarineError, TargetUnavailable
-from submarine_jupyter.experiment_ids import is_id
+from submarine_jupyter.files import atomic_files, file_locks
 from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter.spec.experiment_ids import is_id
 from submarine_jupyter_server.targets import tombstones
 from submarine_jupyter_server.targets.protocol import Launch
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter.vocabulary import FRAMEWORKS
+from submarine_jupyter.spec.vocabulary import FRAMEWORKS
 from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Wiring, only_set, roles
 from submarine_jupyter_server.targets.kubernetes.manifests.kind import Kind
 from submarine_jupyter_server.targets.kubernetes.manifests.pod import inline_code, secret_object, template

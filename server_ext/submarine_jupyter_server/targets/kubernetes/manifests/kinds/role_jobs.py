@@ -6,7 +6,7 @@ https://kubernetes.io/docs/concepts/workloads/controllers/job/
 from __future__ import annotations
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter.vocabulary import LEADERS
+from submarine_jupyter.spec.vocabulary import LEADERS
 from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Wiring, only_set, roles
 from submarine_jupyter_server.targets.kubernetes.manifests.pod import template
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter.vocabulary import LEADERS
+from submarine_jupyter.spec.vocabulary import LEADERS
 from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft
 from submarine_jupyter_server.targets.kubernetes.manifests.kind import Kind
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json

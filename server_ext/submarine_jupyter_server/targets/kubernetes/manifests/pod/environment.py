@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from submarine_jupyter.errors import InvalidSpec
-from submarine_jupyter.fields import LONGEST_STRING
+from submarine_jupyter.models.fields import LONGEST_STRING
 from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, Wiring, roles
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import metadata
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json

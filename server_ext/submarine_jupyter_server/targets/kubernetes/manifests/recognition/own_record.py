@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from submarine_jupyter.errors import InvalidSpec
-from submarine_jupyter.experiment_ids import is_id
 from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter.spec.experiment_ids import is_id
 from submarine_jupyter_server.targets.kubernetes.manifests.kinds.role_jobs import leader
 from submarine_jupyter_server.targets.protocol import Launch, ObjectRef
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from submarine_jupyter.resources import quantity
+from submarine_jupyter.spec.resources import quantity
 from submarine_jupyter_server.targets.kubernetes.state.snapshot import AttemptView
 from submarine_jupyter_server.targets.kubernetes.state.views import EventView
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from submarine_jupyter.resources import in_unit_of, quantity
+from submarine_jupyter.spec.resources import in_unit_of, quantity
 from submarine_jupyter_server.targets.kubernetes.state.views import Condition
 
 from .trouble import Rank, Trouble, cut

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from submarine_jupyter.vocabulary import LEADERS
+from submarine_jupyter.spec.vocabulary import LEADERS
 from submarine_jupyter_server.targets.kubernetes.state.snapshot import AttemptView
 from submarine_jupyter_server.targets.kubernetes.state.views import Condition, ContainerView, EventView, PodView
 from submarine_jupyter_server.targets.replicas import resources

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from submarine_jupyter import atomic_files
+from submarine_jupyter.files import atomic_files
 
 
 @pytest.mark.parametrize("durable", [True, False])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submarine_jupyter import experiment_ids
+from submarine_jupyter.spec import experiment_ids
 
 ID = "experiment-1647574374688-0012"
 

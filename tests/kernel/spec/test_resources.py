@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submarine_jupyter.resources import parse_resources, quantity
+from submarine_jupyter.spec.resources import parse_resources, quantity
 
 SUFFIXES = {
     "": 1,

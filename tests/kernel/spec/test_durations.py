@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from submarine_jupyter import durations
+from submarine_jupyter.spec import durations
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("0s", 0), ("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86400)])

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from submarine_jupyter.errors import InvalidRequest, TooLarge
-from submarine_jupyter.params import Fraction
+from submarine_jupyter.spec.params import Fraction
 
 try:
     from yaml import CSafeLoader as _SafeLoader

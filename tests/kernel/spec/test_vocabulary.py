@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from submarine_jupyter.vocabulary import FINAL, FRAMEWORKS, LEADERS, ROLES, replica_order
+from submarine_jupyter.spec.vocabulary import FINAL, FRAMEWORKS, LEADERS, ROLES, replica_order
 
 
 def test_every_role_of_a_framework_has_its_place_in_the_order() -> None:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter.params import filled, read, variable, variables
-from submarine_jupyter.parsing import parse_json, parse_yaml
+from submarine_jupyter.spec.params import filled, read, variable, variables
+from submarine_jupyter.spec.parsing import parse_json, parse_yaml
 from submarine_jupyter_server.targets.commands import command, needs_shell
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}", fullmatch=True)

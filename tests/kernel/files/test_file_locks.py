@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from submarine_jupyter import file_locks
+from submarine_jupyter.files import file_locks
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from submarine_jupyter.errors import InvalidRequest, TooLarge
-from submarine_jupyter.parsing import MAX_DEPTH, parse_json, parse_yaml
+from submarine_jupyter.spec.parsing import MAX_DEPTH, parse_json, parse_yaml
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 # Beyond U+FFFF, JSON escapes are surrogate pairs, which YAML does not have.
