@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from submarine_jupyter.display.card.drawing.blocks import COLUMNS, Card
-from submarine_jupyter.experiment_ids import parts
+from submarine_jupyter.spec.experiment_ids import parts
 
 MIME = "application/vnd.submarine.experiment+json"
 VERSION = 1

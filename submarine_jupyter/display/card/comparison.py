@@ -15,7 +15,7 @@ from submarine_jupyter.display.card.drawing.words import MUTED, Words, bold, cod
 from submarine_jupyter.display.card.facts import as_of_words, name_of, number_of
 from submarine_jupyter.display.card.measures import better_of, chart_of
 from submarine_jupyter.display.card.rows import Row, state_cell, took_cell
-from submarine_jupyter.vocabulary import FINAL
+from submarine_jupyter.spec.vocabulary import FINAL
 
 MOST_EXPERIMENTS, MOST_FIELDS = 6, 20
 

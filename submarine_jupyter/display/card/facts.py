@@ -10,7 +10,7 @@ from submarine_jupyter.display.card.drawing.blocks import Head
 from submarine_jupyter.display.card.drawing.icons import drawn_as
 from submarine_jupyter.display.card.drawing.values import LONGEST_NAME, between, clock, counted, duration, moment, short
 from submarine_jupyter.display.card.drawing.words import Words, joined, say, titled
-from submarine_jupyter.vocabulary import FINAL
+from submarine_jupyter.spec.vocabulary import FINAL
 
 Document = Mapping[str, Any]
 _NOT_YET = ("Accepted", "Queued", "Waiting", "Starting")

@@ -15,7 +15,7 @@ from submarine_jupyter.display.card.drawing.words import Words, bold, code, join
 from submarine_jupyter.display.card.facts import as_of_words, number_of, state_of
 from submarine_jupyter.display.card.measures import better_of
 from submarine_jupyter.display.card.rows import Row, counts, most_common, params_cell, state_cell, took_cell, why
-from submarine_jupyter.vocabulary import FINAL
+from submarine_jupyter.spec.vocabulary import FINAL
 
 MOST_TRIALS, MOST_PARAMS, MOST_STRIPS = 16, 4, 200
 

@@ -19,7 +19,7 @@ from submarine_jupyter.display.card.help_page import Group, function_card, help_
 from submarine_jupyter.display.card.listing import list_card
 from submarine_jupyter.display.card.rows import Row, row_of
 from submarine_jupyter.display.card.target import target_card
-from submarine_jupyter.vocabulary import FINAL
+from submarine_jupyter.spec.vocabulary import FINAL
 
 
 def show_experiment(known: Mapping[str, Any], scene: Scene | None = None, *, now: datetime | None = None) -> Bundle:

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from datetime import datetime
 
-from submarine_jupyter.experiment_ids import parts
+from submarine_jupyter.spec.experiment_ids import parts
 
 _ID = re.compile(r"\bexperiment-\d{1,20}-\d{4,}\b(?!-)")
 LONGEST_NAME, LONGEST_LINE, LONGEST_REASON = 32, 200, 400
