@@ -157,7 +157,7 @@ async def test_all_changes_from_now_on(call: Any, open_stream: Open) -> None:
 
 async def test_a_quiet_stream_has_a_heartbeat(call: Any, open_stream: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     await call("GET", "experiment")
-    monkeypatch.setattr("submarine_jupyter_server.feed.HEARTBEAT_S", 0.05)
+    monkeypatch.setattr("submarine_jupyter_server.feed.event_feed.HEARTBEAT_S", 0.05)
     async with open_stream("v1/experiment/events") as stream:
         assert [await stream.line() for _ in range(6)] == [":", ""] * 3
 

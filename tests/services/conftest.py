@@ -17,6 +17,7 @@ from submarine_jupyter_server.store.experiments import Query
 from submarine_jupyter_server.wire.answers.experiments import shown_json
 from submarine_jupyter_server.wire.queries.logs import log_query
 from submarine_jupyter_server.wiring import Service
+from tests.snapshots import check_remembered, snapshot
 
 ME = Principal("me")
 
@@ -69,7 +70,9 @@ def config(tmp_path: Path) -> ServiceConfig:
 @pytest.fixture
 def client(config: ServiceConfig, io_loop: IOLoop) -> Iterator[Client]:
     service: Service = io_loop.run_sync(lambda: Service.open(config))
+    io_loop.run_sync(lambda: snapshot(service._row_feed))
     yield Client(service)
+    io_loop.run_sync(lambda: check_remembered(service._row_feed, service.db))
     io_loop.run_sync(lambda: end(service))
 
 

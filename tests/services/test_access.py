@@ -201,7 +201,7 @@ async def waiting(client: Client) -> str:
 
 @pytest.mark.parametrize("who", [STRANGER, ME, SAME_MACHINE], ids=["stranger", "owner", "personal"])
 async def test_who_sees_an_experiment(client: Client, monkeypatch: pytest.MonkeyPatch, who: Principal) -> None:
-    monkeypatch.setattr("submarine_jupyter_server.feed.HEARTBEAT_S", 0.05)
+    monkeypatch.setattr("submarine_jupyter_server.feed.event_feed.HEARTBEAT_S", 0.05)
     service = client.service
     made = await waiting(client)
     queued = (await client.create({**BODY, "meta": {**BODY["meta"], "name": "queued"}}))["experimentId"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from submarine_jupyter_server.row_feed import Changes, RowFeed
+from submarine_jupyter_server.feed.row_feed import Changes, RowFeed
 from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.unknown import unknown

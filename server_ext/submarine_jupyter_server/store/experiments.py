@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from submarine_jupyter.models import Status
 from submarine_jupyter.spec import experiment_ids
 
-from .annotations import groups, origins, searchable, tags
+from .annotations import groups, origins, row_changes, searchable, tags
 from .curves import numbering
 from .dialect import insert_or_replace, numbered
 from .lists.listing import Page, count, page
@@ -207,6 +207,7 @@ def mark_deleted(tx: Connection, experiment_id: str, at: int) -> ExperimentRow |
     if row is None:
         return None
     tags.replace(tx, row.seq, ())
+    row_changes.touch(tx, row.id)
     return _changed(tx, row, {"deleted": at, "generation": row.generation + 1})
 
 
@@ -216,6 +217,7 @@ def bring_back(tx: Connection, experiment_id: str, labels: Sequence[str]) -> Exp
     if row is None or row.deleted is None:
         return None
     tags.replace(tx, row.seq, labels)
+    row_changes.touch(tx, row.id)
     return _changed(tx, row, {"deleted": None})
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.control import lifecycle
-from submarine_jupyter_server.feed import EventFeed
+from submarine_jupyter_server.feed.event_feed import EventFeed
 from submarine_jupyter_server.logs.archive import LogArchive
 from submarine_jupyter_server.logs.following import follow as follow_module
 from submarine_jupyter_server.logs.following.growth import Growth

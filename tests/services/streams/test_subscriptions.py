@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from submarine_jupyter.errors import InvalidRequest
+from submarine_jupyter_server.feed.point_feed import PointFeed
+from submarine_jupyter_server.feed.row_feed import RowFeed
 from submarine_jupyter_server.logs.archive import LogArchive
 from submarine_jupyter_server.logs.following import growth as growth_module
 from submarine_jupyter_server.logs.following.growth import Growth
 from submarine_jupyter_server.logs.segment_writer import SegmentWriter
-from submarine_jupyter_server.point_feed import PointFeed
-from submarine_jupyter_server.row_feed import RowFeed
 from submarine_jupyter_server.services.logs.log_bytes import LogBytes
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.rows import Rows

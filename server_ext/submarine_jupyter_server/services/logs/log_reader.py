@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from submarine_jupyter.errors import NotFound, RangeNotSatisfiable
 from submarine_jupyter.spec.vocabulary import replica_order
-from submarine_jupyter_server.feed import EventFeed, FeedMessage
+from submarine_jupyter_server.feed.event_feed import EventFeed, FeedMessage
 from submarine_jupyter_server.logs import raw
 from submarine_jupyter_server.logs.archive import LogArchive, ReplicaLog
 from submarine_jupyter_server.logs.following.growth import Growth

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.feed import EventFeed, FeedMessage
+from submarine_jupyter_server.feed.event_feed import EventFeed, FeedMessage
 from submarine_jupyter_server.logs.following.attempt_reader import LogEvent
 from submarine_jupyter_server.logs.following.follow import follow
 from submarine_jupyter_server.logs.following.growth import Growth

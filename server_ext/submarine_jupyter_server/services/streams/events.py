@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from submarine_jupyter_server.feed import EventFeed, FeedMessage
+from submarine_jupyter_server.feed.event_feed import EventFeed, FeedMessage
 from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store.engine import Database

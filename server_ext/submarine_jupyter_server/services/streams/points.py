@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from submarine_jupyter_server.point_feed import Follower, PointFeed
+from submarine_jupyter_server.feed.point_feed import Follower, PointFeed
 from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store.curves import following, points

@@ -76,8 +76,9 @@ def changed(tx: Connection, after: Place, until: Place, *, bounded: bool) -> lis
 
 
 def _far(tx: Connection, after: Place, until: Place) -> bool:
-    oldest = tx.execute(select(func.min(event.c.seq))).scalar() or 0
-    forgotten = after.event + 1 < oldest and after.event < until.event
+    oldest = tx.execute(select(func.min(event.c.seq))).scalar()
+    # Without any event nobody knows whether there has been one.
+    forgotten = oldest is None or (after.event + 1 < oldest and after.event < until.event)
     return forgotten or until.metric - after.metric > _MOST_METRICS
 
 

@@ -8,7 +8,6 @@ and a returning one resumes where it was.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import deque
@@ -20,6 +19,7 @@ from sqlalchemy import Connection
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.config import nobody
+from submarine_jupyter_server.feed.after_commits import AfterCommits
 from submarine_jupyter_server.notices import Failing
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.engine import Database
@@ -31,8 +31,6 @@ from submarine_jupyter_server.wire.encoding import json_text
 log = logging.getLogger(__name__)
 HEARTBEAT_S = 15.0
 BATCH = 500
-# Whoever made the commit answers first: the thread that reads would compete with it for the interpreter.
-_AFTER_YOU_S = 0.003
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +48,25 @@ class EventFeed:
     def __init__(self, db: Database, emit: Callable[[dict[str, object]], None] = nobody) -> None:
         self._db = db
         self._emit = emit
-        self._failing = Failing(db.notices, "events", "Reading the events")
         self._ring: deque[EventRow] = deque(maxlen=10_000)
         self._last = 0
-        self._news = asyncio.Event()
         self._arrived = asyncio.Condition()
-        self._task: asyncio.Task[None] | None = None
+        self._reading = AfterCommits(
+            "submarine events", self._read, Failing(db.notices, "events", "Reading the events")
+        )
 
     async def start(self) -> None:
         """Begin to read what is committed from now on."""
         self._last = await self._db.read(events.last_seq)
-        self._task = asyncio.create_task(self._pump(), name="submarine event feed")
+        self._reading.start()
 
     async def close(self) -> None:
         """End the reader and every listener."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._reading.close()
 
     def committed(self) -> None:
-        """Notify the feed that a transaction was committed; to be called on the event loop."""
-        self._news.set()
+        """Record that a transaction was committed; to be called on the event loop."""
+        self._reading.committed()
 
     @property
     def last(self) -> int:
@@ -132,25 +127,14 @@ class EventFeed:
             return False
         return True
 
-    async def _pump(self) -> None:
-        while True:
-            await self._news.wait()
-            await asyncio.sleep(_AFTER_YOU_S)
-            self._news.clear()
-            try:
-                rows = await self._db.read(lambda tx: events.after(tx, self._last, BATCH))
-            except Exception as error:  # noqa: BLE001 - it is logged, and shown as a notice
-                await asyncio.sleep(self._failing.again(error))
-                self._news.set()
-                continue
-            self._failing.over()
-            if rows:
-                await self._publish(rows)
+    async def _read(self) -> None:
+        if rows := await self._db.read(lambda tx: events.after(tx, self._last, BATCH)):
+            await self._publish(rows)
 
     async def _publish(self, rows: list[EventRow]) -> None:
         self._ring.extend(rows)
         if len(rows) == BATCH:
-            self._news.set()
+            self._reading.committed()
         async with self._arrived:
             self._last = rows[-1].seq
             self._arrived.notify_all()

@@ -6,19 +6,17 @@ A follower learns only that there are some. It reads them when its client has ro
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from submarine_jupyter_server.feed.after_commits import AfterCommits
+from submarine_jupyter_server.notices import Failing
 from submarine_jupyter_server.store.curves import following
 from submarine_jupyter_server.store.engine import Database
 
-log = logging.getLogger(__name__)
 # Points that come so soon after others are sent together with the next: logs are read twice a second.
 COALESCE_S = 0.02
-_AFTER_FAILURE_S = 1.0
 
 
 @dataclass(eq=False, slots=True)
@@ -37,20 +35,17 @@ class PointFeed:
         self._db = db
         self._followers: set[Follower] = set()
         self._last = 0
-        self._news = asyncio.Event()
         self._beginning = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        failing = Failing(db.notices, "points", "Reading the points of metrics")
+        self._reading = AfterCommits("submarine points", self._publish, failing, COALESCE_S)
 
     def committed(self) -> None:
         """Take note that a transaction was committed; to be called on the event loop."""
-        self._news.set()
+        self._reading.committed()
 
     async def close(self) -> None:
         """Examine no more commits."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._reading.close()
 
     @asynccontextmanager
     async def following(self, ids: Collection[str]) -> AsyncIterator[Follower]:
@@ -60,28 +55,15 @@ class PointFeed:
                 self._last = (await self._db.read(following.place)).seq
             follower = Follower(frozenset(ids), self._last)
             self._followers.add(follower)
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="submarine points")
+        self._reading.start()
         try:
             yield follower
         finally:
             self._followers.discard(follower)
 
-    async def _run(self) -> None:
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            if not self._followers:
-                continue
-            try:
-                await self._publish()
-                await asyncio.sleep(COALESCE_S)
-            except Exception:
-                log.exception("The points of experiments cannot be read")
-                await asyncio.sleep(_AFTER_FAILURE_S)
-                self._news.set()
-
     async def _publish(self) -> None:
+        if not self._followers:
+            return
         since = self._last
         until = (await self._db.read(following.place)).seq
         ids = await self._db.read(lambda tx: following.moved(tx, since, until)) if until > since else set()

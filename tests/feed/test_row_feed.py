@@ -15,13 +15,24 @@ from sqlalchemy import Connection
 
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.control.lifecycle import apply, record
-from submarine_jupyter_server.row_feed import PAGE, Changes, RowFeed
+from submarine_jupyter_server.feed import row_feed
+from submarine_jupyter_server.feed.row_feed import Changes, RowFeed
+from submarine_jupyter_server.feed.row_texts import RowTexts
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.annotations import row_changes
 from submarine_jupyter_server.store.experiments import NewExperiment
+from submarine_jupyter_server.store.lists import summaries
 from submarine_jupyter_server.store.reported import metrics
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 from submarine_jupyter_server.targets.protocol import Observation, ReplicaState
+from tests.snapshots import check_remembered, snapshot
+
+PAGE = 20
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_feed, "PAGE", PAGE)
 
 
 def new(number: int, owner: str = "ann") -> NewExperiment:
@@ -37,6 +48,12 @@ def insert(tx: Connection, *numbers: int, owner: str = "ann") -> None:
         record(tx, experiments.insert(tx, new(number, owner)), "accepted")
 
 
+def delete(tx: Connection, number: int) -> None:
+    row = experiments.mark_deleted(tx, f"experiment-1-{number:04}", 5)
+    assert row is not None
+    record(tx, row, "deleted")
+
+
 @asynccontextmanager
 async def database(tmp_path: Path) -> AsyncIterator[tuple[SqliteDatabase, RowFeed]]:
     db = await SqliteDatabase.open(tmp_path / "submarine.db")
@@ -44,6 +61,7 @@ async def database(tmp_path: Path) -> AsyncIterator[tuple[SqliteDatabase, RowFee
     db.on_commit = feed.committed
     try:
         yield db, feed
+        await check_remembered(feed, db)
     finally:
         await feed.close()
         await db.close()
@@ -71,6 +89,40 @@ async def test_a_snapshot_comes_in_pages_newest_first(tmp_path: Path) -> None:
         assert [name for page in pages for name in names(page)] == [
             f"name-{number}" for number in reversed(range(count))
         ]
+
+
+async def test_rows_that_are_remembered_are_those_of_now(tmp_path: Path) -> None:
+    async with database(tmp_path) as (db, feed):
+        await db.write(lambda tx: insert(tx, *range(PAGE + 1)))
+        assert len(await snapshot(feed)) == PAGE + 1
+        await db.write(lambda tx: insert(tx, PAGE + 1, PAGE + 2))
+        await db.write(lambda tx: delete(tx, 1))
+        await db.write(lambda tx: _advance(tx, 2, "Running"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delattr(summaries, "page")  # none of the rows that did not change is read again
+            texts = await snapshot(feed)
+        found = {json.loads(text)["name"]: json.loads(text)["status"] for text in texts}
+        assert list(found)[:2] == [f"name-{PAGE + 2}", f"name-{PAGE + 1}"]
+        assert "name-1" not in found
+        assert found["name-2"] == "Running"
+        assert len(texts) == PAGE + 2
+
+
+async def test_too_many_rows_are_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RowTexts.__init__, "__defaults__", (100,))
+    async with database(tmp_path) as (db, feed):
+        await db.write(lambda tx: insert(tx, 1, 2))
+        for _ in range(2):
+            assert len(await snapshot(feed)) == 2
+
+
+async def test_each_owner_gets_his_rows_of_those_remembered(tmp_path: Path) -> None:
+    async with database(tmp_path) as (db, feed):
+        await db.write(lambda tx: insert(tx, 1, owner="ann"))
+        await db.write(lambda tx: insert(tx, 2, owner="bob"))
+        await snapshot(feed)
+        async with aclosing(feed.follow("bob")) as changes:
+            assert names(await following(changes)) == ["name-2"]
 
 
 async def test_what_changes_while_a_snapshot_is_sent_comes_after_it(tmp_path: Path) -> None:

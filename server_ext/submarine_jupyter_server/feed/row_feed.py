@@ -7,14 +7,15 @@ has not sent yet by experiment, so a slow one gets the newest row of each and no
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from submarine_jupyter_server.feed.after_commits import AfterCommits
+from submarine_jupyter_server.feed.row_texts import Row, RowTexts
+from submarine_jupyter_server.notices import Failing
 from submarine_jupyter_server.store.annotations import row_changes
 from submarine_jupyter_server.store.annotations.row_changes import Place
 from submarine_jupyter_server.store.engine import Database
@@ -22,13 +23,9 @@ from submarine_jupyter_server.store.lists import summaries
 from submarine_jupyter_server.store.lists.summaries import Summary
 from submarine_jupyter_server.wire.rows import row_json
 
-log = logging.getLogger(__name__)
 # What changes so soon after another change is sent together with the next: it halves the work of a browser.
 COALESCE_S = 0.02
-# Whoever made the commit answers first: the thread that reads would compete with it for the interpreter.
-_AFTER_YOU_S = 0.003
 PAGE = 1000
-_AFTER_FAILURE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +39,6 @@ class Changes:
     gone: tuple[str, ...] = ()
     place: Place | None = None
     snapshot: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    owner: str
-    text: str | None
 
 
 @dataclass(eq=False, slots=True)
@@ -74,20 +65,18 @@ class RowFeed:
         self._db = db
         self._followers: set[_Follower] = set()
         self._place = Place(0, 0)
-        self._news = asyncio.Event()
+        self._texts = RowTexts()
         self._beginning = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        failing = Failing(db.notices, "rows", "Reading the rows of experiments")
+        self._reading = AfterCommits("submarine rows", self._publish, failing, COALESCE_S)
 
     def committed(self) -> None:
         """Record that a transaction was committed; to be called on the event loop."""
-        self._news.set()
+        self._reading.committed()
 
     async def close(self) -> None:
         """Read no more changes."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._reading.close()
 
     async def follow(self, owner: str | None, after: Place | None = None) -> AsyncGenerator[Changes, None]:
         """Yield the rows of an owner (None: of all), or what has changed since ``after``, then each change."""
@@ -111,14 +100,45 @@ class RowFeed:
     async def _snapshot(self, follower: _Follower) -> AsyncIterator[Changes]:
         """Yield all rows: with the last of them a follower is where the first were read, or beyond."""
         follower.lost = False
+        until = await self._remembered()
+        if until is None:
+            async for changes in self._read_anew(follower):
+                yield changes
+            return
+        follower.forget_older(until)
+        texts = self._texts.of(follower.owner)
+        for begin in range(0, max(len(texts), 1), PAGE):
+            done = begin + PAGE >= len(texts)
+            yield Changes(tuple(texts[begin : begin + PAGE]), place=until if done else None, snapshot=True)
+
+    async def _remembered(self) -> Place | None:
+        """Bring the rows that are remembered up to now and return of when they are; None where there are none."""
+        after = self._texts.place
+        if after is None:
+            return None
+        missed = await self._db.read(lambda tx: _since(tx, after, sudden=True))
+        if missed is None:
+            self._texts.forget()
+        else:
+            changed, until = missed
+            self._texts.go_on(changed, after, until)
+        return self._texts.place
+
+    async def _read_anew(self, follower: _Follower) -> AsyncIterator[Changes]:
+        """Yield all rows as the database has them now, page by page, and remember them where they are everybody's."""
+        everything: list[Row] = []
         before, until = None, None
         while True:
-            texts, last, now = await self._db.read(lambda tx, before=before: _page(tx, follower.owner, before))  # type: ignore[misc]
+            rows, now = await self._db.read(lambda tx, before=before: _page(tx, follower.owner, before))  # type: ignore[misc]
             if until is None:
                 until = now
                 follower.forget_older(until)
-            done, before = len(texts) < PAGE, last
-            yield Changes(tuple(texts), place=until if done else None, snapshot=True)
+            everything += rows
+            done, before = len(rows) < PAGE, rows[-1].seq if rows else None
+            if done and follower.owner is None:
+                self._texts.begin(everything, until)
+            texts = tuple(row.text for row in rows if row.text is not None)
+            yield Changes(texts, place=until if done else None, snapshot=True)
             if done:
                 return
 
@@ -129,32 +149,20 @@ class RowFeed:
                 self._place = await self._db.read(row_changes.place)
             follower = _Follower(owner, self._place)
             self._followers.add(follower)
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="submarine rows")
+        self._reading.start()
         try:
             yield follower
         finally:
             self._followers.discard(follower)
 
-    async def _run(self) -> None:
-        while True:
-            await self._news.wait()
-            await asyncio.sleep(_AFTER_YOU_S)
-            self._news.clear()
-            if not self._followers:
-                continue
-            try:
-                await self._publish()
-                await asyncio.sleep(COALESCE_S)
-            except Exception:
-                log.exception("The rows of experiments cannot be read")
-                await asyncio.sleep(_AFTER_FAILURE_S)
-                self._news.set()
-
     async def _publish(self) -> None:
+        if not self._followers:
+            return
         after = self._place
         found = await self._db.read(lambda tx: _since(tx, after, sudden=False))
         rows, self._place = found or ({}, await self._db.read(row_changes.place))
+        if found is not None:
+            self._texts.go_on(rows, after, self._place)
         for follower in self._followers:
             follower.place = self._place
             follower.lost = follower.lost or found is None
@@ -163,7 +171,7 @@ class RowFeed:
                 follower.news.set()
 
 
-def _since(tx: Connection, after: Place, *, sudden: bool) -> tuple[dict[str, _Row], Place] | None:
+def _since(tx: Connection, after: Place, *, sudden: bool) -> tuple[dict[str, Row], Place] | None:
     """Return what has changed since a place, and up to where; None where that is not known any more.
 
     ``sudden``: somebody comes back, and may have been away for a year.
@@ -172,20 +180,20 @@ def _since(tx: Connection, after: Place, *, sudden: bool) -> tuple[dict[str, _Ro
     ids = row_changes.changed(tx, after, until, bounded=sudden)
     if ids is None:
         return None
-    return {found.row.id: _Row(found.row.owner, _text(found)) for found in summaries.of(tx, ids)}, until
+    return {found.row.id: _row(found) for found in summaries.of(tx, ids)}, until
 
 
-def _page(tx: Connection, owner: str | None, before: int | None) -> tuple[list[str], int | None, Place]:
+def _page(tx: Connection, owner: str | None, before: int | None) -> tuple[list[Row], Place]:
     now = row_changes.place(tx)
-    found = summaries.page(tx, owner, before, PAGE)
-    return [row_json(one) for one in found], found[-1].row.seq if found else None, now
+    return [_row(one) for one in summaries.page(tx, owner, before, PAGE)], now
 
 
-def _text(found: Summary) -> str | None:
-    return row_json(found) if found.row.deleted is None else None
+def _row(found: Summary) -> Row:
+    row = found.row
+    return Row(row.seq, row.id, row.owner, row_json(found) if row.deleted is None else None)
 
 
-def _of_owner(found: Mapping[str, _Row], owner: str | None) -> dict[str, str | None]:
+def _of_owner(found: Mapping[str, Row], owner: str | None) -> dict[str, str | None]:
     return {experiment_id: row.text for experiment_id, row in found.items() if owner in (None, row.owner)}
 
 
