@@ -119,7 +119,10 @@ class GitCode(WireModel):
 
 
 class CodeSpec(WireModel):
-    """The code that travels with the experiment: a git repository, or files (name -> text, 512 KiB in all)."""
+    """The code that travels with the experiment: a git repository, or files (name -> text, 512 KiB in all).
+
+    A file that is no text is ``data:application/octet-stream;base64,...``.
+    """
 
     sync_mode: Literal["git", "inline"] = "git"
     git: GitCode | None = None

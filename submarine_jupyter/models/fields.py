@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from submarine_jupyter.code_files import MOST_BYTES, decoded
+
 LONGEST_STRING = 128 * 1024 - 1
 LONGEST_COMMAND = LONGEST_STRING - 16  # a shell may get "exec " in front of it
 MOST_VARIABLES = 1000
 LONGEST_START = 1024 * 1024  # command and variables of one process together; Linux takes 2 MiB
-INLINE_CODE_BYTES = 512 * 1024
 _LONGEST_NAME, _LONGEST_PATH, _LONGEST_FOLDER = 255, 1024, 4095
 _POINTER = 9  # what execve(2) counts for a string beside its characters
 _EMPTY = re.compile(r"""(?:''|""|\s)*+(?:(?:(?<=\s)|^)\#[^\n]*+(?:\n(?:''|""|\s)*+|$))*+""", re.MULTILINE)
@@ -141,5 +142,12 @@ def check_files(files: dict[str, str]) -> None:
     for folder, inside in pairwise(sorted(name.split("/") for name in files)):
         if inside[: len(folder)] == folder:
             raise ValueError(f"'{'/'.join(folder)[:80]}' cannot be both a file and a folder of '{inside[-1][:80]}'")
-    if sum(len(text.encode()) for text in files.values()) > INLINE_CODE_BYTES:
-        raise ValueError(f"more than {INLINE_CODE_BYTES // 1024} KiB in all")
+    if sum(_size(name, text) for name, text in files.items()) > MOST_BYTES:
+        raise ValueError(f"more than {MOST_BYTES // 1024} KiB in all")
+
+
+def _size(name: str, text: str) -> int:
+    try:
+        return len(decoded(text))
+    except ValueError as error:
+        raise ValueError(f"'{name[:80]}' {error}") from None

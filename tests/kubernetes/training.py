@@ -7,6 +7,7 @@ from typing import Any
 
 import nbformat
 
+from submarine_jupyter import code_files
 from tests.cluster.api import Api, wait
 from tests.kernel.real_kernel import RealKernel
 from tests.kubernetes.server import ClusterServer, left, spec
@@ -21,6 +22,10 @@ import json, os, signal, socket, sys, time
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
+import kept
+from pathlib import Path
+
+assert Path("kept/bytes.bin").read_bytes() == bytes(range(256))
 params = json.loads(os.environ["SUBMARINE_PARAMS"])
 assert (os.environ["SUBMARINE_PARAM_LR"], sys.argv[1:]) == ("0.1", [params["note"]]), (sys.argv, params)
 
@@ -58,7 +63,8 @@ while role == "ps":
 def talking(framework: str, replicas: dict[str, int]) -> Json:
     body = spec(framework, replicas, "python $CODE_PATH/talk.py {{note}}", resources="cpu=200m,memory=128Mi")
     params = {"lr": 0.1, "note": "it's $(JOB_ID), $HOME and `id` ✓"}
-    code = {"syncMode": "inline", "files": {"talk.py": TALK}}
+    files = {"talk.py": TALK, "kept/__init__.py": "", "kept/bytes.bin": code_files.encoded(bytes(range(256)))}
+    code = {"syncMode": "inline", "files": files}
     return body | {"code": code, "runtime": {**(body.get("runtime") or {}), "params": params}}
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from submarine_jupyter.code_files import BINARY, encoded
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.spec.vocabulary import FRAMEWORKS
@@ -79,7 +80,11 @@ def test_an_answered_spec_can_be_sent_back(name: str) -> None:
         (minimal(code={"syncMode": "inline", "files": {"\udfff": ""}}), "must be valid Unicode"),
         (minimal(code={"syncMode": "hdfs"}), "code.syncMode"),
         (minimal(code={"syncMode": "inline", "files": {"../x": ""}}), "'../x' is not a relative file name"),
+        (minimal(code={"syncMode": "inline", "files": {"/etc/x": ""}}), "'/etc/x' is not a relative file name"),
         (minimal(code={"syncMode": "inline", "files": {"a": "x" * 600_000}}), "more than 512 KiB"),
+        (minimal(code={"syncMode": "inline", "files": {"a": encoded(bytes(600_000))}}), "more than 512 KiB"),
+        (minimal(code={"syncMode": "inline", "files": {"a": f"{BINARY}A"}}), "code.files: 'a' is not base64 after"),
+        (minimal(code={"syncMode": "inline", "files": {"a": f"{BINARY}QU FB"}}), "code.files: 'a' is not base64 after"),
         (
             minimal(code={"git": {"url": "--upload-pack=touch x"}}),
             "code.git.url: is not a repository address",

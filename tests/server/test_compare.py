@@ -9,6 +9,7 @@ import pytest
 from jupyter_server.serverapp import ServerApp
 from sqlalchemy import Connection, insert
 
+from submarine_jupyter.code_files import encoded
 from submarine_jupyter_server.store.tables import experiment, experiment_value
 from tests.server.conftest import Call, Response
 from tests.server.test_many import FIXED
@@ -99,6 +100,31 @@ async def test_two_runs_as_text(call: Call) -> None:
     assert "canary" not in answer.text
     same = (await call("GET", "experiment/diff", params={"a": first, "b": first})).result
     assert (same["params"], same["spec"], same["code"]) == ("", "", "")
+
+
+async def test_a_file_that_is_no_text_differs_by_size_and_digest(call: Call) -> None:
+    """Replicas have it byte for byte; what people compare names it."""
+    ids = []
+    for content in (b"\0\xff", bytes(range(256))):
+        body = {
+            "meta": {"name": "x", "framework": "Standalone", "cmd": "python train.py"},
+            "spec": {"Worker": {"resources": "cpu=10m"}},
+            "code": {
+                "syncMode": "inline",
+                "files": {"train.py": "print(open('data/x.bin', 'rb').read().hex())", "data/x.bin": encoded(content)},
+            },
+        }
+        ids.append(str((await call("POST", "experiment", body)).result["experimentId"]))
+        await ended(call, ids[-1])
+        [log] = (await call("GET", f"experiment/logs/{ids[-1]}")).result["logContent"]
+        assert log["podLog"] == [content.hex()]
+
+    found = (await call("GET", "experiment/diff", params={"a": ids[0], "b": ids[1]})).result["code"]
+
+    assert found.startswith(f"--- {ids[0]}/data/x.bin\n+++ {ids[1]}/data/x.bin\n")
+    assert "-2 bytes, SHA-256 " in found
+    assert "+256 bytes, SHA-256 " in found
+    assert "base64" not in found
 
 
 @pytest.mark.parametrize(

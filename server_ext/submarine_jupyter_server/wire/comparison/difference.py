@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,13 @@ from typing import Any
 
 import yaml
 
+<<<<<<< HEAD
 from submarine_jupyter.spec.params import declared
+=======
+from submarine_jupyter.code_files import decoded, is_binary
+from submarine_jupyter.params import declared
+from submarine_jupyter_server.wire.answers import json_text
+>>>>>>> 0a701e5 (Let code.files carry files that are no text, and find what a script needs beside the notebook)
 from submarine_jupyter_server.wire.comparison.unified import unified
 from submarine_jupyter_server.wire.encoding import json_text
 
@@ -77,7 +84,15 @@ def _files(spec: dict[str, Any]) -> dict[str, str]:
     if git := code.get("git"):
         return {"git.yaml": _yaml(git)}
     # A text is null where the record of an experiment was lost and written again without it.
-    return {name: text or "" for name, text in (code.get("files") or {}).items()}
+    return {name: _readable(text or "") for name, text in (code.get("files") or {}).items()}
+
+
+def _readable(text: str) -> str:
+    """Return a file as it is compared: of one that is no text size and digest."""
+    if not is_binary(text):
+        return text
+    content = decoded(text)
+    return f"{len(content)} bytes, SHA-256 {hashlib.sha256(content).hexdigest()}\n"
 
 
 def _yaml(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from submarine_jupyter import code_files
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter.spec.experiment_ids import is_id
 from submarine_jupyter.spec.vocabulary import FRAMEWORKS, LEADERS
@@ -95,7 +97,8 @@ runtimes = st.fixed_dictionaries(
     },
 )
 file_names = mostly(st.sampled_from(["a.py", "lib/ü.py", "lib/b c.py", "$(x)"]), st.sampled_from(["a.py/b", "..x"]))
-files = st.dictionaries(file_names, texts, min_size=1, max_size=3)
+contents = st.one_of(texts, st.binary(max_size=20).map(code_files.encoded))
+files = st.dictionaries(file_names, contents, min_size=1, max_size=3)
 
 
 @st.composite
@@ -228,9 +231,12 @@ def check_references(objects: list[Json], launch: Launch) -> None:
         for volume in template["spec"].get("volumes", []):
             if volume["name"] == "code-files":
                 source = volume["configMap"]
-                data = there["ConfigMap", source["name"]]["data"]
+                stored = there["ConfigMap", source["name"]]
+                found: dict[str, bytes] = {key: text.encode() for key, text in stored["data"].items()}
+                found |= {key: base64.b64decode(text) for key, text in stored.get("binaryData", {}).items()}
                 assert launch.spec.code is not None
-                assert {item["path"]: data[item["key"]] for item in source["items"]} == launch.spec.code.files
+                sent = {name: code_files.decoded(text) for name, text in (launch.spec.code.files or {}).items()}
+                assert {item["path"]: found[item["key"]] for item in source["items"]} == sent
 
 
 @settings(deadline=None)

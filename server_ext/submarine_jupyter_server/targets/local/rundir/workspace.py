@@ -10,6 +10,7 @@ import errno
 import os
 from pathlib import Path
 
+from submarine_jupyter.code_files import decoded
 from submarine_jupyter.errors import TargetRefused
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.targets.protocol import Launch
@@ -93,7 +94,7 @@ def working_dir(spec: ExperimentSpec) -> str | None:
 
 def _write(path: Path, text: str) -> None:
     private_folder(path.parent)
-    path.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
+    path.write_bytes(decoded(text))
     if text.startswith("#!"):
         path.chmod(0o755)  # a script, and no text can say so otherwise; the folders above keep others out
 

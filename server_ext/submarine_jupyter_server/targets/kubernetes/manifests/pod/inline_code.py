@@ -6,13 +6,13 @@ can on other targets; the files themselves are read-only.
 
 from __future__ import annotations
 
+from submarine_jupyter.code_files import BINARY, MOST_FILES, is_binary
 from submarine_jupyter.models import CodeSpec
 from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import metadata
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 
 CODE_PATH = "/code"
-_MAX_FILES = 500
 _MAX_NAMES = 64 * 1024
 _SCRIPT = 0o755
 _FOLDER, _FILES = "code-folder", "code-files"
@@ -27,13 +27,16 @@ def objects(draft: Draft) -> list[Json]:
     """Return the ConfigMap of the code: another one for each attempt, as nodes may remember the former."""
     if not _files(draft.spec.code):
         return []
+    texts = {key: text for key, (_, text) in _keys(draft).items()}
+    binary = {key: text.removeprefix(BINARY) for key, text in texts.items() if is_binary(text)}
     return [
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": metadata(draft, _name(draft)),
             "immutable": True,
-            "data": {key: text for key, (_, text) in _keys(draft).items()},
+            "data": {key: text for key, text in texts.items() if key not in binary},
+            **({"binaryData": binary} if binary else {}),
         }
     ]
 
@@ -80,8 +83,8 @@ def problems(code: CodeSpec | None) -> list[str]:
         return ["code.git: not supported on Kubernetes yet; clone it in the image or on a volume, or send the files"]
     files = _files(code)
     found = []
-    if len(files) > _MAX_FILES or sum(len(name.encode()) for name in files) > _MAX_NAMES:
-        found.append(f"code.files: more than {_MAX_FILES} files, or too long names; put the code on a volume")
+    if len(files) > MOST_FILES or sum(len(name.encode()) for name in files) > _MAX_NAMES:
+        found.append(f"code.files: more than {MOST_FILES} files, or too long names; put the code on a volume")
     for name in files:
         top = name.split("/")[0]
         if top.startswith("..") or ":" in top:
