@@ -3,7 +3,6 @@
 What a notebook needs is here; it is imported when it is first used, because a kernel that only says
 ``import submarine_jupyter`` should not wait for an HTTP client (PEP 562).
 
-<<<<<<< HEAD
     client/     HTTP to one server, the experiment as an object
     commands/   the language of ``%submarine``
     discovery/  which server belongs to this kernel
@@ -16,28 +15,6 @@ What a notebook needs is here; it is imported when it is first used, because a k
     backoff     How long to wait before the next try
     errors      The one tree of errors, the same in the kernel and in the server
     tracking    Tell the server what training code measures: one line on standard output each
-=======
-    client/         HTTP to one server, the experiment as an object
-    commands/       the language of ``%submarine``
-    discovery/      which server belongs to this kernel
-    display/        what a person sees
-    magics/         ``%submarine`` in IPython
-    script/         what a cell sends to its replicas, and what of it comes back when that fails
-    models/         the wire format of the Experiment REST API
-    atomic_files    Write a file whole or not at all
-    backoff         How long to wait before the next try
-    code_files      Files that travel in a spec, as texts
-    durations       Lengths of time as people write them: ``90s``, ``10m``, ``2h``, ``1d``
-    errors          The one tree of errors, the same in the kernel and in the server
-    experiment_ids  The id of an experiment, and what is one
-    fields          The texts of a spec: what a system takes as a command, a variable, a file name, an address
-    file_locks      Locks on files, which the kernel frees with the process
-    params          ``runtime.params``: names, values, and how a replica is given them
-    parsing         Text of a body -> plain values, strictly: what two readers could understand differently is refused
-    resources       Read ``cpu=1,memory=1024M,nvidia.com/gpu=1`` and Kubernetes quantities
-    tracking        Tell the server what training code measures: one line on standard output each
-    vocabulary      The words of an experiment: statuses, frameworks, roles
->>>>>>> 0a701e5 (Let code.files carry files that are no text, and find what a script needs beside the notebook)
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from submarine_jupyter.code_files import MOST_BYTES, decoded
+from submarine_jupyter.spec.code_files import MOST_BYTES, decoded
 
 LONGEST_STRING = 128 * 1024 - 1
 LONGEST_COMMAND = LONGEST_STRING - 16  # a shell may get "exec " in front of it

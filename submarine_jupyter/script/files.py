@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from submarine_jupyter.code_files import MOST_BYTES, MOST_FILES, encoded
 from submarine_jupyter.errors import UsageError
+from submarine_jupyter.spec.code_files import MOST_BYTES, MOST_FILES, encoded
 
 _NAMED = 5
 _HIDDEN = "__pycache__"

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from submarine_jupyter.code_files import MOST_BYTES
 from submarine_jupyter.script.files import files_of
+from submarine_jupyter.spec.code_files import MOST_BYTES
 
 
 def places(folder: str, path: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import nbformat
 
-from submarine_jupyter import code_files
+from submarine_jupyter.spec import code_files
 from tests.cluster.api import Api, wait
 from tests.kernel.real_kernel import RealKernel
 from tests.kubernetes.server import ClusterServer, left, spec

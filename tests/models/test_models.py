@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submarine_jupyter.code_files import BINARY, encoded
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter.spec.code_files import BINARY, encoded
 from submarine_jupyter.spec.vocabulary import FRAMEWORKS
 
 GOLDEN = Path(__file__).parent / "golden"

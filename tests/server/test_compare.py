@@ -9,7 +9,7 @@ import pytest
 from jupyter_server.serverapp import ServerApp
 from sqlalchemy import Connection, insert
 
-from submarine_jupyter.code_files import encoded
+from submarine_jupyter.spec.code_files import encoded
 from submarine_jupyter_server.store.tables import experiment, experiment_value
 from tests.server.conftest import Call, Response
 from tests.server.test_many import FIXED

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from submarine_jupyter.code_files import BINARY, decoded, encoded
 from submarine_jupyter.errors import UsageError
 from submarine_jupyter.script.files import chosen, read, summary
+from submarine_jupyter.spec.code_files import BINARY, decoded, encoded
 
 
 @pytest.fixture

@@ -10,13 +10,8 @@ from typing import Any
 
 import yaml
 
-<<<<<<< HEAD
+from submarine_jupyter.spec.code_files import decoded, is_binary
 from submarine_jupyter.spec.params import declared
-=======
-from submarine_jupyter.code_files import decoded, is_binary
-from submarine_jupyter.params import declared
-from submarine_jupyter_server.wire.answers import json_text
->>>>>>> 0a701e5 (Let code.files carry files that are no text, and find what a script needs beside the notebook)
 from submarine_jupyter_server.wire.comparison.unified import unified
 from submarine_jupyter_server.wire.encoding import json_text
 

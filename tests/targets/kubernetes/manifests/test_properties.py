@@ -12,8 +12,8 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from submarine_jupyter import code_files
 from submarine_jupyter.errors import InvalidSpec
+from submarine_jupyter.spec import code_files
 from submarine_jupyter.spec.experiment_ids import is_id
 from submarine_jupyter.spec.vocabulary import FRAMEWORKS, LEADERS
 from submarine_jupyter_server.targets.kubernetes.manifests import KINDS, ClusterOptions, owned, render

@@ -10,9 +10,9 @@ import errno
 import os
 from pathlib import Path
 
-from submarine_jupyter.code_files import decoded
 from submarine_jupyter.errors import TargetRefused
 from submarine_jupyter.models import ExperimentSpec
+from submarine_jupyter.spec.code_files import decoded
 from submarine_jupyter_server.targets.protocol import Launch
 
 from .files import private_folder

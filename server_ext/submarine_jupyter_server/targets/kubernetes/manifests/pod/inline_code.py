@@ -6,8 +6,8 @@ can on other targets; the files themselves are read-only.
 
 from __future__ import annotations
 
-from submarine_jupyter.code_files import BINARY, MOST_FILES, is_binary
 from submarine_jupyter.models import CodeSpec
+from submarine_jupyter.spec.code_files import BINARY, MOST_FILES, is_binary
 from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import metadata
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json
