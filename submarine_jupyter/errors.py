@@ -198,8 +198,14 @@ class WaitTimeout(KernelError):
 
 
 class ExperimentFailed(KernelError):
-    """The experiment ended as Failed; ``reason`` is one word, the message a sentence."""
+    """The experiment ended as Failed; ``reason`` is one word, the message a sentence.
 
-    def __init__(self, message: str, *, reason: str | None = None, hint: str | None = None) -> None:
+    ``exit_code`` is that of the replica that failed first, 128 and the signal's number where a signal ended it.
+    """
+
+    def __init__(
+        self, message: str, *, reason: str | None = None, hint: str | None = None, exit_code: int | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+        self.exit_code = exit_code

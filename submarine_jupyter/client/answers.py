@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from submarine_jupyter.client.frames import pandas
 from submarine_jupyter.display.tables import LONGEST_SENTENCE, Table, bundle
 from submarine_jupyter.errors import NotFound
 
@@ -151,6 +152,24 @@ class Metrics(tuple[Series, ...]):  # noqa: SLOT001 - a tuple cannot have slots 
             known = commas(sorted({one.name for one in self})) or "none yet"
             raise NotFound(f"There is no metric {name!r}.", hint=f"There is {known}.")
         return max(points, key=lambda point: point.time.timestamp() if point.time else 0.0).value
+
+    def to_pandas(self) -> Any:
+        """Return a pandas.DataFrame: a row for each point, with metric, replica, step, value and time."""
+        rows = [(one.name, one.replica, *point) for one in self for point in one.points]
+        return pandas().DataFrame(rows, columns=["metric", "replica", "step", "value", "time"])
+
+    def plot(self, *names: str) -> Any:
+        """Return a picture of the curves, of ``names`` only where they are given: matplotlib's axes, else an SVG."""
+        from submarine_jupyter.display.plots import plot
+
+        curves = {
+            f"{one.name} {one.replica}": [
+                (float(at if point.step is None else point.step), point.value) for at, point in enumerate(one.points)
+            ]
+            for one in self
+            if not names or one.name in names
+        }
+        return plot(curves)
 
     def __repr__(self) -> str:
         return str(self._repr_mimebundle_()["text/plain"])

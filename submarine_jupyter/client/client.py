@@ -18,9 +18,13 @@ from submarine_jupyter.errors import NotFound
 from submarine_jupyter.spec.experiment_ids import is_id
 
 if TYPE_CHECKING:
+    from submarine_jupyter.client.sweep import Params, Sweep
     from submarine_jupyter.models import ExperimentSpec
 
     Spec = ExperimentSpec | Mapping[str, Any]
+
+# Filters of lists; several values of one name hold together.
+Where = Mapping[str, str | Sequence[str]]
 
 # A server that is just starting may be known a moment before it listens (s).
 PING_S = 2.0
@@ -62,12 +66,37 @@ class SubmarineClient:
         found: list[dict[str, Any]] = self._transport.ask("GET", "target", params=params).result
         return found
 
-    def create(self, spec: Spec, *, key: str | None = None) -> Experiment:
-        """Submit an experiment; the same ``key`` and spec never make a second one (None: a new key)."""
+    def create(self, spec: Spec, *, key: str | None = None, if_not_running: bool = False) -> Experiment:
+        """Submit an experiment; the same ``key`` and spec never make a second one (None: a new key).
+
+        With ``if_not_running`` what the same spec from the same cell (``runtime.origin``) has made, and what has not
+        ended, is the answer, with ``attached``.
+        """
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
-        body = _wire(spec)
-        found = self._transport.ask("POST", "experiment", body=body, headers=headers, repeatable=True).result
-        return self._used(Experiment(self, found))
+        params = {"ifNotRunning": "true"} if if_not_running else {}
+        found, attributes = self._transport.ask(
+            "POST", "experiment", params=params, body=_wire(spec), headers=headers, repeatable=True
+        )
+        return self._used(Experiment(self, found, attached=bool(attributes.get("attached"))))
+
+    def sweep(
+        self,
+        spec: Spec,
+        params: Params,
+        *,
+        parallel: int | None = None,
+        name: str | None = None,
+        metric: str | None = None,
+        highest: bool = True,
+    ) -> Sweep:
+        """Submit an experiment for each of ``params``, or each combination: ``{"lr": [0.1, 0.2], "bs": [32, 64]}``.
+
+        They are a group of the server, of which ``parallel`` run at a time (None: as many as have room). The best has
+        the ``highest`` (else the lowest) ``metric``. Raises InvalidSpec; what was submitted before that is stopped.
+        """
+        from submarine_jupyter.client.sweep import submit
+
+        return submit(self, _wire(spec), params, parallel=parallel, name=name, metric=metric, highest=highest)
 
     def plan(self, spec: Spec) -> Plan:
         """Return what ``create`` would make and whether it would start now, and make nothing."""
@@ -84,7 +113,7 @@ class SubmarineClient:
         framework: str | None = None,
         limit: int | None = None,
         sort: str | None = None,
-        where: Mapping[str, str] | None = None,
+        where: Where | None = None,
     ) -> ExperimentList:
         """Return the experiments, newest first, at most ``limit`` (None: what the server gives at once).
 
@@ -94,6 +123,17 @@ class SubmarineClient:
         query |= {"view": "summary", "sort": sort, **(where or {})}
         found, attributes = self._transport.ask("GET", "experiment", params=query)
         return ExperimentList((Experiment(self, one) for one in found), _notices(attributes))
+
+    def rows(self, where: Where | None = None, *, limit: int | None = None) -> builtins.list[dict[str, Any]]:
+        """Return the experiments that fit as compact rows, newest first: quick, and without their specs."""
+        query = {"view": "row", "limit": limit, **(where or {})}
+        found: builtins.list[dict[str, Any]] = self._transport.ask("GET", "experiment", params=query).result
+        return found
+
+    def knows(self, name: str) -> bool:
+        """Return whether any experiment has a parameter or a metric: ``param.lr``, ``metric.loss``."""
+        query = {"view": "row", "limit": 1, "archived": "any", "sort": f"-{name}"}
+        return "note" not in self._transport.ask("GET", "experiment", params=query).attributes
 
     def get(self, experiment_id: str) -> Experiment:
         """Return one experiment with its ``detail``. Raises NotFound."""
@@ -109,6 +149,10 @@ class SubmarineClient:
         headers = {"Content-Type": "application/merge-patch+json"}
         found = self._transport.ask("PATCH", _path(experiment_id), body=dict(change), headers=headers).result
         return self._used(Experiment(self, found))
+
+    def annotate(self, experiment_id: str, change: Mapping[str, Any]) -> None:
+        """Note something about an experiment: ``note``, ``pinned``, ``archived``, each where it is given."""
+        self._transport.ask("PATCH", f"{_path(experiment_id)}/notes", body=dict(change), repeatable=True)
 
     def _used(self, experiment: Experiment) -> Experiment:
         self.on_use(experiment.id)
@@ -128,7 +172,7 @@ class SubmarineClient:
         """End an experiment and forget it."""
         self._transport.ask("DELETE", _path(experiment_id))
 
-    def stop_all(self, where: Mapping[str, str], *, dry_run: bool = False) -> builtins.list[str]:
+    def stop_all(self, where: Where, *, dry_run: bool = False) -> builtins.list[str]:
         """End all experiments that fit the filters of `list` (``{"group": "lr"}``); their records and logs stay.
 
         Returns the ids of those concerned, newest first, 1,000 at most; with ``dry_run`` nothing is done to them.
@@ -137,7 +181,7 @@ class SubmarineClient:
         query = {**where, "dryRun": dry_run}
         return list(self._transport.ask("POST", "experiment/stop", params=query).result["experimentIds"])
 
-    def delete_all(self, where: Mapping[str, str], *, dry_run: bool = False) -> builtins.list[str]:
+    def delete_all(self, where: Where, *, dry_run: bool = False) -> builtins.list[str]:
         """End and forget all experiments that fit the filters of `list`, as `stop_all` does."""
         query = {**where, "dryRun": dry_run}
         return list(self._transport.ask("DELETE", "experiment", params=query).result["experimentIds"])
@@ -209,7 +253,7 @@ class SubmarineClient:
     def compare(
         self,
         *experiments: Experiment | str,
-        where: Mapping[str, str] | None = None,
+        where: Where | None = None,
         metrics: Sequence[str] = (),
         params: Sequence[str] = (),
     ) -> Comparison:
@@ -218,8 +262,8 @@ class SubmarineClient:
         ``metrics`` and ``params`` name the columns wanted, by default those of most experiments and those that differ.
         """
         query = {"ids": ",".join(map(_id, experiments)), "metrics": ",".join(metrics), "params": ",".join(params)}
-        query = {name: text for name, text in query.items() if text} | dict(where or {})
-        return Comparison.read(*self._transport.ask("GET", "experiment/compare", params=query))
+        chosen = {**{name: text for name, text in query.items() if text}, **(where or {})}
+        return Comparison.read(*self._transport.ask("GET", "experiment/compare", params=chosen))
 
     def diff(self, a: Experiment | str, b: Experiment | str) -> Difference:
         """Return how experiment ``b`` differs from ``a``. Raises NotFound."""

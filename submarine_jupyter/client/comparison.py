@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from submarine_jupyter.client.frames import pandas
 from submarine_jupyter.display.tables import Table, bundle
+from submarine_jupyter.errors import NotFound
 
 Value = float | str | bool | None
 
@@ -25,7 +27,8 @@ class Comparison(NamedTuple):
     """Experiments side by side: parameters that differ, those that are the ``same``, and metrics, by name.
 
     Of ``experiments`` each has ``experimentId``, ``name``, ``status``, ``state`` and times. ``others`` are parameters
-    and metrics for which there was no room, ``missing`` ids of none. Shown as a table with the last values.
+    and metrics for which there was no room, ``missing`` ids of none. ``best`` is the metric by which they are ordered,
+    the best first; None where none was asked for. Shown as a table with the last values.
     """
 
     experiments: list[dict[str, Any]]
@@ -34,6 +37,7 @@ class Comparison(NamedTuple):
     metrics: dict[str, Measured]
     others: tuple[str, ...]
     missing: tuple[str, ...]
+    best: str | None = None
 
     @classmethod
     def read(cls, result: Mapping[str, Any], attributes: Mapping[str, Any]) -> Comparison:
@@ -48,16 +52,53 @@ class Comparison(NamedTuple):
             tuple(attributes.get("missing") or ()),
         )
 
+    def ranked(self, metric: str, *, highest: bool = True) -> Comparison:
+        """Return them ordered by the last value of a metric, the best first, then those without a value.
+
+        Raises NotFound where none has measured it.
+        """
+        name = next((one for one in self.metrics if one.lower() == metric.lower()), None)
+        if name is None or all(value is None for value in self.metrics[name].last):
+            known = ", ".join(self.metrics) or "none yet"
+            raise NotFound(f"None of these experiments has measured {metric!r}.", hint=f"There is {known}.")
+        values = self.metrics[name].last
+        ranks = {at: -value if highest else value for at, value in enumerate(values) if value is not None}
+        order = sorted(range(len(values)), key=lambda at: (at not in ranks, ranks.get(at, 0.0)))
+        return self._replace(
+            experiments=_in(order, self.experiments),
+            params={key: _in(order, column) for key, column in self.params.items()},
+            metrics={key: Measured(*(_in(order, part) for part in one)) for key, one in self.metrics.items()},
+            best=name,
+        )
+
+    def to_pandas(self) -> Any:
+        """Return a pandas.DataFrame: a row for each experiment, by id; parameters and last values as columns."""
+        columns: dict[str, Any] = {"name": [one["name"] for one in self.experiments]}
+        columns["state"] = [one["state"] for one in self.experiments]
+        columns |= {name: [value] * len(self.experiments) for name, value in self.same.items()}
+        columns |= {**self.params, **{name: one.last for name, one in self.metrics.items()}}
+        index = [one["experimentId"] for one in self.experiments]
+        return pandas().DataFrame(columns, index=index)
+
     def __repr__(self) -> str:
         return str(self._repr_mimebundle_()["text/plain"])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         columns: list[Sequence[object]] = [*self.params.values(), *(one.last for one in self.metrics.values())]
         rows = [
-            (one["experimentId"], one["name"], one["state"], *(column[at] for column in columns))
+            (
+                f"{one['experimentId']}{' ★ best' if at == 0 and self.best else ''}",
+                one["name"],
+                one["state"],
+                *(column[at] for column in columns),
+            )
             for at, one in enumerate(self.experiments)
         ]
         return bundle([Table(("id", "name", "status", *self.params, *self.metrics), rows)], "no experiments")
+
+
+def _in(order: Sequence[int], column: Sequence[Any]) -> list[Any]:
+    return [column[at] for at in order]
 
 
 class Difference(NamedTuple):

@@ -7,14 +7,20 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
-from submarine_jupyter.client.answers import LogLine, Logs, Metrics, Progress, clock, commas, span
+from submarine_jupyter.client.answers import LogLine, Logs, Metrics, Progress, clock, commas, moment, span
+from submarine_jupyter.client.changes import changed
+from submarine_jupyter.client.documents import of_the_documents
 from submarine_jupyter.client.following import Lines
+from submarine_jupyter.client.reasons import exit_code, first_ended, why
 from submarine_jupyter.display.tables import LONGEST_SENTENCE, Table, bundle
 from submarine_jupyter.errors import ExperimentFailed, InvalidRequest, SubmarineError, WaitTimeout
+from submarine_jupyter.spec.params import Value
 from submarine_jupyter.spec.vocabulary import FINAL
 
 if TYPE_CHECKING:
     from submarine_jupyter.client.client import SubmarineClient
+    from submarine_jupyter.client.comparison import Difference
+    from submarine_jupyter.display.description import Description
     from submarine_jupyter.models import ExperimentSpec
 
 LAST_LINES = 5
@@ -23,9 +29,17 @@ LAST_LINES = 5
 class Experiment:
     """An experiment of a server; what it knows is as fresh as the last ``refresh``, but ``status`` always is."""
 
-    def __init__(self, client: SubmarineClient, known: Mapping[str, Any]) -> None:
+    def __init__(self, client: SubmarineClient, known: Mapping[str, Any], *, attached: bool = False) -> None:
         self._client = client
         self._known = dict(known)
+        # Whether it was running already when it was asked for (``create(if_not_running=True)``).
+        self.attached = attached
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Return what the documents call so: ``experimentId``, ``acceptedTime``."""
+            return of_the_documents(self, name)
 
     @property
     def id(self) -> str:
@@ -48,6 +62,18 @@ class Experiment:
     def state(self) -> str:
         """The word for people, as fresh as the last ``refresh``: a status, or Queued, Starting, Stopping, Stopped."""
         return str((self._known.get("detail") or {}).get("state") or self._known["status"])
+
+    accepted_time = property(lambda self: moment(self._known["acceptedTime"]), doc="When it was accepted.")
+    created_time = property(lambda self: moment(self._known["createdTime"]), doc="When its target had it; None before.")
+    running_time = property(lambda self: moment(self._known["runningTime"]), doc="When all ran; None before.")
+    finished_time = property(lambda self: moment(self._known["finishedTime"]), doc="When it ended; None before.")
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Its parameters as of the last ``refresh``: those declared, and those its code has reported."""
+        detail = self._known.get("detail") or {}
+        found: dict[str, Any] = detail.get("params") or (self._known["spec"].get("runtime") or {}).get("params") or {}
+        return dict(found)
 
     @property
     def progress(self) -> Progress | None:
@@ -97,10 +123,14 @@ class Experiment:
             raise WaitTimeout(f"{self.id} is still {status}.")
         if status == "Failed":
             detail = self._known.get("detail") or {}
-            why, *lines = (detail.get("message") or "no reason is known").splitlines()
+            because, *lines = (detail.get("message") or "no reason is known").splitlines()
             # Where the target has not said how it ended, the log may.
             lines = lines[-LAST_LINES:] or self._last_lines()
-            raise ExperimentFailed("\n".join([f"{self.id} ({self.name}): {why}", *lines]), reason=detail.get("reason"))
+            raise ExperimentFailed(
+                "\n".join([f"{self.id} ({self.name}): {because}", *lines]),
+                reason=detail.get("reason"),
+                exit_code=exit_code(detail.get("replicas") or ()),
+            )
         return self
 
     @overload
@@ -145,25 +175,38 @@ class Experiment:
         name: str | None = None,
         cmd: str | None = None,
         env: Mapping[str, object] | None = None,
+        params: Mapping[str, Value] | None = None,
         resources: str | None = None,
         **replicas: int,
     ) -> Experiment:
-        """Submit it again as a new experiment, with these changes: ``clone(env={"LR": 0.1}, worker=3)``.
+        """Submit it again as a new experiment, with these changes: ``clone(params={"lr": 0.1}, worker=3)``.
 
-        ``env`` is added to the variables, ``resources`` and the numbers of replicas replace those of the roles.
+        ``env`` and ``params`` are added to those it has, ``resources`` and numbers of replicas replace them.
         """
-        from submarine_jupyter.client.scaling import replica_patch
-
-        spec = copy.deepcopy(self._known["spec"])
-        meta = spec["meta"]
-        meta["name"] = name or meta["name"]
-        meta["cmd"] = cmd or meta["cmd"]
-        meta["envVars"] = {**(meta["envVars"] or {}), **{key: str(value) for key, value in (env or {}).items()}}
-        for task in spec["spec"].values() if resources is not None else ():
-            task["resources"] = resources
-        for role, change in (replica_patch(spec["spec"], replicas) if replicas else {}).items():
-            spec["spec"][role].update(change)
+        spec = changed(self._client.read(self.id)["spec"], name, cmd, env, params, resources, replicas)
         return self._client.create(spec)
+
+    def rerun(self, **changes: Any) -> Experiment:
+        """Submit it again, with changes as of ``clone``, and wait for its end. Raises ExperimentFailed."""
+        return self.clone(**changes).wait()
+
+    def diff(self, other: Experiment | str) -> Difference:
+        """Return how ``other`` differs from it."""
+        return self._client.diff(self, other)
+
+    def events(self, timeout: float | None = None) -> Iterator[dict[str, Any]]:
+        """Yield its events from the first one to its end, at most ``timeout`` seconds. Raises WaitTimeout."""
+        return self._client.events(self.id, timeout=timeout)
+
+    def describe(self) -> Description:
+        """Return all that is known of it, for a person: state, replicas, events, spec."""
+        from submarine_jupyter.display.description import Description
+
+        return Description(self.refresh())
+
+    def why(self) -> str:
+        """Return why it waits, runs or has ended, in sentences."""
+        return why(self.refresh()._known)
 
     def took(self) -> str:
         """Return its state and for how long it runs, or ran: ``Succeeded in 12.3 s``."""
@@ -214,7 +257,7 @@ class Experiment:
     def _last_lines(self) -> list[str]:
         """Return the last lines of the replica that failed first."""
         replicas = (self._known.get("detail") or {}).get("replicas") or ()
-        failed = [one["name"] for one in sorted(replicas, key=_finished) if one["status"] == "Failed"]
+        failed = [one["name"] for one in first_ended(replicas) if one["status"] == "Failed"]
         with contextlib.suppress(SubmarineError):
             return self.logs(LAST_LINES, replica=failed[0]).get(failed[0], []) if failed else []
         return []
@@ -258,11 +301,6 @@ class ExperimentList(tuple[Experiment, ...]):  # noqa: SLOT001 - a tuple cannot 
 def replica_counts(known: Mapping[str, Any]) -> str:
     """Return ``1 Master, 2 Worker``."""
     return commas(f"{task['replicas']} {role}" for role, task in known["spec"]["spec"].items())
-
-
-def _finished(replica: Mapping[str, Any]) -> tuple[bool, str]:
-    """Order replicas by their end; those without one come last."""
-    return replica["finishedTime"] is None, replica["finishedTime"] or ""
 
 
 def _because(status: str, detail: Mapping[str, Any]) -> str:

@@ -3,13 +3,14 @@
 Nothing is sent as it stands by accident: a name that is not known, an expression and ``$name`` of a known name are
 refused with what to write instead. In a command the braces are the shell's, and so is the dollar: nothing is put in
 there, but the name of a variable of the notebook in braces is refused, for the command would run with the letters.
+Words behind ``--`` are those of a program: ``{name}`` is a variable, ``{{name}}`` a parameter, and there is no shell.
 """
 
 from __future__ import annotations
 
 import builtins
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from submarine_jupyter.errors import UsageError
@@ -20,10 +21,11 @@ _DOLLAR = re.compile(r"\$\{?(?P<name>[^\W\d]\w*)")
 _PATH = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
 
-def expanded(words: Iterable[str], names: Mapping[str, Any]) -> list[str]:
+def expanded(words: Sequence[str], names: Mapping[str, Any]) -> list[str]:
     """Return the words of a line with the values of ``names`` in them. Raises UsageError."""
+    at = words.index("--") if "--" in words else len(words)
     found: list[str] = []
-    for word in words:
+    for word in words[:at]:
         option = found[-1] if found else ""
         if option == "--cmd" or word.startswith("--cmd="):
             _check_command(word.removeprefix("--cmd="), names)
@@ -31,7 +33,14 @@ def expanded(words: Iterable[str], names: Mapping[str, Any]) -> list[str]:
         else:
             _check_dollar(word, names)
             found.append(_BRACES.sub(lambda match: _value(match, names), word))
-    return found
+    return found + [_of_a_program(word, names) for word in words[at:]]
+
+
+def _of_a_program(word: str, names: Mapping[str, Any]) -> str:
+    """Return a word behind ``--``: {{name}} stays, for it is a parameter; a dollar would reach no shell."""
+    if (dollar := _DOLLAR.search(word)) is not None:
+        raise UsageError(f"{dollar[0]}: a word behind -- reaches no shell; write the whole command as --cmd '...'")
+    return _BRACES.sub(lambda match: match[0] if match["name"] is None else _value(match, names), word)
 
 
 def _value(match: re.Match[str], names: Mapping[str, Any]) -> str:

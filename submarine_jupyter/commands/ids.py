@@ -1,8 +1,9 @@
-"""Which experiment is meant: the last one, a part of an id, a whole one."""
+"""Which experiment is meant: the last one, a part of an id, a name, a whole id."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from submarine_jupyter.errors import UsageError
 from submarine_jupyter.spec.experiment_ids import parts
@@ -10,33 +11,48 @@ from submarine_jupyter.spec.experiment_ids import parts
 SHOWN = 5
 
 
+class Known(NamedTuple):
+    """What is known of an experiment by its id, to show beside it; empty where nothing is."""
+
+    name: str = ""
+    state: str = ""
+
+
 class KnownIds:
-    """The ids this kernel has met, newest last; the last one is meant when none is given."""
+    """The experiments this kernel has met, newest last; the last one is meant when none is given."""
 
     def __init__(self) -> None:
-        self._ids: dict[str, None] = {}
+        self._known: dict[str, Known] = {}
         self.last: str | None = None
 
     def use(self, experiment_id: str) -> None:
-        """Remember an id as the last one."""
-        self.meet([experiment_id])
+        """Remember an experiment as the last one."""
+        self._known[experiment_id] = self._known.pop(experiment_id, Known())
         self.last = experiment_id
 
-    def meet(self, ids: Iterable[str]) -> None:
-        """Remember ids, for completion."""
-        for experiment_id in ids:
-            self._ids.pop(experiment_id, None)
-            self._ids[experiment_id] = None
+    def meet(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Remember the rows of a list, newest first."""
+        for row in reversed(list(rows)):
+            experiment_id = str(row["experimentId"])
+            self._known.pop(experiment_id, None)
+            self._known[experiment_id] = Known(str(row["name"]), str(row["state"]))
 
     def forget(self, experiment_id: str) -> None:
-        """Forget an id that was deleted."""
-        self._ids.pop(experiment_id, None)
+        """Forget an experiment that was deleted."""
+        self._known.pop(experiment_id, None)
         if self.last == experiment_id:
             self.last = None
 
-    def newest_first(self) -> list[str]:
+    def newest_first(self) -> list[tuple[str, Known]]:
         """Return what was met."""
-        return list(reversed(self._ids))
+        return list(reversed(self._known.items()))
+
+
+def short(experiment_id: str, others: Iterable[str]) -> str:
+    """Return the end of an id that means it and none of the ``others``; the whole id where no end does."""
+    end = experiment_id.rpartition("-")[2]
+    same = sum(other.rpartition("-")[2] == end for other in others if other != experiment_id)
+    return experiment_id if same else end
 
 
 def choose(text: str, known: Iterable[tuple[str, str]], *, newest: bool = True) -> tuple[str, str]:
@@ -51,7 +67,7 @@ def choose(text: str, known: Iterable[tuple[str, str]], *, newest: bool = True) 
         if len(found) == 1:
             return found[0]
         if found:
-            raise UsageError(f"{text!r}matches several: {_shown(found)}")
+            raise UsageError(f"{text!r} matches several: {_shown(found)}")
     named = [pair for pair in pairs if pair[1] == text]
     if len(named) > 1 and not newest:
         raise UsageError(f"{text!r} is the name of several experiments; give an id: {_shown(named)}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from submarine_jupyter.commands.spec import Json
 from submarine_jupyter.errors import SubmarineError, UsageError
 
+Json = dict[str, Any]
 MAX_BYTES = 1024 * 1024  # as the server takes
-_PROGRAMS = {".py": "python ", ".sh": "bash "}
 # The parts that options change, and that may be written in snake case too.
 _CAMEL: dict[str, dict[str, str]] = {
     "meta": {"env_vars": "envVars"},
@@ -16,20 +16,13 @@ _CAMEL: dict[str, dict[str, str]] = {
 }
 
 
-def read_spec(name: str, cmd: str | None = None) -> Json:
-    """Return the spec in a file, JSON or YAML by its ending; ``cmd`` stood before its name. Raises UsageError."""
+def read_spec(name: str) -> Json:
+    """Return the spec in a file, JSON or YAML by its ending. Raises UsageError."""
     from submarine_jupyter.spec.parsing import parse_json, parse_yaml
 
-    kind = Path(name).suffix.lower()
-    if kind in _PROGRAMS:
-        raise UsageError(f"{name} is a program, not a spec: %submarine run --cmd '{_PROGRAMS[kind]}{name}' runs it")
-    if kind == ".ipynb":
-        raise UsageError(f"{name} is a notebook, not a spec: --cmd 'jupyter nbconvert --execute --to notebook {name}'")
-    if cmd is not None and not Path(name).exists():
-        raise UsageError(f"There is no spec file {name!r}; to run a command, quote all of it: --cmd '{cmd} {name}'")
-    text = _read(name)
+    text = read_bytes(name)
     try:
-        value = parse_json(text) if kind == ".json" else parse_yaml(text)
+        value = parse_json(text) if Path(name).suffix.lower() == ".json" else parse_yaml(text)
     except SubmarineError as error:
         raise UsageError(f"{name} cannot be read: {error}") from None
     return checked(name, value)
@@ -71,7 +64,8 @@ def _named(name: str, part: str, value: object, hint: str = "") -> Json | None:
     return found
 
 
-def _read(name: str) -> bytes:
+def read_bytes(name: str) -> bytes:
+    """Return what is in a file, as much as the server takes. Raises UsageError."""
     try:
         path = Path(name).expanduser()
         if path.exists() and not path.is_file():

@@ -3,5 +3,6 @@
 card/        How experiments are shown in a cell: HTML, text and our own type, from the server's answers
 cell_stream  Show in a cell how an experiment goes, as it goes
 description  Everything about an experiment, for a person
+plots        Curves in one picture: by matplotlib where it is there, else as an SVG of our own
 tables       Draw small tables as text and as HTML; every cell is plain text and stays so
 """

@@ -1,36 +1,69 @@
-"""Complete ``%submarine`` lines from what this kernel knows already; nothing is asked of the server."""
+"""Complete ``%submarine`` lines: what is known at once, and experiments if the server answers quickly."""
 
 from __future__ import annotations
 
 import re
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
-from submarine_jupyter.commands.grammar import STATUSES, Grammar
-from submarine_jupyter.commands.ids import KnownIds
-from submarine_jupyter.spec.vocabulary import FRAMEWORKS
+from submarine_jupyter.commands.completion import complete
+from submarine_jupyter.commands.session import Session
+from submarine_jupyter.errors import SubmarineError
 
 # The line up to the cursor: alone, assigned, or the head of a cell.
 _LINE = re.compile(r"(?:[\w, ]+=\s*)?%{1,2}submarine[ \t]+(?P<words>[^\n]*)")
-_TAKES_ID = ("status", "logs", "wait", "scale", "stop", "delete", "describe")
-
+# How long a key press waits for the server, and how long its answer is good for (s).
+PATIENCE_S = 0.15
+FRESH_S = 3.0
+ROWS = 200
 
 Matcher = Callable[[CompletionContext], dict[str, Any]]
 
 
-def matcher(grammar: Grammar, ids: KnownIds) -> Matcher:
+class Refresh:
+    """Asks a server that is known already for its newest experiments, in a thread of its own."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._asked = -FRESH_S
+        self._thread = threading.Thread()
+
+    def __call__(self) -> None:
+        """Wait shortly for what there is; what comes later is there for the next key press."""
+        if self._session.connected is None:
+            return
+        if not self._thread.is_alive() and time.monotonic() - self._asked >= FRESH_S:
+            self._asked = time.monotonic()
+            self._thread = threading.Thread(target=self._ask, name="submarine-completion", daemon=True)
+            self._thread.start()
+        if self._thread.is_alive():
+            self._thread.join(PATIENCE_S)
+
+    def _ask(self) -> None:
+        client = self._session.connected
+        try:
+            if client is not None:
+                self._session.ids.meet(client.rows(limit=ROWS))
+        except (SubmarineError, RuntimeError):  # a client that is closed meanwhile
+            return
+
+
+def matcher(session: Session) -> Matcher:
     """Return a matcher for ``shell.Completer.custom_matchers``."""
+    refresh = Refresh(session)
 
     def submarine_matcher(context: CompletionContext) -> dict[str, Any]:
         match = _LINE.fullmatch(context.text_until_cursor.lstrip())
         if match is None:
             return {"completions": []}
         *before, fragment = match["words"].split(" ")
-        found = complete([word for word in before if word], fragment, grammar, ids)
+        found = complete([word for word in before if word], fragment, session.grammar, session.ids, refresh)
         return {
-            "completions": [SimpleCompletion(text=word, type="param") for word in found],
+            "completions": [SimpleCompletion(text=one.word, type=one.about or "param") for one in found],
             # The completer's own idea of a token ends at a dash.
             "matched_fragment": fragment,
             "ordered": True,
@@ -39,23 +72,3 @@ def matcher(grammar: Grammar, ids: KnownIds) -> Matcher:
 
     marked: Matcher = context_matcher()(submarine_matcher)
     return marked
-
-
-def complete(before: list[str], fragment: str, grammar: Grammar, ids: KnownIds) -> list[str]:
-    """Return what ``fragment`` can become behind the words ``before``."""
-    if not before:
-        return [name for name in grammar.commands if name.startswith(fragment)]
-    command, previous = before[0], before[-1]
-    if command == "help":
-        return [name for name in grammar.commands if name.startswith(fragment)]
-    if command not in grammar.commands:
-        return []
-    if previous == "--framework":
-        return [name for name in FRAMEWORKS if name.lower().startswith(fragment.lower())]
-    if previous == "--status":
-        return [name for name in STATUSES if name.lower().startswith(fragment.lower())]
-    if fragment.startswith("-"):
-        return [name for name in grammar.commands[command].options() if name.startswith(fragment)]
-    if command in _TAKES_ID and not previous.startswith("-"):
-        return [one for one in ids.newest_first() if one.startswith(fragment)]
-    return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import (
     BaseModel,
@@ -29,6 +29,13 @@ class WireModel(BaseModel):
         hide_input_in_errors=True,
     )
     ignored: ClassVar[tuple[str, ...]] = ()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Return the field that is called so on the wire: ``envVars``."""
+            field = next((one for one in type(self).model_fields if to_camel(one) == name), None)
+            return super().__getattr__(name) if field in (None, name) else getattr(self, field)
 
     @model_validator(mode="before")
     @classmethod

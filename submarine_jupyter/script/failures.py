@@ -29,7 +29,7 @@ def explained(error: ExperimentFailed, known: Mapping[str, Any], cell: str | Non
         )
         lines.insert(0, ": ".join(part for part in (where, as_written(sign["text"], cell)) if part))
     hint = more_memory(known) if error.reason == _OUT_OF_MEMORY else error.hint
-    return ExperimentFailed("\n".join([first, *lines]), reason=error.reason, hint=hint)
+    return ExperimentFailed("\n".join([first, *lines]), reason=error.reason, hint=hint, exit_code=error.exit_code)
 
 
 def more_memory(known: Mapping[str, Any]) -> str | None:

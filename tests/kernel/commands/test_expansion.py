@@ -69,3 +69,9 @@ def test_a_command_is_the_shells(cmd: str) -> None:
 def test_any_words_are_taken_or_refused(words: list[str]) -> None:
     with contextlib.suppress(UsageError):
         assert len(expanded(words, NAMES)) == len(words)
+
+
+def test_behind_two_dashes_a_parameter_stays_and_a_dollar_reaches_no_shell() -> None:
+    assert expanded(["train.py", "--", "--lr", "{lr}", "{{m}}"], NAMES) == ["train.py", "--", "--lr", "0.1", "{{m}}"]
+    with pytest.raises(UsageError, match="reaches no shell"):
+        expanded(["train.py", "--", "$HOME"], NAMES)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from submarine_jupyter.commands.grammar import EXAMPLES as EXAMPLES_OF_ALL
 from submarine_jupyter.commands.grammar import Grammar, HelpShown
 from submarine_jupyter.errors import UsageError
 
@@ -18,7 +19,7 @@ def test_the_options_of_run() -> None:
         ' --tag t --cmd "python train.py --lr=0.1" --max-run-time 2h --ps-resources cpu=2 --detach --tail 5 -o exp'
     )
 
-    assert (found.command, found.name, found.framework, found.ps, found.worker) == ("run", "x", "TensorFlow", 1, 2)
+    assert (found.command.name, found.name, found.framework, found.ps, found.worker) == ("run", "x", "TensorFlow", 1, 2)
     assert found.env == [("A", "1"), ("B", "x=y")]
     assert (found.resources, found.ps_resources) == ("cpu=1, memory=1G", "cpu=2")
     assert found.cmd == "python train.py --lr=0.1"
@@ -40,9 +41,9 @@ def test_the_options_of_run() -> None:
         ("run -o 1x", "not the name of a variable"),
         ("run --name a b c", "'c' is one word too many"),
         ('run --cmd "python', "quotation mark"),
-        ("delete", "id"),
+        ("diff 1", "B"),
         ("help rnu", "did you mean 'run'"),
-        ("run --file train.py", "there is no option --file: --cmd 'python train.py' runs it"),
+        ("run --file train.py", "there is no option --file: write it without: run train.py"),
         ("run --workers 2", "there is no option --workers: --worker 2"),
         ("run --dryrun", "there is no option --dryrun: --dry-run"),
         ("run --gpus 1", "did you mean '--gpu'"),
@@ -72,14 +73,36 @@ def test_every_command_has_help(name: str) -> None:
 
 @pytest.mark.parametrize("line", ["", "help", "--help", "-h"])
 def test_nothing_asks_for_help(line: str) -> None:
-    assert GRAMMAR.parse(line).command == "help"
+    assert GRAMMAR.parse(line).command.name == "help"
 
 
-@pytest.mark.parametrize("line", GRAMMAR.help().partition("examples:")[2].splitlines())
+EXAMPLES = [line for parser in GRAMMAR.commands.values() for line, _ in parser.command.examples]
+FIRST = [line.partition("%submarine")[2].partition("   ")[0] for line in EXAMPLES_OF_ALL.splitlines()]
+
+
+@pytest.mark.parametrize("line", [line.removeprefix("%submarine ") for line in EXAMPLES] + list(filter(None, FIRST)))
 def test_the_examples_can_be_read(line: str) -> None:
-    example = line.partition("%submarine")[2].partition("   ")[0]
-    if example:
-        GRAMMAR.parse(example)
+    GRAMMAR.parse(line, {"lr": 0.1})
+
+
+def test_every_command_has_an_example_and_a_help_for_each_argument() -> None:
+    for name, parser in GRAMMAR.commands.items():
+        assert parser.command.examples, name
+        assert all(one.how.get("help") for one in parser.command.arguments), name
+
+
+def test_a_value_may_begin_with_a_dash_and_words_behind_two_dashes_are_the_programs() -> None:
+    assert GRAMMAR.parse("list --sort -accuracy").sort == "-accuracy"
+    found = GRAMMAR.parse("run train.py --name x -- --name y -h --lr {lr} --model {{m}}", {"lr": 0.1})
+    assert (found.what, found.name) == ("train.py", "x")
+    assert found.program_words == ["--name", "y", "-h", "--lr", "0.1", "--model", "{{m}}"]
+
+
+def test_another_program_says_its_own_name() -> None:
+    found = Grammar("submarine-jupyter")
+    assert "%submarine" not in found.help()
+    for name in found.commands:
+        assert "%submarine" not in found.help(name)
 
 
 @given(
@@ -90,4 +113,4 @@ def test_the_examples_can_be_read(line: str) -> None:
 )
 def test_any_line_is_read_or_refused(line: str) -> None:
     with contextlib.suppress(UsageError, HelpShown):
-        assert GRAMMAR.parse(line).command in GRAMMAR.commands
+        assert GRAMMAR.parse(line).command.name in GRAMMAR.commands

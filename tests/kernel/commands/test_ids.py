@@ -4,14 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submarine_jupyter.commands.grammar import Grammar
-from submarine_jupyter.commands.ids import KnownIds, choose
+from submarine_jupyter.commands.ids import KnownIds, choose, short
 from submarine_jupyter.errors import UsageError
-from submarine_jupyter.magics.completion import complete
 
 IDS = ["experiment-1647574374688-0012", "experiment-1647574374688-0002", "experiment-1647192232698-0001"]
 NAMED = list(zip(IDS, ("digits", "hello", "digits"), strict=True))
-GRAMMAR = Grammar()
 
 
 @pytest.mark.parametrize(
@@ -48,38 +45,18 @@ def test_a_number_always_means_its_own_experiment(ids: list[str]) -> None:
         assert choose(one.rpartition("-")[2], [(each, "name") for each in ids])[0] == one
 
 
-def known() -> KnownIds:
-    ids = KnownIds()
-    ids.meet(reversed(IDS))
-    return ids
-
-
 def test_the_last_one_is_remembered_and_forgotten() -> None:
-    ids = known()
+    ids = KnownIds()
+    ids.meet({"experimentId": one, "name": name, "state": "Running"} for one, name in NAMED)
     found = [ids.last]
     ids.use(IDS[2])
-    found += [ids.last, ids.newest_first()[0]]
+    assert ids.newest_first()[0] == (IDS[2], ("digits", "Running"))
+    found.append(ids.last)
     ids.forget(IDS[2])
-    assert [*found, ids.last] == [None, IDS[2], IDS[2], None]
-    assert IDS[2] not in ids.newest_first()
+    assert [*found, ids.last] == [None, IDS[2], None]
+    assert [one for one, _ in ids.newest_first()] == IDS[:2]
 
 
-@pytest.mark.parametrize(
-    ("line", "found"),
-    [
-        ("", list(GRAMMAR.commands)),
-        ("st", ["status", "stop"]),
-        ("help de", ["delete", "describe"]),
-        ("run --fra", ["--framework"]),
-        ("run --framework t", ["TensorFlow"]),
-        ("run --name ", []),
-        ("list --status S", ["Succeeded"]),
-        ("logs ", IDS),
-        ("stop experiment-16471", [IDS[2]]),
-        ("logs --tail ", []),
-        ("nothing ", []),
-    ],
-)
-def test_completion(line: str, found: list[str]) -> None:
-    *before, fragment = line.split(" ")
-    assert complete(before, fragment, GRAMMAR, known()) == found
+def test_the_end_of_an_id_is_short_while_it_is_the_only_one() -> None:
+    assert short(IDS[0], IDS) == "0012"
+    assert short(IDS[0], [*IDS, "experiment-1-0012"]) == IDS[0]

@@ -6,21 +6,30 @@ from typing import Any
 
 import pytest
 
+from submarine_jupyter.commands.given import read_what
 from submarine_jupyter.commands.grammar import Grammar
+from submarine_jupyter.commands.settings import Setting, Settings
 from submarine_jupyter.commands.spec import describe
-from submarine_jupyter.commands.spec_file import read_spec
 from submarine_jupyter.commands.surroundings import Surroundings
 from submarine_jupyter.errors import UsageError
 from submarine_jupyter.models import ExperimentSpec
 
 GRAMMAR = Grammar()
+NOTHING = Settings()
 HERE = Surroundings("/opt/my env/bin/python", "/home/me/notebooks", "digits")
 
 
-def described(line: str, body: str | None = None, *, local: bool = True, here: Surroundings = HERE) -> dict[str, Any]:
+def described(
+    line: str,
+    body: str | None = None,
+    *,
+    local: bool = True,
+    here: Surroundings = HERE,
+    settings: Settings = NOTHING,
+) -> dict[str, Any]:
     options = GRAMMAR.parse(f"run {line}")
-    options.loaded = read_spec(options.spec) if options.spec else None
-    spec = describe(options, body, here, local=local)
+    given = read_what(options.what, options.program_words, options.cmd)
+    spec = describe(options, given, body, here, settings, local=local)
     ExperimentSpec.parse(spec)
     return spec
 
@@ -149,3 +158,43 @@ def test_on_this_machine_the_programs_and_modules_of_the_kernel_are_found(tmp_pa
     assert env("--cmd x --env PYTHONPATH=/mine")["PYTHONPATH"] == "/mine"
     assert env(str(tmp_path / "own.yaml"))["PATH"] == "/mine"
     assert env("", "print(1)", local=False) is None
+
+
+def test_a_program_of_this_folder_with_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my train.py").write_text("print(1)")
+
+    spec = described("'my train.py' --param lr=1 -- --lr {{lr}} 'a b' -- x")
+
+    assert spec["meta"]["cmd"] == "python 'my train.py' --lr '{{lr}}' 'a b' -- x"
+    with pytest.raises(UsageError, match=r"add --param lr="):
+        described("'my train.py' -- --lr {{lr}}")
+
+
+def test_a_program_goes_along_where_its_folder_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "go.sh").write_text("echo $1")
+
+    spec = described("lib/go.sh -- 'a b'", local=False)
+
+    assert spec["code"] == {"syncMode": "inline", "files": {"go.sh": "echo $1"}}
+    assert spec["meta"]["cmd"] == "bash \"$CODE_PATH\"/go.sh 'a b'"
+
+
+def test_defaults_count_where_neither_line_nor_file_says_anything(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(YAML)
+    defaults = {"cpu": "4", "memory": "8G", "image": "own:1", "target": "local", "framework": "XGBoost"}
+    settings = Settings({name: Setting(value, "test") for name, value in defaults.items()})
+
+    plain = described("--cmd x --memory 1G", settings=settings)
+    filed = described(str(path), settings=settings)
+
+    assert plain["meta"]["framework"] == "XGBoost"
+    assert plain["spec"] == {"Master": {"replicas": 1, "resources": "memory=1G,cpu=4"}}
+    assert plain["environment"] == {"image": "own:1"}
+    assert filed["meta"]["framework"] == "TensorFlow"
+    assert filed["spec"]["Worker"]["resources"] == "cpu=1,memory=8G"
+    assert filed["environment"] == {"image": "some:image"}
+    assert filed["runtime"]["target"] == "local"

@@ -13,7 +13,9 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from submarine_jupyter.commands.given import Given, read_what
 from submarine_jupyter.commands.grammar import Grammar
+from submarine_jupyter.commands.settings import Setting, Settings
 from submarine_jupyter.commands.spec import describe
 from submarine_jupyter.commands.spec_file import MAX_BYTES, checked, read_spec
 from submarine_jupyter.commands.surroundings import Surroundings
@@ -21,6 +23,7 @@ from submarine_jupyter.errors import InvalidSpec, UsageError
 from submarine_jupyter.models import ExperimentSpec
 
 HERE = Surroundings("/bin/python", "/notes", "notes", {"PATH": "/bin", "PYTHONPATH": "/notes"})
+SETTINGS = Settings({name: Setting(name, "test") for name in ("cpu", "image", "target", "namespace")})
 OPTIONS = (
     "",
     "--cmd x",
@@ -33,8 +36,8 @@ def run(value: object, line: str) -> None:
     """Do what ``run`` does with the content of a file, as far as the server's door."""
     options = Grammar().parse(f"run spec.yaml {line}")
     with contextlib.suppress(UsageError, InvalidSpec):
-        options.loaded = checked("spec.yaml", value)
-        spec = describe(options, None, HERE, local=True)
+        made = Given(spec=checked("spec.yaml", value))
+        spec = describe(options, made, None, HERE, SETTINGS, local=True)
         ExperimentSpec.parse(json.loads(json.dumps(spec)))
 
 
@@ -104,7 +107,6 @@ def test_snake_case_is_one_name_with_camel_case() -> None:
         ("g.yaml", "apiVersion: kubeflow.org/v1\nkind: PyTorchJob", r"is a Kubernetes manifest \(PyTorchJob\)"),
         ("h.yaml", "meta: {env_vars: {}, envVars: {}}", "the same name twice"),
         ("i.yaml", "#" * (MAX_BYTES + 1), "larger than 1024 KiB"),
-        ("train.py", "print(1)", "is a program, not a spec: %submarine run --cmd 'python .*train.py'"),
     ],
 )
 def test_a_file_that_is_no_spec(name: str, content: str | None, text: str, tmp_path: Path) -> None:
@@ -124,3 +126,26 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
             read_spec(str(path))
     with pytest.raises(UsageError, match="cannot be read"):
         read_spec("~nobody-of-this-name/x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("train.py", "There is no program 'train.py' in this folder"),
+        ("here.py --cmd x", "Give the program or --cmd, not both"),
+        ("notes.ipynb", "is a notebook, not a spec"),
+        ("hello --cmd echo", "quote all of it: --cmd 'echo hello'"),
+        ("hello", "to run a command: --cmd 'hello'"),
+        ("gone.yaml", "gone.yaml cannot be read"),
+        ("spec.yaml -- --lr 1", "What stands behind -- are the words of a program"),
+    ],
+)
+def test_what_names_neither_a_program_nor_a_spec(
+    line: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.py").touch()
+    (tmp_path / "spec.yaml").write_text("meta: {}")
+    options = Grammar().parse(f"run {line}")
+    with pytest.raises(UsageError, match=text):
+        read_what(options.what, options.program_words, options.cmd)

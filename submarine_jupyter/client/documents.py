@@ -1,0 +1,18 @@
+"""Names of the documents in Python: ``acceptedTime`` on the wire is ``accepted_time`` here, and both are read."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
+
+
+def of_the_documents(owner: object, name: str) -> Any:
+    """Return the attribute that the documents call ``name``. Raises AttributeError."""
+    snake = _HUMP.sub(lambda match: f"_{match[1].lower()}", name)
+    if snake == "experiment_id":
+        snake = "id"
+    if snake != name and not name.startswith("_") and hasattr(type(owner), snake):
+        return getattr(owner, snake)
+    raise AttributeError(f"{type(owner).__name__!r} object has no attribute {name!r}", name=name, obj=owner)
