@@ -7,7 +7,7 @@ from pathlib import Path
 
 from submarine_jupyter_server.targets.local.attempts.attempt_status import AttemptStatus, Life, Pulse
 from submarine_jupyter_server.targets.local.machine.scheduler import Amount
-from submarine_jupyter_server.targets.local.run import AttemptRun, Run, older_than
+from submarine_jupyter_server.targets.local.run import AttemptRun, Run, older_than, on_disk
 from submarine_jupyter_server.targets.local.rundir.folders import Lock, RunFolders
 from tests.targets.local.attempts.test_attempt_status import GOOD, ITEM, REPLICA, STATE
 from tests.targets.local.bench import launch
@@ -46,7 +46,7 @@ def test_an_older_attempt_stays_in_the_books(tmp_path: Path) -> None:
     second = replace(run.launch, attempt=2, generation=2)
     for number in (1, 2):
         run.folder.attempt(number).path.mkdir(parents=True)
-    run.turn_to(second, older_than(second, run.folder))
+    run.turn_to(second, *on_disk(second, run.folder))
     assert run.attempts[0] is first
     assert first.replaced
     assert run.launch == second

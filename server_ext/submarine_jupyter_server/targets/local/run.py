@@ -153,15 +153,15 @@ class Run:
         """Return whether a call for it is under way."""
         return self.busy is not None and not self.busy.done()
 
-    def turn_to(self, launch: Launch, older: list[AttemptRun]) -> None:
-        """Take up what is ordered now; ``older`` are the attempts before it that may live."""
+    def turn_to(self, launch: Launch, older: list[AttemptRun], present: AttemptRun) -> None:
+        """Take up what is ordered now: its attempt as it is on disk, and ``older`` ones that may live."""
         known = {attempt.launch.attempt: attempt for attempt in self.attempts}
         if self.fresh or launch.attempt > self.launch.attempt:
             self.reported, self.trouble, self.failures = None, None, 0
             self.older = [known.get(attempt.launch.attempt, attempt) for attempt in older]
             for attempt in self.older:
                 attempt.replaced = True
-            self.present = AttemptRun(launch, self.folder.attempt(launch.attempt))
+            self.present = present
         self.present.launch, self.fresh = launch, False
 
     def held(self) -> Amount:
@@ -195,6 +195,13 @@ def record(folder: ExperimentFolder, launch: Launch) -> Launch:
     folder.write_launch(launch)
     reach("rundir_created")
     return launch
+
+
+def on_disk(launch: Launch, folder: ExperimentFolder) -> tuple[list[AttemptRun], AttemptRun]:
+    """Return the attempts before the one in ``launch`` that may live, and that one itself. Blocks."""
+    present = AttemptRun(launch, folder.attempt(launch.attempt))
+    present.read_plan()
+    return older_than(launch, folder), present
 
 
 def begin(run: Run, settings: Settings, ports: PortLeases) -> None:

@@ -27,7 +27,8 @@ async def finished(future: Future[T], timeout_s: float) -> bool:
 
         future.add_done_callback(wake)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(done.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):  # not wait_for: in Python 3.11 that makes a task of each wait
+                await done.wait()
     return future.done()
 
 

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 from submarine_jupyter.backoff import Backoff
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.targets.local.run import AttemptRun, Run, older_than
+from submarine_jupyter_server.targets.local.run import Run, on_disk
 from submarine_jupyter_server.targets.local.rundir.files import Json, Unreadable
 from submarine_jupyter_server.targets.local.rundir.folders import ExperimentFolder, RunFolders
 from submarine_jupyter_server.targets.protocol import Launch
@@ -40,9 +40,7 @@ def adopt(folder: ExperimentFolder, uid: str | None = None) -> Run | None:
             raise
     if launch is None:
         return None
-    present = AttemptRun(launch, folder.attempt(launch.attempt))
-    present.read_plan()
-    older = older_than(launch, folder)
+    older, present = on_disk(launch, folder)
     return Run(present, folder, older, unreadable, deleted=folder.deleted, fresh=False)
 
 

@@ -25,7 +25,7 @@ from submarine_jupyter_server.targets.local.blocking.blocking_threads import fin
 from submarine_jupyter_server.targets.local.machine.scheduler import FAR_BACK, SHOWN_POSITIONS, Scheduler
 from submarine_jupyter_server.targets.local.run import AttemptRun, Run
 from submarine_jupyter_server.targets.local.rundir.files import Json, Unreadable
-from submarine_jupyter_server.targets.local.rundir.folders import RunFolders
+from submarine_jupyter_server.targets.local.rundir.folders import ExperimentFolder, RunFolders
 from submarine_jupyter_server.targets.protocol import Launch, Observation, Sink
 
 from .admission import Admission
@@ -128,10 +128,9 @@ class Supervision:
     async def _record(self, run: Run, launch: Launch) -> Launch:
         """Write down what is ordered, and turn to it; return what counts. ``run.lock`` is held."""
         try:
-            known = await self.calls.act(run, blocking_calls.WORK_S, acts.record, run.folder, launch)
-            older = await self.calls.act(run, blocking_calls.WORK_S, acts.older_than, known, run.folder)
-            run.turn_to(known, older)
-            if run.present.plan is None:
+            known, older, present = await self.calls.act(run, blocking_calls.WORK_S, _recorded, run.folder, launch)
+            run.turn_to(known, older, present)
+            if run.present is not present and run.present.plan is None:
                 await self.calls.act(run, blocking_calls.WORK_S, run.present.read_plan)
         except OSError as error:
             raise TargetUnavailable(f"the experiment cannot be written down: {error}") from error
@@ -292,3 +291,9 @@ class Supervision:
                 continue  # for thousands that wait this is all that there is to say
             elif self.admission.why_waiting(key) != run.reported.message:
                 self._refresh_soon(run)
+
+
+def _recorded(folder: ExperimentFolder, launch: Launch) -> tuple[Launch, list[AttemptRun], AttemptRun]:
+    """Write down what is ordered; return what counts, with its attempts as they are on disk. Blocks."""
+    known = acts.record(folder, launch)
+    return known, *acts.on_disk(known, folder)
