@@ -47,7 +47,8 @@ class Opening:
         task = self._task
         if task is not None:
             self._wanted.set()
-            await asyncio.wait({task}, timeout=WAIT_SECONDS)
+            if not task.done():
+                await asyncio.wait({task}, timeout=WAIT_SECONDS)
         if task is None or task.cancelled():
             raise Unavailable("Submarine is not running.", hint="The server is starting or stopping; try again.")
         if not task.done():

@@ -159,6 +159,12 @@ async def cookies(fetch: Fetch, token: str) -> dict[str, str]:
     return {"Cookie": f"{answer.headers['Set-Cookie'].split(';')[0]}; _xsrf=c0ffee"}
 
 
+async def test_a_token_in_the_header_opens_no_session(fetch: Fetch, jp_auth_header: dict[str, str]) -> None:
+    answer = await fetch("GET", "/api/v1/experiment/ping", jp_auth_header)
+    assert answer.code == 200
+    assert "Set-Cookie" not in answer.headers
+
+
 async def test_a_cookie_needs_the_xsrf_token_to_write(fetch: Fetch, jp_serverapp: ServerApp) -> None:
     browser = await cookies(fetch, jp_serverapp.identity_provider.token)
     assert (await fetch("GET", "/api/v1/experiment/ping", browser)).code == 200

@@ -87,6 +87,11 @@ class SubmarineHandler(Admission, ExtensionHandlerMixin, APIHandler):
                 hint="Send the value of the cookie _xsrf in the header X-XSRFToken, or authenticate with a token.",
             ) from None
 
+    def set_secure_cookie(self, name: str, value: str | bytes, *args: Any, **kwargs: Any) -> None:
+        """Open no session for who sends its token in a header: to sign one takes as long as to let the caller in."""
+        if "Authorization" not in self.request.headers:
+            super().set_secure_cookie(name, value, *args, **kwargs)
+
     async def _drain(self) -> None:
         """Take the rest of a refused body: closing a socket with unread bytes would lose the answer."""
         size = self.request.headers.get("Content-Length", "0")

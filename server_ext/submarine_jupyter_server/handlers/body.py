@@ -75,18 +75,24 @@ def media_type(headers: Mapping[str, str]) -> str:
 def _reader(headers: Mapping[str, str], *, merge_patch: bool) -> Callable[[bytes], object]:
     kind = media_type(headers)
     readers = {**READERS, MERGE_PATCH: parse_json} if merge_patch else READERS
-    header = Message()
-    header["Content-Type"] = headers.get("Content-Type", "")
     if kind not in readers:
         raise UnsupportedMedia(
             f"The content type {kind[:200]!r} is not supported." if kind else "The body has no content type.",
             hint=f"Send one of {', '.join(readers)} in the header Content-Type.",
         )
-    if (header.get_content_charset() or "utf-8") != "utf-8":
+    if _charset(headers.get("Content-Type", "")) != "utf-8":
         raise UnsupportedMedia("A body must be UTF-8.", hint="Leave the charset out, or set it to utf-8.")
     if headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMedia("Compressed bodies are not supported.", hint="Send it without Content-Encoding.")
     return readers[kind]
+
+
+def _charset(content_type: str) -> str:
+    if ";" not in content_type:
+        return "utf-8"
+    header = Message()
+    header["Content-Type"] = content_type
+    return header.get_content_charset() or "utf-8"
 
 
 def _too_large() -> TooLarge:
