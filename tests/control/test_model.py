@@ -28,6 +28,7 @@ from submarine_jupyter_server.control import reconcile as reconcile_module
 from submarine_jupyter_server.wiring import Service
 from tests.control.house import FINAL, GROUPED, House, damage, known_ids
 from tests.control.world import RUNNING, Trouble
+from tests.snapshots import check_remembered
 
 CHANGES: dict[str, dict[str, Any]] = {
     "scale": {"spec": {"Worker": {"replicas": 3}}},
@@ -265,6 +266,8 @@ class Interleavings(RuleBasedStateMachine):
         house = self.house
         self.run(house.quiet())
         self.check_told()
+        for service in house.services:
+            self.run(check_remembered(service._row_feed, service.db))
         rows = self.run(house.rows())
         running = house.world.processes
         for name, attempt in running:
