@@ -29,7 +29,7 @@ NOBODY_READS = (  # SQL, word lists, what is no text
     "submarine_jupyter_server.store.dialect",
     "submarine_jupyter_server.metrics.names",
     "submarine_jupyter_server.metrics.pairs",
-    "submarine_jupyter_server.sensitive",
+    "submarine_jupyter_server.masking.sensitive",
 )
 _WORD = re.compile(r"(?<![^\s(\"'`,;|])[A-Za-z][a-z']*(?=[\s,.:;!?)\"'`|]|$)")
 _NO_SENTENCE = re.compile(r'\s*(?:[{<]+"?\w+"?[:>]|PRAGMA |SELECT |command -v |id: |event: )')

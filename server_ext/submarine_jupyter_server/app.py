@@ -20,12 +20,12 @@ from traitlets import Bool, Dict, Float, Int, List, TraitError, Unicode, default
 from traitlets.utils.bunch import Bunch
 
 from submarine_jupyter import __version__
-from submarine_jupyter_server.activity import Activity
 from submarine_jupyter_server.config import DNS_LABEL, INSTANCE_LENGTH, ServiceConfig, is_instance, nobody
 from submarine_jupyter_server.handlers import ROUTES
 from submarine_jupyter_server.handlers.admission import Surroundings
 from submarine_jupyter_server.handlers.authentication import HEADER_NAME, insecure, token_file, trusted_proxy
-from submarine_jupyter_server.startup import Opening
+from submarine_jupyter_server.opening.activity import Activity
+from submarine_jupyter_server.opening.startup import Opening
 from submarine_jupyter_server.targets.kubernetes.environ import default_target, with_environment
 
 EVENT_SCHEMA = "https://events.jupyter.org/submarine_jupyter/experiment/v1"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from submarine_jupyter_server import wiring as service_module
 from submarine_jupyter_server.control import delivery as outbox_module
 from submarine_jupyter_server.control import reconcile as reconcile_module
+from submarine_jupyter_server.opening import wiring as service_module
 from tests.control.house import House
 
 

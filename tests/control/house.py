@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from submarine_jupyter.errors import Conflict, NotFound, SubmarineError, Unavailable
-from submarine_jupyter_server import wiring as service_module
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.control import groups
+from submarine_jupyter_server.opening import wiring as service_module
+from submarine_jupyter_server.opening.wiring import Service
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store import experiments, outbox
 from submarine_jupyter_server.store.experiments import Query
 from submarine_jupyter_server.store.reported import events
 from submarine_jupyter_server.targets.protocol import Made
 from submarine_jupyter_server.wire.answers.experiments import shown_json
-from submarine_jupyter_server.wiring import Service
 from tests.control.world import CommandedTarget, World
 
 ME = Principal("me")

@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from submarine_jupyter.models import Status
-from submarine_jupyter_server import wiring as service_module
 from submarine_jupyter_server.control import delivery as outbox_module
 from submarine_jupyter_server.control import groups
 from submarine_jupyter_server.control import neighbours as neighbours_module
 from submarine_jupyter_server.control import reconcile as reconcile_module
-from submarine_jupyter_server.wiring import Service
+from submarine_jupyter_server.opening import wiring as service_module
+from submarine_jupyter_server.opening.wiring import Service
 from tests.control.house import FINAL, GROUPED, House, damage, known_ids
 from tests.control.world import RUNNING, Trouble
 from tests.snapshots import check_remembered

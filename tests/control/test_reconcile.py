@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.control import reconcile as reconcile_module
+from submarine_jupyter_server.opening.wiring import Service
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.reported import objects
 from submarine_jupyter_server.targets.protocol import Absence, Inventory
-from submarine_jupyter_server.wiring import Service
 from tests.control.conftest import opened
 from tests.control.house import House
 from tests.control.test_delivery import create

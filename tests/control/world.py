@@ -16,7 +16,7 @@ from typing import Any
 from submarine_jupyter.errors import TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter.models.runtime import Group
-from submarine_jupyter_server.masking import mask
+from submarine_jupyter_server.masking.masks import mask
 from submarine_jupyter_server.targets.protocol import (
     Absence,
     Doubt,

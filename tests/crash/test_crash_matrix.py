@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from submarine_jupyter_server import failpoints
+from submarine_jupyter_server.process import failpoints
 from tests.live_server import LiveServer, processes_of
 
 LINES = 20

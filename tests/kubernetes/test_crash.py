@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from submarine_jupyter_server import failpoints
+from submarine_jupyter_server.process import failpoints
 from tests.cluster.api import wait
 from tests.cluster.cluster import Cluster
 from tests.kubernetes.server import ClusterServer, left, spec

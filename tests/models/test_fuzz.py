@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from submarine_jupyter.errors import InvalidRequest, InvalidSpec
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter.spec.parsing import parse_json, parse_yaml
-from submarine_jupyter_server.masking import mask, restore
+from submarine_jupyter_server.masking.masks import mask, restore
 
 FULL: dict[str, Any] = {
     "meta": {

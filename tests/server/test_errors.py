@@ -9,8 +9,8 @@ import pytest
 from tornado.escape import url_escape
 
 from submarine_jupyter import errors
-from submarine_jupyter_server import startup
 from submarine_jupyter_server.handlers import envelope
+from submarine_jupyter_server.opening import startup
 
 ID = "experiment-1647574374688-9999"
 

@@ -19,7 +19,7 @@ from traitlets import TraitError
 from submarine_jupyter.errors import Unavailable
 from submarine_jupyter_server.app import EVENT_SCHEMA, SubmarineExtension
 from submarine_jupyter_server.config import nobody, private_directory
-from submarine_jupyter_server.startup import check_system
+from submarine_jupyter_server.opening.startup import check_system
 
 HEAVY = ("pydantic", "sqlalchemy", "alembic", "kubernetes", "numpy", "submarine_jupyter.models")
 
@@ -74,7 +74,7 @@ class TestServiceThatCannotOpen:
         records: list[logging.LogRecord] = []
         handler = logging.Handler(logging.ERROR)
         handler.emit = records.append  # type: ignore[method-assign,assignment]
-        opening_log = logging.getLogger("submarine_jupyter_server.startup")
+        opening_log = logging.getLogger("submarine_jupyter_server.opening.startup")
         opening_log.addHandler(handler)
         yield records
         opening_log.removeHandler(handler)

@@ -12,11 +12,11 @@ import pytest
 from tornado.ioloop import IOLoop
 
 from submarine_jupyter_server.config import ServiceConfig
+from submarine_jupyter_server.opening.wiring import Service
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store.experiments import Query
 from submarine_jupyter_server.wire.answers.experiments import shown_json
 from submarine_jupyter_server.wire.queries.logs import log_query
-from submarine_jupyter_server.wiring import Service
 from tests.snapshots import check_remembered, snapshot
 
 ME = Principal("me")

@@ -14,6 +14,7 @@ import pytest
 from submarine_jupyter.errors import InvalidSpec, NotFound
 from submarine_jupyter_server.logs.search.needle import needle
 from submarine_jupyter_server.logs.search.scan import SearchQuery
+from submarine_jupyter_server.opening.wiring import Service
 from submarine_jupyter_server.services.logs.log_bytes import WantedBytes
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.streams.points import WantedPoints
@@ -24,7 +25,6 @@ from submarine_jupyter_server.wire.answers.forecasts import Waiting
 from submarine_jupyter_server.wire.comparison.columns import ComparisonQuery
 from submarine_jupyter_server.wire.queries.logs import LogQuery, MergedQuery, PlaceQuery
 from submarine_jupyter_server.wire.queries.metrics import MetricQuery
-from submarine_jupyter_server.wiring import Service
 from tests.services.conftest import ME, Client, experiment
 
 STRANGER = Principal("eve")

@@ -13,7 +13,7 @@ import pytest
 
 from submarine_jupyter.errors import Unavailable
 from submarine_jupyter_server.config import ServiceConfig, is_instance, kept_instance, kept_key
-from submarine_jupyter_server.wiring import Service
+from submarine_jupyter_server.opening.wiring import Service
 
 
 def test_the_name_of_the_server_is_made_once_even_by_many_at_once(tmp_path: Path) -> None:

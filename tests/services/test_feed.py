@@ -11,9 +11,9 @@ import pytest
 from tornado.ioloop import IOLoop
 
 from submarine_jupyter_server.config import ServiceConfig
+from submarine_jupyter_server.opening.wiring import Service
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.reported import events
-from submarine_jupyter_server.wiring import Service
 from tests.services.conftest import ME, Client, end, experiment
 
 

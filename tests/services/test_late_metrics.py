@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import Connection, delete
 
 from submarine_jupyter_server.config import ServiceConfig
+from submarine_jupyter_server.opening.wiring import Service
 from submarine_jupyter_server.store.reported import metrics
 from submarine_jupyter_server.store.tables import log_position, metric, metrics_read
 from submarine_jupyter_server.wire.answers.curves import curves_json
 from submarine_jupyter_server.wire.queries.metrics import MetricQuery
-from submarine_jupyter_server.wiring import Service
 from tests.services.conftest import ME, Client, experiment
 
 PRINTS = """

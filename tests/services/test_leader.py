@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from tornado.ioloop import IOLoop
 
-from submarine_jupyter_server import notices
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.control import leader
+from submarine_jupyter_server.opening.wiring import Service
+from submarine_jupyter_server.process import notices
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 from submarine_jupyter_server.targets.local.target import LocalTarget
 from submarine_jupyter_server.targets.protocol import ComputeTarget, Doubt, Inventory, Made, Recall, Sink
-from submarine_jupyter_server.wiring import Service
 from tests.services.conftest import Client, end, experiment
 
 

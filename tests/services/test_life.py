@@ -15,9 +15,9 @@ import pytest
 
 from submarine_jupyter.errors import Conflict, Forbidden, IdempotencyMismatch, InvalidSpec, NotFound
 from submarine_jupyter_server.config import ServiceConfig
+from submarine_jupyter_server.opening.wiring import Service
 from submarine_jupyter_server.store.experiments import Query
 from submarine_jupyter_server.wire.answers.experiments import deleted_json, shown_json
-from submarine_jupyter_server.wiring import Service
 from tests.services.conftest import ME, Client, experiment
 
 

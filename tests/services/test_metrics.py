@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from submarine_jupyter_server import wiring
 from submarine_jupyter_server.logs.archive import ReplicaLog
 from submarine_jupyter_server.metrics import reader
+from submarine_jupyter_server.opening import wiring
 from submarine_jupyter_server.services import metrics
 from submarine_jupyter_server.wire.answers.curves import curves_attributes, curves_json
 from submarine_jupyter_server.wire.queries.metrics import MetricQuery, metric_query

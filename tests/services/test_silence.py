@@ -10,9 +10,9 @@ from tornado.ioloop import IOLoop
 
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.control.silence import REASON, Silence
+from submarine_jupyter_server.opening.wiring import Service
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 from submarine_jupyter_server.targets.local.target import LocalTarget
-from submarine_jupyter_server.wiring import Service
 from tests.services.conftest import Client, experiment
 
 

@@ -11,9 +11,9 @@ import logging
 from sqlalchemy import Connection
 
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.control import groups, lifecycle
 from submarine_jupyter_server.control.restoration import SetAside, restore
+from submarine_jupyter_server.process.clock import now_ms
 from submarine_jupyter_server.store import changes, experiments, outbox
 from submarine_jupyter_server.store.annotations.groups import waits
 from submarine_jupyter_server.store.experiments import ExperimentRow

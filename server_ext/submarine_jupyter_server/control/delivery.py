@@ -19,11 +19,11 @@ from sqlalchemy import Connection
 from submarine_jupyter.backoff import pause_s
 from submarine_jupyter.errors import Conflict, InvalidSpec, SubmarineError, TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec, Status
-from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.control import groups, order_progress, refusals
 from submarine_jupyter_server.control.refusals import Outcome, Refusal
 from submarine_jupyter_server.control.waiters import Waiters
-from submarine_jupyter_server.failpoints import reach
+from submarine_jupyter_server.process.clock import now_ms
+from submarine_jupyter_server.process.failpoints import reach
 from submarine_jupyter_server.store import experiments, outbox
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow

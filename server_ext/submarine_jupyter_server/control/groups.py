@@ -9,8 +9,8 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from submarine_jupyter.models import ExperimentSpec, Status
-from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.control import lifecycle
+from submarine_jupyter_server.process.clock import now_ms
 from submarine_jupyter_server.store import experiments, outbox
 from submarine_jupyter_server.store.annotations import groups
 from submarine_jupyter_server.store.annotations.groups import Group

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.control.delivery import Outbox, launch_of
 from submarine_jupyter_server.control.reconcile import ABSENT_AGAIN_S, Reconcile
-from submarine_jupyter_server.notices import RETRY_S, Failing, Notices
+from submarine_jupyter_server.process.notices import RETRY_S, Failing, Notices
 from submarine_jupyter_server.store import experiments, outbox
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.reported import objects

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy import Connection
 
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.failpoints import reach
+from submarine_jupyter_server.process.failpoints import reach
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.annotations import row_changes
 from submarine_jupyter_server.store.engine import Database

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from submarine_jupyter_server.control.election import Election, Note
-from submarine_jupyter_server.daemon_threads import begun
-from submarine_jupyter_server.notices import Failing
+from submarine_jupyter_server.process.daemon_threads import begun
+from submarine_jupyter_server.process.notices import Failing
 from submarine_jupyter_server.store.engine import Database
 
 log = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.control import lifecycle
+from submarine_jupyter_server.process.clock import now_ms
 from submarine_jupyter_server.store import changes, experiments, outbox
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.outbox import OutboxRow

@@ -28,10 +28,10 @@ from sqlalchemy.exc import OperationalError
 
 from submarine_jupyter.errors import StorageFull, SubmarineError, TargetUnavailable, Unavailable
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.control.comparison import compare, end, never_began
 from submarine_jupyter_server.control.restoration import SetAside
-from submarine_jupyter_server.failpoints import reach
+from submarine_jupyter_server.process.clock import now_ms
+from submarine_jupyter_server.process.failpoints import reach
 from submarine_jupyter_server.store import experiments, idempotency, outbox
 from submarine_jupyter_server.store.annotations import groups
 from submarine_jupyter_server.store.engine import Database

@@ -12,8 +12,8 @@ import uuid
 from sqlalchemy import Connection
 
 from submarine_jupyter.spec.experiment_ids import is_id
-from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.control import lifecycle
+from submarine_jupyter_server.process.clock import now_ms
 from submarine_jupyter_server.store import experiments, outbox
 from submarine_jupyter_server.store.experiments import NewExperiment
 from submarine_jupyter_server.store.reported import objects

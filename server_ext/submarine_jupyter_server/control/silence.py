@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from submarine_jupyter.errors import SubmarineError
-from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.control.order_progress import put_off
+from submarine_jupyter_server.process.clock import now_ms
 from submarine_jupyter_server.store import outbox
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.outbox import OutboxRow

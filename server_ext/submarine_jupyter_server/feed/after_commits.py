@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from submarine_jupyter_server.notices import Failing
+from submarine_jupyter_server.process.notices import Failing
 
 # Whoever made the commit answers first: the thread that reads would compete with it for the interpreter.
 _AFTER_YOU_S = 0.003

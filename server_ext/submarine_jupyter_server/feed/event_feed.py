@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.config import nobody
 from submarine_jupyter_server.feed.after_commits import AfterCommits
-from submarine_jupyter_server.notices import Failing
+from submarine_jupyter_server.process.clock import now_ms
+from submarine_jupyter_server.process.notices import Failing
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.engine import Database
 from submarine_jupyter_server.store.reported import events

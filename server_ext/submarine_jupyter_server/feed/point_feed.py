@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from submarine_jupyter_server.feed.after_commits import AfterCommits
-from submarine_jupyter_server.notices import Failing
+from submarine_jupyter_server.process.notices import Failing
 from submarine_jupyter_server.store.curves import following
 from submarine_jupyter_server.store.engine import Database
 

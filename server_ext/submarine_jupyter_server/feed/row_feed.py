@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from submarine_jupyter_server.feed.after_commits import AfterCommits
 from submarine_jupyter_server.feed.row_texts import Row, RowTexts
-from submarine_jupyter_server.notices import Failing
+from submarine_jupyter_server.process.notices import Failing
 from submarine_jupyter_server.store.annotations import row_changes
 from submarine_jupyter_server.store.annotations.row_changes import Place
 from submarine_jupyter_server.store.engine import Database

@@ -25,8 +25,8 @@ from submarine_jupyter_server.services.principal import Principal
 
 if TYPE_CHECKING:
     from submarine_jupyter_server.handlers.authentication import TrustedProxy
-    from submarine_jupyter_server.startup import Opening
-    from submarine_jupyter_server.wiring import Service
+    from submarine_jupyter_server.opening.startup import Opening
+    from submarine_jupyter_server.opening.wiring import Service
 
 RESOURCE = "submarine"
 ACTIONS = {"GET": "read", "POST": "write", "PUT": "write", "PATCH": "write", "DELETE": "write"}

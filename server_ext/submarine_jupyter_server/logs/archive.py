@@ -19,7 +19,6 @@ from typing import TypeVar, TypeVarTuple
 from submarine_jupyter.errors import NotFound
 from submarine_jupyter.spec.experiment_ids import is_id
 from submarine_jupyter.spec.vocabulary import replica_order
-from submarine_jupyter_server.daemon_threads import DaemonPool
 from submarine_jupyter_server.logs import times
 from submarine_jupyter_server.logs.layout import (
     ENDED,
@@ -30,6 +29,7 @@ from submarine_jupyter_server.logs.layout import (
     segment_name,
     segment_offset,
 )
+from submarine_jupyter_server.process.daemon_threads import DaemonPool
 
 _REPLICA = re.compile(r"([a-z]+)-([0-9]+)")
 _ATTEMPT = re.compile(r"0|[1-9][0-9]{0,8}")

@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from submarine_jupyter_server.clock import now_ms
-from submarine_jupyter_server.failpoints import reach
 from submarine_jupyter_server.logs.archive import Gap, LogArchive, ReplicaLog
 from submarine_jupyter_server.logs.layout import unreadable
 from submarine_jupyter_server.metrics.progress.outermost import Moved
 from submarine_jupyter_server.metrics.progress.reports import Report, Reports
 from submarine_jupyter_server.metrics.scanner import Metric, MetricScanner, Param
 from submarine_jupyter_server.metrics.templates import Template
+from submarine_jupyter_server.process.clock import now_ms
+from submarine_jupyter_server.process.failpoints import reach
 
 SLICE_BYTES = 256 * 1024
 # How far back a reader that goes on looks for the epoch it is in.

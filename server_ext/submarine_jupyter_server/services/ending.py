@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.clock import now_ms
+from submarine_jupyter_server.process.clock import now_ms
 from submarine_jupyter_server.store import experiments, outbox
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.outbox import OutboxRow

@@ -17,7 +17,7 @@ from submarine_jupyter.errors import NotFound, TargetRefused
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.control.delivery import Outbox, launch_of
 from submarine_jupyter_server.control.lifecycle import report_deleted
-from submarine_jupyter_server.failpoints import reach
+from submarine_jupyter_server.process.failpoints import reach
 from submarine_jupyter_server.services import access, changing, ending
 from submarine_jupyter_server.services.changing import Change
 from submarine_jupyter_server.services.logs.first_error import FirstErrors

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from submarine_jupyter_server.notices import Notices
+from submarine_jupyter_server.process.notices import Notices
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import time
 
 from sqlalchemy import Connection, select
 
-from submarine_jupyter_server.clock import now_ms
+from submarine_jupyter_server.process.clock import now_ms
 
 from .dialect import insert_or_replace
 from .tables import meta

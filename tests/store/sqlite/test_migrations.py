@@ -30,7 +30,7 @@ Opened = Callable[[], AbstractAsyncContextManager[SqliteDatabase]]
 NEXT = """
 import sqlalchemy as sa
 from alembic import op
-from submarine_jupyter_server.failpoints import reach
+from submarine_jupyter_server.process.failpoints import reach
 
 revision = "0002"
 down_revision = "0001"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.failpoints import SHIM_NAMES
+from submarine_jupyter_server.process.failpoints import SHIM_NAMES
 from submarine_jupyter_server.targets.protocol import Launch
 from tests.targets.local.bench import Bench, eventually, launch
 from tests.targets.local.shim.attempt import lives

@@ -12,11 +12,11 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar, TypeVarTuple
 
 from submarine_jupyter.errors import TooManyRequests, Unavailable
-from submarine_jupyter_server.daemon_threads import DaemonPool
 from submarine_jupyter_server.logs.archive import LogArchive
 from submarine_jupyter_server.logs.lines.pages import chosen
 from submarine_jupyter_server.logs.position import Position
 from submarine_jupyter_server.logs.search.scan import LogSearch, SearchQuery
+from submarine_jupyter_server.process.daemon_threads import DaemonPool
 from submarine_jupyter_server.services.logs.log_attempt import attempt_of, attended, removed
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store.engine import Database

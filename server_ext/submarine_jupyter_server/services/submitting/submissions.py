@@ -17,13 +17,13 @@ from sqlalchemy import Connection
 
 from submarine_jupyter.errors import IdempotencyMismatch, SubmarineError, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.clock import now_ms
 from submarine_jupyter_server.control import groups
 from submarine_jupyter_server.control.delivery import Outbox, launch_of
 from submarine_jupyter_server.control.lifecycle import record
 from submarine_jupyter_server.control.refusals import answer_of
-from submarine_jupyter_server.failpoints import reach
-from submarine_jupyter_server.masking import mask
+from submarine_jupyter_server.masking.masks import mask
+from submarine_jupyter_server.process.clock import now_ms
+from submarine_jupyter_server.process.failpoints import reach
 from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.submitting import attach

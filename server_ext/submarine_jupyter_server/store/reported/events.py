@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, insert, select
 
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.clock import now_ms
+from submarine_jupyter_server.process.clock import now_ms
 from submarine_jupyter_server.store.dialect import numbered
 from submarine_jupyter_server.store.tables import event, experiment, outbox
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from submarine_jupyter.errors import Unavailable
-from submarine_jupyter_server.daemon_threads import in_thread
+from submarine_jupyter_server.process.daemon_threads import in_thread
 
 from . import connection, failures
 from .failures import Damaged

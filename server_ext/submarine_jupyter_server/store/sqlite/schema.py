@@ -7,7 +7,7 @@ from enum import Enum
 
 from sqlalchemy import Connection, select
 
-from submarine_jupyter_server.clock import now_ms
+from submarine_jupyter_server.process.clock import now_ms
 from submarine_jupyter_server.store.dialect import insert_or_replace
 from submarine_jupyter_server.store.tables import alembic_version, event, meta, metadata, row_change
 

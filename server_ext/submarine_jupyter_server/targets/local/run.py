@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from submarine_jupyter import backoff
 from submarine_jupyter.errors import TargetRefused
-from submarine_jupyter_server.failpoints import reach
+from submarine_jupyter_server.process.failpoints import reach
 from submarine_jupyter_server.targets.protocol import Launch, Observation
 from submarine_jupyter_server.targets.replicas import Member, members
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from submarine_jupyter.spec.params import declared
-from submarine_jupyter_server.clock import now_ms
+from submarine_jupyter_server.process.clock import now_ms
 from submarine_jupyter_server.wire.answers.forecasts import Waiting, waiting_data
 from submarine_jupyter_server.wire.answers.progress import progress_fields, stalled
 from submarine_jupyter_server.wire.answers.states import brief

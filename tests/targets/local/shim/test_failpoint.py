@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from submarine_jupyter_server.failpoints import SHIM_NAMES
+from submarine_jupyter_server.process.failpoints import SHIM_NAMES
 from tests.targets.local.shim.attempt import PACKAGE, Attempt, item
 
 

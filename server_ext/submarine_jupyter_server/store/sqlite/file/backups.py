@@ -9,7 +9,7 @@ from pathlib import Path
 
 from submarine_jupyter.errors import Unavailable
 from submarine_jupyter.files import atomic_files
-from submarine_jupyter_server.failpoints import reach
+from submarine_jupyter_server.process.failpoints import reach
 
 from . import filesystem
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from submarine_jupyter.errors import Unavailable
-from submarine_jupyter_server.notices import Notices
+from submarine_jupyter_server.process.notices import Notices
 from submarine_jupyter_server.store.sqlite import connection, failures
 from submarine_jupyter_server.store.sqlite.schema import Schema
 

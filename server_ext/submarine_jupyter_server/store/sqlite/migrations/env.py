@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from submarine_jupyter_server.failpoints import reach
+from submarine_jupyter_server.process.failpoints import reach
 from submarine_jupyter_server.store.tables import metadata
 
 context.configure(

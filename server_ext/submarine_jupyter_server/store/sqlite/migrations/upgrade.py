@@ -9,7 +9,7 @@ from alembic.config import Config
 from sqlalchemy import Connection
 
 from submarine_jupyter.errors import Unavailable
-from submarine_jupyter_server.failpoints import reach
+from submarine_jupyter_server.process.failpoints import reach
 
 SCRIPTS = Path(__file__).parent
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from submarine_jupyter.errors import Unavailable
-from submarine_jupyter_server.failpoints import reach
+from submarine_jupyter_server.process.failpoints import reach
 from submarine_jupyter_server.store.space import mark
 from submarine_jupyter_server.store.sqlite import failures, schema
 from submarine_jupyter_server.store.sqlite.connection import BUSY_S, abandon, control, raw_of

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar, TypeVarTuple
 
-from submarine_jupyter_server.daemon_threads import DaemonPool
+from submarine_jupyter_server.process.daemon_threads import DaemonPool
 
 # Lines that come one by one from hundreds of replicas are written together, a hundred times a second.
 _PAUSE_S = 0.01

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from submarine_jupyter.models import ExperimentSpec, RuntimeSpec
-from submarine_jupyter_server.masking import conceal
+from submarine_jupyter_server.masking.masks import conceal
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json
 from submarine_jupyter_server.targets.protocol import Launch
 from submarine_jupyter_server.targets.replicas import Address, members

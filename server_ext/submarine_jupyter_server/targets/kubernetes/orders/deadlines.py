@@ -11,7 +11,7 @@ import logging
 import time
 
 from submarine_jupyter.errors import SubmarineError
-from submarine_jupyter_server.clock import now_ms
+from submarine_jupyter_server.process.clock import now_ms
 from submarine_jupyter_server.targets.kubernetes.api.object_calls import MERGE, ObjectCalls
 from submarine_jupyter_server.targets.kubernetes.api.paths import path_of
 from submarine_jupyter_server.targets.kubernetes.manifests import OWN_KINDS

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from submarine_jupyter.errors import NotFound, SubmarineError, TargetRefused, TargetUnavailable
-from submarine_jupyter_server.failpoints import reach
+from submarine_jupyter_server.process.failpoints import reach
 from submarine_jupyter_server.targets.kubernetes.api.object_calls import MERGE, ObjectCalls
 from submarine_jupyter_server.targets.kubernetes.api.paths import makes_pods, path_of
 from submarine_jupyter_server.targets.kubernetes.logs.pod_logs import PodLogs

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from submarine_jupyter.errors import InvalidSpec, NotFound, TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.failpoints import reach
+from submarine_jupyter_server.process.failpoints import reach
 from submarine_jupyter_server.targets.kubernetes.api.object_calls import MERGE, WRITE, ObjectCalls
 from submarine_jupyter_server.targets.kubernetes.api.paths import collection_of
 from submarine_jupyter_server.targets.kubernetes.manifests import (

@@ -11,7 +11,7 @@ from dataclasses import replace
 from submarine_jupyter.backoff import Backoff
 from submarine_jupyter.errors import SubmarineError, TargetUnavailable
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.clock import now_ms
+from submarine_jupyter_server.process.clock import now_ms
 from submarine_jupyter_server.targets.kubernetes.logs.pod_logs import PodLogs
 from submarine_jupyter_server.targets.kubernetes.manifests import KINDS
 from submarine_jupyter_server.targets.kubernetes.state.experiment_state import ExperimentState

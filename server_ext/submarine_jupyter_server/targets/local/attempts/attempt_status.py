@@ -7,7 +7,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.clock import now_ms
+from submarine_jupyter_server.process.clock import now_ms
 from submarine_jupyter_server.targets.local.rundir.files import Json, Unreadable
 from submarine_jupyter_server.targets.local.rundir.folders import Attempt, Lock
 from submarine_jupyter_server.targets.protocol import Launch, Observation, ReplicaState

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from submarine_jupyter.errors import TargetRefused, TargetUnavailable
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.clock import now_ms
+from submarine_jupyter_server.process.clock import now_ms
 from submarine_jupyter_server.targets.local import run as acts
 from submarine_jupyter_server.targets.local.attempts.attempt_status import AttemptStatus, Life, ended, observe
 from submarine_jupyter_server.targets.local.attempts.planning import Settings

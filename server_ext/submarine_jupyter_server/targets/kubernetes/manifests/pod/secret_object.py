@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from submarine_jupyter_server.masking import MASK
+from submarine_jupyter_server.masking.masks import MASK
 from submarine_jupyter_server.targets.kubernetes.manifests.draft import Draft, roles
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import metadata
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from submarine_jupyter.errors import StorageFull
-from submarine_jupyter_server.notices import Notices, cause
+from submarine_jupyter_server.process.notices import Notices, cause
 
 
 def test_a_notice_stands_until_it_is_dropped_in_the_order_of_the_first_time() -> None:
@@ -24,7 +24,7 @@ def test_a_notice_stands_until_it_is_dropped_in_the_order_of_the_first_time() ->
 
 def test_a_notice_is_logged_when_it_is_new(caplog: pytest.LogCaptureFixture) -> None:
     notices = Notices()
-    with caplog.at_level(logging.WARNING, "submarine_jupyter_server.notices"):
+    with caplog.at_level(logging.WARNING, "submarine_jupyter_server.process.notices"):
         for sentence in ("One.", "Two."):
             notices.put("key", sentence)
         notices.drop("key")

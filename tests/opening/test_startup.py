@@ -12,7 +12,7 @@ import pytest
 
 from submarine_jupyter.errors import Unavailable
 from submarine_jupyter_server.config import ServiceConfig
-from submarine_jupyter_server.startup import Opening
+from submarine_jupyter_server.opening.startup import Opening
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 
 from submarine_jupyter.errors import InvalidSpec
 from submarine_jupyter.models import ExperimentSpec
-from submarine_jupyter_server.masking import MASK, mask, restore
+from submarine_jupyter_server.masking.masks import MASK, mask, restore
 
 CANARY = "canary-31337"
 

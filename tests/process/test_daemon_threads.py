@@ -10,11 +10,11 @@ import time
 
 import pytest
 
-from submarine_jupyter_server.daemon_threads import DaemonPool, begun, in_thread
+from submarine_jupyter_server.process.daemon_threads import DaemonPool, begun, in_thread
 
 HANGING = """
 import asyncio, threading
-from submarine_jupyter_server.daemon_threads import DaemonPool, in_thread
+from submarine_jupyter_server.process.daemon_threads import DaemonPool, in_thread
 pool = DaemonPool(2, "pool")
 begun = threading.Barrier(3)
 for start in (pool.submit, lambda work: in_thread(work, "one")):

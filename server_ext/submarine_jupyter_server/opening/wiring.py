@@ -25,12 +25,12 @@ from submarine_jupyter_server.control.lifecycle import Lifecycle
 from submarine_jupyter_server.control.neighbours import Neighbours
 from submarine_jupyter_server.control.reconcile import Reconcile
 from submarine_jupyter_server.control.silence import Silence
-from submarine_jupyter_server.daemon_threads import begun
 from submarine_jupyter_server.feed.event_feed import EventFeed
 from submarine_jupyter_server.feed.point_feed import PointFeed
 from submarine_jupyter_server.feed.row_feed import RowFeed
 from submarine_jupyter_server.logs.archive import LogArchive
 from submarine_jupyter_server.metrics.collector import MetricCollector
+from submarine_jupyter_server.process.daemon_threads import begun
 from submarine_jupyter_server.services.comparisons import Comparisons
 from submarine_jupyter_server.services.experiments import Experiments
 from submarine_jupyter_server.services.groups import Groups

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from submarine_jupyter.errors import InvalidSpec
-from submarine_jupyter_server.sensitive import MASK, hide, is_secret
+from submarine_jupyter_server.masking.sensitive import MASK, hide, is_secret
 
 __all__ = ["MASK", "conceal", "mask", "restore"]
 Spec = dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from submarine_jupyter.errors import SubmarineError
-from submarine_jupyter_server.startup import Opening
+from submarine_jupyter_server.opening.startup import Opening
 
 
 class Activity:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from submarine_jupyter.errors import Unavailable
 from submarine_jupyter_server.config import ServiceConfig, private_directory
-from submarine_jupyter_server.daemon_threads import begun
-from submarine_jupyter_server.notices import cause
+from submarine_jupyter_server.process.daemon_threads import begun
+from submarine_jupyter_server.process.notices import cause
 
 if TYPE_CHECKING:
-    from submarine_jupyter_server.wiring import Service
+    from submarine_jupyter_server.opening.wiring import Service
 
 WAIT_SECONDS = 30.0
 # A service that is closed while it opens ends as it does after that.
@@ -103,8 +103,8 @@ async def _open(config: ServiceConfig) -> Service:
         check_system(sys.platform)
         await begun(lambda: private_directory(config.data_dir), "submarine data directory")
         # 0.5 s of imports (pydantic, SQLAlchemy): in a thread, so that the server answers meanwhile.
-        await begun(lambda: importlib.import_module("submarine_jupyter_server.wiring"), "submarine import")
-        from submarine_jupyter_server.wiring import Service
+        await begun(lambda: importlib.import_module("submarine_jupyter_server.opening.wiring"), "submarine import")
+        from submarine_jupyter_server.opening.wiring import Service
 
         service = await Service.open(config)
     except Exception as error:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submarine_jupyter_server.sensitive import MASK, hide, is_secret
+from submarine_jupyter_server.masking.sensitive import MASK, hide, is_secret
 
 CANARY = "canary-31337"
 SECRET_NAMES = """
