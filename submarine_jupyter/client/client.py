@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from submarine_jupyter.client.answers import LogMatch, Logs, Metrics, Plan
 from submarine_jupyter.client.comparison import Comparison, Difference
 from submarine_jupyter.client.experiment import Experiment, ExperimentList
-from submarine_jupyter.client.following import Item, follow_events, follow_log
+from submarine_jupyter.client.following import Cut, Item, follow_events, follow_log
 from submarine_jupyter.client.scaling import replica_patch
 from submarine_jupyter.client.transport import Transport
 from submarine_jupyter.errors import NotFound
@@ -228,13 +228,15 @@ class SubmarineClient:
         tail: int | None = None,
         replica: str | None = None,
         timeout: float | None = None,
+        cut: Cut | None = None,
     ) -> Iterator[Item]:
         """Yield lines and changes of state as they come, from the start or the last ``tail`` lines, to the end.
 
-        A connection that breaks is made again where it broke. Raises WaitTimeout after ``timeout`` seconds.
+        A connection that breaks is made again where it broke; another thread ends it by ``cut``. Raises WaitTimeout
+        after ``timeout`` seconds.
         """
         _path(experiment_id)
-        return follow_log(self._transport, experiment_id, {"tail": tail, "replica": replica}, timeout)
+        return follow_log(self._transport, experiment_id, {"tail": tail, "replica": replica}, timeout, cut)
 
     def events(self, experiment_id: str | None = None, *, timeout: float | None = None) -> Iterator[dict[str, Any]]:
         """Yield the events of an experiment from first to last, or those of all experiments from now on."""

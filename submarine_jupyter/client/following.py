@@ -80,13 +80,49 @@ class End:
 Item = Lines | Partial | State | Gap | End
 
 
+class Cut:
+    """Ends a followed stream from another thread, at once: the one that reads it may wait for bytes for long."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connection: socket.socket | None = None
+        self.is_made = False
+
+    def make(self) -> None:
+        """End the stream; the iterator ends, too, as if nothing more came."""
+        with self._lock:
+            self.is_made = True
+            if self._connection is not None:
+                _shut(self._connection)
+
+    @contextlib.contextmanager
+    def of(self, response: httpx.Response) -> Iterator[None]:
+        """While the block runs, a cut shuts the connection of this response."""
+        with self._lock:
+            self._connection = response.extensions["network_stream"].get_extra_info("socket")
+            if self.is_made and self._connection is not None:
+                _shut(self._connection)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._connection = None
+
+
 def follow_log(
-    transport: Transport, experiment_id: str, params: Mapping[str, Any], timeout: float | None
+    transport: Transport,
+    experiment_id: str,
+    params: Mapping[str, Any],
+    timeout: float | None,
+    cut: Cut | None = None,
 ) -> Iterator[Item]:
-    """Yield lines and changes of state as they come, and at last one ``End``. Raises WaitTimeout."""
+    """Yield lines and changes of state as they come, and at last one ``End``, unless ``cut`` ends it.
+
+    Raises WaitTimeout.
+    """
     query = {**params, "follow": "true"}
     path = f"experiment/logs/{experiment_id}"
-    for event in follow(transport, path, query, timeout, lambda event: event.name == "end"):
+    for event in follow(transport, path, query, timeout, lambda event: event.name == "end", cut):
         item = _item(event.name, json.loads(event.data))
         if item is not None:
             yield item
@@ -114,17 +150,18 @@ def follow(
     params: Mapping[str, Any],
     timeout: float | None,
     over: Callable[[Event], bool],
+    cut: Cut | None = None,
 ) -> Iterator[Event]:
-    """Yield server-sent events up to the first one that is ``over``, resuming after every cut.
+    """Yield server-sent events up to the first one that is ``over``, resuming after every break, up to the ``cut``.
 
     Raises WaitTimeout after ``timeout`` seconds, and when no connection lasts nor brings anything new for a minute:
     ServerNotFound, TooManyRequests or Unavailable, whatever the last one has ended with.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    position, pauses = "", None
-    while True:
+    position, pauses, cut = "", None, cut or Cut()
+    while not cut.is_made:
         opened = time.monotonic()
-        stream = _Stream(transport, path, params, position, deadline)
+        stream = _Stream(transport, path, params, position, deadline, cut)
         for event in stream.events():
             # Each connection begins with what is known already: only what is new shows that following gets on.
             if event.id != position:
@@ -132,6 +169,8 @@ def follow(
             yield event
             if over(event):
                 return
+        if cut.is_made:
+            return
         left = math.inf if deadline is None else deadline - time.monotonic()
         if left <= 0:
             raise WaitTimeout(f"The experiment has not ended within {timeout:g} s. It goes on.")
@@ -145,10 +184,17 @@ class _Stream:
     """One connection: its events, and when it has ended why, and for how long the server wants to be left alone."""
 
     def __init__(
-        self, transport: Transport, path: str, params: Mapping[str, Any], position: str, deadline: float | None
+        self,
+        transport: Transport,
+        path: str,
+        params: Mapping[str, Any],
+        position: str,
+        deadline: float | None,
+        cut: Cut,
     ) -> None:
         self._transport = transport
         self._deadline = deadline
+        self._cut = cut
         headers = {"Accept": "text/event-stream", **({"Last-Event-ID": position} if position else {})}
         self._request = transport.build("GET", path, params=params, headers=headers)
         self.trouble: SubmarineError = transport.lost(httpx.ReadError("the connection was closed"))
@@ -161,7 +207,7 @@ class _Stream:
         self._request.extensions["timeout"] = limits.as_dict()
         try:
             response = self._transport.open(self._request)
-            with contextlib.closing(response), _cut_at(self._deadline, response):
+            with contextlib.closing(response), _cut_at(self._deadline, response), self._cut.of(response):
                 yield from self._read(response)
         except httpx.RequestError as error:
             self.trouble = self._transport.lost(error)

@@ -17,7 +17,7 @@ from submarine_jupyter.display.card.measures import better_of, chart_of
 from submarine_jupyter.display.card.rows import Row, state_cell, took_cell
 from submarine_jupyter.spec.vocabulary import FINAL
 
-MOST_EXPERIMENTS, MOST_FIELDS = 6, 20
+MOST_EXPERIMENTS, MOST_PARAMS, MOST_METRICS = 6, 12, 8
 
 
 def comparison_card(
@@ -125,11 +125,11 @@ def _table(
     rows: list[list[Words]] = [[say("name"), *(name_of(every[at]) for at in order)]] if _differ(every, order) else []
     rows += [
         [say(clean(one["name"], LONGEST_NAME)), *(say(setting(one["values"][at])) for at in order)]
-        for one in compared["params"][:MOST_FIELDS]
+        for one in compared["params"][:MOST_PARAMS]
     ]
     rows += [
         [say(clean(one["name"], LONGEST_NAME)), *_values(one, order, metric, better)]
-        for one in compared["metrics"][: MOST_FIELDS - len(rows)]
+        for one in compared["metrics"][:MOST_METRICS]
     ]
     rows.append([say("took"), *(took_cell(every[at], now) + _still(every[at]) for at in order)])
     rows.append([say("state"), *(state_cell(every[at]) for at in order)])

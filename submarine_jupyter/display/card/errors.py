@@ -13,18 +13,20 @@ from submarine_jupyter.display.card.drawing.values import LONGEST_LINE, clean, c
 from submarine_jupyter.display.card.drawing.words import MUTED, Words, bold, code, joined, muted, say
 from submarine_jupyter.display.card.facts import Document, detail_of
 
-_PLACE = re.compile(r"(?P<file>[^:]+):(?P<line>\d+)$")
+# The innermost line of code, such as "/data/work/experiment-1-0001/1/code/train.py:17".
+_PLACE = re.compile(r"(?:.*/)?(?P<file>[^:/]+):(?P<line>\d+)$")
+SCRIPT = "train.py"  # the file that a cell becomes
 MOST_REPLICAS = 4
 
 
-def failure_blocks(known: Document) -> list[Block]:
-    """Return the blocks that say why it has failed."""
+def failure_blocks(known: Document, cell: str = "") -> list[Block]:
+    """Return the blocks that say why it has failed; ``cell`` is what people call the script, if it was a cell."""
     detail = detail_of(known)
     first = detail.get("firstError") or {}
     message = clean(str(detail.get("message") or "no reason is known").partition("\n")[0].removesuffix("; last lines:"))
     if first.get("text") and detail.get("reason") != "OOMKilled":
         text, place = clean(first["text"]), _PLACE.search(str(first.get("where") or ""))
-        where = "in " + bold(f"{place['file']}, line {place['line']}") if place else Words()
+        where = "in " + bold(f"{_called(known, place['file'], cell)}, line {place['line']}") if place else Words()
         blocks: list[Block] = [Reason(bold(text), joined([where, muted(message)]))]
         return [*blocks, *_around(known, place)]
     head, colon, rest = message.partition(": ")
@@ -36,6 +38,11 @@ def failure_blocks(known: Document) -> list[Block]:
             + ", or take a smaller batch."
         )
     return [Reason(bold(head + colon.strip()) + (f" {rest}" if rest else ""), more), *_replicas(detail)]
+
+
+def _called(known: Document, file: str, cell: str) -> str:
+    files = (known["spec"].get("code") or {}).get("files") or {}
+    return cell if cell and file == SCRIPT and file in files else file
 
 
 def _around(known: Document, place: re.Match[str] | None) -> list[Block]:

@@ -87,7 +87,7 @@ def _first_of_all(known: Document, now: datetime, scene: Scene) -> list[Block]:
         found.append(Reason(why, muted("Another one beside it: " + code("%%submarine run --again"))))
     state = state_of(known)
     if state == "Failed":
-        return [*found, *_attempts(known), *failure_blocks(known)]
+        return [*found, *_attempts(known), *failure_blocks(known, scene.cell)]
     if state == "Stopping":
         why = bold("Stop was asked for.") + " Replicas have some time to save their work; then they are killed."
         return [*found, Reason(why, muted(_ending(known)))]

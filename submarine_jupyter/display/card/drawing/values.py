@@ -31,12 +31,10 @@ def printable(text: str) -> str:
 
 def cut(text: str, longest: int) -> str:
     """Return at most ``longest`` columns of a text; an ellipsis stands for the rest."""
-    if len(text) <= longest and text.isascii():
-        return text
-    if width(text) <= longest:
+    if len(text) <= longest and (text.isascii() or width(text) <= longest):
         return text
     kept, used = [], 1
-    for char in text:
+    for char in text[:longest]:
         used += width(char)
         if used > longest:
             break
