@@ -28,8 +28,7 @@ def hold(tx: Connection, row: ExperimentRow) -> bool:
     if member is None or member.max_running is None:
         return False
     groups.tidy(tx, member.group)
-    others = groups.taken(tx, member.group) - 1
-    if others < member.max_running and groups.first(tx, member.group) is None:
+    if _has_room(tx, member.group, member.max_running, besides=1):
         return False
     groups.wait(tx, row.seq)
     explain(tx, row)
@@ -42,9 +41,9 @@ def would_wait(tx: Connection, owner: str, spec: ExperimentSpec) -> Forecast | N
     if group is None or group.max_running is None:
         return None
     kin = Group(owner, group.name)
-    waiting = groups.ahead(tx, kin)
-    if not waiting and groups.taken(tx, kin) < group.max_running:
+    if _has_room(tx, kin, group.max_running):
         return None
+    waiting = groups.ahead(tx, kin)
     return Forecast(Verdict.WAITS, _waits_for(group.name, group.max_running), Ahead(len(waiting), tuple(waiting)))
 
 
@@ -84,6 +83,11 @@ def begun(tx: Connection, row: ExperimentRow) -> None:
     """Give a place to what its target has, although the row says that it waits: an older copy of the database."""
     if groups.waits(tx, row.seq):
         groups.take(tx, row.seq)
+
+
+def _has_room(tx: Connection, group: Group, limit: int, *, besides: int = 0) -> bool:
+    """Return whether a new member begins at once: nobody waits, and without ``besides`` members a place is free."""
+    return groups.first(tx, group) is None and groups.taken(tx, group) - besides < limit
 
 
 def _waits_for(name: str, limit: int | None) -> str:

@@ -118,7 +118,7 @@ class Service:
         if config.targets:
             key = await begun(lambda: kept_key(config.data_dir, config.signing_key_file), "submarine signing key")
             config = replace(config, signing_key=key)
-        targets = _targets(config)
+        targets = await begun(lambda: _targets(config), "submarine targets")
         if config.default_target not in targets:
             raise Unavailable(
                 f"SubmarineExtension.default_target: unknown target '{config.default_target}'; "

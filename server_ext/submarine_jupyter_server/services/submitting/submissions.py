@@ -98,9 +98,9 @@ class Submissions:
             if self._outbox.delivering:
                 raise
             raise TargetUnavailable(
-                "another server on this data directory gives the orders, and only that one is connected to "
-                f"'{found.target}'",
-                hint="Try it there, or submit without dryRun: that works here, too.",
+                f"A dry run asks the cluster of target '{found.target}' itself, and this server is not connected to "
+                "it: another server on this data directory gives the orders.",
+                hint="Ask that server, or submit without dryRun: that works here, too.",
             ) from error
         forecast = await self._forecasts.of_new(principal, found.target, launch)
         return Plan(found.target, masked.wire(), objects, forecast)

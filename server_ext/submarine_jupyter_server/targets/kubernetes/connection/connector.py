@@ -18,6 +18,7 @@ from submarine_jupyter.errors import SubmarineError, TargetRefused, TargetUnavai
 from submarine_jupyter_server.targets.kubernetes.api import rights
 from submarine_jupyter_server.targets.kubernetes.api.cluster import ApiError, Cluster, Unreachable
 from submarine_jupyter_server.targets.kubernetes.api.discovery import discover, kueue_version
+from submarine_jupyter_server.targets.kubernetes.api.own_namespace import own_namespace
 from submarine_jupyter_server.targets.kubernetes.logs.pod_logs import PodLogs
 from submarine_jupyter_server.targets.kubernetes.manifests import KINDS
 from submarine_jupyter_server.targets.kubernetes.settings import KubernetesSettings
@@ -42,7 +43,9 @@ class Connector:
         self.options = replace(
             settings.options, instance=signature.instance, target=signature.target, key=signature.key
         )
-        self.namespaces = settings.namespaces or ("default",)
+        self.namespaces = settings.namespaces or (
+            own_namespace(settings.kubeconfig, settings.context, in_cluster=settings.in_cluster),
+        )
         self.served: frozenset[str] = frozenset()
         self._settings = settings
         self._signature = signature
