@@ -8,6 +8,7 @@ What a notebook needs is here; it is imported when it is first used, because a k
     discovery/  which server belongs to this kernel
     display/    what a person sees
     files/      files that several processes share
+    functions/  functions of a notebook that run as experiments: ``@remote``
     magics/     ``%submarine`` in IPython
     models/     the wire format of the Experiment REST API
     script/     what a cell sends to its replicas, and what of it comes back when that fails
@@ -34,12 +35,15 @@ if TYPE_CHECKING:
         Forbidden,
         InvalidRequest,
         NotFound,
+        RemoteError,
         ServerError,
         ServerNotFound,
         SubmarineError,
         Unavailable,
         WaitTimeout,
     )
+    from submarine_jupyter.functions.handle import RemoteCall, attach
+    from submarine_jupyter.functions.remote import remote
     from submarine_jupyter.models import (
         CodeSpec,
         EnvironmentSpec,
@@ -67,6 +71,8 @@ __all__ = [
     "Forbidden",
     "InvalidRequest",
     "NotFound",
+    "RemoteCall",
+    "RemoteError",
     "RuntimeSpec",
     "ServerError",
     "ServerNotFound",
@@ -77,11 +83,13 @@ __all__ = [
     "Unavailable",
     "WaitTimeout",
     "__version__",
+    "attach",
     "connect",
     "load_ipython_extension",
     "log_metric",
     "log_param",
     "progress",
+    "remote",
     "unload_ipython_extension",
 ]
 
@@ -94,6 +102,7 @@ _ROOMS = {
         "Forbidden",
         "InvalidRequest",
         "NotFound",
+        "RemoteError",
         "ServerError",
         "ServerNotFound",
         "SubmarineError",
@@ -101,6 +110,8 @@ _ROOMS = {
         "WaitTimeout",
     ),
     "client.experiment": ("Experiment",),
+    "functions.handle": ("RemoteCall", "attach"),
+    "functions.remote": ("remote",),
     "models": (
         "CodeSpec",
         "EnvironmentSpec",

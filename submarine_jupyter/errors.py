@@ -24,6 +24,7 @@ SubmarineError                  500  anything of ours that went wrong
     ├── ServerNotFound               no Submarine server to talk to
     ├── ServerError                  the server answered with an error of no kind above
     ├── WaitTimeout                  the experiment goes on, the waiting ended
+    ├── RemoteError                  what a remote function returned or raised cannot come back
     └── ExperimentFailed             the experiment ended as Failed
 """
 
@@ -195,6 +196,10 @@ class ServerError(KernelError):
 
 class WaitTimeout(KernelError):
     """The experiment had not ended in the time given; it goes on."""
+
+
+class RemoteError(KernelError):
+    """What a remote function has returned or raised cannot come back, or is not signed by this user's own key."""
 
 
 class ExperimentFailed(KernelError):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from submarine_jupyter.client.frames import pandas
 from submarine_jupyter.display.tables import LONGEST_SENTENCE, Table, bundle
 from submarine_jupyter.errors import NotFound
+from submarine_jupyter.spec.vocabulary import VALUE_MARK
 
 
 class LogLine(NamedTuple):
@@ -27,9 +28,14 @@ class Logs(dict[str, list[str]]):
 
     @classmethod
     def read(cls, result: dict[str, Any]) -> Logs:
-        """Return the result of ``GET logs/{id}``."""
+        """Return the result of ``GET logs/{id}``, without the values of remote functions."""
         prefix = f"{result['experimentId']}-"
-        return cls({one["podName"].removeprefix(prefix): one["podLog"] for one in result["logContent"]})
+        return cls(
+            {
+                one["podName"].removeprefix(prefix): [line for line in one["podLog"] if not line.startswith(VALUE_MARK)]
+                for one in result["logContent"]
+            }
+        )
 
     def __repr__(self) -> str:
         lines = [str(LogLine(replica, text)) for replica, found in self.items() for text in found]

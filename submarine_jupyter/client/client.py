@@ -221,6 +221,11 @@ class SubmarineClient:
                 return
             query["after"] = about["next"]
 
+    def end_of_log(self, experiment_id: str, replica: str, size: int) -> bytes:
+        """Return the last ``size`` bytes that a replica has written, as they are; what is lost is marked in them."""
+        _path(experiment_id)
+        return self._transport.read_end(f"experiment/logs/{experiment_id}", {"format": "raw", "replica": replica}, size)
+
     def follow(
         self,
         experiment_id: str,

@@ -21,7 +21,7 @@ import httpx
 from submarine_jupyter.client.sse import Event, EventParser
 from submarine_jupyter.client.transport import CONNECT_S, Pauses, Transport, retry_after
 from submarine_jupyter.errors import ServerError, SubmarineError, TooManyRequests, Unavailable, WaitTimeout
-from submarine_jupyter.spec.vocabulary import FINAL
+from submarine_jupyter.spec.vocabulary import FINAL, VALUE_MARK
 
 # The server sends a sign of life every 15 s; a stream that is silent for longer is dead. How long to try for
 # another one (s) leaves time for a server that restarts.
@@ -118,7 +118,7 @@ def follow_log(
 ) -> Iterator[Item]:
     """Yield lines and changes of state as they come, and at last one ``End``, unless ``cut`` ends it.
 
-    Raises WaitTimeout.
+    Lines that carry the value of a remote function are left out: they are for its handle. Raises WaitTimeout.
     """
     query = {**params, "follow": "true"}
     path = f"experiment/logs/{experiment_id}"
@@ -255,7 +255,8 @@ def _shut(connection: socket.socket) -> None:
 
 def _item(name: str, data: dict[str, Any]) -> Item | None:
     if name == "log":
-        return Lines(data["replica"], data["attempt"], data["offset"], tuple(data["lines"]))
+        lines = tuple(line for line in data["lines"] if not line.startswith(VALUE_MARK))
+        return Lines(data["replica"], data["attempt"], data["offset"], lines)
     if name == "partial":
         return Partial(data["replica"], data["attempt"], data["text"])
     if name == "state":

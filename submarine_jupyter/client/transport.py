@@ -90,6 +90,19 @@ class Transport:
         """
         repeatable = method == "GET" if repeatable is None else repeatable
         request = self.build(method, path, params=params, body=body, headers=headers)
+        return self.result(self._sent(request, repeatable=repeatable, patience=patience))
+
+    def read_end(self, path: str, params: Mapping[str, Any], size: int) -> bytes:
+        """Return the last ``size`` bytes of what is at ``path`` (RFC 9110, 14.2), none where there are none yet."""
+        request = self.build("GET", path, params=params, headers={"Range": f"bytes=-{size}"})
+        answer = self._sent(request, repeatable=True, patience=PATIENCE_S)
+        if answer.status_code in (200, 206) and "json" not in answer.headers.get("Content-Type", ""):
+            return answer.content
+        if answer.status_code != errors.RangeNotSatisfiable.status:
+            self.result(answer)
+        return b""
+
+    def _sent(self, request: httpx.Request, *, repeatable: bool, patience: float) -> httpx.Response:
         pauses = Pauses(patience)
         while True:
             try:
@@ -101,7 +114,7 @@ class Transport:
                 continue
             if answer.status_code in _PASSING and repeatable and pauses.wait(retry_after(answer)):
                 continue
-            return self.result(answer)
+            return answer
 
     def build(
         self,

@@ -36,6 +36,9 @@ LEADERS = ("Chief", "Master")
 ROLES = (*LEADERS, "Ps", "Worker", "Evaluator")
 """All roles in the order of ranks and of logs: leaders first, then who serves, then who works."""
 
+VALUE_MARK = "submarine-value "
+"""What a line begins with that carries the value of a remote function: for programs, so people are not shown it."""
+
 _PLACES = {role.lower(): place for place, role in enumerate(ROLES)}
 
 

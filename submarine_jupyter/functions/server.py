@@ -1,0 +1,35 @@
+"""The server on which functions run, where nobody names another one: that of this kernel."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from submarine_jupyter.client.client import SubmarineClient
+
+
+@cache
+def own_client() -> SubmarineClient:
+    """Return the client of this kernel's server, found once. Raises ServerNotFound."""
+    from submarine_jupyter.discovery.connection import connect
+
+    return connect()
+
+
+def forget() -> None:
+    """Find the server anew for the next call: one that was restarted has another address."""
+    own_client.cache_clear()
+
+
+@cache
+def runs_here(client: SubmarineClient, target: str | None) -> bool:
+    """Return whether replicas run on this machine, where this kernel's interpreter and folder mean something."""
+    from submarine_jupyter.client.proxies import on_this_machine
+
+    if not on_this_machine(client.url):
+        return False
+    return any(
+        one["kind"] == "local" and (one["name"] == target if target else one["default"])
+        for one in client.targets(capacity=False)
+    )
