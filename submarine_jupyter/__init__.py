@@ -3,6 +3,7 @@
 What a notebook needs is here; it is imported when it is first used, because a kernel that only says
 ``import submarine_jupyter`` should not wait for an HTTP client (PEP 562).
 
+    cli/        ``submarine-jupyter``: the commands of ``%submarine`` in a terminal
     client/     HTTP to one server, the experiment as an object
     commands/   the language of ``%submarine``
     discovery/  which server belongs to this kernel

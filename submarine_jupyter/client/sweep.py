@@ -94,6 +94,12 @@ class Sweep:
             )
         return self
 
+    def summary(self) -> dict[str, Any]:
+        """Return it by plain values: name, metric, the id of the best, and its experiments."""
+        best = self.best
+        experiments = [one.known for one in self.experiments]
+        return {"name": self.name, "metric": self.metric, "best": best and best.id, "experiments": experiments}
+
     def stop(self) -> Sweep:
         """End the trials that have not ended; their records and logs stay."""
         self._client.stop_all({"group": self.name, "archived": "any"})

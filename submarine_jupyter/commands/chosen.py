@@ -19,7 +19,12 @@ MANY = (*FILTERS, argument("--yes", action="store_true", help="do it to all that
 
 
 def chosen(session: Session, options: argparse.Namespace) -> list[str]:
-    """Return the ids that a line names, without any the last one. Raises UsageError before anything is done."""
+    """Return the ids that a line names, without any the last one of the notebook.
+
+    Raises UsageError before anything is done.
+    """
+    if not options.ids and session.names is None:
+        raise UsageError(f"%submarine {options.command.name}: give ids or names, or a filter such as --tag")
     return list(dict.fromkeys(session.id(text, newest=False) for text in options.ids or (None,)))
 
 

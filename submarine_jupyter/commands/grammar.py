@@ -33,10 +33,11 @@ examples:
 
 
 class Grammar:
-    """The commands with their parsers; ``program`` is what stands before a command."""
+    """The commands with their parsers; ``program`` is what stands before a command, ``footer`` ends the help of all."""
 
-    def __init__(self, program: str = MAGIC) -> None:
+    def __init__(self, program: str = MAGIC, footer: str = "") -> None:
         self.program = program
+        self._footer = footer
         self.commands = {command.name: Parser(command, program) for command in COMMANDS}
 
     def parse(self, line: str, names: Mapping[str, Any] | None = None) -> argparse.Namespace:
@@ -71,4 +72,4 @@ class Grammar:
         width = max(map(len, self.commands))
         lines = [f"  {command:{width}}  {parser.description}" for command, parser in self.commands.items()]
         head = f"{self.program} COMMAND ...   {self.program} COMMAND --help explains more"
-        return "\n".join([head, *lines, "", spoken(EXAMPLES, self.program)])
+        return "\n".join([head, *lines, "", spoken(EXAMPLES, self.program) + self._footer])

@@ -56,6 +56,7 @@ class Session:
         self.names = names
         self.ids = KnownIds()
         self.cells: dict[str, str] = {}  # what people call the cell that an experiment comes from
+        self.interrupted = False  # whether somebody has stopped waiting
         self._find = connect
         self._origin = origin
         self._settings = settings
@@ -82,7 +83,9 @@ class Session:
 
     def show(self, experiment_id: str, items: Iterator[Item], tail: int | None = None) -> bool:
         """Show what comes of an experiment; return False when an interrupt has ended the waiting."""
-        return self.screen.show(experiment_id, all_as_written(items, self.cells.get(experiment_id)), tail)
+        ended = self.screen.show(experiment_id, all_as_written(items, self.cells.get(experiment_id)), tail)
+        self.interrupted = self.interrupted or not ended
+        return ended
 
     def ended(self, experiment: Experiment, *, shown: bool) -> Experiment:
         """Return an experiment if it has succeeded; ``shown``: its lines stand above.

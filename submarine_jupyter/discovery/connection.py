@@ -78,6 +78,12 @@ def client_of(connection: Connection) -> SubmarineClient:
     return client
 
 
+def found_client(url: str | None, token: str | None, say: Say) -> tuple[SubmarineClient, str]:
+    """Return a client once the server has answered, and how it was found. Raises ServerNotFound, Forbidden."""
+    connection = find(url, token, say=say)
+    return client_of(connection), connection.found
+
+
 def find(url: str | None = None, token: str | None = None, *, say: Say = log.warning) -> Connection:
     """Return the connection of this kernel; ``say`` gets a sentence before a wait. Raises ServerNotFound."""
     if url:

@@ -21,12 +21,11 @@ from submarine_jupyter.magics.completion import matcher
 from submarine_jupyter.magics.surroundings import origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from IPython.core.interactiveshell import InteractiveShell
 
     from submarine_jupyter.client.client import SubmarineClient
     from submarine_jupyter.client.following import Item
+    from submarine_jupyter.discovery.connection import Say
 
 _QUESTION = "Run and follow distributed training experiments; ``%submarine COMMAND --help`` explains a command."
 
@@ -60,7 +59,7 @@ class SubmarineMagics(Magics):
         self.session = Session(
             Grammar(),
             self,
-            find,
+            _found_client,
             names=shell.user_ns,
             origin=lambda: origin_of(shell),
             settings=self._settings,
@@ -116,10 +115,7 @@ class SubmarineMagics(Magics):
         return settled(said, os.environ, [Path.cwd(), Path(jupyter_config_dir())])
 
 
-def find(url: str | None, token: str | None, say: Callable[[str], object]) -> tuple[SubmarineClient, str]:
-    """Return a client of a server that has answered, and how it was found. Raises ServerNotFound, Forbidden."""
-    from submarine_jupyter.discovery.connection import client_of
-    from submarine_jupyter.discovery.connection import find as find_server
+def _found_client(url: str | None, token: str | None, say: Say) -> tuple[SubmarineClient, str]:
+    from submarine_jupyter.discovery.connection import found_client
 
-    connection = find_server(url, token, say=say)
-    return client_of(connection), connection.found
+    return found_client(url, token, say)

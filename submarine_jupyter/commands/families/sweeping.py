@@ -50,6 +50,7 @@ def _waited(session: Session, made: Sweep) -> Sweep:
             params = written(made.params[trial.id])
             session.say(f"{number} of {len(ids)}: {short(trial.id, ids)} {params} {trial.took()}")
     except KeyboardInterrupt:
+        session.interrupted = True
         session.say(
             f"\nDetached: {made.name} goes on. '%submarine wait --group {made.name}' comes back to it, "
             f"'%submarine stop --group {made.name} --yes' ends it."
