@@ -10,7 +10,8 @@ from typing import Any
 def why(known: Mapping[str, Any]) -> str:
     """Return in sentences why an experiment waits, runs or has ended."""
     detail = known.get("detail") or {}
-    lines = [f"{detail.get('state') or known['status']}: {detail.get('message') or 'no reason is known'}"]
+    state, message = detail.get("state") or known["status"], detail.get("message")
+    lines = [f"{state}: {message}" if message else f"{state}: nothing else is known"]
     error = detail.get("firstError")
     if error:
         place = f", in {error['where']}" if error.get("where") else ""

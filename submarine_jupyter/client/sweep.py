@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from submarine_jupyter.client.comparison import Comparison
     from submarine_jupyter.client.experiment import Experiment
 
-Params = Mapping[str, Sequence[Value]] | Iterable[Mapping[str, Value]]
+Params = Mapping[str, Sequence[Any]] | Iterable[Mapping[str, Value]]
 
 
 class Sweep:

@@ -39,7 +39,8 @@ FILTERS = (
     argument("--archived", action="store_true", help="only what is archived"),
 )
 _PLAIN = {"status": "status", "name": "name", "group": "group", "framework": "framework", "since": "since"}
-_CONDITION = re.compile(r"\s*([\w.-]+?)\s*(<=|>=|!=|==|=|<|>)\s*(?:'([^']*)'|\"([^\"]*)\"|(\S+?))\s*", re.DOTALL)
+_VALUE = r"""(?:'([^']*)'|"([^"]*)"|([^\s<>=!'"]+))"""
+_CONDITION = re.compile(rf"""\s*([^\s<>=!'"]+)\s*(<=|>=|!=|==|=|<|>)\s*{_VALUE}\s*(?:$|\b[aA][nN][dD]\s+(?!$))""")
 _ORDERS = ("accepted", "name", "status", "finished")
 
 
@@ -49,7 +50,7 @@ def wanted(session: Session, options: argparse.Namespace) -> Where:
     found |= {"tag": options.tag, "q": options.search, "archived": "true" if options.archived else None}
     found["notebook"] = session.here() if options.here else None
     found = {name: value for name, value in found.items() if value}
-    for name, condition in _conditions(options.where or ""):
+    for name, condition in conditions(options.where or ""):
         found.setdefault(_full(session, name), []).append(condition)
     return found
 
@@ -63,14 +64,16 @@ def order(session: Session, text: str | None) -> str | None:
     return f"-{full}" if text.startswith("-") else full
 
 
-def _conditions(text: str) -> Iterator[tuple[str, str]]:
+def conditions(text: str) -> Iterator[tuple[str, str]]:
     """Yield name and condition of ``lr<0.1 and accuracy>0.9``. Raises UsageError."""
-    for part in re.split(r"\s+and\s+", text, flags=re.IGNORECASE) if text.strip() else ():
-        found = _CONDITION.fullmatch(part)
+    at, text = 0, text.strip()
+    while at < len(text):
+        found = _CONDITION.match(text, at)
         if found is None:
             raise UsageError(
-                f"--where {part!r} is not a condition like lr<0.1; join several with 'and' (there is no 'or')"
+                f"--where {text[at:]!r} is not a condition like lr<0.1; join several with 'and' (there is no 'or')"
             )
+        at = found.end()
         value = next(value for value in found.groups()[2:] if value is not None)
         yield found[1], f"{found[2]}{value}"
 

@@ -6,6 +6,7 @@ import argparse
 import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 from submarine_jupyter.commands.given import Given
@@ -38,7 +39,8 @@ def describe(
     """
     spec: Json = deepcopy(given.spec or {})
     meta = spec["meta"] = spec.get("meta") or {}
-    meta["name"] = options.name or meta.get("name") or here.name
+    program = Path(given.program).stem if given.program else None
+    meta["name"] = options.name or meta.get("name") or program or here.name
     meta["framework"] = options.framework or meta.get("framework") or settings.get("framework") or "Standalone"
     if options.cmd:
         meta["cmd"] = options.cmd

@@ -44,13 +44,18 @@ class RealKernel:
         self.client.start_channels()
         self.client.wait_for_ready(timeout=CELL_S)
 
-    def run(self, code: str) -> Ran:
-        """Execute a cell and wait for its end."""
-        return self.finish(self.start(code))
+    def run(self, code: str, cell: str | None = None) -> Ran:
+        """Execute a cell and wait for its end; ``cell`` is its id, which a front end sends along."""
+        return self.finish(self.start(code, cell))
 
-    def start(self, code: str) -> str:
+    def start(self, code: str, cell: str | None = None) -> str:
         """Execute a cell; return its message id."""
-        return str(self.client.execute(code))
+        if cell is None:
+            return str(self.client.execute(code))
+        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
+        message = self.client.session.msg("execute_request", content, metadata={"cellId": cell})
+        self.client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
 
     def finish(self, message_id: str) -> Ran:
         """Wait for the end of a cell."""

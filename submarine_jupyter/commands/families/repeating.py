@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from submarine_jupyter.commands.command import Command
 from submarine_jupyter.commands.families.finding import ID
-from submarine_jupyter.commands.families.running import CHANGES, PARAM, ROLE_RESOURCES, WAITING, keep, wait_for
+from submarine_jupyter.commands.families.running import CHANGES, OUTPUT, PARAM, ROLE_RESOURCES, WAITING, keep, wait_for
 from submarine_jupyter.commands.spec import change
 from submarine_jupyter.commands.spec_file import Json
 
@@ -42,7 +42,7 @@ COMMANDS = (
         "clone",
         "submit an experiment again, with changes, and return its handle at once",
         clone,
-        (ID, *CHANGES, PARAM, *WAITING[-1:]),
+        (ID, *CHANGES, PARAM, OUTPUT),
         (("%submarine clone 41 --param lr=0.2 --name colder", "the same with another parameter"),),
         about=ROLE_RESOURCES,
     ),

@@ -63,12 +63,15 @@ DESCRIPTION = (
 PARAM = argument(
     "--param", action="append", type=parameter, metavar="NAME=VALUE", help="parameter, {{NAME}} in the command"
 )
-WAITING = (
+DETACHING = (
     argument("--detach", action="store_true", default=None, help="do not wait; return the handle at once"),
     argument("--wait", action="store_false", dest="detach", help="wait, whatever %%config and files say"),
-    argument("--tail", type=count, metavar="N", help="show only the last N lines of each replica, at the end"),
-    argument("-o", "--output", type=variable, metavar="VAR", help="also put the handle into this variable, at once"),
 )
+OUTPUT = argument(
+    "-o", "--output", type=variable, metavar="VAR", help="also put the handle into this variable, at once"
+)
+TAIL = argument("--tail", type=count, metavar="N", help="show only the last N lines of each replica, at the end")
+WAITING = (*DETACHING, TAIL, OUTPUT)
 ROLE_RESOURCES = f"--{{{','.join(ROLES).lower()}}}-resources LIST: resources of one role"
 
 

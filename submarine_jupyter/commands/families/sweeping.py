@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from submarine_jupyter.commands.command import Command, argument
 from submarine_jupyter.commands.families.comparing import BEST
-from submarine_jupyter.commands.families.running import DESCRIPTION, ROLE_RESOURCES, WAITING, keep, spec_of
+from submarine_jupyter.commands.families.running import DESCRIPTION, DETACHING, OUTPUT, ROLE_RESOURCES, keep, spec_of
 from submarine_jupyter.commands.ids import short
 from submarine_jupyter.commands.sweeps import swept, trials, written
 from submarine_jupyter.commands.values import count
@@ -80,7 +80,8 @@ SWEEP = Command(
         argument("--group", metavar="NAME", help="name of the sweep (default: that of the experiments, with the time)"),
         *BEST,
         argument("--dry-run", action="store_true", help="submit nothing; say what would be made"),
-        *WAITING,
+        *DETACHING,
+        OUTPUT,
     ),
     (
         ("%submarine sweep train.py --param lr=0.01,0.03,0.1 --param bs=32,64 --parallel 2 --max accuracy", "six"),

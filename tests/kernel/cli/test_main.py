@@ -66,7 +66,9 @@ def test_json_is_all_that_is_on_standard_output(run: Run) -> None:
     assert [one["experimentId"] for one in listed] == [found["experimentId"]]
     compared = json.loads(run("compare", found["experimentId"], "--json").stdout)
     assert compared["same"] == {"lr": 0.5}
-    assert json.loads(run("why", found["experimentId"], "--json").stdout)["said"][0].startswith("Succeeded")
+    assert (
+        json.loads(run("why", found["experimentId"], "--json").stdout)["said"][0] == "Succeeded: nothing else is known"
+    )
     refused = run("status", "experiment-1-0001", "--json")
     assert (json.loads(refused.stdout)["error"], refused.returncode) == ("NotFound", 125)
 
@@ -100,9 +102,8 @@ def test_help_names_the_program_and_the_codes(run: Run) -> None:
 
 def test_ctrl_c_ends_the_waiting_only(env: dict[str, str], client: SubmarineClient, tmp_path: Path) -> None:
     command = [*COMMAND, "run", "--name", "interrupted", "--cmd", "echo begun; sleep 600"]
-    process = subprocess.Popen(
-        command, env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, env=env, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True)
     assert process.stdout is not None
     lines = []
     for line in process.stdout:
