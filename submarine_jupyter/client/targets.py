@@ -33,4 +33,14 @@ def _free(capacity: Mapping[str, Any] | None) -> str:
     if not capacity:
         return "not known"
     amounts = {name: one for name, one in capacity.items() if isinstance(one, Mapping) and "free" in one}
-    return ", ".join(f"{name} {one['free']} of {one.get('total')}" for name, one in amounts.items()) or "not known"
+    shown = (
+        f"{name} {_amount(name, one['free'])} of {_amount(name, one.get('total'))}" for name, one in amounts.items()
+    )
+    return ", ".join(shown) or "not known"
+
+
+def _amount(name: str, value: Any) -> str:
+    """Return an amount for a person: bytes of memory in GiB."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "?" if value is None else str(value)
+    return f"{value / 2**30:.1f} GiB" if name == "memory" and value > 2**20 else f"{value:g}"

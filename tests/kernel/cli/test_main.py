@@ -66,9 +66,8 @@ def test_json_is_all_that_is_on_standard_output(run: Run) -> None:
     assert [one["experimentId"] for one in listed] == [found["experimentId"]]
     compared = json.loads(run("compare", found["experimentId"], "--json").stdout)
     assert compared["same"] == {"lr": 0.5}
-    assert (
-        json.loads(run("why", found["experimentId"], "--json").stdout)["said"][0] == "Succeeded: nothing else is known"
-    )
+    said = json.loads(run("why", found["experimentId"], "--json").stdout)["said"]
+    assert said == ["Succeeded: nothing else is known"]
     refused = run("status", "experiment-1-0001", "--json")
     assert (json.loads(refused.stdout)["error"], refused.returncode) == ("NotFound", 125)
 
