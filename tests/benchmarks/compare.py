@@ -45,16 +45,12 @@ def _measure(file: Path) -> None:
                 values,
             )
         for _, experiment_id in ids[:SAMPLED]:
-            points = (
-                (experiment_id, f"bench{m:04d}", step, step * m % 997 / 997)
-                for step in range(STEPS)
-                for m in range(METRICS)
-            )
-            db.executemany(
-                "INSERT INTO metric (experiment_id, attempt, replica, name, step, value, at) "
-                "VALUES (?, 1, 'worker-0', ?, ?, ?, 1)",
-                points,
-            )
+            names = ((experiment_id, f"bench{m:04d}") for m in range(METRICS))
+            curve = "(experiment_id, attempt, replica, name, count, first_seq, last_seq, low_seq, high_seq)"
+            db.executemany(f"INSERT INTO curve {curve} VALUES (?, 1, 'worker-0', ?, 0, 0, 0, 0, 0)", names)  # noqa: S608
+            found = db.execute("SELECT number FROM curve WHERE experiment_id = ?", (experiment_id,)).fetchall()
+            points = ((of, step, step * m % 997 / 997) for step in range(STEPS) for m, (of,) in enumerate(found))
+            db.executemany("INSERT INTO metric (curve, step, value, at) VALUES (?, ?, ?, 1)", points)
     db.close()
 
 
@@ -64,7 +60,10 @@ def _plain(file: Path) -> float:
     with sqlite3.connect(file) as db:
         before = process.cpu_times()
         for (experiment_id,) in db.execute("SELECT id FROM experiment ORDER BY seq LIMIT ?", (SAMPLED,)).fetchall():
-            found = "SELECT name, min(value), max(value), max(seq) FROM metric WHERE experiment_id = ? GROUP BY name"
+            found = (
+                "SELECT name, min(value), max(value), max(seq) FROM metric JOIN curve ON number = curve "
+                "WHERE experiment_id = ? GROUP BY name"
+            )
             assert len(db.execute(found, (experiment_id,)).fetchall()) >= METRICS
         after = process.cpu_times()
     db.close()

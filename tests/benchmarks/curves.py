@@ -62,7 +62,8 @@ def _plain(file: Path, experiment_id: str) -> float:
     with sqlite3.connect(file) as db:
         before = process.cpu_times()
         db.execute(
-            "SELECT step, value, at FROM metric WHERE experiment_id = ? ORDER BY seq", (experiment_id,)
+            "SELECT step, value, at FROM metric JOIN curve ON number = curve WHERE experiment_id = ? ORDER BY seq",
+            (experiment_id,),
         ).fetchall()
         after = process.cpu_times()
     db.close()

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import CodeType, FrameType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from submarine_jupyter_server import store
 from submarine_jupyter_server.metrics.progress.reports import Report
-from submarine_jupyter_server.store import changes, experiments, idempotency, outbox, space, tables, transitions
+from submarine_jupyter_server.store import changes, experiments, idempotency, memory, outbox, space, tables, transitions
 from submarine_jupyter_server.store.annotations import groups, housekeeping, origins, row_changes, tags
 from submarine_jupyter_server.store.annotations.groups import Group
 from submarine_jupyter_server.store.changes import SpecTexts
@@ -34,6 +34,7 @@ from submarine_jupyter_server.store.lists import compared, listing, summaries
 from submarine_jupyter_server.store.lists.conditions import HAS, OPERATORS, Condition, Named
 from submarine_jupyter_server.store.lists.cursor import SORTS, PagePosition
 from submarine_jupyter_server.store.lists.grouped import grouped
+from submarine_jupyter_server.store.prepared import Prepared
 from submarine_jupyter_server.store.reported import events, metrics, objects, replicas
 from submarine_jupyter_server.store.sqlite.connection import raw_of
 from submarine_jupyter_server.store.tables import metadata
@@ -74,12 +75,16 @@ def test_null_comes_first_in_the_index_and_in_the_order_it_answers() -> None:
 def executed(tx: Connection) -> Iterator[dict[str, str]]:
     """Collect the statements that are executed, each with the form that PostgreSQL would get."""
     seen: dict[str, str] = {}
+    prepared = {one.text(tx)[0]: one for module in modules() for one in vars(module).values() if type(one) is Prepared}
 
     def note(_: object, __: object, text: str, ___: object, context: Any, ____: bool) -> None:
-        made = context.compiled
-        assert made is not None, f"a statement in the words of one engine: {text}"
+        if (made := context.compiled) is not None:
+            statement, names = made.statement, made.column_keys
+        else:
+            assert text in prepared, f"a statement in the words of one engine: {text}"
+            statement, names = prepared[text].statement, list(prepared[text].names)
         if text not in seen:
-            seen[text] = str(made.statement.compile(dialect=POSTGRESQL, column_keys=made.column_keys))
+            seen[text] = str(statement.compile(dialect=POSTGRESQL, column_keys=names))
 
     event.listen(tx, "before_cursor_execute", note)
     yield seen
@@ -103,11 +108,15 @@ def called() -> Iterator[set[CodeType]]:
         sys.setprofile(before)
 
 
+def modules() -> list[ModuleType]:
+    """Return the modules of the store that know no engine."""
+    names = [found.name for found in pkgutil.walk_packages(store.__path__, f"{store.__name__}.")]
+    return [importlib.import_module(name) for name in names if ".sqlite" not in name]
+
+
 def queries() -> dict[str, CodeType]:
     """Return all functions of the store that take a transaction, by name."""
-    names = [found.name for found in pkgutil.walk_packages(store.__path__, f"{store.__name__}.")]
-    modules = [importlib.import_module(name) for name in names if ".sqlite" not in name]
-    found = {f"{module.__name__}.{name}": value for module in modules for name, value in vars(module).items()}
+    found = {f"{module.__name__}.{name}": value for module in modules() for name, value in vars(module).items()}
     return {
         name: value.__code__
         for name, value in found.items()
@@ -194,6 +203,7 @@ def _live(tx: Connection, new: New) -> None:
     events.append(tx, row.id, type="status", status="Running")
     idempotency.claim(tx, experiment_id=row.id, **key)  # type: ignore[arg-type]
     assert SteadyClock().trusted(tx)
+    memory.forget(tx)
 
 
 def _change(tx: Connection, new: New) -> None:

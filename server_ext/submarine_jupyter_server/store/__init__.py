@@ -13,7 +13,9 @@ milliseconds since the Unix epoch.
     engine         What the rest of the server needs of the engine
     experiments    The experiments: made, found, changed, deleted
     idempotency    The keys by which a client says that two requests are the same one
+    memory         What a writer remembers from one transaction to the next
     outbox         The orders to the targets that are still to be carried out: at most one per experiment
+    prepared       A statement that is put together once, and carried out for many rows of plain values
     rows           What is read from the experiment table, and what is put in
     space          Refuse what makes the database grow while the disk is full
     tables         The tables

@@ -6,7 +6,7 @@ It is compiled here as PostgreSQL takes it; ``sqlite.layout`` has the forms of S
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Connection, Dialect, Insert, Table, TypeDecorator
@@ -15,14 +15,16 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.functions import FunctionElement
 
+_Maybe = TypeVar("_Maybe", str, str | None)
 
-def storable(value: str | None) -> str | None:
+
+def storable(value: _Maybe) -> _Maybe:
     """Return text as every engine can hold it: what is not becomes an escape.
 
     UTF-8 cannot express half a surrogate pair, and PostgreSQL no NUL.
     """
     if value is None:
-        return None
+        return value
     if "\0" in value:
         value = value.replace("\0", "\\x00")
     return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode("utf-8")
@@ -51,6 +53,10 @@ class _Keeping(Insert):
     inherit_cache = True
 
 
+class _Appending(Insert):
+    inherit_cache = True
+
+
 def insert_or_replace(table: Table) -> Insert:
     """Insert a row, or give the row that has its primary key its other values."""
     return _Replacing(table)
@@ -61,11 +67,24 @@ def insert_or_keep(table: Table) -> Insert:
     return _Keeping(table)
 
 
+def insert_or_append(table: Table) -> Insert:
+    """Insert a row of texts, or add them to those of the row that has its primary key."""
+    return _Appending(table)
+
+
 @compiles(_Replacing)
 def _replacing(insert: _Replacing, compiler: SQLCompiler, **options: Any) -> str:
     name = compiler.preparer.format_column
     values = (f"{name(column)} = excluded.{name(column)}" for column in insert.table.c if not column.primary_key)
     return f"{_keys(insert, compiler, **options)} DO UPDATE SET {', '.join(values)}"
+
+
+@compiles(_Appending)
+def _appending(insert: _Appending, compiler: SQLCompiler, **options: Any) -> str:
+    table, name = compiler.preparer.format_table(insert.table), compiler.preparer.format_column
+    texts = [name(column) for column in insert.table.c if not column.primary_key]
+    added = (f"{text} = {table}.{text} || excluded.{text}" for text in texts)
+    return f"{_keys(insert, compiler, **options)} DO UPDATE SET {', '.join(added)}"
 
 
 @compiles(_Keeping)

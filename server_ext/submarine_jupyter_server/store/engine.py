@@ -41,9 +41,9 @@ class Database(Protocol):
     async def write(self, run: Callable[[Connection], T]) -> T:
         """Run ``run`` in one write transaction and return its result once that is on disk.
 
-        An exception of ``run`` undoes what it wrote and nothing else. It may be run a second time, and shares the
-        transaction of others that wait: it must do nothing but work on its connection. Raises ReadOnly, Unavailable,
-        StorageFull.
+        An exception of ``run`` undoes what it wrote and nothing else, and what was remembered (``memory``) is forgotten
+        with it. It may be run a second time, and shares the transaction of others that wait: it must do nothing but
+        work on its connection. Raises ReadOnly, Unavailable, StorageFull.
         """
 
     async def read(self, run: Callable[[Connection], T]) -> T:

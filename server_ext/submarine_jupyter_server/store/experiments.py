@@ -22,7 +22,6 @@ from .space import require_space
 from .tables import (
     attempt_spec,
     curve,
-    curve_stretch,
     event,
     experiment,
     experiment_value,
@@ -31,7 +30,6 @@ from .tables import (
     log_position,
     made_object,
     meta,
-    metric,
     origin,
     param,
     progress,
@@ -68,8 +66,8 @@ __all__ = [
     "scrub",
 ]
 
-# What a purge removes, by what it knows the experiment.
-_BY_ID = (attempt_spec, replica, metric, curve, curve_stretch, log_position, made_object, progress, param)
+# What a purge removes, by what it knows the experiment; with a curve go its points.
+_BY_ID = (attempt_spec, replica, curve, log_position, made_object, progress, param)
 _BY_NUMBER = (experiment_value, housekeeping, origin, group_member)
 # Made once: to put a statement together takes as long as to carry it out.
 _INSERT, _META = sa.insert(experiment), sa.select(meta.c.key, meta.c.value)

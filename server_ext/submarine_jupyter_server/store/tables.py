@@ -74,16 +74,6 @@ def _experiment_id(**options: Any) -> Column[str]:
     return Column("experiment_id", Text, ForeignKey("experiment.id", ondelete="CASCADE"), **options)
 
 
-def _extremes() -> tuple[Column[Any], ...]:
-    """Return the columns of the lowest and the highest of some points; a value is null where none is a number."""
-    return (
-        Column("low_seq", Number, nullable=False),
-        Column("low", Float),
-        Column("high_seq", Number, nullable=False),
-        Column("high", Float),
-    )
-
-
 # Tags of experiments that are not deleted, in the order of a list.
 experiment_tag = Table(
     "experiment_tag",
@@ -255,44 +245,50 @@ row_change = Table(
     _experiment_id(nullable=False, unique=True),
 )
 
+# How far each curve goes (the points of one metric of one replica in one attempt), and the extremes of the stretch that
+# it is in.
+curve = Table(
+    "curve",
+    metadata,
+    Column("number", Number, primary_key=True),
+    _experiment_id(nullable=False),
+    Column("attempt", Number, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("replica", Text, nullable=False),
+    Column("count", Number, nullable=False),
+    Column("first_seq", Number, nullable=False),
+    Column("last_seq", Number, nullable=False),
+    # The lowest and the highest point; a value is null where none is a number.
+    Column("low_seq", Number, nullable=False),
+    Column("low", Float),
+    Column("high_seq", Number, nullable=False),
+    Column("high", Float),
+    Index("curve_of", "experiment_id", "attempt", "name", "replica", unique=True),
+)
+
+
+def _curve(**options: Any) -> Column[int]:
+    return Column("curve", Number, ForeignKey("curve.number", ondelete="CASCADE"), **options)
+
+
+# A point has few columns, and no text: there are millions of them.
 metric = Table(
     "metric",
     metadata,
     Column("seq", Number, primary_key=True),
-    _experiment_id(nullable=False),
-    Column("attempt", Number, nullable=False),
-    Column("replica", Text, nullable=False),
-    Column("name", Text, nullable=False),
+    _curve(nullable=False, index=True),
     Column("step", Number),
     Column("value", Float),
     Column("at", Number, nullable=False),
-    Index("metric_series", "experiment_id", "attempt", "name", "replica"),
 )
 
-# How far each curve goes (the points of one metric of one replica in one attempt), and the extremes of the stretch that
-# it is in; those of the stretches before.
-curve = Table(
-    "curve",
+# The extremes of the stretches of a curve that have ended, many of them in one text (curves.growth).
+curve_stretches = Table(
+    "curve_stretches",
     metadata,
-    _experiment_id(primary_key=True),
-    Column("attempt", Number, primary_key=True),
-    Column("name", Text, primary_key=True),
-    Column("replica", Text, primary_key=True),
-    Column("count", Number, nullable=False),
-    Column("first_seq", Number, nullable=False),
-    Column("last_seq", Number, nullable=False),
-    *_extremes(),
-)
-
-curve_stretch = Table(
-    "curve_stretch",
-    metadata,
-    _experiment_id(primary_key=True),
-    Column("attempt", Number, primary_key=True),
-    Column("name", Text, primary_key=True),
-    Column("replica", Text, primary_key=True),
-    Column("number", Number, primary_key=True),
-    *_extremes(),
+    _curve(primary_key=True),
+    Column("text", Number, primary_key=True),
+    Column("extremes", Text, nullable=False),
 )
 
 # How far the log of a replica has been read for metrics, in bytes.

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from submarine_jupyter.errors import InvalidRequest
+from submarine_jupyter_server.store.curves import following
 from submarine_jupyter_server.store.tables import event, metric, row_change
 
 # Beyond so many it is quicker to read all rows than to find out which have changed.
@@ -68,7 +69,7 @@ def changed(tx: Connection, after: Place, until: Place, *, bounded: bool) -> lis
     found = dict.fromkeys(
         [
             *_ids(tx, event.c.experiment_id, event.c.seq, after.event, until.event),
-            *_ids(tx, metric.c.experiment_id, metric.c.seq, after.metric, until.metric),
+            *following.moved(tx, after.metric, until.metric),
             *_ids(tx, row_change.c.experiment_id, row_change.c.seq, after.rest, until.rest),
         ]
     )

@@ -11,15 +11,17 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from submarine_jupyter.spec.params import declared
 from submarine_jupyter_server.store.curves import points
-from submarine_jupyter_server.store.curves.growth import AT_ONCE
+from submarine_jupyter_server.store.curves.growth import AT_ONCE, Point, extremes
 from submarine_jupyter_server.store.curves.points import Chosen
 from submarine_jupyter_server.store.dialect import insert_or_replace
+from submarine_jupyter_server.store.prepared import Prepared
 from submarine_jupyter_server.store.rows import ExperimentRow
 from submarine_jupyter_server.store.tables import experiment_value, param
 
@@ -41,17 +43,27 @@ class Measured:
     high: float | None = None
     high_step: int | None = None
 
-    def take(self, value: float | None, step: int | None) -> None:
-        """Go on by one point."""
-        self.number, self.step = value, step
-        if value is not None and (self.low is None or value < self.low):
-            self.low, self.low_step = value, step
-        if value is not None and (self.high is None or value > self.high):
-            self.high, self.high_step = value, step
+    def take(self, some: Sequence[Point]) -> None:
+        """Go on by some points."""
+        _, self.number, self.step = some[-1]
+        for _, value, step in extremes(some):
+            if self.low is None or value < self.low:
+                self.low, self.low_step = value, step
+            if self.high is None or value > self.high:
+                self.high, self.high_step = value, step
 
 
 _FIELDS = tuple(Measured.__dataclass_fields__)
 _MEASURED = tuple(experiment_value.c[name] for name in _FIELDS)
+_fields = attrgetter(*_FIELDS)
+_FIND = sa.select(experiment_value.c.name, *_MEASURED).where(
+    experiment_value.c.seq == sa.bindparam("of"),
+    experiment_value.c.kind == METRIC,
+    experiment_value.c.name.in_(sa.bindparam("names", expanding=True)),
+)
+_KEY = ("seq", "kind", "name")
+_GO_ON = sa.update(experiment_value).where(*(experiment_value.c[name] == sa.bindparam(f"of_{name}") for name in _KEY))
+_MEASURE = Prepared(_GO_ON, *_FIELDS, *(f"of_{name}" for name in _KEY))
 _NOTHING: dict[str, object] = {**dict.fromkeys(("text", *_FIELDS)), "truth": False}
 
 
@@ -71,7 +83,10 @@ def renew(tx: Connection, row: ExperimentRow, *, anew: bool) -> None:
     if anew:
         _remove(tx, row.seq, METRIC)
         found = points.outline(tx, Chosen(experiment_id=row.id, attempt=row.attempt))
-        measure(tx, row.seq, ((one.name, one.value, one.step) for one in found))
+        by_name: dict[str, list[Point]] = {}
+        for one in found:
+            by_name.setdefault(one.name, []).append((one.seq, one.value, one.step))
+        measure(tx, row.seq, by_name, {})
 
 
 def put(tx: Connection, seq: int, values: Mapping[str, object]) -> None:
@@ -80,29 +95,24 @@ def put(tx: Connection, seq: int, values: Mapping[str, object]) -> None:
         tx.execute(_REPLACE, [_row(seq, PARAM, name, **_stored(value)) for name, value in values.items()])
 
 
-def measure(tx: Connection, seq: int, found: Iterable[tuple[str, float | None, int | None]]) -> None:
-    """Record new points of metrics, in order: name, value (None for what is no finite number), step."""
-    by_name: dict[str, list[tuple[float | None, int | None]]] = {}
-    for name, value, step in found:
-        by_name.setdefault(name, []).append((value, step))
-    known = _measured(tx, seq, list(by_name))
-    for name, some in by_name.items():
+def measure(tx: Connection, seq: int, found: Mapping[str, Sequence[Point]], known: dict[str, Measured]) -> None:
+    """Record new points of metrics, in order; ``known`` are values by name: those that were not known are then."""
+    unknown = [name for name in found if name not in known]
+    for begin in range(0, len(unknown), AT_ONCE):
+        for name, *fields in tx.execute(_FIND, {"of": seq, "names": unknown[begin : begin + AT_ONCE]}):
+            known[name] = Measured(*fields)
+    begun, moved = [], []
+    for name, some in found.items():
+        new = name not in known
         one = known.setdefault(name, Measured())
-        for value, step in some:
-            one.take(value, step)
-    rows = [_row(seq, METRIC, name, **{field: getattr(one, field) for field in _FIELDS}) for name, one in known.items()]
-    if rows:
-        tx.execute(_REPLACE, rows)
-
-
-def _measured(tx: Connection, seq: int, names: Sequence[str]) -> dict[str, Measured]:
-    known: dict[str, Measured] = {}
-    value = experiment_value.c
-    for begin in range(0, len(names), AT_ONCE):
-        where = (value.seq == seq, value.kind == METRIC, value.name.in_(names[begin : begin + AT_ONCE]))
-        found = tx.execute(sa.select(value.name, *_MEASURED).where(*where))
-        known |= {name: Measured(*fields) for name, *fields in found}
-    return known
+        one.take(some)
+        if new:
+            begun.append(_row(seq, METRIC, name, **dict(zip(_FIELDS, _fields(one), strict=True))))
+        else:
+            moved.append((*_fields(one), seq, METRIC, name))
+    _MEASURE(tx, moved)
+    if begun:
+        tx.execute(_INSERT, begun)
 
 
 def _remove(tx: Connection, seq: int, kind: str) -> None:

@@ -13,7 +13,7 @@ from submarine_jupyter.errors import InvalidRequest
 from submarine_jupyter_server.store.tables import curve, experiment, meta, metric
 
 from .numbering import last
-from .points import curves_first, of_curves
+from .points import points_of
 
 _PLACE = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 _BEGUN = select(meta.c.value).where(meta.c.key == "instance_start_ms")
@@ -53,7 +53,7 @@ class NewPoint(NamedTuple):
     seq: int
 
 
-_COLUMNS = tuple(metric.c[name] for name in NewPoint._fields)
+_COLUMNS = tuple((metric if name in metric.c else curve).c[name] for name in NewPoint._fields)
 
 
 def place(tx: Connection) -> PointPlace:
@@ -63,8 +63,8 @@ def place(tx: Connection) -> PointPlace:
 
 def moved(tx: Connection, since: int, until: int) -> set[str]:
     """Return the experiments that have points with numbers above ``since``, up to ``until``."""
-    between = and_(metric.c.seq > since, metric.c.seq <= until)
-    return set(tx.execute(select(metric.c.experiment_id).where(between).distinct()).scalars())
+    curves = select(metric.c.curve).where(metric.c.seq > since, metric.c.seq <= until).distinct()
+    return set(tx.execute(select(curve.c.experiment_id).where(curve.c.number.in_(curves)).distinct()).scalars())
 
 
 def attempts(tx: Connection, ids: Sequence[str]) -> dict[str, int]:
@@ -78,6 +78,5 @@ def new(tx: Connection, ids: Sequence[str], names: Sequence[str], since: int, li
     where = [curve.c.experiment_id.in_(ids), curve.c.last_seq > since]
     where += [curve.c.name.in_(names)] if names else []
     latest = and_(experiment.c.id == curve.c.experiment_id, experiment.c.attempt == curve.c.attempt)
-    some = curves_first(latest, experiment.c.deleted.is_(None), *where)
-    found = select(*_COLUMNS).select_from(some).join(metric, of_curves(some)).where(metric.c.seq > since)
+    found = points_of(_COLUMNS, latest, experiment.c.deleted.is_(None), *where).where(metric.c.seq > since)
     return [NewPoint(*row) for row in tx.execute(found.order_by(metric.c.seq).limit(limit))]

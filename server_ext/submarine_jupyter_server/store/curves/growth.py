@@ -1,91 +1,164 @@
-"""What is kept of a curve as it grows: its length, its ends, the lowest and the highest point of each stretch.
+"""What is kept of a curve as it grows: its points, its ends, the lowest and the highest point of each stretch.
 
 A curve is the points of one metric of one replica in one attempt. A stretch is ``STRETCH`` points of it in a row: where
-a curve is shown by few points, they are chosen from the extremes of its stretches, and the others are not read.
+a curve is shown by few points, they are chosen from the extremes of its stretches, and the others are not read. Of many
+stretches in a row these stand in one text, to which is added: each is ``,[low_seq,low,high_seq,high]``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from submarine_jupyter_server.store.dialect import insert_or_replace
-from submarine_jupyter_server.store.tables import curve, curve_stretch
+from submarine_jupyter_server.store.dialect import insert_or_append, storable
+from submarine_jupyter_server.store.prepared import Prepared
+from submarine_jupyter_server.store.tables import curve, curve_stretches, metric
 
 STRETCH = 32
+IN_A_ROW = 64
+"""So many stretches stand in one text."""
 AT_ONCE = 500
 """So many values a statement may have everywhere."""
-_KEEP, _ADD = insert_or_replace(curve), insert(curve_stretch)
+_MOST = 2**63
+Point = tuple[int, float | None, int | None]
+"""Its number, its value (None for what is no finite number), its step."""
+Stretch = Sequence[Any]
+"""Its lowest point and its highest: number, value, number, value."""
+
+_value = itemgetter(1)
+
+
+def extremes(some: Sequence[Point]) -> Sequence[tuple[int, float, int | None]]:
+    """Return the first of the lowest and the first of the highest points; none where no value is a number."""
+    numbers = [(seq, value, step) for seq, value, step in some if value is not None]
+    return numbers if len(numbers) < 2 else (min(numbers, key=_value), max(numbers, key=_value))
 
 
 @dataclass(slots=True)
 class Curve:
     """How far a curve goes, and the extremes of the stretch it is in; a value is None where there is no number."""
 
-    count: int
-    first_seq: int
-    last_seq: int
-    low_seq: int
-    low: float | None
-    high_seq: int
-    high: float | None
+    number: int
+    count: int = 0
+    first_seq: int = 0
+    last_seq: int = 0
+    low_seq: int = 0
+    low: float | None = None
+    high_seq: int = 0
+    high: float | None = None
 
-    @classmethod
-    def begun(cls, seq: int) -> Curve:
-        """Return a curve without a point yet, whose first has the number ``seq``."""
-        return cls(0, seq, seq, seq, None, seq, None)
+    def take(self, some: Sequence[Point]) -> dict[int, str]:
+        """Go on by some points; return the extremes of the stretches that they end, by the number of their text."""
+        ended: dict[int, str] = {}
+        begin = 0
+        while begin < len(some):
+            room = STRETCH - self.count % STRETCH
+            part = some[begin : begin + room]
+            begin += room
+            self._take(part, anew=room == STRETCH)
+            if len(part) == room:
+                text = self.count // STRETCH // IN_A_ROW
+                self.count += room
+                ended[text] = f"{ended.get(text, '')},{json.dumps(self.stretch(), separators=(',', ':'))}"
+            else:
+                self.count += len(part)
+        self.first_seq = self.first_seq or some[0][0]
+        self.last_seq = some[-1][0]
+        return ended
 
-    def take(self, seq: int, value: float | None) -> bool:
-        """Go on by one point; return whether that ends a stretch."""
-        if self.count % STRETCH == 0:
-            self.low_seq = self.high_seq = seq
+    def stretch(self) -> Stretch:
+        """Return the stretch it is in, as far as it goes."""
+        return [self.low_seq, self.low, self.high_seq, self.high]
+
+    def _take(self, part: Sequence[Point], *, anew: bool) -> None:
+        if anew:
+            self.low_seq = self.high_seq = part[0][0]
             self.low = self.high = None
-        if value is not None:
+        for seq, value, _ in extremes(part):
             if self.low is None or value < self.low:
                 self.low_seq, self.low = seq, value
             if self.high is None or value > self.high:
                 self.high_seq, self.high = seq, value
-        self.count += 1
-        self.last_seq = seq
-        return self.count % STRETCH == 0
-
-    def stretch(self) -> dict[str, Any]:
-        """Return the stretch that has ended."""
-        extremes = {"low_seq": self.low_seq, "low": self.low, "high_seq": self.high_seq, "high": self.high}
-        return {"number": self.count // STRETCH - 1, **extremes}
 
 
 _FIELDS = tuple(Curve.__dataclass_fields__)
-_COLUMNS = tuple(curve.c[name] for name in _FIELDS)
+_fields = attrgetter(*_FIELDS[1:])
+# Made once: to put a statement together takes as long as to carry it out.
+_BEGIN = Prepared(insert(curve), "number", "experiment_id", "attempt", "name", "replica", *_FIELDS[1:])
+_GO_ON = Prepared(update(curve).where(curve.c.number == bindparam("of")), *_FIELDS[1:], "of")
+_ADD = Prepared(insert_or_append(curve_stretches), "curve", "text", "extremes")
+_INSERT = Prepared(insert(metric), "seq", "curve", "step", "value", "at")
+_FIND = (
+    select(curve.c.name, *(curve.c[name] for name in _FIELDS))
+    .where(*(curve.c[name] == bindparam(name) for name in ("experiment_id", "attempt", "replica")))
+    .where(curve.c.name.in_(bindparam("names", expanding=True)))
+)
 
 
-def grow(
-    tx: Connection, experiment_id: str, attempt: int, replica: str, points: Sequence[tuple[str, int, float | None]]
+def add(
+    tx: Connection,
+    key: Mapping[str, Any],
+    last: int,
+    metrics: Sequence[tuple[str, float, int | None, int]],
+    known: dict[tuple[str, str], Curve],
+) -> dict[str, list[Point]]:
+    """Record new points (name, value, step, time), numbered after ``last``; return them by name, as it is kept.
+
+    ``key`` is their experiment_id, attempt and replica; ``known`` are curves of the attempt, by replica and name: those
+    that were not known are then.
+    """
+    names = {name: storable(name) for name in dict.fromkeys(each[0] for each in metrics)}
+    curves = _curves(tx, key, list(dict.fromkeys(names.values())), known)
+    found: dict[str, list[Point]] = {name: [] for name in curves}
+    of = {name: (curves[kept].number, found[kept]) for name, kept in names.items()}
+    rows = []
+    for seq, (name, number, step, at) in enumerate(metrics, last + 1):
+        its, some = of[name]
+        # No engine and no JSON has all of NaN and the infinities: what is no finite number is null from here on.
+        value = number if math.isfinite(number) else None
+        # A larger step than the database can hold is no step.
+        step = step if step is None or -_MOST <= step < _MOST else None
+        some.append((seq, value, step))
+        rows.append((seq, its, step, value, at))
+    _grow(tx, key, curves, found)
+    _INSERT(tx, rows)
+    return found
+
+
+def _grow(
+    tx: Connection, key: Mapping[str, Any], curves: Mapping[str, Curve], found: Mapping[str, Sequence[Point]]
 ) -> None:
-    """Record new points of a replica: name, number, value (None for what is no finite number)."""
-    key = {"experiment_id": experiment_id, "attempt": attempt, "replica": replica}
-    curves = _known(tx, key, {name for name, _, _ in points})
-    ended: list[dict[str, Any]] = []
-    for name, seq, value in points:
-        if (one := curves.get(name)) is None:
-            one = curves[name] = Curve.begun(seq)
-        if one.take(seq, value):
-            ended.append(key | {"name": name} | one.stretch())
-    rows = [{name: getattr(one, name) for name in _FIELDS} | key | {"name": of} for of, one in curves.items()]
-    tx.execute(_KEEP, rows)
-    if ended:
-        tx.execute(_ADD, ended)
+    begun, moved, ended = [], [], []
+    for name, one in curves.items():
+        new = not one.count
+        if texts := one.take(found[name]):
+            ended += [(one.number, at, text) for at, text in texts.items()]
+        if new:
+            begun.append((one.number, key["experiment_id"], key["attempt"], name, key["replica"], *_fields(one)))
+        else:
+            moved.append((*_fields(one), one.number))
+    _BEGIN(tx, begun)
+    _GO_ON(tx, moved)
+    _ADD(tx, ended)
 
 
-def _known(tx: Connection, key: Mapping[str, Any], names: Iterable[str]) -> dict[str, Curve]:
-    wanted = sorted(names)
-    known: dict[str, Curve] = {}
-    where = [curve.c[column] == value for column, value in key.items()]
-    for begin in range(0, len(wanted), AT_ONCE):
-        some = curve.c.name.in_(wanted[begin : begin + AT_ONCE])
-        found = tx.execute(select(curve.c.name, *_COLUMNS).where(*where, some))
-        known |= {name: Curve(*fields) for name, *fields in found}
-    return known
+def _curves(
+    tx: Connection, key: Mapping[str, Any], names: Sequence[str], known: dict[tuple[str, str], Curve]
+) -> dict[str, Curve]:
+    """Return curves of a replica by name; what has none yet begins one."""
+    replica = key["replica"]
+    unknown = [name for name in names if (replica, name) not in known]
+    for begin in range(0, len(unknown), AT_ONCE):
+        for name, *fields in tx.execute(_FIND, {**key, "names": unknown[begin : begin + AT_ONCE]}):
+            known[replica, name] = Curve(*fields)
+    new = [name for name in unknown if (replica, name) not in known]
+    if new:
+        last = tx.execute(select(func.max(curve.c.number))).scalar() or 0
+        known |= {(replica, name): Curve(number) for number, name in enumerate(new, last + 1)}
+    return {name: known[replica, name] for name in names}

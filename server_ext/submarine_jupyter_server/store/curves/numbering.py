@@ -11,15 +11,22 @@ from submarine_jupyter_server.store.dialect import insert_or_replace
 from submarine_jupyter_server.store.tables import meta, metric
 
 _KEPT = "last_point"
-_LAST = select(
-    select(func.max(metric.c.seq)).scalar_subquery(), select(meta.c.value).where(meta.c.key == _KEPT).scalar_subquery()
+LAST = (
+    select(func.max(metric.c.seq)).scalar_subquery(),
+    select(meta.c.value).where(meta.c.key == _KEPT).scalar_subquery(),
 )
+"""What is to be selected for ``greatest``."""
+_LAST = select(*LAST)
 _KEEP = insert_or_replace(meta)
 
 
 def last(tx: Connection) -> int:
     """Return the greatest number that was ever given."""
-    there, kept = tx.execute(_LAST).one()
+    return greatest(*tx.execute(_LAST).one())
+
+
+def greatest(there: int | None, kept: str | None) -> int:
+    """Return the greatest number that was ever given, by the greatest that there is and what was kept."""
     return max(there or 0, int(kept or 0))
 
 

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, case, exists, insert, select
+from sqlalchemy import Connection, bindparam, case, exists, select
 
 from submarine_jupyter_server.metrics.progress.reports import Report
 from submarine_jupyter_server.store.annotations import progress, row_changes, searchable
 from submarine_jupyter_server.store.curves import growth, numbering
-from submarine_jupyter_server.store.dialect import insert_or_keep, insert_or_replace, storable
+from submarine_jupyter_server.store.dialect import insert_or_keep, insert_or_replace
+from submarine_jupyter_server.store.prepared import Prepared
 from submarine_jupyter_server.store.space import require_space
-from submarine_jupyter_server.store.tables import curve, experiment, log_position, metric, metrics_read, param
+from submarine_jupyter_server.store.tables import curve, experiment, log_position, metrics_read, param
 
-_MOST = 2**63
+from .remembered import remembered
+
 MAX_PARAMS = 1000
 _FINAL = ("Succeeded", "Failed")
 # Made once: to put a statement together takes as long as to carry it out.
-_POSITIONS, _INSERT = select(log_position.c.replica, log_position.c.position), insert(metric)
-_MOVE, _SET, _FINISH = insert_or_replace(log_position), insert_or_replace(param), insert_or_keep(metrics_read)
+_POSITIONS = select(log_position.c.replica, log_position.c.position).where(
+    log_position.c.experiment_id == bindparam("id"), log_position.c.attempt == bindparam("of")
+)
+_SHOWN = select(
+    select(experiment.c.seq)
+    .where(experiment.c.id == bindparam("id"), experiment.c.attempt == bindparam("of"))
+    .scalar_subquery(),
+    *numbering.LAST,
+)
+_MOVE = Prepared(insert_or_replace(log_position), "experiment_id", "attempt", "replica", "position")
+_SET, _FINISH = insert_or_replace(param), insert_or_keep(metrics_read)
 
 
 def positions(tx: Connection, experiment_id: str, attempt: int) -> dict[str, int]:
     """Return up to which byte the log of each replica has been read."""
-    where = (log_position.c.experiment_id == experiment_id, log_position.c.attempt == attempt)
-    found = tx.execute(_POSITIONS.where(*where))
+    found = tx.execute(_POSITIONS, {"id": experiment_id, "of": attempt})
     return {row.replica: row.position for row in found}
 
 
@@ -44,41 +52,38 @@ def record(
 
     Returns False and stores nothing if the log was read that far before. Raises StorageFull.
     """
-    if positions(tx, experiment_id, attempt).get(replica, -1) >= position:
+    before = positions(tx, experiment_id, attempt)
+    if before.get(replica, -1) >= position:
         return False
     require_space(tx)
-    key = {"experiment_id": experiment_id, "attempt": attempt, "replica": replica}
-    tx.execute(_MOVE, key | {"position": position})
+    _MOVE(tx, [(experiment_id, attempt, replica, position)])
+    known = remembered(tx, experiment_id, attempt, before)
+    known.positions[replica] = position
+    # A later attempt may have begun: then nothing is found by what was read.
+    shown, *last = tx.execute(_SHOWN, {"id": experiment_id, "of": attempt}).one()
     if metrics:
-        _add(tx, key, metrics)
+        key = {"experiment_id": experiment_id, "attempt": attempt, "replica": replica}
+        found = growth.add(tx, key, numbering.greatest(*last), metrics, known.curves)
+        if shown is None:
+            known.measured.clear()
+        else:
+            searchable.measure(tx, shown, found, known.measured)
     if params:
-        known = settings(tx, experiment_id, attempt)
-        new = [name for name in params if name not in known][: max(MAX_PARAMS - len(known), 0)]
-        rows = [{"name": name, "value": params[name]} for name in params if name in known or name in new]
-        if rows:
-            where = {"experiment_id": experiment_id, "attempt": attempt}
-            tx.execute(_SET, [where | row for row in rows])
-            if any(known.get(row["name"]) != row["value"] for row in rows):
-                row_changes.touch(tx, experiment_id)
-            if (seq := _shown(tx, experiment_id, attempt)) is not None:
-                searchable.put(tx, seq, {row["name"]: json.loads(row["value"]) for row in rows})
+        _set(tx, experiment_id, attempt, params, shown)
     return True
 
 
-def _add(tx: Connection, key: dict[str, Any], metrics: Sequence[tuple[str, float, int | None, int]]) -> None:
-    first = numbering.last(tx) + 1
-    rows = [key | _values(*each) | {"seq": seq} for seq, each in enumerate(metrics, first)]
-    tx.execute(_INSERT, rows)
-    growth.grow(tx, **key, points=[(row["name"], row["seq"], row["value"]) for row in rows])
-    if (shown := _shown(tx, key["experiment_id"], key["attempt"])) is not None:
-        searchable.measure(tx, shown, ((row["name"], row["value"], row["step"]) for row in rows))
-
-
-def _shown(tx: Connection, experiment_id: str, attempt: int) -> int | None:
-    """Return the number of an experiment that is found by what was read, None where a later attempt has begun."""
-    where = (experiment.c.id == experiment_id, experiment.c.attempt == attempt)
-    seq: int | None = tx.execute(select(experiment.c.seq).where(*where)).scalar()
-    return seq
+def _set(tx: Connection, experiment_id: str, attempt: int, params: Mapping[str, str], shown: int | None) -> None:
+    known = settings(tx, experiment_id, attempt)
+    new = [name for name in params if name not in known][: max(MAX_PARAMS - len(known), 0)]
+    rows = [{"name": name, "value": params[name]} for name in params if name in known or name in new]
+    if rows:
+        where = {"experiment_id": experiment_id, "attempt": attempt}
+        tx.execute(_SET, [where | row for row in rows])
+        if any(known.get(row["name"]) != row["value"] for row in rows):
+            row_changes.touch(tx, experiment_id)
+        if shown is not None:
+            searchable.put(tx, shown, {row["name"]: json.loads(row["value"]) for row in rows})
 
 
 def report(tx: Connection, experiment_id: str, attempt: int, found: Report) -> None:
@@ -134,14 +139,3 @@ def unfinished(tx: Connection, limit: int = 1000) -> list[tuple[str, int]]:
     done = exists().where(metrics_read.c.experiment_id == numbers.c.id, metrics_read.c.attempt == numbers.c.attempt)
     found = select(numbers.c.id, numbers.c.attempt).where(~done).order_by(numbers.c.seq.desc()).limit(limit)
     return [(row.id, row.attempt) for row in tx.execute(found)]
-
-
-def _values(name: str, value: float, step: int | None, at: int) -> dict[str, Any]:
-    return {
-        "name": storable(name),
-        # No engine and no JSON has all of NaN and the infinities: what is no finite number is null from here on.
-        "value": value if math.isfinite(value) else None,
-        # A larger step than the database can hold is no step.
-        "step": step if step is not None and -_MOST <= step < _MOST else None,
-        "at": at,
-    }

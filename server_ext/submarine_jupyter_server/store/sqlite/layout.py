@@ -23,8 +23,6 @@ for _table in (
     tables.experiment_value,
     tables.replica,
     tables.made_object,
-    tables.curve,
-    tables.curve_stretch,
     tables.log_position,
     tables.metrics_read,
     tables.param,

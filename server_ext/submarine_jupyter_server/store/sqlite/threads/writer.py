@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from submarine_jupyter.errors import Unavailable
 from submarine_jupyter_server.process.failpoints import reach
+from submarine_jupyter_server.store.memory import forget
 from submarine_jupyter_server.store.space import mark
 from submarine_jupyter_server.store.sqlite import failures, schema
 from submarine_jupyter_server.store.sqlite.connection import BUSY_S, abandon, control, raw_of
@@ -134,6 +135,9 @@ class Writer:
             outcomes = [(job, self._run(tx, job)) for job in jobs]
             reach("tx_commit_before")
             tx.commit()
+        except BaseException:
+            forget(tx)
+            raise
         finally:
             abandon(tx)
         reach("tx_commit_after")
@@ -180,6 +184,7 @@ class Writer:
             ours = isinstance(error, DBAPIError) and failures.explain(error, self._path) is not None
             if ours or not raw_of(tx).in_transaction:
                 raise
+            forget(tx)
             control(tx, "ROLLBACK TO job")
             control(tx, "RELEASE job")
             return WriteOutcome(error=error)

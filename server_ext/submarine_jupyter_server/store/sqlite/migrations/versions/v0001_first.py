@@ -242,22 +242,8 @@ _STATEMENTS = (
     )
     """,
     """
-    CREATE TABLE metric (
-        seq INTEGER NOT NULL,
-        experiment_id TEXT NOT NULL,
-        attempt INTEGER NOT NULL,
-        replica TEXT NOT NULL,
-        name TEXT NOT NULL,
-        step INTEGER,
-        value FLOAT,
-        at INTEGER NOT NULL,
-        PRIMARY KEY (seq),
-        FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
-    )
-    """,
-    "CREATE INDEX metric_series ON metric (experiment_id, attempt, name, replica)",
-    """
     CREATE TABLE curve (
+        number INTEGER NOT NULL,
         experiment_id TEXT NOT NULL,
         attempt INTEGER NOT NULL,
         name TEXT NOT NULL,
@@ -269,26 +255,31 @@ _STATEMENTS = (
         low FLOAT,
         high_seq INTEGER NOT NULL,
         high FLOAT,
-        PRIMARY KEY (experiment_id, attempt, name, replica),
+        PRIMARY KEY (number),
         FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
     )
-    WITHOUT ROWID
     """,
+    "CREATE UNIQUE INDEX curve_of ON curve (experiment_id, attempt, name, replica)",
     """
-    CREATE TABLE curve_stretch (
-        experiment_id TEXT NOT NULL,
-        attempt INTEGER NOT NULL,
-        name TEXT NOT NULL,
-        replica TEXT NOT NULL,
-        number INTEGER NOT NULL,
-        low_seq INTEGER NOT NULL,
-        low FLOAT,
-        high_seq INTEGER NOT NULL,
-        high FLOAT,
-        PRIMARY KEY (experiment_id, attempt, name, replica, number),
-        FOREIGN KEY(experiment_id) REFERENCES experiment (id) ON DELETE CASCADE
+    CREATE TABLE metric (
+        seq INTEGER NOT NULL,
+        curve INTEGER NOT NULL,
+        step INTEGER,
+        value FLOAT,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (seq),
+        FOREIGN KEY(curve) REFERENCES curve (number) ON DELETE CASCADE
     )
-    WITHOUT ROWID
+    """,
+    "CREATE INDEX ix_metric_curve ON metric (curve)",
+    """
+    CREATE TABLE curve_stretches (
+        curve INTEGER NOT NULL,
+        text INTEGER NOT NULL,
+        extremes TEXT NOT NULL,
+        PRIMARY KEY (curve, text),
+        FOREIGN KEY(curve) REFERENCES curve (number) ON DELETE CASCADE
+    )
     """,
     """
     CREATE TABLE log_position (
