@@ -45,12 +45,8 @@ def advance(
     if RANK[status] > FINAL_RANK:
         raise ValueError(f"{status} is no status to advance to")
     row = by_id(tx, experiment_id)
-    if row is None or row.uid != uid or row.deleted is not None:
-        return None
-    if attempt < row.attempt or RANK[row.status] == FINAL_RANK:
-        return None
-    begun = _begun(row, attempt)
-    if RANK[status] < RANK[begun.status]:
+    begun = None if row is None or row.uid != uid else _begun(row, attempt)
+    if row is None or begun is None or RANK[status] < RANK[begun.status]:
         return None
     notes = tuple(dict.fromkeys((*row.notes, *notes)))[:MOST_NOTES]
     reason, message = storable(reason), storable(message)
@@ -64,8 +60,10 @@ def advance(
     return moved
 
 
-def _begun(row: ExperimentRow, attempt: int) -> ExperimentRow:
-    """Return a row as it is at the beginning of a newer attempt, as it was otherwise."""
+def _begun(row: ExperimentRow, attempt: int) -> ExperimentRow | None:
+    """Return a row as it is at the beginning of a newer attempt, as it was otherwise; None if it moves no more."""
+    if row.deleted is not None or attempt < row.attempt or RANK[row.status] == FINAL_RANK:
+        return None
     if attempt == row.attempt:
         return row
     return replace(row, attempt=attempt, status=Status.ACCEPTED.value, created=None, running=None)
