@@ -32,7 +32,10 @@ NOBODY_READS = (  # SQL, word lists, what is no text
     "submarine_jupyter_server.masking.sensitive",
 )
 _WORD = re.compile(r"(?<![^\s(\"'`,;|])[A-Za-z][a-z']*(?=[\s,.:;!?)\"'`|]|$)")
-_NO_SENTENCE = re.compile(r'\s*(?:[{<]+"?\w+"?[:>]|PRAGMA |SELECT |command -v |id: |event: )')
+_NO_SENTENCE = re.compile(
+    r"""\s*(?:[{<]+"?\w+"?[:>]|PRAGMA |SELECT |command -v |id: |event: """
+    r"""|<\w+ \w+=|[a-z-]+:[^ ]*;[a-z-]+:|[a-z]+='[^']*' [a-z]+)"""  # HTML, CSS, SVG
+)
 _LINE_END = re.compile(r" *\n *")
 _LOG = re.compile(r"(?:self\._?)?log(?:ger)?\.\w+")
 _PATTERN = re.compile(r"re\.\w+|_\w+\.(?:match|search|fullmatch)")

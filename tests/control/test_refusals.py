@@ -256,7 +256,7 @@ async def test_what_was_answered_is_what_becomes_of_an_order_that_is_refused_and
         assert now["spec"]["spec"]["Worker"]["replicas"] == (5 if taken and op == "scale" else 1)
         assert ("refused" in [event["type"] for event in now["detail"]["events"]]) is not taken
         assert (
-            "the target refused a change, which was undone: refusal 1 of ensure" in now["detail"]["notes"]
+            "the target refused a change, and the server undid it: refusal 1 of ensure" in now["detail"]["notes"]
         ) is not taken
 
 

@@ -112,7 +112,7 @@ KIND = "an administrator removed {0} from the cluster, and all {0}s with it"
 MASTER, REPLICA = {"master": 1}, {"kind": "master-0"}
 INSTEAD = r"somebody put another TFJob in the place of [\w-]+, which is left alone"
 NOT_KNOWN = (
-    r"the TFJob [\w-]+ went from the cluster while this server was away: whether it had ended, and who removed .*"
+    r"the TFJob [\w-]+ disappeared from the cluster while this server was away: whether it had ended, and who .*"
 )
 CASES = {
     "person": Case(

@@ -105,7 +105,7 @@ def test_each_reason_of_a_queue_is_told(cluster: Cluster, team: ClusterServer, q
     cluster.api.patch(f"{local}/held", {"spec": {"stopPolicy": "Hold"}})
     cluster.api.patch(f"{API}/clusterqueues/{behind}", {"spec": {"stopPolicy": "Hold"}})
     queues.link(namespace, "lost", "nowhere")
-    halted = f"'{behind}', the ClusterQueue of the queue 'halted', is stopped or not set up whole: it waits until that"
+    halted = f"'{behind}', the ClusterQueue of the queue 'halted', is stopped or set up only in part: it waits"
     closed = "an administrator has stopped the queue '{}': it waits until that is over"
     held = submit(team, "held")
     cases = {

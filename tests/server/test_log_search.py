@@ -181,7 +181,7 @@ async def test_searches_are_limited_and_end_with_the_server(
     first = asyncio.ensure_future(call("GET", f"experiment/logs/{made}", params={"search": "needle"}))
     await eventually(lambda: searches.running == 1)
     second = await call("GET", f"experiment/logs/{made}", params={"search": "needle"})
-    assert (second.code, second.message) == (429, "This server carries out 1 searches at a time.")
+    assert (second.code, second.message) == (429, "This server already carries out 1 searches, the most it allows.")
     assert second.headers["Retry-After"] == "5"
     searches.close()
     ended = await first

@@ -46,7 +46,7 @@ async def test_each_target_is_told_whatever_the_others_do(
     }  # fmt: skip
     assert [(each["capacity"], each["health"]["trouble"], each["note"]) for each in found] == [
         (None, "away", "no answer (wait)"),
-        (None, "buggy", "it does not say what it has: KeyError"),
+        (None, "buggy", "its capacity cannot be read: KeyError"),
         (None, "slow", "no answer within 0 s; try again"),
     ]
-    assert "Target buggy does not say what it has" in caplog.text
+    assert "The capacity of target buggy cannot be read" in caplog.text

@@ -172,7 +172,8 @@ class Neighbours:
         self._won_at = self._won_at or time.monotonic()
         other = self._controller.predecessor(self.note)
         if other is not None and (self._controller.note() or time.monotonic() - self._won_at < STEP_DOWN_S):
-            self._notices.put("predecessor", f"The lock of {other} was removed: its orders are waited for.")
+            sentence = f"Somebody removed the lock of {other}: this server waits until that one gives no more orders."
+            self._notices.put("predecessor", sentence)
             return False
         self._notices.drop("predecessor")
         self._controller.write([], [])

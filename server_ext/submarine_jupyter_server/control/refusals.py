@@ -110,7 +110,7 @@ def _fail(tx: Connection, row: ExperimentRow, order: OutboxRow, error: Refusal, 
 def _take_back(tx: Connection, row: ExperimentRow, error: Refusal) -> Outcome:
     taken = json.loads(row.applied or "{}")
     texts = stored(ExperimentSpec.parse(json.loads(taken["spec"])), row.id)
-    message = f"the target refused a change, which was undone: {error.message}"
+    message = f"the target refused a change, and the server undid it: {error.message}"
     back = changes.take_back(tx, row, texts, reason=reason_of(error), message=message)
     lifecycle.record(tx, back, "refused")
     if back.attempt == row.attempt:

@@ -113,7 +113,7 @@ async def exact(archive: LogArchive, log: ReplicaLog, start: int, stop: int) -> 
         async for piece in found:
             if isinstance(piece, Gap):
                 raise FileNotFoundError(
-                    f"Bytes {piece.offset} to {piece.stop} of {log.pod_name} were removed meanwhile."
+                    f"Bytes {piece.offset} to {piece.stop} of the log of {log.pod_name} are no longer kept."
                 )
             yield piece.data
 

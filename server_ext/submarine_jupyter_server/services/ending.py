@@ -21,7 +21,7 @@ def stop(tx: Connection, row: ListRow) -> tuple[OutboxRow, ExperimentRow] | None
     if asked is None:
         return None
     order = outbox.put(tx, asked, "stop")
-    events.append(tx, row.id, type="stop", status=asked.status, reason="Stopping", message="stop was asked for")
+    events.append(tx, row.id, type="stop", status=asked.status, reason="Stopping", message="somebody asked for a stop")
     return order, asked
 
 

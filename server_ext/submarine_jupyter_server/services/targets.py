@@ -40,7 +40,7 @@ class Targets:
     async def list(self, principal: Principal, *, capacity: bool = True) -> list[dict[str, Any]]:
         """Return the compute targets: name, kind, whether it is the default, namespaces, health and ``capacity``.
 
-        A target that does not say what it has hides no other one: its ``capacity`` is null, and ``note`` tells why.
+        A target whose capacity cannot be read hides no other one: its ``capacity`` is null, and ``note`` tells why.
         Of those that wait for room only the principal's are named.
         """
         described = (self._described(target, capacity=capacity) for target in self._targets.values())
@@ -72,8 +72,8 @@ async def _capacity(target: ComputeTarget) -> dict[str, Any]:
     except SubmarineError as error:
         note = str(error)
     except Exception as error:
-        log.exception("Target %s does not say what it has", target.name)
-        note = f"it does not say what it has: {type(error).__name__}"
+        log.exception("The capacity of target %s cannot be read", target.name)
+        note = f"its capacity cannot be read: {type(error).__name__}"
     return {"capacity": None, "note": note}
 
 

@@ -280,7 +280,7 @@ async def test_what_has_no_meaning_here_is_said(bench: Bench) -> None:
     await target.ensure(order)
     end = await bench.end(order)
     assert end.notes == (
-        "local: environment.image 'tf:1' has no meaning here, the interpreter of the server ran it",
+        "local: environment.image 'tf:1' has no meaning here: the interpreter of the server ran it",
         "local: runtime.queue has no meaning here",
     )
 

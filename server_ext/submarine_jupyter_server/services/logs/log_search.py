@@ -56,7 +56,8 @@ class LogSearcher:
         """
         if self.running >= MAX_SEARCHES:
             raise TooManyRequests(
-                f"This server carries out {MAX_SEARCHES} searches at a time.", hint="Try again in a moment."
+                f"This server already carries out {MAX_SEARCHES} searches, the most it allows.",
+                hint="Try again in a moment.",
             )
         self.running += 1
         try:

@@ -53,7 +53,7 @@ class Forecasts:
             async with asyncio.timeout(PATIENCE_S):
                 found = await self._targets[target].forecast(launch, capacity)
         except TimeoutError:
-            return Forecast(None, f"the target did not say within {PATIENCE_S:.0f} s whether there is room; ask again")
+            return Forecast(None, f"the target did not answer within {PATIENCE_S:.0f} s; ask again")
         except SubmarineError as error:
             return Forecast(None, str(error))
         return await self._visible(principal, found)

@@ -20,7 +20,7 @@ _TARGET = {
         "health": {"type": ["object", "null"], "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]},
         "capacity": {
             "type": ["object", "null"],
-            "description": "What it has and what is free; null if unknown.",
+            "description": "What the target has, and what of that is free; null if unknown.",
         },
         "note": {"type": "string", "description": "Why the capacity is unknown, or why it is old."},
         "age": {

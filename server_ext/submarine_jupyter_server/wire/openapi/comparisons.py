@@ -18,7 +18,7 @@ def paths() -> Json:
         query("limit", {"type": "integer", "minimum": 1, "maximum": 1500}, "The maximum number of experiments."),
         *filters,
     ]
-    two = [query("a", _NAMES, "An experiment."), query("b", _NAMES, "The one that it is compared with.")]
+    two = [query("a", _NAMES, "An experiment."), query("b", _NAMES, "The experiment that it is compared with.")]
     columns = operation("Compare experiments, in columns", {"type": "object"}, 400, 429)
     texts: Json = {"type": "object", "required": ["a", "b", "params", "spec", "code"]}
     return {

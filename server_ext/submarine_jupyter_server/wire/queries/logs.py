@@ -98,7 +98,7 @@ def _attempt(values: QueryString, **positions: Position | None) -> int | None:
 def _position(values: QueryString, name: str) -> Position | None:
     """Return a parameter that is a position, None if it is absent. Raises InvalidRequest."""
     text = one(values, name)
-    return None if text is None else parse_position(text, name, "send a position of an answer before")
+    return None if text is None else parse_position(text, name, "send a position from an earlier answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

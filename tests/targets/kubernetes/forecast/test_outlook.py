@@ -119,7 +119,7 @@ RESERVED = "nodes that have room are reserved for others (by a taint), and it ma
         ),
         (
             [PodSet("Worker", 1, {"ephemeral-storage": Decimal(1)}, {})], [node("cpu=1")], ANY, None,
-            "whether a node has ephemeral-storage to give is not known",
+            "how much ephemeral-storage the nodes have is not known",
         ),
     ],
 )  # fmt: skip
@@ -157,7 +157,7 @@ ROOMY = (node("cpu=8,memory=16Gi"),)
         ([quota() | {"status": {"hard": {"count/jobs.batch": "1"}}}], Verdict.NOW, "the nodes have room for it"),
         (
             [quota(used={"cpu": "2"}, cpu="2") | {"spec": {"scopes": ["BestEffort"]}}], None,
-            f"{USED_UP} (cpu: 2 of 2 used, it asks for 1), if that counts for it",
+            f"{USED_UP} (cpu: 2 of 2 used, it asks for 1), if that quota applies to it",
         ),
         (None, None, "this server may not list the quotas of its namespace (docs/deploy/role.yaml)"),
     ],
@@ -209,12 +209,12 @@ HAS = "the queue 'team' has quota for it"
         ),
         (
             "cpu=1", queue(conditions=[{"type": "Active", "status": "False"}]), Verdict.WAITS,
-            "'c', the ClusterQueue of the queue 'team', is stopped or not set up whole: it waits until that is over",
+            "'c', the ClusterQueue of the queue 'team', is stopped or set up only in part: it waits until that is over",
         ),
         ("cpu=1", Queue("team", None), Verdict.NEVER, "there is no queue 'team' in this namespace"),
         (
             "cpu=1", Queue("team", None, kept=False), Verdict.NEVER,
-            "it would wait in the queue 'team', and nobody keeps queues here (no Kueue)",
+            "it would wait in the queue 'team', but this cluster has no queues (no Kueue)",
         ),
         (
             "cpu=1", Queue("team", {"spec": {"clusterQueue": "c"}}), Verdict.NEVER,
@@ -238,7 +238,7 @@ HAS = "the queue 'team' has quota for it"
         ),
         (
             "cpu=1", queue(flavors=({"spec": {"nodeTaints": [{"key": "x"}]}},)), None,
-            f"{HAS}, but which nodes it gives is not known before",
+            f"{HAS}, but which nodes it gives is known only once it starts",
         ),
         (
             "cpu=1", queue(flavors=({"spec": {"nodeLabels": {"zone": "a"}}},)), Verdict.NEVER,

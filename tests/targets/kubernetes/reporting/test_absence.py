@@ -82,7 +82,7 @@ TOLD: list[tuple[Facts, Trace, str, str]] = [
         AWAY,
         "Lost",
         (
-            f"{ONE} went from the cluster while this server was away: "
+            f"{ONE} disappeared from the cluster while this server was away: "
             "whether it had ended, and who removed it, is not known"
         ),
     ),

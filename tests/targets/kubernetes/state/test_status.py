@@ -92,7 +92,7 @@ def test_restarts_are_counted_and_noted(name: str, restarts: int) -> None:
     assert seen.status == Status.FAILED
     assert states(seen) == {"worker-0": "Failed"}
     assert replica(seen, "worker-0").restarts == restarts
-    assert seen.notes == (f"the cluster gives worker-0 its {('second', 'third')[restarts - 1]} start",)
+    assert seen.notes == (f"the cluster starts worker-0 for the {('second', 'third')[restarts - 1]} time",)
 
 
 @pytest.mark.parametrize("name", ["crash_loop", "restarting.jobs"])

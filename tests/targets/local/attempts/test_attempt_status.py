@@ -145,5 +145,5 @@ def test_what_is_in_the_way_of_reading(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match="it is larger than"):
         read_json(path, 100)
     path.write_text("[" * 10**5)
-    with pytest.raises(Unreadable, match=r"state\.json cannot be read: .* \(put the file right, or stop"):
+    with pytest.raises(Unreadable, match=r"state\.json cannot be read: .* \(repair the file, or stop"):
         read_json(path, 10**6)

@@ -59,7 +59,7 @@ def test_each_error_of_a_persons_folder_is_refused_or_may_pass(name: str, monkey
 @pytest.mark.parametrize(
     ("folder", "problem"),
     [
-        ("~nosuchuser/x", "knows no home of '~nosuchuser/x'"),
+        ("~nosuchuser/x", "has no home folder for '~nosuchuser/x'"),
         ("relative", "'relative' must be an absolute path"),
         ("/nope", "there is no folder '/nope'"),
         ("/etc/passwd", "there is no folder '/etc/passwd'"),

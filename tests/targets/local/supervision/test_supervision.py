@@ -183,7 +183,7 @@ async def test_a_stop_of_what_ran_on_another_machine_ends_its_record(
     end = await bench.end(order)
     assert (end.reason, end.message) == (
         "Stopped",
-        "it was stopped; it was started on far-away, from where nothing was heard",
+        "it was stopped; it was started on far-away, which reports nothing",
     )
 
 

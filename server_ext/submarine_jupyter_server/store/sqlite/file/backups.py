@@ -80,7 +80,7 @@ def copy(source: sqlite3.Connection, to: Path) -> None:
     def check(status: int, remaining: int, total: int) -> None:
         if time.monotonic() > deadline:
             raise Unavailable(
-                "The backup took too long: the database was being written all the time.", hint="Try later."
+                "The backup took too long: the server wrote to the database all the time.", hint="Try later."
             )
 
     target = sqlite3.connect(to, isolation_level=None)

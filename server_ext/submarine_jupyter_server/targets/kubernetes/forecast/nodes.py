@@ -27,7 +27,7 @@ def on_nodes(pods: Sequence[PodSet], nodes: Sequence[Node] | None, runtime: Runt
     if nodes is None:
         return _unread("nodes")
     if unknown := sorted({name for each in pods for name in each.unknown}):
-        return Forecast(None, f"whether a node has {unknown[0]} to give is not known")
+        return Forecast(None, f"how much {unknown[0]} the nodes have is not known")
     selector = runtime.node_selector or {}
     meant = [node for node in nodes if all(node.labels.get(key) == value for key, value in selector.items())]
     if not meant:

@@ -85,7 +85,7 @@ async def _get(cluster: Cluster, path: str) -> Json | None:
 def through(queue: Queue, pods: Sequence[PodSet], priority: str | None) -> Forecast:
     """Return whether a queue would let all pods in now."""
     if not queue.kept:
-        return Forecast(Verdict.NEVER, f"it would wait in {queue.shown}, and nobody keeps queues here (no Kueue)")
+        return Forecast(Verdict.NEVER, f"it would wait in {queue.shown}, but this cluster has no queues (no Kueue)")
     if queue.local is None and queue.unread is None:
         return _said(queue, f"LocalQueue {queue.name} doesn't exist")
     if queue.local is not None and (found := _closed(queue, queue.local)) is not None:
@@ -152,7 +152,7 @@ def _open_question(queue: Queue, spec: Json) -> str | None:
     chosen = [flavor.get("spec") or {} for flavor in queue.flavors]
     one_of_several = len(chosen) > 1 and any(flavor.get("nodeLabels") for flavor in chosen)
     if one_of_several or any(flavor.get("nodeTaints") for flavor in chosen):
-        return "which nodes it gives is not known before"
+        return "which nodes it gives is known only once it starts"
     return None
 
 

@@ -36,7 +36,7 @@ def under(quotas: Sequence[Json], pods: Sequence[PodSet]) -> Iterator[Forecast]:
             continue
         rank, why = over_quota(name, asked, used, hard)
         if spec.get("scopes") or spec.get("scopeSelector"):
-            yield Forecast(None, f"{why}, if that counts for it")
+            yield Forecast(None, f"{why}, if that quota applies to it")
         else:
             yield Forecast(Verdict.NEVER if rank is Rank.NEVER else Verdict.WAITS, why)
 

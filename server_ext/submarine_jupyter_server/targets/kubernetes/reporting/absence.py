@@ -104,7 +104,7 @@ def decide(ref: ObjectRef, facts: Facts, trace: Trace) -> Absence:
         why = f"and was removed{how}; how it ended is not known"
         return Absence("ResultNotKept", f"{one} ended while this server did not observe it, {why}")
     unknown = "whether it had ended, and who removed it, is not known"
-    return Absence("Lost", f"{one} went from the cluster while this server was away: {unknown}")
+    return Absence("Lost", f"{one} disappeared from the cluster while this server was away: {unknown}")
 
 
 def decisive(*found: Absence) -> Absence:

@@ -90,7 +90,7 @@ def _started(pod: PodView) -> bool:
 
 def _notes(states: tuple[ReplicaState, ...]) -> tuple[str, ...]:
     notes = [
-        f"the cluster gives {state.name} its {_ORDINALS[state.restarts - 1]} start"
+        f"the cluster starts {state.name} for the {_ORDINALS[state.restarts - 1]} time"
         for state in states
         if 0 < state.restarts <= len(_ORDINALS)
     ]

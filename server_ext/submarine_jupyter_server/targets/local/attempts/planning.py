@@ -60,7 +60,7 @@ def notes(spec: ExperimentSpec) -> tuple[str, ...]:
     """Return what of the spec has no meaning here, or another one than elsewhere."""
     images = sorted({image for role in spec.spec if (image := spec.image(role)) is not None})
     found = [
-        f"local: environment.image '{image}' has no meaning here, the interpreter of the server ran it"
+        f"local: environment.image '{image}' has no meaning here: the interpreter of the server ran it"
         for image in images
     ]
     runtime = spec.runtime.model_dump(by_alias=True) if spec.runtime else {}

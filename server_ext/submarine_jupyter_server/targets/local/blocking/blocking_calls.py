@@ -47,4 +47,4 @@ class BlockingCalls:
             if await finished(future, limit_s):
                 return future.result()
         why = f"{run.folder.path} cannot be read: its file system does not answer"
-        raise TargetUnavailable(why, reason="Unreadable", hint="it is tried again until it does")
+        raise TargetUnavailable(why, reason="Unreadable", hint="the server tries again until it answers")

@@ -51,7 +51,7 @@ class PortLeases:
                     if port not in leased and (holder := _bind(port)) is not None:
                         found[port] = holder
                 if len(found) < count:
-                    raise TargetUnavailable(f"no {count} free ports between {FIRST} and {LAST}")
+                    raise TargetUnavailable(f"there are no {count} free ports between {FIRST} and {LAST}")
                 self._leases[key] = {**self._leases.get(key, {}), **found}
             except BaseException:
                 for holder in found.values():

@@ -30,7 +30,7 @@ class Unreadable(TargetUnavailable):
     def __init__(self, path: Path, why: object) -> None:
         super().__init__(
             f"{path} cannot be read: {why}",
-            hint="put the file right, or stop or delete the experiment",
+            hint="repair the file, or stop or delete the experiment",
             reason="Unreadable",
         )
 

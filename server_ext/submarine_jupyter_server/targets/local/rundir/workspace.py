@@ -76,7 +76,7 @@ def working_dir(spec: ExperimentSpec) -> str | None:
     try:
         path = Path(text).expanduser()
     except RuntimeError:
-        raise TargetRefused(f"runtime.workingDir: this machine knows no home of '{shown}'") from None
+        raise TargetRefused(f"runtime.workingDir: this machine has no home folder for '{shown}'") from None
     if not path.is_absolute():
         raise TargetRefused(f"runtime.workingDir: '{shown}' must be an absolute path")
     try:

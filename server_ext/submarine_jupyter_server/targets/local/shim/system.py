@@ -18,9 +18,13 @@ def lacks(*, subreaper: bool, child: int) -> list[str]:
             " /proc/<pid>/task/<tid>/children): what a replica leaves running outside of its process group is not ended"
         )
     elif not subreaper:
-        found.append("local: this system hands on orphans to nobody: a process that makes itself a daemon is not ended")
+        found.append(
+            "local: this system gives orphaned processes to no supervisor: one that makes itself a daemon is not ended"
+        )
     if not spawn.has_deathsig:
-        found.append("local: this system does not end a replica with its supervisor: if that is killed, replicas go on")
+        found.append(
+            "local: this system does not end a replica with its supervisor: if that one is killed, replicas go on"
+        )
     if not tree.read(f"/proc/{os.getpid()}/statm"):
         found.append(
             f"local: memory is not watched on this system ({sys.platform}): nothing holds a replica to its limit"

@@ -74,7 +74,7 @@ def obstacle(run: Run) -> TargetUnavailable | None:
     for attempt in run.older:
         order = attempt.stop or {"grace_s": 0.0}
         if attempt.left or time.monotonic() > attempt.stopped_at + order["grace_s"] + PATIENCE_S:
-            why = (_trouble(attempt) or ("", "it was told to"))[1]
+            why = (_trouble(attempt) or ("", "its processes go on"))[1]
             return TargetUnavailable(f"attempt {attempt.launch.attempt} does not end: {why}", reason="DoesNotEnd")
     return None if run.trouble is None else TargetUnavailable(run.trouble, reason="CannotStart")
 

@@ -58,7 +58,7 @@ def _act(attempt: AttemptRun, status: AttemptStatus) -> bool:
         return _bury(attempt, status)
     if status.life is Life.ELSEWHERE and attempt.stop is not None and _waited_s(attempt) > SILENCE_S + PATIENCE_S:
         order = attempt.stop
-        message = f"{order['message']}; it was started on {status.host}, from where nothing was heard"
+        message = f"{order['message']}; it was started on {status.host}, which reports nothing"
         return attempt.folder.finish(ended(attempt.launch, status.state, order["reason"], message))
     if status.life is Life.UNSTARTED and not launcher.is_starting(attempt.folder):
         return _start(attempt)
@@ -128,4 +128,4 @@ def _left_behind(killed: int) -> str:
     if sys.platform != "linux":
         return "what it left running has to be ended by hand"
     ended = f"{killed} processes it left were ended" if killed else "no process it left was found"
-    return f"{ended}, but one of its last second that hides where it comes from may have escaped"
+    return f"{ended}, but a process that it started in its last second and that hides its origin may go on"

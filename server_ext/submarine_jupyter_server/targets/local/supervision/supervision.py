@@ -133,7 +133,7 @@ class Supervision:
             if run.present is not present and run.present.plan is None:
                 await self.calls.act(run, blocking_calls.WORK_S, run.present.read_plan)
         except OSError as error:
-            raise TargetUnavailable(f"the experiment cannot be written down: {error}") from error
+            raise TargetUnavailable(f"the files of the experiment cannot be written: {error}") from error
         self.admission.hold(run)
         return known
 

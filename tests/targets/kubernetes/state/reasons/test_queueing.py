@@ -97,7 +97,7 @@ UNRESERVED = [
         "stopped",
         "ClusterQueue all is inactive",
         "QueueStopped",
-        "'all', the ClusterQueue of the queue 'team-a', is stopped or not set up whole: it waits until that is over",
+        "'all', the ClusterQueue of the queue 'team-a', is stopped or set up only in part: it waits until that is over",
     ),
     (
         "much",

@@ -83,7 +83,7 @@ def _exit(pod: PodView, reason: str, code: int, message: str) -> Trouble:
         found = container_start.why_not_started(reason, message, pod.container.image)
         return Trouble(Rank.ENDED, found.reason, f"{pod.replica} cannot start: {found.sentence}")
     if reason == "ContainerStatusUnknown":
-        return _failed(pod, "NodeLost", f"ended unseen: {_node(pod)} does not know how")
+        return _failed(pod, "NodeLost", f"ended, and {_node(pod)} does not know how")
     # A program that exits with 128 + a signal's number itself cannot be told from one that the signal ended.
     name = signal_name(code)
     how = f"failed with exit code {code}{f' (as after {name})' if name else ''}"

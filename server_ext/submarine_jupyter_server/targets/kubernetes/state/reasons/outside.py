@@ -13,7 +13,7 @@ def changed_outside(view: AttemptView) -> Trouble | None:
         return None
     found = {role: count for job in (view.own, *view.jobs) for role, count in job.replicas}
     changed = [
-        f"{name} has {found[role]} replica{'s' if found[role] != 1 else ''} there and not {task.replicas}"
+        f"{name} has {found[role]} replica{'s' if found[role] != 1 else ''} there, not {task.replicas}"
         for name, task in view.spec.spec.items()
         if (role := name.lower()) in found and found[role] != task.replicas
     ]

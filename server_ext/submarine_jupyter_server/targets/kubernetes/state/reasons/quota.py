@@ -41,7 +41,7 @@ _SAID = [
         r"ClusterQueue (?P<one>\S+) is inactive",
         Rank.BLOCKED,
         "QueueStopped",
-        "'{one}', the ClusterQueue of {queue}, is stopped or not set up whole: it waits until that is over",
+        "'{one}', the ClusterQueue of {queue}, is stopped or set up only in part: it waits until that is over",
     ),
     (r"workload is deactivated", Rank.NEVER, "Deactivated", "an administrator has taken it out of {queue}"),
     (r"namespace doesn't match", Rank.NEVER, "NoQueue", "{queue} takes nothing from this namespace"),

@@ -127,7 +127,7 @@ def _too_large(item: Item) -> str:
     if size > MAX_STRING:
         return f"{name} has {size} bytes, and the system allows at most {MAX_STRING} in one: put it into a file"
     total = sum(size for size, _ in sizes)
-    return f"command and variables have {total} bytes together, and the system takes less: put the larger into files"
+    return f"command and variables have {total} bytes together, and the system takes less: put large ones into files"
 
 
 def _head(path: str) -> bytes:
