@@ -1,7 +1,4 @@
-"""What of the writer's code travels with an experiment, and the command that runs it.
-
-The place for more: further files and modules join ``files`` here.
-"""
+"""What of the writer's code travels with an experiment, and the command that runs it."""
 
 from __future__ import annotations
 
@@ -26,10 +23,13 @@ class Code:
     cmd: str
 
 
-def sent(given: Given, body: str | None, cmd: str | None, here: Surroundings, *, local: bool) -> Code | None:
-    """Return the code that travels: a cell, or a program that is not on the machine of the replicas; else None.
+def sent(
+    given: Given, body: str | None, cmd: str | None, here: Surroundings, *, local: bool, in_folder: bool
+) -> Code | None:
+    """Return the code that travels: a cell, or a program where replicas do not start beside it (``in_folder``).
 
-    ``cmd`` is the command that is given with a cell. Raises UsageError, also for a cell that is no Python.
+    ``cmd`` is the command that is given with a cell. None where nothing travels.
+    Raises UsageError, also for a cell that is no Python.
     """
     if body is not None:
         if given.program is not None:
@@ -37,7 +37,7 @@ def sent(given: Given, body: str | None, cmd: str | None, here: Surroundings, *,
         text = _checked(body, here.cell) if is_script(given, cmd) else body
         python = shlex.quote(here.python) if local else "python"
         return Code({SCRIPT: text}, f'{python} "$CODE_PATH/{SCRIPT}"')
-    if given.program is None or local:
+    if given.program is None or in_folder:
         return None
     name = Path(given.program).name
     try:

@@ -11,6 +11,7 @@ from typing import Any
 
 from submarine_jupyter.commands.given import Given
 from submarine_jupyter.commands.sent_code import command, sent
+from submarine_jupyter.commands.sent_files import along
 from submarine_jupyter.commands.settings import Settings
 from submarine_jupyter.commands.spec_file import Json
 from submarine_jupyter.commands.surroundings import Surroundings
@@ -35,7 +36,7 @@ def describe(
 
     ``local`` says that the replicas run on the machine of this kernel: then the kernel's own interpreter runs the
     script, in the notebook's folder, and its programs and modules are found. ``settings`` are defaults where nothing
-    else is said. Raises UsageError.
+    else is said. With ``--files`` they start where these are, as on a cluster. Raises UsageError.
     """
     spec: Json = deepcopy(given.spec or {})
     meta = spec["meta"] = spec.get("meta") or {}
@@ -44,20 +45,31 @@ def describe(
     meta["framework"] = options.framework or meta.get("framework") or settings.get("framework") or "Standalone"
     if options.cmd:
         meta["cmd"] = options.cmd
-    code = sent(given, body, options.cmd, here, local=local)
+    in_folder = local and not options.files
+    code = sent(given, body, options.cmd, here, local=local, in_folder=in_folder)
     if code is not None:
-        spec["code"] = {"syncMode": "inline", "files": code.files}
         meta["cmd"] = meta.get("cmd") or code.cmd
     elif given.program is not None:
         meta["cmd"] = command(given.program, given.words)
+    files = code.files if code is not None else {}
+    files |= along(options, given, files, meta.get("cmd") or "", here, local=local)
+    if files:
+        spec["code"] = {"syncMode": "inline", "files": _with_own(spec.get("code"), files) if code is None else files}
     _surround(options, spec, here, settings, local=local)
     spec["spec"] = _tasks(options, spec.get("spec") or {}, meta["framework"])
     default_resources(spec["spec"], settings)
-    _runtime(options, spec, here.folder if local else None, settings)
+    _runtime(options, spec, here.folder if in_folder else None, settings)
     if not meta.get("cmd") and not all((task or {}).get("cmd") for task in spec["spec"].values()):
         raise UsageError("Nothing to run: %submarine run train.py, --cmd '...', or a script below %%submarine run")
     _check_parameters(given, spec)
     return spec
+
+
+def _with_own(code: Json | None, files: dict[str, str]) -> dict[str, str]:
+    """Return the files of a spec with those that go along."""
+    if code and code.get("git"):
+        raise UsageError("Files cannot go along with a git repository: add them to it, or leave its code.git out")
+    return {**((code or {}).get("files") or {}), **files}
 
 
 def change(options: argparse.Namespace, spec: Json) -> Json:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from submarine_jupyter.commands.command import Command, argument
-from submarine_jupyter.commands.given import read_what
+from submarine_jupyter.commands.given import Given, read_what
 from submarine_jupyter.commands.ids import short
 from submarine_jupyter.commands.sent_code import is_script
+from submarine_jupyter.commands.sent_files import said
 from submarine_jupyter.commands.spec import describe
 from submarine_jupyter.commands.spec_file import Json
 from submarine_jupyter.commands.surroundings import Surroundings
 from submarine_jupyter.commands.values import assignment, count, duration, framework, parameter, variable
 from submarine_jupyter.errors import UsageError
+from submarine_jupyter.script.tracebacks import SCRIPT
 from submarine_jupyter.script.variables import left_behind
 from submarine_jupyter.spec.vocabulary import FRAMEWORKS, ROLES
 
@@ -59,6 +62,14 @@ DESCRIPTION = (
     ),
     *CHANGES,
     argument("--namespace", help="namespace, where the server has several"),
+    argument(
+        "--files", action="extend", nargs="+", metavar="FILE", help="files to take along: helper.py data 'x/*.csv'"
+    ),
+    argument(
+        "--local-modules",
+        action=argparse.BooleanOptionalAction,
+        help="whether modules beside the notebook that the code imports go along (default: on a cluster)",
+    ),
 )
 PARAM = argument(
     "--param", action="append", type=parameter, metavar="NAME=VALUE", help="parameter, {{NAME}} in the command"
@@ -86,10 +97,18 @@ def spec_of(session: Session, options: argparse.Namespace) -> Json:
     if options.cell is not None and session.names is not None and is_script(given, options.cmd):
         for sentence in left_behind(options.cell, session.names, here.cell):
             session.say(f"Note: {sentence}")
+    _say_what_goes_along(session, spec, given)
     origin = session.origin.wire()
     if origin is not None:
         spec.setdefault("runtime", {}).setdefault("origin", origin)
     return spec
+
+
+def _say_what_goes_along(session: Session, spec: Json, given: Given) -> None:
+    files = (spec.get("code") or {}).get("files") or {}
+    own = {SCRIPT, Path(given.program or "").name, *(((given.spec or {}).get("code") or {}).get("files") or {})}
+    if others := {name: text for name, text in files.items() if name not in own}:
+        session.say(said(others))
 
 
 def run(session: Session, options: argparse.Namespace) -> Experiment | None:
