@@ -85,17 +85,18 @@ async def test_an_exception_undoes_its_own_job_only(opened: Opened, new: New) ->
     async with opened() as db:
         blocked = asyncio.ensure_future(db.write(lambda tx: hold.wait(10)))
         await asyncio.sleep(0.05)
-        # These four are one transaction: they queue while the first is held.
-        jobs_ = (submit(new), fail, break_a_rule, break_a_rule, submit(new))
+        # These six are one transaction: they queue while the first is held.
+        jobs_ = (submit(new), fail, break_a_rule, break_a_rule, lambda tx: next(iter(())), submit(new))
         results = asyncio.gather(*(db.write(job) for job in jobs_), return_exceptions=True)
         await asyncio.sleep(0.05)
         hold.set()
         await blocked
-        first, failed, made, broken, last = await results
+        first, failed, made, broken, ended, last = await results
         assert isinstance(first, ExperimentRow)
         assert isinstance(failed, Conflict)
         assert made is None
         assert type(broken).__name__ == "IntegrityError"
+        assert isinstance(ended, RuntimeError)
         assert isinstance(last, ExperimentRow)
         assert await ids(db) == [first.id, "same", last.id]
 

@@ -83,13 +83,13 @@ class SqliteDatabase:
         self._check_open()
         if self._writer is None or self.read_only:
             raise failures.newer(self.path)
-        return await asyncio.wrap_future(self._writer.put(run))
+        return await self._writer.put(run)
 
     async def read(self, run: Callable[[Connection], T]) -> T:
         """Run ``run`` in one read transaction and return its result. Raises Unavailable."""
         self._check_open()
         try:
-            return await asyncio.wrap_future(self._readers.put(run))
+            return await self._readers.put(run)
         except DBAPIError as error:
             if self.read_only:
                 raise failures.newer(self.path) from error

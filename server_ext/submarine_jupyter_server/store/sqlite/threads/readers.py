@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
@@ -16,7 +16,7 @@ from submarine_jupyter_server.store.sqlite import failures
 from submarine_jupyter_server.store.sqlite.connection import BUSY_S, abandon, control
 from submarine_jupyter_server.store.sqlite.failures import Damaged
 
-from .job_threads import Job, Jobs, T
+from .job_threads import Job, JobOutcome, Jobs, T
 
 log = logging.getLogger(__name__)
 COUNT = 2
@@ -37,7 +37,7 @@ class Readers:
         for thread in self._threads:
             thread.start()
 
-    def put(self, run: Callable[[Connection], T]) -> Future[T]:
+    def put(self, run: Callable[[Connection], T]) -> asyncio.Future[T]:
         """Queue a job."""
         return self._jobs.put(run)
 
@@ -53,14 +53,13 @@ class Readers:
         while jobs := self._jobs.take(1):
             try:
                 tx = tx or self._engine.connect()
-                result = _read(tx, jobs[0])
+                outcome = JobOutcome(_read(tx, jobs[0]))
             except Exception as error:  # noqa: BLE001 - it goes to the caller
-                jobs[0].future.set_exception(self._explained(error))
+                outcome = JobOutcome(error=self._explained(error))
                 if tx is not None and (failures.is_disk(error) or failures.is_damage(error)):
                     tx.close()
                     tx = None
-            else:
-                jobs[0].future.set_result(result)
+            self._jobs.settle([(jobs[0], outcome)])
         if tx is not None:
             tx.close()
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -23,22 +21,11 @@ from submarine_jupyter_server.store.sqlite.connection import BUSY_S, abandon, co
 from submarine_jupyter_server.store.sqlite.failures import Damaged
 from submarine_jupyter_server.store.sqlite.file.opening import Opened
 
-from .job_threads import Job, Jobs, T
+from .job_threads import Job, JobOutcome, JobOutcomes, Jobs, T
 
 log = logging.getLogger(__name__)
 # So many jobs share one transaction, and so the wait for the disk.
 GROUP = 256
-
-
-@dataclass(frozen=True, slots=True)
-class WriteOutcome:
-    """What became of one job; it counts only once the transaction is committed."""
-
-    value: Any = None
-    error: Exception | None = None
-
-
-Outcomes = list[tuple[Job, WriteOutcome]]
 
 
 class Writer:
@@ -61,7 +48,7 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="submarine store writer", daemon=True)
         self._thread.start()
 
-    def put(self, run: Callable[[Connection], T]) -> Future[T]:
+    def put(self, run: Callable[[Connection], T]) -> asyncio.Future[T]:
         """Queue a job; its future is done when the transaction is on disk."""
         return self._jobs.put(run)
 
@@ -87,7 +74,7 @@ class Writer:
                 self._settle(jobs)
             except Exception as error:  # the root of this thread
                 log.exception("The database writer failed")
-                _finish([(job, WriteOutcome(error=error)) for job in jobs if not job.future.done()])
+                self._jobs.settle([(job, JobOutcome(error=error)) for job in jobs if not job.settled])
         self._disconnect()
 
     def _settle(self, jobs: list[Job]) -> None:
@@ -97,15 +84,15 @@ class Writer:
                 raise Damaged(self._damage.message, hint=self._damage.hint)
             outcomes = self._transact_or_make_room(jobs)
         except Exception as error:  # noqa: BLE001 - it goes to the callers
-            outcome = WriteOutcome(error=self._explained(error))
-            _finish([(job, outcome) for job in jobs if not job.future.done()])
+            outcome = JobOutcome(error=self._explained(error))
+            self._jobs.settle([(job, outcome) for job in jobs if not job.settled])
             return
-        _finish(outcomes)
+        self._jobs.settle(outcomes)
         # Who wrote comes first: at the first word the event loop takes the interpreter, and keeps it while it has work.
         if outcomes:
             self._committed()
 
-    def _transact_or_make_room(self, jobs: list[Job]) -> Outcomes:
+    def _transact_or_make_room(self, jobs: list[Job]) -> JobOutcomes:
         """Run jobs in one transaction; when the disk is full, once more on the ballast's space."""
         self._ballast.restore()
         if not self._ballast.released:
@@ -119,9 +106,9 @@ class Writer:
         self._disconnect()
         self._ballast.release()
         self._notices.put("disk", f"The disk of {self._path.parent} is full: only what ends is recorded from now on.")
-        return self._transact([job for job in jobs if not job.future.done()])
+        return self._transact([job for job in jobs if not job.settled])
 
-    def _transact(self, jobs: list[Job]) -> Outcomes:
+    def _transact(self, jobs: list[Job]) -> JobOutcomes:
         if self._tx is None:
             self._tx = self._engine.connect()
         tx = self._tx
@@ -160,7 +147,7 @@ class Writer:
                 now = time.monotonic()
                 late = [job for job in jobs if job is jobs[0] or job.deadline <= now]
                 jobs = [job for job in jobs if job not in late]
-                _finish([(job, WriteOutcome(error=self._explained(error))) for job in late])
+                self._jobs.settle([(job, JobOutcome(error=self._explained(error))) for job in late])
             else:
                 control(tx, f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
                 break
@@ -175,7 +162,7 @@ class Writer:
                 raise failures.newer(self._path)
             self._layout = layout
 
-    def _run(self, tx: Connection, job: Job) -> WriteOutcome:
+    def _run(self, tx: Connection, job: Job) -> JobOutcome:
         """Run one job so that it fails alone, unless SQLite or the disk gave up on the whole transaction."""
         control(tx, "SAVEPOINT job")
         try:
@@ -187,9 +174,9 @@ class Writer:
             forget(tx)
             control(tx, "ROLLBACK TO job")
             control(tx, "RELEASE job")
-            return WriteOutcome(error=error)
+            return JobOutcome(error=error)
         control(tx, "RELEASE job")
-        return WriteOutcome(value)
+        return JobOutcome(value)
 
     def _explained(self, error: Exception) -> Exception:
         explained = failures.explain(error, self._path)
@@ -207,11 +194,3 @@ class Writer:
         tx, self._tx = self._tx, None
         if tx is not None:
             tx.close()
-
-
-def _finish(outcomes: Outcomes) -> None:
-    for job, outcome in outcomes:
-        if outcome.error is None:
-            job.future.set_result(outcome.value)
-        else:
-            job.future.set_exception(outcome.error)
