@@ -25,10 +25,10 @@ def complete(
 ) -> list[Choice]:
     """Return what ``fragment`` can become behind the words ``before``; ``refresh`` asks which experiments there are."""
     if not before or before == ["help"]:
-        return _starting([Choice(name, str(parser.description)) for name, parser in grammar.commands.items()], fragment)
-    parser = grammar.commands.get(before[0])
-    if parser is None or "--" in before:
+        return _starting([Choice(name, command.summary) for name, command in grammar.commands.items()], fragment)
+    if before[0] not in grammar.commands or "--" in before:
         return []
+    parser = grammar.parser(before[0])
     previous = before[-1]
     if len(before) > 1 and parser.takes_value(previous):
         option = parser.argument(previous)

@@ -38,7 +38,8 @@ class Grammar:
     def __init__(self, program: str = MAGIC, footer: str = "") -> None:
         self.program = program
         self._footer = footer
-        self.commands = {command.name: Parser(command, program) for command in COMMANDS}
+        self.commands = {command.name: command for command in COMMANDS}
+        self._parsers: dict[str, Parser] = {}
 
     def parse(self, line: str, names: Mapping[str, Any] | None = None) -> argparse.Namespace:
         """Return the arguments of a line, the command as ``command``. Raises UsageError, HelpShown.
@@ -63,13 +64,15 @@ class Grammar:
         """Return the parser of a command. Raises UsageError."""
         if name not in self.commands:
             raise UsageError(f"{self.program} has no {name!r}{meant(name, self.commands)}: {', '.join(self.commands)}")
-        return self.commands[name]
+        if name not in self._parsers:
+            self._parsers[name] = Parser(self.commands[name], self.program)
+        return self._parsers[name]
 
     def help(self, name: str | None = None) -> str:
         """Return the help of a command, or of all. Raises UsageError."""
         if name is not None:
             return self.parser(name).format_help()
         width = max(map(len, self.commands))
-        lines = [f"  {command:{width}}  {parser.description}" for command, parser in self.commands.items()]
+        lines = [f"  {command.name:{width}}  {command.summary}" for command in self.commands.values()]
         head = f"{self.program} COMMAND ...   {self.program} COMMAND --help explains more"
         return "\n".join([head, *lines, "", spoken(EXAMPLES, self.program) + self._footer])

@@ -11,7 +11,6 @@ from submarine_jupyter.commands.origin import Origin
 from submarine_jupyter.commands.parser import spoken
 from submarine_jupyter.commands.settings import Settings
 from submarine_jupyter.errors import ExperimentFailed, ServerNotFound, UsageError
-from submarine_jupyter.script.failures import explained
 from submarine_jupyter.script.tracebacks import all_as_written
 from submarine_jupyter.spec.experiment_ids import is_id
 
@@ -92,6 +91,8 @@ class Session:
 
         Raises ExperimentFailed, which names the line of the cell.
         """
+        from submarine_jupyter.script.failures import explained
+
         try:
             return experiment.ended()
         except ExperimentFailed as error:

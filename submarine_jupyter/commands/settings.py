@@ -11,7 +11,6 @@ What stands on the line, and in a spec file, always counts. Else, the first that
 from __future__ import annotations
 
 import argparse
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,6 +94,8 @@ def _keep(found: dict[str, Setting], name: str, value: Any, source: str) -> None
 
 
 def _read(path: Path) -> dict[str, Any]:
+    import tomllib
+
     try:
         with path.open("rb") as file:
             return tomllib.load(file)

@@ -7,7 +7,6 @@ import re
 from argparse import ArgumentTypeError
 from collections.abc import Mapping, Sequence
 
-from submarine_jupyter.client.sweep import combinations
 from submarine_jupyter.commands.values import assignment
 from submarine_jupyter.errors import UsageError
 from submarine_jupyter.spec.params import Value, read
@@ -43,6 +42,8 @@ def trials(params: Sequence[tuple[str, Sequence[Value]]]) -> list[dict[str, Valu
     number = math.prod(len(values) for _, values in params)
     if number > MOST_TRIALS:
         raise UsageError(f"These are {number:,} combinations, {MOST_TRIALS:,} are the most: sweep fewer values")
+    from submarine_jupyter.client.sweep import combinations
+
     return combinations(dict(params))
 
 

@@ -6,13 +6,14 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
-from submarine_jupyter.commands.completion import complete
-from submarine_jupyter.commands.session import Session
 from submarine_jupyter.errors import SubmarineError
+
+if TYPE_CHECKING:
+    from submarine_jupyter.commands.session import Session
 
 # The line up to the cursor: alone, assigned, or the head of a cell.
 _LINE = re.compile(r"(?:[\w, ]+=\s*)?%{1,2}submarine[ \t]+(?P<words>[^\n]*)")
@@ -52,16 +53,21 @@ class Refresh:
             return
 
 
-def matcher(session: Session) -> Matcher:
-    """Return a matcher for ``shell.Completer.custom_matchers``."""
-    refresh = Refresh(session)
+def matcher(session: Callable[[], Session]) -> Matcher:
+    """Return a matcher for ``shell.Completer.custom_matchers``; the ``session`` is made with the first line of ours."""
+    made: list[Refresh] = []
 
     def submarine_matcher(context: CompletionContext) -> dict[str, Any]:
         match = _LINE.fullmatch(context.text_until_cursor.lstrip())
         if match is None:
             return {"completions": []}
+        from submarine_jupyter.commands.completion import complete
+
+        ours = session()
+        if not made:
+            made.append(Refresh(ours))
         *before, fragment = match["words"].split(" ")
-        found = complete([word for word in before if word], fragment, session.grammar, session.ids, refresh)
+        found = complete([word for word in before if word], fragment, ours.grammar, ours.ids, made[0])
         return {
             "completions": [SimpleCompletion(text=one.word, type=one.about or "param") for one in found],
             # The completer's own idea of a token ends at a dash.

@@ -12,10 +12,6 @@ from IPython.core import error as ipython
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import Any as AnyTrait
 
-from submarine_jupyter.commands.grammar import Grammar, HelpShown
-from submarine_jupyter.commands.ids import short
-from submarine_jupyter.commands.session import Session
-from submarine_jupyter.commands.settings import Settings, settled
 from submarine_jupyter.errors import UsageError
 from submarine_jupyter.magics.completion import matcher
 from submarine_jupyter.magics.surroundings import origin_of
@@ -25,15 +21,23 @@ if TYPE_CHECKING:
 
     from submarine_jupyter.client.client import SubmarineClient
     from submarine_jupyter.client.following import Item
+    from submarine_jupyter.commands.session import Session
+    from submarine_jupyter.commands.settings import Settings
     from submarine_jupyter.discovery.connection import Say
 
 _QUESTION = "Run and follow distributed training experiments; ``%submarine COMMAND --help`` explains a command."
 
-# What needs an HTTP client is imported where it is used: %load_ext does not wait for it.
+# The commands, and what needs an HTTP client, are imported where they are used: %load_ext does not wait for them.
 
 
 def _default(what: str) -> Any:
     return AnyTrait(None, allow_none=True, help=f"{what}; None: not set here").tag(config=True)
+
+
+def _help() -> str:
+    from submarine_jupyter.commands.grammar import Grammar
+
+    return f"{_QUESTION}\n\n{Grammar().help()}"
 
 
 @magics_class
@@ -56,19 +60,31 @@ class SubmarineMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell=shell, parent=shell)
-        self.session = Session(
-            Grammar(),
-            self,
-            _found_client,
-            names=shell.user_ns,
-            origin=lambda: origin_of(shell),
-            settings=self._settings,
-        )
-        self.matcher = matcher(self.session)
+        self._session: Session | None = None
+        self.matcher = matcher(lambda: self.session)
+
+    @property
+    def session(self) -> Session:
+        """What the commands of this kernel share; made when the first one is given."""
+        if self._session is None:
+            from submarine_jupyter.commands.grammar import Grammar
+            from submarine_jupyter.commands.session import Session
+
+            self._session = Session(
+                Grammar(),
+                self,
+                _found_client,
+                names=self.shell.user_ns,
+                origin=lambda: origin_of(self.shell),
+                settings=self._settings,
+            )
+        return self._session
 
     @no_var_expand
     @line_cell_magic
     def submarine(self, line: str, cell: str | None = None) -> Any:
+        from submarine_jupyter.commands.parser import HelpShown
+
         try:
             return self.session.carry_out(line, cell)
         except HelpShown as shown:
@@ -77,12 +93,14 @@ class SubmarineMagics(Magics):
             # IPython shows its own without a traceback, if it is exactly this class.
             raise ipython.UsageError(str(error)) from None
 
-    # What '%submarine?' and Shift-Tab show.
-    submarine.__doc__ = f"{_QUESTION}\n\n{Grammar().help()}"
+    submarine.__doc__ = _QUESTION
+    # What '%submarine?' and Shift-Tab show (IPython asks for it by this name).
+    vars(submarine)["getdoc"] = _help
 
     def close(self) -> None:
         """Forget the server."""
-        self.session.close()
+        if self._session is not None:
+            self._session.close()
 
     def say(self, text: str) -> None:
         """Write a line."""
@@ -91,6 +109,7 @@ class SubmarineMagics(Magics):
 
     def show(self, experiment_id: str, items: Iterator[Item], tail: int | None = None) -> bool:
         """Show what comes; return False when an interrupt has ended the waiting, not the experiment."""
+        from submarine_jupyter.commands.ids import short
         from submarine_jupyter.display.cell_stream import CellStream, shows_colours
 
         try:
@@ -109,6 +128,8 @@ class SubmarineMagics(Magics):
 
     def _settings(self) -> Settings:
         from jupyter_core.paths import jupyter_config_dir
+
+        from submarine_jupyter.commands.settings import settled
 
         kernel = {name: getattr(self, name) for name in self.trait_names(config=True)}
         said = {name: value for name, value in kernel.items() if value is not None}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from submarine_jupyter.commands.origin import Origin
-
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+
+    from submarine_jupyter.commands.origin import Origin
 
 # VS Code puts the notebook's path here; Jupyter names it in an environment variable.
 VSCODE = "__vsc_ipynb_file__"
@@ -17,6 +17,8 @@ LONGEST = 255
 
 def origin_of(shell: InteractiveShell) -> Origin:
     """Return where a command is given now; None is what nobody says."""
+    from submarine_jupyter.commands.origin import Origin
+
     header, metadata = _parent(shell)
     cell = metadata.get("cellId")
     execution = header.get("msg_id")

@@ -43,6 +43,13 @@ def test_loading_the_extension_loads_nothing_heavy() -> None:
     assert not loaded_by("shell.run_line_magic('load_ext', 'submarine_jupyter')", SHELL) & HEAVY
 
 
+def test_loading_the_extension_waits_for_no_command() -> None:
+    load = "shell.run_line_magic('load_ext', 'submarine_jupyter')"
+    show = "raise SystemExit(any(name.startswith('submarine_jupyter.commands') for name in sys.modules))"
+    script = f"import sys\n{SHELL}\n{load}\n{show}"
+    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)
+
+
 def test_help_loads_nothing_heavy() -> None:
     code = "shell.run_line_magic('load_ext', 'submarine_jupyter'); shell.run_line_magic('submarine', 'help')"
     assert not loaded_by(code, SHELL) & HEAVY

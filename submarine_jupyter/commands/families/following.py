@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 def logs(session: Session, options: argparse.Namespace) -> None:
     """Show lines of all replicas, or follow them."""
+    if options.follow and options.since is not None:
+        raise UsageError("--since does not go with --follow: give --tail N, or neither to begin at the start")
     experiment_id, client = session.id(options.id), session.client
     if options.grep is not None:
         for match in client.search(experiment_id, options.grep, ignore_case=True, replica=options.replica):
@@ -29,8 +31,6 @@ def logs(session: Session, options: argparse.Namespace) -> None:
     elif not options.follow:
         lines = client.logs(experiment_id, tail=options.tail, since=options.since, replica=options.replica)
         session.screen.say(as_written(repr(lines), session.cells.get(experiment_id)))
-    elif options.since is not None:
-        raise UsageError("--since does not go with --follow: give --tail N, or neither to begin at the start")
     elif session.show(experiment_id, client.follow(experiment_id, tail=options.tail, replica=options.replica)):
         session.say(f"{experiment_id} {client.get(experiment_id).took()}")
 

@@ -17,7 +17,6 @@ from submarine_jupyter.commands.surroundings import Surroundings
 from submarine_jupyter.commands.values import assignment, count, duration, framework, parameter, variable
 from submarine_jupyter.errors import UsageError
 from submarine_jupyter.script.tracebacks import SCRIPT
-from submarine_jupyter.script.variables import left_behind
 from submarine_jupyter.spec.vocabulary import FRAMEWORKS, ROLES
 
 if TYPE_CHECKING:
@@ -95,6 +94,8 @@ def spec_of(session: Session, options: argparse.Namespace) -> Json:
     local = _runs_here(session.client, options.target or session.settings.get("target"), given.spec)
     spec = describe(options, given, options.cell, here, session.settings, local=local)
     if options.cell is not None and session.names is not None and is_script(given, options.cmd):
+        from submarine_jupyter.script.variables import left_behind
+
         for sentence in left_behind(options.cell, session.names, here.cell):
             session.say(f"Note: {sentence}")
     _say_what_goes_along(session, spec, given)

@@ -76,7 +76,7 @@ def test_nothing_asks_for_help(line: str) -> None:
     assert GRAMMAR.parse(line).command.name == "help"
 
 
-EXAMPLES = [line for parser in GRAMMAR.commands.values() for line, _ in parser.command.examples]
+EXAMPLES = [line for command in GRAMMAR.commands.values() for line, _ in command.examples]
 FIRST = [line.partition("%submarine")[2].partition("   ")[0] for line in EXAMPLES_OF_ALL.splitlines()]
 
 
@@ -86,9 +86,9 @@ def test_the_examples_can_be_read(line: str) -> None:
 
 
 def test_every_command_has_an_example_and_a_help_for_each_argument() -> None:
-    for name, parser in GRAMMAR.commands.items():
-        assert parser.command.examples, name
-        assert all(one.how.get("help") for one in parser.command.arguments), name
+    for name, command in GRAMMAR.commands.items():
+        assert command.examples, name
+        assert all(one.how.get("help") for one in command.arguments), name
 
 
 def test_a_value_may_begin_with_a_dash_and_words_behind_two_dashes_are_the_programs() -> None:

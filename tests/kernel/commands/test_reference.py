@@ -23,7 +23,7 @@ asked, the end of it (`41`) or a name does, too.
 
 def page() -> str:
     """Return the reference as Markdown."""
-    return "\n".join([HEAD, *(_section(parser.command) for parser in Grammar().commands.values())])
+    return "\n".join([HEAD, *map(_section, Grammar().commands.values())])
 
 
 def _section(command: Command) -> str:
