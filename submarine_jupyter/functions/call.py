@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from submarine_jupyter.commands.surroundings import Surroundings
+from submarine_jupyter.commands.sending.surroundings import Surroundings
 from submarine_jupyter.errors import UsageError
 from submarine_jupyter.functions import replica
 from submarine_jupyter.script import modules

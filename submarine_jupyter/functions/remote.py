@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
-from submarine_jupyter.commands.surroundings import Surroundings
+from submarine_jupyter.commands.sending.surroundings import Surroundings
 from submarine_jupyter.discovery.running import runtime_dir
 from submarine_jupyter.errors import ServerNotFound, UsageError
 from submarine_jupyter.functions import server

@@ -9,7 +9,7 @@ from submarine_jupyter.commands.chosen import MANY, chosen, many
 from submarine_jupyter.commands.command import Command, argument
 from submarine_jupyter.commands.families.finding import ID
 from submarine_jupyter.commands.families.running import NUMBERS
-from submarine_jupyter.commands.spec import asked_replicas
+from submarine_jupyter.commands.sending.spec import asked_replicas
 from submarine_jupyter.errors import UsageError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from submarine_jupyter.commands.command import Command
 from submarine_jupyter.commands.families.finding import ID
 from submarine_jupyter.commands.families.running import CHANGES, OUTPUT, PARAM, ROLE_RESOURCES, WAITING, keep, wait_for
-from submarine_jupyter.commands.spec import change
-from submarine_jupyter.commands.spec_file import Json
+from submarine_jupyter.commands.sending.spec import change
+from submarine_jupyter.commands.sending.spec_file import Json
 
 if TYPE_CHECKING:
     from submarine_jupyter.client.experiment import Experiment

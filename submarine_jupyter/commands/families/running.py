@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from submarine_jupyter.commands.command import Command, argument
-from submarine_jupyter.commands.given import Given, read_what
 from submarine_jupyter.commands.ids import short
-from submarine_jupyter.commands.sent_code import is_script
-from submarine_jupyter.commands.sent_files import said
-from submarine_jupyter.commands.spec import describe
-from submarine_jupyter.commands.spec_file import Json
-from submarine_jupyter.commands.surroundings import Surroundings
+from submarine_jupyter.commands.sending.files_along import said
+from submarine_jupyter.commands.sending.given import Given, read_what
+from submarine_jupyter.commands.sending.own_code import is_script
+from submarine_jupyter.commands.sending.spec import describe
+from submarine_jupyter.commands.sending.spec_file import Json
+from submarine_jupyter.commands.sending.surroundings import Surroundings
 from submarine_jupyter.commands.values import assignment, count, duration, framework, parameter, variable
 from submarine_jupyter.errors import UsageError
 from submarine_jupyter.script.tracebacks import SCRIPT

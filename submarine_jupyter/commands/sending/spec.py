@@ -9,12 +9,12 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from submarine_jupyter.commands.given import Given
-from submarine_jupyter.commands.sent_code import command, sent
-from submarine_jupyter.commands.sent_files import along
+from submarine_jupyter.commands.sending.files_along import along
+from submarine_jupyter.commands.sending.given import Given
+from submarine_jupyter.commands.sending.own_code import command, sent
+from submarine_jupyter.commands.sending.spec_file import Json
+from submarine_jupyter.commands.sending.surroundings import Surroundings
 from submarine_jupyter.commands.settings import Settings
-from submarine_jupyter.commands.spec_file import Json
-from submarine_jupyter.commands.surroundings import Surroundings
 from submarine_jupyter.errors import UsageError
 from submarine_jupyter.spec.vocabulary import ROLES
 

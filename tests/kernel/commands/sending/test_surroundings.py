@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from submarine_jupyter.commands.surroundings import Surroundings, environment
+from submarine_jupyter.commands.sending.surroundings import Surroundings, environment
 from submarine_jupyter.errors import UsageError
 
 

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from submarine_jupyter.commands.given import Given
-from submarine_jupyter.commands.surroundings import Surroundings
+from submarine_jupyter.commands.sending.given import Given
+from submarine_jupyter.commands.sending.surroundings import Surroundings
 from submarine_jupyter.errors import UsageError
 from submarine_jupyter.script import modules
 from submarine_jupyter.script.files import chosen, read, summary

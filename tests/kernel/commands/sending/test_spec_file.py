@@ -13,12 +13,12 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from submarine_jupyter.commands.given import Given, read_what
 from submarine_jupyter.commands.grammar import Grammar
+from submarine_jupyter.commands.sending.given import Given, read_what
+from submarine_jupyter.commands.sending.spec import describe
+from submarine_jupyter.commands.sending.spec_file import MAX_BYTES, checked, read_spec
+from submarine_jupyter.commands.sending.surroundings import Surroundings
 from submarine_jupyter.commands.settings import Setting, Settings
-from submarine_jupyter.commands.spec import describe
-from submarine_jupyter.commands.spec_file import MAX_BYTES, checked, read_spec
-from submarine_jupyter.commands.surroundings import Surroundings
 from submarine_jupyter.errors import InvalidSpec, UsageError
 from submarine_jupyter.models import ExperimentSpec
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from submarine_jupyter.commands.given import read_what
 from submarine_jupyter.commands.grammar import Grammar
-from submarine_jupyter.commands.sent_files import said
+from submarine_jupyter.commands.sending.files_along import said
+from submarine_jupyter.commands.sending.given import read_what
+from submarine_jupyter.commands.sending.spec import describe
+from submarine_jupyter.commands.sending.surroundings import Surroundings
 from submarine_jupyter.commands.settings import Settings
-from submarine_jupyter.commands.spec import describe
-from submarine_jupyter.commands.surroundings import Surroundings
 from submarine_jupyter.errors import UsageError
 from submarine_jupyter.models import ExperimentSpec
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from submarine_jupyter.commands.given import PROGRAMS, Given
-from submarine_jupyter.commands.spec_file import read_bytes
-from submarine_jupyter.commands.surroundings import Surroundings
+from submarine_jupyter.commands.sending.given import PROGRAMS, Given
+from submarine_jupyter.commands.sending.spec_file import read_bytes
+from submarine_jupyter.commands.sending.surroundings import Surroundings
 from submarine_jupyter.errors import UsageError
 from submarine_jupyter.script import syntax
 from submarine_jupyter.script.tracebacks import SCRIPT

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from submarine_jupyter.commands.spec_file import Json, read_spec
+from submarine_jupyter.commands.sending.spec_file import Json, read_spec
 from submarine_jupyter.errors import UsageError
 
 # What runs a file, by its ending.
