@@ -14,6 +14,7 @@ LOCAL = (
     "imports",
     "startup",
     "submit",
+    "functions",
     "posts",
     "listing",
     "pump",

@@ -34,6 +34,26 @@ def test_replicas_find_each_other(
     delete(real, cluster.api, talk(real, framework, replicas))
 
 
+@pytest.mark.timeout(240)
+def test_functions_and_cells_bring_the_modules_beside_the_notebook(kernel: RealKernel, real: ClusterServer) -> None:
+    kernel.run("import pathlib; pathlib.Path('beside.py').write_text('NAME = \\'beside\\'\\n')")
+    cell = "%%submarine run --target kubernetes --cpu 100m --memory 64M\nimport beside\nprint('cell has', beside.NAME)"
+    function = (
+        "from submarine_jupyter import remote\n"
+        "@remote(worker=2, target='kubernetes', cpu='100m', memory='128M')\n"
+        "def f(x):\n    import beside, os\n    return beside.NAME, os.environ['WORLD_SIZE'], 1 / x\n"
+    )
+    kernel.run("%load_ext submarine_jupyter")
+
+    ran = kernel.run(cell)
+    assert ran.status == "ok", (ran, real.log())
+    assert "1 file goes along (16 bytes): beside.py" in ran.text
+    assert "cell has beside" in ran.text
+
+    assert kernel.run(f"{function}f(2)").plain == "('beside', '2', 0.5)", real.log()
+    assert kernel.run("f(0)").error == "ZeroDivisionError: division by zero"
+
+
 def test_workers_join_a_running_tfjob(real: ClusterServer) -> None:
     real.with_options(kinds=["tfjob"]).ready()
     script = "import os, time\nprint('I am worker', os.environ['SUBMARINE_REPLICA_INDEX'], flush=True)\ntime.sleep(600)"
