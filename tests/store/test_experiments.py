@@ -38,6 +38,13 @@ def test_what_is_stored_is_found(tx: Connection, new: New) -> None:
     assert experiments.find(tx, "experiment-1-9999") is None
 
 
+@pytest.mark.parametrize("text", ["plain", "Ünï \U0001f680", "a\0b", "half \ud800 a character"])
+def test_the_row_that_is_made_is_the_one_that_is_read(tx: Connection, new: New, text: str) -> None:
+    made = new(owner=text, name=text, namespace=text, tags=[text], list_spec="{}", replicas=3)
+    row = experiments.restore(tx, made, generation=2, attempt=2, restored=True, notes=[text])
+    assert experiments.find(tx, made.id) == row
+
+
 def test_an_id_is_never_used_twice(tx: Connection, new: New) -> None:
     made = new()
     experiments.insert(tx, made)

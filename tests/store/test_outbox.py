@@ -55,7 +55,7 @@ def test_an_order_that_failed_waits(tx: Connection, new: New) -> None:
 
 
 def test_a_clock_that_was_set_back_holds_up_no_order(tx: Connection, new: New) -> None:
-    order = outbox.put(tx, experiments.insert(tx, new()), "ensure")
+    order = outbox.put(tx, experiments.insert(tx, new()), "ensure", first=True)
     outbox.retry(tx, order.seq, 10_000_000, "no answer")
     assert outbox.due(tx, 9_990_000, 10) == []
     assert [late.seq for late in outbox.due(tx, 9_990_000 - 3_600_000, 10)] == [order.seq]

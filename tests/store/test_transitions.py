@@ -60,7 +60,7 @@ class Life(RuleBasedStateMachine):
         before, attempt = self.now(), self.now().attempt + older
         after = experiments.advance(
             self.tx, "e", uid="u" if mine else "other", attempt=attempt, status=status, at_ms=at,
-            reason=reason, message=message, notes=notes, **hinted,
+            reason=reason, message=message, notes=notes, known=before, **hinted,
         )  # fmt: skip
         assert (after or before) == self.now()
         assert after != before

@@ -70,6 +70,7 @@ def apply(tx: Connection, observation: Observation) -> tuple[ExperimentRow | Non
         reason=observation.reason,
         message=observation.message,
         notes=observation.notes,
+        known=before,
     )
     if after is not None and (after.status, after.reason, after.message) != (
         before.status,

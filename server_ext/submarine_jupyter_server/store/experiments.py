@@ -14,7 +14,7 @@ from submarine_jupyter.spec import experiment_ids
 
 from .annotations import groups, origins, row_changes, searchable, tags
 from .curves import numbering
-from .dialect import insert_or_replace, numbered
+from .dialect import insert_or_replace, numbered, storable
 from .lists.listing import Page, count, page
 from .lists.query import Query
 from .rows import FINAL_RANK, RANK, WHOLE, ExperimentRow, ListRow, NewExperiment, by_id, by_seq, whole
@@ -70,6 +70,7 @@ __all__ = [
 _BY_ID = (attempt_spec, replica, curve, log_position, made_object, progress, param)
 _BY_NUMBER = (experiment_value, housekeeping, origin, group_member)
 # Made once: to put a statement together takes as long as to carry it out.
+_UNSET = dict.fromkeys(("reason", "message", "created", "running", "finished", "stop_requested", "deleted", "applied"))
 _INSERT, _META = sa.insert(experiment), sa.select(meta.c.key, meta.c.value)
 _COUNT = sa.update(meta).where(meta.c.key == "counter")
 
@@ -125,12 +126,14 @@ def restore(
     labels = values.pop("tags")
     values |= {"status": Status.ACCEPTED.value, "notes": json.dumps(list(notes))}
     values |= {"generation": generation, "attempt": attempt, "restored": restored}
+    values = {name: storable(value) if isinstance(value, str) else value for name, value in values.items()}
     seq = numbered(tx, _INSERT, values)
     tags.add(tx, seq, labels)
     searchable.begin(tx, seq, new.spec)
     origins.begin(tx, seq, new.spec)
     groups.begin(tx, seq, new.owner, new.spec)
-    return by_seq(tx, seq)
+    del values["list_spec"]
+    return ExperimentRow(seq=seq, **{**_UNSET, **values, "notes": tuple(notes)})
 
 
 def find(tx: Connection, experiment_id: str, include_deleted: bool = False) -> ExperimentRow | None:

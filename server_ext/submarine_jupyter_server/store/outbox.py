@@ -52,13 +52,14 @@ class OutboxRow:
         return self.last_error is not None
 
 
-def put(tx: Connection, row: ListRow, op: Op) -> OutboxRow:
+def put(tx: Connection, row: ListRow, op: Op, *, first: bool = False) -> OutboxRow:
     """Order something for an experiment as it stands in ``row``, due at once; return what is to be done now.
 
-    A purge comes before a delete, that before a stop, that before an ensure: the lighter one is not kept.
+    A purge comes before a delete, that before a stop, that before an ensure: the lighter one is not kept. ``first``:
+    nothing can have been ordered for it before.
     """
     experiment_id = row.id
-    before = pending(tx, experiment_id)
+    before = None if first else pending(tx, experiment_id)
     if before is not None and _WEIGHT[before.op] > _WEIGHT[op]:
         return before
     if before is not None:

@@ -34,17 +34,19 @@ def advance(
     reason: str | None = None,
     message: str | None = None,
     notes: Sequence[str] = (),
+    known: ExperimentRow | None = None,
 ) -> ExperimentRow | None:
     """Apply what was reported of an experiment, and return its row; None when that changed nothing.
 
     Without effect on an experiment that is deleted or has ended, for another ``uid`` or an older ``attempt``, and when
     the status would go back. A newer attempt begins the status anew. The same status again may still change the
     reason and the message; ``notes`` are added to those there are. ``created_ms`` and the like say when it happened,
-    otherwise it was at ``at_ms``; a time that is set stays, and none is before the one that precedes it.
+    otherwise it was at ``at_ms``; a time that is set stays, and none is before the one that precedes it. ``known`` is
+    the row, where this transaction has read it already.
     """
     if RANK[status] > FINAL_RANK:
         raise ValueError(f"{status} is no status to advance to")
-    row = by_id(tx, experiment_id)
+    row = known or by_id(tx, experiment_id)
     begun = None if row is None or row.uid != uid else _begun(row, attempt)
     if row is None or begun is None or RANK[status] < RANK[begun.status]:
         return None

@@ -211,6 +211,6 @@ def _store(tx: Connection, new: Submission, owner: str) -> tuple[ExperimentRow, 
     if new.spec.runtime and new.spec.runtime.origin:
         origins.remember(tx, row.seq, new.digest)
     grouped = new.spec.runtime is not None and new.spec.runtime.group is not None
-    order = None if grouped and groups.hold(tx, row) else outbox.put(tx, row, "ensure")
+    order = None if grouped and groups.hold(tx, row) else outbox.put(tx, row, "ensure", first=True)
     record(tx, row, "accepted")
     return row, order
