@@ -24,12 +24,21 @@ _WILDCARDS = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that runs: its process, its URL with the base URL, its token (empty: none), the port it listens on."""
+    """A server that runs: its process, its URL with the base URL, its token (empty: none), the port it listens on.
+
+    ``root`` is the folder whose files it shows, empty where the file does not say it.
+    """
 
     pid: int
     url: str
     token: str
     port: int
+    root: str = ""
+
+    def path_of(self, file: str) -> str:
+        """Return the path by which the server and its pages name a file; the file as it is where they do not."""
+        inside = self.root and Path(file).is_relative_to(self.root)
+        return Path(file).relative_to(self.root).as_posix() if inside else file
 
     def answers(self, path: str, seconds: float = PATIENCE_S) -> bool:
         """Ask it for ``path``; return whether it answers 200 in that time."""
@@ -101,7 +110,7 @@ def read(path: Path) -> Running | None:
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
         pid, url, token = int(info["pid"]), str(info["url"]), str(info.get("token") or "")
-        host, port = str(info.get("hostname", "")), int(info["port"])
+        host, port, root = str(info.get("hostname", "")), int(info["port"]), str(info.get("root_dir") or "")
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if not is_url(url):
@@ -110,7 +119,7 @@ def read(path: Path) -> Running | None:
         # The file then has the machine's name, which may lead through a network, or nowhere.
         scheme = url.partition("://")[0]
         url = f"{scheme}://{_WILDCARDS[host]}:{port}{info.get('base_url') or '/'}"
-    return Running(pid, url, token or _own_token(path.with_name(f"submarine-{pid}.token")), port)
+    return Running(pid, url, token or _own_token(path.with_name(f"submarine-{pid}.token")), port, root)
 
 
 def _own_token(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,7 +28,18 @@ def origin_of(shell: InteractiveShell) -> Origin:
 
 def _notebook(shell: InteractiveShell) -> str | None:
     said = shell.user_ns.get(VSCODE) or os.environ.get("JPY_SESSION_NAME")
-    return said if isinstance(said, str) and said.endswith(".ipynb") and len(said) <= 4 * LONGEST else None
+    if not isinstance(said, str) or not said.endswith(".ipynb") or len(said) > 4 * LONGEST:
+        return None
+    return _path(said)
+
+
+@lru_cache(maxsize=8)
+def _path(file: str) -> str:
+    """Return the path of a notebook as the pages of the server that has started this kernel name it."""
+    from submarine_jupyter.discovery.running import owner_of, parents
+
+    server = owner_of(parents())
+    return file if server is None else server.path_of(file)
 
 
 def _parent(shell: InteractiveShell) -> tuple[dict[str, Any], dict[str, Any]]:

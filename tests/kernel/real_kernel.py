@@ -43,6 +43,7 @@ class RealKernel:
         self.client: BlockingKernelClient = self._manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=CELL_S)
+        self.about: dict[str, str] = {}  # what Tab showed beside each word, the last time
 
     def run(self, code: str, cell: str | None = None) -> Ran:
         """Execute a cell and wait for its end; ``cell`` is its id, which a front end sends along."""
@@ -85,6 +86,7 @@ class RealKernel:
         while (reply := self.client.get_shell_msg(timeout=CELL_S))["msg_type"] != "complete_reply":
             pass
         content = reply["content"]
+        self.about = {one["text"]: one["type"] for one in content["metadata"]["_jupyter_types_experimental"]}
         return [code[: content["cursor_start"]] + match for match in content["matches"]]
 
     def close(self) -> None:

@@ -79,7 +79,10 @@ def test_a_cell_and_a_command_find_what_the_kernel_finds(
     found = f"helper 42 pkg 1,2 {python}"
     virtual = str(python.parent.parent)
 
-    cell = run(kernel, f"%%submarine run\n{SCRIPT}")
+    cell = run(kernel, f"%%submarine run -o here\n{SCRIPT}")
+    # As the pages of the server name the notebook.
+    origin = run(kernel, "print(here.known['spec']['runtime']['origin']['notebook'])")
+    assert origin == f"{project.name}/Untitled 1.ipynb\n"
     assert "(Untitled 1)" in cell
     assert found in cell, cell
     assert cell.count(virtual) == 3

@@ -315,6 +315,7 @@ def test_tab_completes_commands_options_and_experiments_of_the_server(
     while kernel.complete("%submarine logs tab-") != ["%submarine logs tab-one"] and time.monotonic() < deadline:
         time.sleep(0.1)
     assert kernel.complete("%submarine logs ")[0] == f"%submarine logs {short}"
+    assert kernel.about[short].startswith("tab-one ")
     assert kernel.complete(f"x = 1\n%submarine logs {short[:-1]}")[0] == f"x = 1\n%submarine logs {short}"
     assert "import" in kernel.complete("impor")
 
