@@ -6,7 +6,7 @@ import asyncio
 from contextlib import aclosing
 
 from submarine_jupyter_server.feed.row_feed import RowFeed
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 
 
 async def snapshot(feed: RowFeed) -> list[str]:

@@ -26,7 +26,7 @@ FEWEST_WORDS = 3
 NOBODY_READS = (  # SQL, word lists, what is no text
     "submarine_jupyter_server.store.sqlite.migrations",
     "submarine_jupyter_server.store.sqlite.schema",
-    "submarine_jupyter_server.store.dialect",
+    "submarine_jupyter_server.store.tables.dialect",
     "submarine_jupyter_server.metrics.names",
     "submarine_jupyter_server.metrics.pairs",
     "submarine_jupyter_server.masking.sensitive",

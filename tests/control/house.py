@@ -17,8 +17,9 @@ from submarine_jupyter_server.control import groups
 from submarine_jupyter_server.opening import wiring as service_module
 from submarine_jupyter_server.opening.wiring import Service
 from submarine_jupyter_server.services.principal import Principal
-from submarine_jupyter_server.store import experiments, outbox
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import Query
+from submarine_jupyter_server.store.orders import outbox
 from submarine_jupyter_server.store.reported import events
 from submarine_jupyter_server.targets.protocol import Made
 from submarine_jupyter_server.wire.answers.experiments import shown_json

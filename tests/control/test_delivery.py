@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 from submarine_jupyter.errors import TargetRefused
 from submarine_jupyter_server.control import delivery as outbox_module
 from submarine_jupyter_server.control.waiters import Waiters
-from submarine_jupyter_server.store import experiments, outbox
-from submarine_jupyter_server.store.outbox import OutboxRow
+from submarine_jupyter_server.store import experiments
+from submarine_jupyter_server.store.orders import outbox
+from submarine_jupyter_server.store.orders.outbox import OutboxRow
 from submarine_jupyter_server.store.tables import outbox as outbox_table
 from submarine_jupyter_server.wire.answers.states import state_of
 from tests.control.conftest import opened, until

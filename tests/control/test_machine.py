@@ -22,8 +22,8 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from submarine_jupyter.errors import SubmarineError
 from submarine_jupyter_server.config import ServiceConfig
 from submarine_jupyter_server.opening.wiring import Service
-from submarine_jupyter_server.store import outbox
 from submarine_jupyter_server.store.experiments import Query
+from submarine_jupyter_server.store.orders import outbox
 from submarine_jupyter_server.wire.answers.experiments import shown_json
 from tests.control.house import ME
 

@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.control.reconcile import Reconcile
-from submarine_jupyter_server.store import experiments, outbox
+from submarine_jupyter_server.store import experiments
+from submarine_jupyter_server.store.orders import outbox
 from submarine_jupyter_server.store.reported import objects
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 from submarine_jupyter_server.targets.protocol import (

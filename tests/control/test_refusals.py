@@ -13,7 +13,7 @@ import pytest
 from submarine_jupyter.errors import TargetRefused
 from submarine_jupyter_server.control import delivery as outbox_module
 from submarine_jupyter_server.control import refusals
-from submarine_jupyter_server.store import outbox
+from submarine_jupyter_server.store.orders import outbox
 from submarine_jupyter_server.wire.answers.states import state_of
 from tests.control.conftest import opened, until
 from tests.control.house import ME, House

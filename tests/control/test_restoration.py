@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from submarine_jupyter.errors import Conflict, InvalidSpec
-from submarine_jupyter_server.store import experiments, outbox
+from submarine_jupyter_server.store import experiments
+from submarine_jupyter_server.store.orders import outbox
 from tests.control.conftest import opened
 from tests.control.house import ME, House, damage
 

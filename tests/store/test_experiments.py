@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import IntegrityError
 
-from submarine_jupyter_server.store import changes, experiments, idempotency, outbox
-from submarine_jupyter_server.store.changes import SpecTexts
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import NewExperiment, Query
+from submarine_jupyter_server.store.orders import changes, idempotency, outbox
+from submarine_jupyter_server.store.orders.changes import SpecTexts
 from submarine_jupyter_server.store.reported import events, metrics
 from submarine_jupyter_server.store.tables import metadata
 

@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from submarine_jupyter_server.store import experiments, idempotency
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.curves import points
 from submarine_jupyter_server.store.curves.points import Chosen
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
+from submarine_jupyter_server.store.orders import idempotency
 from submarine_jupyter_server.store.reported import events, metrics, replicas
 from submarine_jupyter_server.targets.protocol import ReplicaState
 

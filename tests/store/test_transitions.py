@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import Connection
 
-from submarine_jupyter_server.store import changes, experiments
-from submarine_jupyter_server.store.changes import SpecTexts
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
+from submarine_jupyter_server.store.orders import changes
+from submarine_jupyter_server.store.orders.changes import SpecTexts
 from submarine_jupyter_server.store.sqlite import connection
 from submarine_jupyter_server.store.sqlite.file import recovery
 

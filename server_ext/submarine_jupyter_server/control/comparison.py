@@ -14,9 +14,10 @@ from submarine_jupyter.models import Status
 from submarine_jupyter_server.control import groups, lifecycle
 from submarine_jupyter_server.control.restoration import SetAside, restore
 from submarine_jupyter_server.process.clock import now_ms
-from submarine_jupyter_server.store import changes, experiments, outbox
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.annotations.groups import waits
 from submarine_jupyter_server.store.experiments import ExperimentRow
+from submarine_jupyter_server.store.orders import changes, outbox
 from submarine_jupyter_server.store.reported import events, objects, replicas
 from submarine_jupyter_server.targets.protocol import Absence, ComputeTarget, Found, Launch, Made
 from submarine_jupyter_server.wire.specs import stored

@@ -24,10 +24,11 @@ from submarine_jupyter_server.control.refusals import Outcome, Refusal
 from submarine_jupyter_server.control.waiters import Waiters
 from submarine_jupyter_server.process.clock import now_ms
 from submarine_jupyter_server.process.failpoints import reach
-from submarine_jupyter_server.store import experiments, outbox
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store import experiments
+from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
-from submarine_jupyter_server.store.outbox import OutboxRow
+from submarine_jupyter_server.store.orders import outbox
+from submarine_jupyter_server.store.orders.outbox import OutboxRow
 from submarine_jupyter_server.targets.protocol import ComputeTarget, Launch, Made
 
 log = logging.getLogger(__name__)

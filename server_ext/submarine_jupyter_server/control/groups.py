@@ -11,10 +11,11 @@ from sqlalchemy import Connection
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.control import lifecycle
 from submarine_jupyter_server.process.clock import now_ms
-from submarine_jupyter_server.store import experiments, outbox
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.annotations import groups
 from submarine_jupyter_server.store.annotations.groups import Group
 from submarine_jupyter_server.store.experiments import ExperimentRow
+from submarine_jupyter_server.store.orders import outbox
 from submarine_jupyter_server.targets.protocol import Ahead, Forecast, Verdict
 
 REASON = "GroupFull"

@@ -16,8 +16,9 @@ from submarine_jupyter.models import Status
 from submarine_jupyter_server.control.delivery import Outbox, launch_of
 from submarine_jupyter_server.control.reconcile import ABSENT_AGAIN_S, Reconcile
 from submarine_jupyter_server.process.notices import RETRY_S, Failing, Notices
-from submarine_jupyter_server.store import experiments, outbox
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store import experiments
+from submarine_jupyter_server.store.engine.database import Database
+from submarine_jupyter_server.store.orders import outbox
 from submarine_jupyter_server.store.reported import objects
 from submarine_jupyter_server.targets.protocol import ComputeTarget, Known, Sink
 

@@ -15,7 +15,7 @@ from submarine_jupyter.models import Status
 from submarine_jupyter_server.process.failpoints import reach
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.annotations import row_changes
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.reported import events, replicas
 from submarine_jupyter_server.targets.protocol import Observation

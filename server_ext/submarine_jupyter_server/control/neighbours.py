@@ -19,7 +19,7 @@ from typing import Any
 from submarine_jupyter_server.control.election import Election, Note
 from submarine_jupyter_server.process.daemon_threads import begun
 from submarine_jupyter_server.process.notices import Failing
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 
 log = logging.getLogger(__name__)
 ALONE_S = 2.0

@@ -7,9 +7,10 @@ from sqlalchemy import Connection
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.control import lifecycle
 from submarine_jupyter_server.process.clock import now_ms
-from submarine_jupyter_server.store import changes, experiments, outbox
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import ExperimentRow
-from submarine_jupyter_server.store.outbox import OutboxRow
+from submarine_jupyter_server.store.orders import changes, outbox
+from submarine_jupyter_server.store.orders.outbox import OutboxRow
 from submarine_jupyter_server.store.reported import events, objects
 from submarine_jupyter_server.targets.protocol import Made
 

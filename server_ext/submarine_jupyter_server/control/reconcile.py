@@ -32,9 +32,10 @@ from submarine_jupyter_server.control.comparison import compare, end, never_bega
 from submarine_jupyter_server.control.restoration import SetAside
 from submarine_jupyter_server.process.clock import now_ms
 from submarine_jupyter_server.process.failpoints import reach
-from submarine_jupyter_server.store import experiments, idempotency, outbox
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.annotations import groups
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
+from submarine_jupyter_server.store.orders import idempotency, outbox
 from submarine_jupyter_server.store.reported import events, objects
 from submarine_jupyter_server.store.trusted_clock import SteadyClock
 from submarine_jupyter_server.targets.protocol import Absence, ComputeTarget, Found, Inventory

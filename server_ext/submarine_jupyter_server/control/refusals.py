@@ -18,9 +18,10 @@ from sqlalchemy import Connection
 from submarine_jupyter.errors import Conflict, InvalidSpec, SubmarineError, TargetRefused
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.control import lifecycle
-from submarine_jupyter_server.store import changes, experiments, idempotency, outbox
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import ExperimentRow
-from submarine_jupyter_server.store.outbox import OutboxRow
+from submarine_jupyter_server.store.orders import changes, idempotency, outbox
+from submarine_jupyter_server.store.orders.outbox import OutboxRow
 from submarine_jupyter_server.store.reported import events
 from submarine_jupyter_server.wire.specs import stored
 

@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 from submarine_jupyter.spec.experiment_ids import is_id
 from submarine_jupyter_server.control import lifecycle
 from submarine_jupyter_server.process.clock import now_ms
-from submarine_jupyter_server.store import experiments, outbox
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import NewExperiment
+from submarine_jupyter_server.store.orders import outbox
 from submarine_jupyter_server.store.reported import objects
 from submarine_jupyter_server.targets.protocol import ComputeTarget, Found, Launch, Observation
 from submarine_jupyter_server.wire.specs import stored

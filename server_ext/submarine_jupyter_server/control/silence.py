@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 from submarine_jupyter.errors import SubmarineError
 from submarine_jupyter_server.control.order_progress import put_off
 from submarine_jupyter_server.process.clock import now_ms
-from submarine_jupyter_server.store import outbox
-from submarine_jupyter_server.store.engine import Database
-from submarine_jupyter_server.store.outbox import OutboxRow
+from submarine_jupyter_server.store.engine.database import Database
+from submarine_jupyter_server.store.orders import outbox
+from submarine_jupyter_server.store.orders.outbox import OutboxRow
 
 log = logging.getLogger(__name__)
 REASON = "ControllerSilent"

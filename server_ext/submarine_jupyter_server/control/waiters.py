@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from submarine_jupyter.errors import SubmarineError
-from submarine_jupyter_server.store.outbox import OutboxRow
+from submarine_jupyter_server.store.orders.outbox import OutboxRow
 
 
 class Waiters:

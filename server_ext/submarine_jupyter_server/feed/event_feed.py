@@ -22,7 +22,7 @@ from submarine_jupyter_server.feed.after_commits import AfterCommits
 from submarine_jupyter_server.process.clock import now_ms
 from submarine_jupyter_server.process.notices import Failing
 from submarine_jupyter_server.store import experiments
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.reported import events
 from submarine_jupyter_server.store.reported.events import EventRow
 from submarine_jupyter_server.wire.answers.detail import event_data

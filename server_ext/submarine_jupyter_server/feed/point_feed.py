@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from submarine_jupyter_server.feed.after_commits import AfterCommits
 from submarine_jupyter_server.process.notices import Failing
 from submarine_jupyter_server.store.curves import following
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 
 # Points that come so soon after others are sent together with the next: logs are read twice a second.
 COALESCE_S = 0.02

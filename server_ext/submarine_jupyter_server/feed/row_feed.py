@@ -18,7 +18,7 @@ from submarine_jupyter_server.feed.row_texts import Row, RowTexts
 from submarine_jupyter_server.process.notices import Failing
 from submarine_jupyter_server.store.annotations import row_changes
 from submarine_jupyter_server.store.annotations.row_changes import Place
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.lists import summaries
 from submarine_jupyter_server.store.lists.summaries import Summary
 from submarine_jupyter_server.wire.rows import row_json

@@ -48,7 +48,7 @@ from submarine_jupyter_server.services.submitting.forecasts import Forecasts
 from submarine_jupyter_server.services.submitting.submissions import Submissions
 from submarine_jupyter_server.services.targets import Targets
 from submarine_jupyter_server.store import experiments
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.reported import metrics
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase

@@ -11,11 +11,12 @@ from submarine_jupyter.errors import Conflict, NotFound
 from submarine_jupyter.models import ExperimentSpec, Status
 from submarine_jupyter_server.control import groups
 from submarine_jupyter_server.control.lifecycle import record
-from submarine_jupyter_server.store import changes, experiments, outbox
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.annotations.groups import waits as is_waiting
-from submarine_jupyter_server.store.changes import SpecTexts
 from submarine_jupyter_server.store.experiments import ExperimentRow
-from submarine_jupyter_server.store.outbox import OutboxRow
+from submarine_jupyter_server.store.orders import changes, outbox
+from submarine_jupyter_server.store.orders.changes import SpecTexts
+from submarine_jupyter_server.store.orders.outbox import OutboxRow
 from submarine_jupyter_server.targets.protocol import Launch
 from submarine_jupyter_server.wire.specs import stored
 

@@ -14,7 +14,7 @@ from submarine_jupyter.errors import TooManyRequests
 from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.unknown import unknown
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.lists import compared
 from submarine_jupyter_server.store.lists.compared import Param
 from submarine_jupyter_server.store.reported import metrics

@@ -6,9 +6,10 @@ from sqlalchemy import Connection
 
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.process.clock import now_ms
-from submarine_jupyter_server.store import experiments, outbox
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import ExperimentRow
-from submarine_jupyter_server.store.outbox import OutboxRow
+from submarine_jupyter_server.store.orders import outbox
+from submarine_jupyter_server.store.orders.outbox import OutboxRow
 from submarine_jupyter_server.store.reported import events
 from submarine_jupyter_server.store.rows import ListRow
 

@@ -24,11 +24,12 @@ from submarine_jupyter_server.services.logs.first_error import FirstErrors
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.submitting.forecasts import Forecasts
 from submarine_jupyter_server.services.unknown import unknown
-from submarine_jupyter_server.store import changes, experiments, outbox
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.annotations import housekeeping, progress
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, Query
-from submarine_jupyter_server.store.outbox import OutboxRow
+from submarine_jupyter_server.store.orders import changes, outbox
+from submarine_jupyter_server.store.orders.outbox import OutboxRow
 from submarine_jupyter_server.store.reported import events, metrics, replicas
 from submarine_jupyter_server.targets.protocol import ComputeTarget
 from submarine_jupyter_server.wire.answers.detail import Detail

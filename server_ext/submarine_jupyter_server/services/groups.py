@@ -11,7 +11,7 @@ from submarine_jupyter_server.control.delivery import Outbox
 from submarine_jupyter_server.control.lifecycle import report_deleted
 from submarine_jupyter_server.services import access, ending
 from submarine_jupyter_server.services.principal import Principal
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.experiments import Query
 from submarine_jupyter_server.store.lists.grouped import Kin, grouped
 from submarine_jupyter_server.store.rows import ListRow

@@ -13,7 +13,7 @@ from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store.curves import points
 from submarine_jupyter_server.store.curves.points import MOST_POINTS, Chosen
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.reported import metrics
 from submarine_jupyter_server.wire.answers.curves import Curves

@@ -12,7 +12,7 @@ from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.unknown import unknown
 from submarine_jupyter_server.store.annotations.row_changes import Place
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.experiments import Query
 from submarine_jupyter_server.store.lists import summaries
 from submarine_jupyter_server.wire.rows import row_json

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from submarine_jupyter.errors import SubmarineError
 from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.targets.protocol import ComputeTarget
 
 log = logging.getLogger(__name__)

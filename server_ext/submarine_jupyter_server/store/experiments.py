@@ -14,11 +14,10 @@ from submarine_jupyter.spec import experiment_ids
 
 from .annotations import groups, origins, row_changes, searchable, tags
 from .curves import numbering
-from .dialect import insert_or_replace, numbered, storable
+from .engine.space import require_space
 from .lists.listing import Page, count, page
 from .lists.query import Query
 from .rows import FINAL_RANK, RANK, WHOLE, ExperimentRow, ListRow, NewExperiment, by_id, by_seq, whole
-from .space import require_space
 from .tables import (
     attempt_spec,
     curve,
@@ -35,6 +34,7 @@ from .tables import (
     progress,
     replica,
 )
+from .tables.dialect import insert_or_replace, numbered, storable
 from .transitions import advance
 
 __all__ = [

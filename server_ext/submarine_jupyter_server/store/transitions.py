@@ -11,9 +11,9 @@ from sqlalchemy import Connection, bindparam, update
 from submarine_jupyter.models import Status
 
 from .annotations import searchable
-from .dialect import storable
 from .rows import FINAL_RANK, MOST_NOTES, RANK, ExperimentRow, by_id
 from .tables import experiment
+from .tables.dialect import storable
 
 _MOVING = ("attempt", "status", "reason", "message", "created", "running", "finished")
 # Made once: to put a statement together takes as long as to carry it out.

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, select
 
 from submarine_jupyter_server.process.clock import now_ms
 
-from .dialect import insert_or_replace
 from .tables import meta
+from .tables.dialect import insert_or_replace
 
 _KEY = "clock_ms"
 _LEAP_MS = 7 * 86_400_000

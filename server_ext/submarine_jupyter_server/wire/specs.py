@@ -12,7 +12,7 @@ from submarine_jupyter.errors import Forbidden, InvalidSpec
 from submarine_jupyter.models import ExperimentSpec
 from submarine_jupyter_server.masking.masks import conceal, restore
 from submarine_jupyter_server.metrics.templates import parse_template
-from submarine_jupyter_server.store.changes import SpecTexts
+from submarine_jupyter_server.store.orders.changes import SpecTexts
 from submarine_jupyter_server.targets.protocol import ComputeTarget
 
 

@@ -10,12 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select
 
-from submarine_jupyter_server.store import changes, experiments
-from submarine_jupyter_server.store.changes import SpecTexts
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.curves import points
 from submarine_jupyter_server.store.curves.growth import IN_A_ROW, STRETCH
 from submarine_jupyter_server.store.curves.points import Chosen, MetricRow
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
+from submarine_jupyter_server.store.orders import changes
+from submarine_jupyter_server.store.orders.changes import SpecTexts
 from submarine_jupyter_server.store.reported import metrics
 from submarine_jupyter_server.store.tables import curve, curve_stretches, experiment_value, metric
 

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, insert
 
 from submarine_jupyter.errors import InvalidRequest
-from submarine_jupyter_server.store import changes, experiments
-from submarine_jupyter_server.store.changes import SpecTexts
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import NewExperiment, Query
 from submarine_jupyter_server.store.lists.conditions import OPERATORS, Condition, Named
+from submarine_jupyter_server.store.orders import changes
+from submarine_jupyter_server.store.orders.changes import SpecTexts
 from submarine_jupyter_server.store.reported import metrics
 from submarine_jupyter_server.store.sqlite import connection
 from submarine_jupyter_server.store.sqlite.file import recovery

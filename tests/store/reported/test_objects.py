@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection
 
-from submarine_jupyter_server.store import experiments, outbox
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
+from submarine_jupyter_server.store.orders import outbox
 from submarine_jupyter_server.store.reported import objects
 from submarine_jupyter_server.targets.protocol import Made, ObjectRef
 

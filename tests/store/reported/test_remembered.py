@@ -8,13 +8,14 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection, select
 
-from submarine_jupyter_server.store import changes, experiments
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.annotations.searchable import METRIC, Measured
-from submarine_jupyter_server.store.changes import SpecTexts
 from submarine_jupyter_server.store.curves import points
 from submarine_jupyter_server.store.curves.growth import Curve, Point
 from submarine_jupyter_server.store.curves.points import Chosen
 from submarine_jupyter_server.store.experiments import NewExperiment
+from submarine_jupyter_server.store.orders import changes
+from submarine_jupyter_server.store.orders.changes import SpecTexts
 from submarine_jupyter_server.store.reported import metrics, remembered
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 from submarine_jupyter_server.store.tables import curve, curve_stretches, experiment_value

@@ -19,7 +19,8 @@ import pytest
 WRITER = """
 import asyncio, itertools, os, sys, uuid
 from pathlib import Path
-from submarine_jupyter_server.store import experiments, outbox
+from submarine_jupyter_server.store import experiments
+from submarine_jupyter_server.store.orders import outbox
 from submarine_jupyter_server.store.reported import events
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 

@@ -15,8 +15,9 @@ import pytest
 from sqlalchemy import Connection
 
 from submarine_jupyter.errors import StorageFull
-from submarine_jupyter_server.store import experiments, outbox
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
+from submarine_jupyter_server.store.orders import outbox
 from submarine_jupyter_server.store.reported import events, metrics
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 
@@ -152,7 +153,7 @@ import asyncio, os, sys
 from pathlib import Path
 from submarine_jupyter.errors import StorageFull
 from submarine_jupyter_server.store import experiments
-from submarine_jupyter_server.store.space import require_space
+from submarine_jupyter_server.store.engine.space import require_space
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
 
 async def main(folder, on):

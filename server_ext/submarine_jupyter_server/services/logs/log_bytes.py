@@ -16,7 +16,7 @@ from submarine_jupyter_server.services.logs.log_attempt import attended
 from submarine_jupyter_server.services.logs.log_reader import expected_pods
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store import experiments
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.targets.protocol import ComputeTarget
 

@@ -20,7 +20,7 @@ from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.logs.log_attempt import attempt_of, attended, latest, removed
 from submarine_jupyter_server.services.logs.log_stream import States, log_stream
 from submarine_jupyter_server.services.principal import Principal
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, Query
 from submarine_jupyter_server.store.reported import events
 from submarine_jupyter_server.targets.protocol import ComputeTarget

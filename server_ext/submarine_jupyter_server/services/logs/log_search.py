@@ -19,7 +19,7 @@ from submarine_jupyter_server.logs.search.scan import LogSearch, SearchQuery
 from submarine_jupyter_server.process.daemon_threads import DaemonPool
 from submarine_jupyter_server.services.logs.log_attempt import attempt_of, attended, removed
 from submarine_jupyter_server.services.principal import Principal
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.targets.protocol import ComputeTarget
 from submarine_jupyter_server.wire.answers.logs import FoundInLogs

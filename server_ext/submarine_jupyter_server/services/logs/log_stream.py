@@ -23,7 +23,7 @@ from submarine_jupyter_server.logs.following.follow import follow
 from submarine_jupyter_server.logs.following.growth import Growth
 from submarine_jupyter_server.logs.position import Position
 from submarine_jupyter_server.store import experiments
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.reported import events
 from submarine_jupyter_server.wire.encoding import json_text

@@ -12,7 +12,7 @@ from submarine_jupyter_server.logs.lines.merged import Merged, back, forth
 from submarine_jupyter_server.logs.lines.pages import chosen, line_start
 from submarine_jupyter_server.services.logs.log_attempt import attempt_of, attended, removed
 from submarine_jupyter_server.services.principal import Principal
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.targets.protocol import ComputeTarget
 from submarine_jupyter_server.wire.answers.logs import MergedLogs, Place, Places
 from submarine_jupyter_server.wire.queries.logs import MergedQuery, PlaceQuery

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from submarine_jupyter_server.feed.event_feed import EventFeed, FeedMessage
 from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 
 
 class Events:

@@ -13,7 +13,7 @@ from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store.curves import following, points
 from submarine_jupyter_server.store.curves.following import NewPoint, PointPlace
 from submarine_jupyter_server.store.curves.points import MOST_POINTS, Chosen
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 
 MOST_AT_ONCE = 2000
 """Points that are sent at once."""

@@ -12,7 +12,7 @@ from submarine_jupyter.models import Status
 from submarine_jupyter_server.control import groups
 from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.reported.events import EventRow
 from submarine_jupyter_server.targets.protocol import Ahead, ComputeTarget, Forecast, Launch, Verdict

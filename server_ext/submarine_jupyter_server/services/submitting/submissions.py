@@ -28,12 +28,13 @@ from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.submitting import attach
 from submarine_jupyter_server.services.submitting.forecasts import Forecasts
-from submarine_jupyter_server.store import experiments, idempotency, outbox
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.annotations import origins
-from submarine_jupyter_server.store.engine import Database
+from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
-from submarine_jupyter_server.store.idempotency import IdempotencyRow
-from submarine_jupyter_server.store.outbox import OutboxRow
+from submarine_jupyter_server.store.orders import idempotency, outbox
+from submarine_jupyter_server.store.orders.idempotency import IdempotencyRow
+from submarine_jupyter_server.store.orders.outbox import OutboxRow
 from submarine_jupyter_server.targets.protocol import ComputeTarget, Launch
 from submarine_jupyter_server.wire.answers.experiments import Accepted, Plan, accepted_json, experiment_json
 from submarine_jupyter_server.wire.specs import SpecReader, Submission, body_hash, named, source_id

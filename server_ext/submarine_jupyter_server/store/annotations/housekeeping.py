@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from submarine_jupyter_server.store.dialect import insert_or_replace
-from submarine_jupyter_server.store.space import require_space
+from submarine_jupyter_server.store.engine.space import require_space
 from submarine_jupyter_server.store.tables import housekeeping
+from submarine_jupyter_server.store.tables.dialect import insert_or_replace
 
 _PUT = insert_or_replace(housekeeping)
 

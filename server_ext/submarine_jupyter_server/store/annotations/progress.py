@@ -7,10 +7,10 @@ from dataclasses import asdict
 from sqlalchemy import Connection, select
 
 from submarine_jupyter_server.metrics.progress.reports import Report
-from submarine_jupyter_server.store.dialect import insert_or_replace
+from submarine_jupyter_server.store.engine.space import require_space
 from submarine_jupyter_server.store.rows import Among
-from submarine_jupyter_server.store.space import require_space
 from submarine_jupyter_server.store.tables import experiment, progress
+from submarine_jupyter_server.store.tables.dialect import insert_or_replace
 
 _SHOWN = tuple(progress.c[name] for name in Report.__dataclass_fields__)
 # Made once: to put a statement together takes as long as to carry it out.

@@ -20,10 +20,10 @@ from submarine_jupyter.spec.params import declared
 from submarine_jupyter_server.store.curves import points
 from submarine_jupyter_server.store.curves.growth import AT_ONCE, Point, extremes
 from submarine_jupyter_server.store.curves.points import Chosen
-from submarine_jupyter_server.store.dialect import insert_or_replace
-from submarine_jupyter_server.store.prepared import Prepared
+from submarine_jupyter_server.store.engine.prepared import Prepared
 from submarine_jupyter_server.store.rows import ExperimentRow
 from submarine_jupyter_server.store.tables import experiment_value, param
+from submarine_jupyter_server.store.tables.dialect import insert_or_replace
 
 PARAM, METRIC = "param", "metric"
 LONGEST = 256

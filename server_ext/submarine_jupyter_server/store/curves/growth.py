@@ -16,9 +16,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from submarine_jupyter_server.store.dialect import insert_or_append, storable
-from submarine_jupyter_server.store.prepared import Prepared
+from submarine_jupyter_server.store.engine.prepared import Prepared
 from submarine_jupyter_server.store.tables import curve, curve_stretches, metric
+from submarine_jupyter_server.store.tables.dialect import insert_or_append, storable
 
 STRETCH = 32
 IN_A_ROW = 64

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, select
 
-from submarine_jupyter_server.store.dialect import insert_or_replace
 from submarine_jupyter_server.store.tables import meta, metric
+from submarine_jupyter_server.store.tables.dialect import insert_or_replace
 
 _KEPT = "last_point"
 LAST = (

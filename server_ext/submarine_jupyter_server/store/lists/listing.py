@@ -16,9 +16,9 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from submarine_jupyter.errors import InvalidRequest
 from submarine_jupyter.models import Status
-from submarine_jupyter_server.store.dialect import ascending, descending, unindexed
 from submarine_jupyter_server.store.rows import LISTED, ListRow, listed
 from submarine_jupyter_server.store.tables import experiment, experiment_tag, experiment_value, group_member, origin
+from submarine_jupyter_server.store.tables.dialect import ascending, descending, unindexed
 
 from . import by_value
 from .conditions import Condition, Named

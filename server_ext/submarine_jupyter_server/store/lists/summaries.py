@@ -9,10 +9,10 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from submarine_jupyter_server.metrics.progress.reports import Report
-from submarine_jupyter_server.store import outbox
 from submarine_jupyter_server.store.annotations import groups, origins, progress, searchable
 from submarine_jupyter_server.store.annotations.housekeeping import Noted
-from submarine_jupyter_server.store.outbox import OutboxRow
+from submarine_jupyter_server.store.orders import outbox
+from submarine_jupyter_server.store.orders.outbox import OutboxRow
 from submarine_jupyter_server.store.rows import SLIM, Among, ListRow, listed
 from submarine_jupyter_server.store.tables import (
     experiment,

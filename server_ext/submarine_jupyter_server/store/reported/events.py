@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, i
 
 from submarine_jupyter.models import Status
 from submarine_jupyter_server.process.clock import now_ms
-from submarine_jupyter_server.store.dialect import numbered
 from submarine_jupyter_server.store.tables import event, experiment, outbox
+from submarine_jupyter_server.store.tables.dialect import numbered
 
 # Made once: to put a statement together takes as long as to carry it out.
 _INSERT = insert(event)

@@ -10,10 +10,10 @@ from sqlalchemy import Connection, bindparam, case, exists, select
 from submarine_jupyter_server.metrics.progress.reports import Report
 from submarine_jupyter_server.store.annotations import progress, row_changes, searchable
 from submarine_jupyter_server.store.curves import growth, numbering
-from submarine_jupyter_server.store.dialect import insert_or_keep, insert_or_replace
-from submarine_jupyter_server.store.prepared import Prepared
-from submarine_jupyter_server.store.space import require_space
+from submarine_jupyter_server.store.engine.prepared import Prepared
+from submarine_jupyter_server.store.engine.space import require_space
 from submarine_jupyter_server.store.tables import curve, experiment, log_position, metrics_read, param
+from submarine_jupyter_server.store.tables.dialect import insert_or_keep, insert_or_replace
 
 from .remembered import remembered
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from submarine_jupyter_server.store.annotations.searchable import Measured
 from submarine_jupyter_server.store.curves.growth import Curve
-from submarine_jupyter_server.store.memory import memory
+from submarine_jupyter_server.store.engine.memory import memory
 
 MOST = 100_000
 """So many curves and values are remembered, of whatever attempts: those that reported last."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from submarine_jupyter_server.store.dialect import insert_or_replace, storable
 from submarine_jupyter_server.store.tables import replica
+from submarine_jupyter_server.store.tables.dialect import insert_or_replace, storable
 
 if TYPE_CHECKING:
     from submarine_jupyter_server.targets.protocol import ReplicaState

@@ -11,7 +11,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler, TypeCompiler
 
 from submarine_jupyter_server.store import tables
-from submarine_jupyter_server.store.dialect import Number, Unindexed, ascending, descending
+from submarine_jupyter_server.store.tables.dialect import Number, Unindexed, ascending, descending
 
 # Without this SQLite gives the number of a row that was removed to another one (https://www.sqlite.org/autoinc.html).
 for _table in (tables.experiment, tables.outbox, tables.event, tables.row_change):

@@ -8,8 +8,8 @@ from enum import Enum
 from sqlalchemy import Connection, select
 
 from submarine_jupyter_server.process.clock import now_ms
-from submarine_jupyter_server.store.dialect import insert_or_replace
 from submarine_jupyter_server.store.tables import alembic_version, event, meta, metadata, row_change
+from submarine_jupyter_server.store.tables.dialect import insert_or_replace
 
 # "SUBJ": tells `file` and us that the database is ours (https://www.sqlite.org/fileformat.html#application_id).
 APPLICATION_ID = 0x5355424A

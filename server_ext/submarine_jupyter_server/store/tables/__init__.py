@@ -4,6 +4,7 @@ A change here needs a migration in ``sqlite/migrations/versions`` and its number
 compares what the migrations build with what stands here.
 
 base         what all tables share
+dialect      what tables and queries need of SQL, and SQLAlchemy says differently from engine to engine
 experiments  the experiments, what is kept beside them, and what was ordered for them
 metrics      curves, and how far logs were read for them
 reported     what targets and training code report

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, ForeignKey, MetaData, String, Table
 
-from submarine_jupyter_server.store.dialect import Text
+from submarine_jupyter_server.store.tables.dialect import Text
 
 # In the ``info`` of an index: the rows that it holds, where these are not all.
 ONLY = "only"

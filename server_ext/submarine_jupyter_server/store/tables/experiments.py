@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Table
 
-from submarine_jupyter_server.store.dialect import Number, Text, ascending
 from submarine_jupyter_server.store.tables.base import ONLY, metadata, of_experiment
+from submarine_jupyter_server.store.tables.dialect import Number, Text, ascending
 
 experiment = Table(
     "experiment",

@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Column, Float, ForeignKey, Index, Table
 
-from submarine_jupyter_server.store.dialect import Number, Text
 from submarine_jupyter_server.store.tables.base import metadata, of_experiment
+from submarine_jupyter_server.store.tables.dialect import Number, Text
 
 # How far each curve goes (the points of one metric of one replica in one attempt), and the extremes of the stretch that
 # it is in.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from submarine_jupyter_server.metrics.progress.reports import Report
     from submarine_jupyter_server.store.annotations.housekeeping import Noted
     from submarine_jupyter_server.store.experiments import ExperimentRow
-    from submarine_jupyter_server.store.outbox import OutboxRow
+    from submarine_jupyter_server.store.orders.outbox import OutboxRow
     from submarine_jupyter_server.store.reported.events import EventRow
     from submarine_jupyter_server.store.reported.replicas import ReplicaRow
 

@@ -17,7 +17,7 @@ from submarine_jupyter_server.wire.encoding import json_text, time_text
 if TYPE_CHECKING:
     from submarine_jupyter_server.store.annotations.housekeeping import Noted
     from submarine_jupyter_server.store.experiments import ExperimentRow, ListRow
-    from submarine_jupyter_server.store.outbox import OutboxRow
+    from submarine_jupyter_server.store.orders.outbox import OutboxRow
     from submarine_jupyter_server.targets.protocol import Forecast
 
 

@@ -8,7 +8,7 @@ from submarine_jupyter.spec.vocabulary import Status
 
 if TYPE_CHECKING:
     from submarine_jupyter_server.store.experiments import ListRow
-    from submarine_jupyter_server.store.outbox import OutboxRow
+    from submarine_jupyter_server.store.orders.outbox import OutboxRow
 
 # It had its turn, or was about to, and is held back as a whole: nothing of it runs.
 _HELD = {

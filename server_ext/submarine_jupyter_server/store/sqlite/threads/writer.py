@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError
 
 from submarine_jupyter.errors import Unavailable
 from submarine_jupyter_server.process.failpoints import reach
-from submarine_jupyter_server.store.memory import forget
-from submarine_jupyter_server.store.space import mark
+from submarine_jupyter_server.store.engine.memory import forget
+from submarine_jupyter_server.store.engine.space import mark
 from submarine_jupyter_server.store.sqlite import failures, schema
 from submarine_jupyter_server.store.sqlite.connection import BUSY_S, abandon, control, raw_of
 from submarine_jupyter_server.store.sqlite.failures import Damaged

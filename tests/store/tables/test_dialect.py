@@ -22,22 +22,24 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from submarine_jupyter_server import store
 from submarine_jupyter_server.metrics.progress.reports import Report
-from submarine_jupyter_server.store import changes, experiments, idempotency, memory, outbox, space, tables, transitions
+from submarine_jupyter_server.store import experiments, tables, transitions
 from submarine_jupyter_server.store.annotations import groups, housekeeping, origins, row_changes, tags
 from submarine_jupyter_server.store.annotations.groups import Group
-from submarine_jupyter_server.store.changes import SpecTexts
 from submarine_jupyter_server.store.curves import following, points
 from submarine_jupyter_server.store.curves.points import Chosen
-from submarine_jupyter_server.store.dialect import Text, storable
+from submarine_jupyter_server.store.engine import memory, space
+from submarine_jupyter_server.store.engine.prepared import Prepared
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
 from submarine_jupyter_server.store.lists import compared, listing, summaries
 from submarine_jupyter_server.store.lists.conditions import HAS, OPERATORS, Condition, Named
 from submarine_jupyter_server.store.lists.cursor import SORTS, PagePosition
 from submarine_jupyter_server.store.lists.grouped import grouped
-from submarine_jupyter_server.store.prepared import Prepared
+from submarine_jupyter_server.store.orders import changes, idempotency, outbox
+from submarine_jupyter_server.store.orders.changes import SpecTexts
 from submarine_jupyter_server.store.reported import events, metrics, objects, replicas
 from submarine_jupyter_server.store.sqlite.connection import raw_of
 from submarine_jupyter_server.store.tables import metadata
+from submarine_jupyter_server.store.tables.dialect import Text, storable
 from submarine_jupyter_server.store.trusted_clock import SteadyClock
 from submarine_jupyter_server.targets.protocol import Made, ObjectRef, ReplicaState
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from .tables import idempotency
+from submarine_jupyter_server.store.tables import idempotency
 
 # Made once: to put a statement together takes as long as to carry it out.
 _FIND = select(*idempotency.c).where(idempotency.c.owner == bindparam("whose"), idempotency.c.key == bindparam("named"))

@@ -8,9 +8,9 @@ from typing import Literal
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
-from .dialect import numbered
-from .rows import ListRow
-from .tables import outbox
+from submarine_jupyter_server.store.rows import ListRow
+from submarine_jupyter_server.store.tables import outbox
+from submarine_jupyter_server.store.tables.dialect import numbered
 
 Op = Literal["ensure", "stop", "delete", "purge"]
 # A later order of the same weight replaces an earlier one; a lighter one cannot undo what was decided.

@@ -9,9 +9,10 @@ from typing import get_args
 import pytest
 from sqlalchemy import Connection
 
-from submarine_jupyter_server.store import experiments, outbox
+from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import NewExperiment
-from submarine_jupyter_server.store.outbox import Op
+from submarine_jupyter_server.store.orders import outbox
+from submarine_jupyter_server.store.orders.outbox import Op
 
 New = Callable[..., NewExperiment]
 OPS: tuple[Op, ...] = get_args(Op)

@@ -15,14 +15,14 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from submarine_jupyter.models import Status
+from submarine_jupyter_server.store.annotations import groups, origins, searchable, tags
+from submarine_jupyter_server.store.engine.space import require_space
+from submarine_jupyter_server.store.rows import FINAL_RANK, MOST_NOTES, RANK, ExperimentRow, by_id, by_seq
+from submarine_jupyter_server.store.tables import attempt_spec, experiment
+from submarine_jupyter_server.store.tables.dialect import insert_or_keep
 
 from . import outbox
-from .annotations import groups, origins, searchable, tags
-from .dialect import insert_or_keep
 from .outbox import OutboxRow
-from .rows import FINAL_RANK, MOST_NOTES, RANK, ExperimentRow, by_id, by_seq
-from .space import require_space
-from .tables import attempt_spec, experiment
 
 _APPLIED = ("spec", "attempt", "generation", "status", "reason", "message", "created", "running")
 _CONFIRM = (
