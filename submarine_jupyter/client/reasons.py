@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from submarine_jupyter.errors import ExperimentFailed
 
 
 def why(known: Mapping[str, Any]) -> str:
@@ -21,6 +23,13 @@ def why(known: Mapping[str, Any]) -> str:
         lines.append(plan["why"])
     lines += [note for note in detail.get("notes") or () if note not in lines[0]]
     return "\n".join(lines)
+
+
+def together(failures: Sequence[ExperimentFailed], count: int, what: str) -> ExperimentFailed:
+    """Return one error for those of ``count`` experiments that have failed."""
+    first = failures[0]
+    message = f"{len(failures)} of {count} {what} have failed. {first.message}"
+    return ExperimentFailed(message, reason=first.reason, hint=first.hint, exit_code=first.exit_code)
 
 
 def first_ended(replicas: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from submarine_jupyter.client.reasons import together
 from submarine_jupyter.errors import ExperimentFailed, InvalidRequest, SubmarineError, WaitTimeout
 from submarine_jupyter.spec.params import Value
 
@@ -86,12 +87,7 @@ class Sweep:
             except WaitTimeout:
                 raise WaitTimeout(f"{one.id} of {self.name} has not ended.") from None
         if failed:
-            first = failed[0]
-            raise ExperimentFailed(
-                f"{len(failed)} of {len(self.experiments)} trials of {self.name} have failed. {first.message}",
-                reason=first.reason,
-                exit_code=first.exit_code,
-            )
+            raise together(failed, len(self.experiments), f"trials of {self.name}")
         return self
 
     def summary(self) -> dict[str, Any]:

@@ -58,6 +58,8 @@ def _value(match: re.Match[str], names: Mapping[str, Any]) -> str:
             value = getattr(value, attribute)
         except AttributeError:
             raise UsageError(f"{match[0]}: {first!r} has no {attribute!r}") from None
+    if isinstance(value, list | tuple | range):
+        return ",".join(map(str, value))  # the values of a sweep, a list of resources
     if callable(value):
         raise UsageError(f"{match[0]}: {text!r} is {type(value).__name__}, which an option cannot take")
     return str(value)

@@ -18,6 +18,11 @@ class Description:
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
 
+    @property
+    def known(self) -> dict[str, Any]:
+        """What the server answered."""
+        return self._experiment.known
+
     def __repr__(self) -> str:
         return str(self._repr_mimebundle_()["text/plain"])
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from submarine_jupyter.commands.command import Command, argument
 from submarine_jupyter.commands.families.finding import ID
 from submarine_jupyter.commands.values import count, duration
-from submarine_jupyter.errors import UsageError
+from submarine_jupyter.errors import ExperimentFailed, UsageError
 from submarine_jupyter.script.tracebacks import as_written
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def metrics(session: Session, options: argparse.Namespace) -> Metrics:
 def wait(session: Session, options: argparse.Namespace) -> Experiment | ExperimentList:
     """Wait until all have ended. Raises ExperimentFailed, WaitTimeout."""
     from submarine_jupyter.client.experiment import ExperimentList
+    from submarine_jupyter.client.reasons import together
 
     ids = [session.id(text) for text in options.ids or (None,)] if not options.group else []
     if options.group:
@@ -50,9 +51,17 @@ def wait(session: Session, options: argparse.Namespace) -> Experiment | Experime
         if not ids:
             raise UsageError(f"No experiment is of a group {options.group!r}")
     found = [session.client.get(one) for one in ids]
+    failed: list[ExperimentFailed] = []
     for experiment in found:
-        if not _waited(session, experiment, options.timeout):
-            break
+        try:
+            if not _waited(session, experiment, options.timeout):
+                break
+        except ExperimentFailed as error:
+            if len(found) == 1:
+                raise
+            failed.append(error)
+    if failed:
+        raise together(failed, len(found), "experiments")
     return found[0] if len(found) == 1 else ExperimentList(found)
 
 

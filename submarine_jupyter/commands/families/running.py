@@ -17,6 +17,7 @@ from submarine_jupyter.commands.sending.surroundings import Surroundings
 from submarine_jupyter.commands.values import assignment, count, duration, framework, parameter, variable
 from submarine_jupyter.errors import UsageError
 from submarine_jupyter.script.tracebacks import SCRIPT
+from submarine_jupyter.spec.params import read
 from submarine_jupyter.spec.vocabulary import FRAMEWORKS, ROLES
 
 if TYPE_CHECKING:
@@ -114,6 +115,13 @@ def _say_what_goes_along(session: Session, spec: Json, given: Given) -> None:
 
 def run(session: Session, options: argparse.Namespace) -> Experiment | None:
     """Submit what the line describes, and wait for it."""
+    for name, value in options.param or ():
+        if (
+            isinstance(value, str)
+            and "," in value
+            and not any(isinstance(read(part), str) for part in value.split(","))
+        ):
+            session.say(f"Note: {name} is the text {value!r}; '%submarine sweep' runs one experiment for each value")
     spec = spec_of(session, options)
     if options.dry_run:
         session.say(str(session.client.plan(spec)))

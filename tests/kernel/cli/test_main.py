@@ -72,6 +72,22 @@ def test_json_is_all_that_is_on_standard_output(run: Run) -> None:
     assert (json.loads(refused.stdout)["error"], refused.returncode) == ("NotFound", 125)
 
 
+def test_every_value_has_a_json(run: Run) -> None:
+    swept = run("sweep", "--cmd", "echo loss={{lr}}", "--param", "lr=2,1", "--min", "loss", "--cpu", "100m", "--json")
+    sweep = json.loads(swept.stdout)
+    first, second = (one["experimentId"] for one in sweep["experiments"])
+    assert sweep["best"] == second
+    for command in ("describe", "status", "wait"):
+        assert json.loads(run(command, first, "--json").stdout)["experimentId"] == first
+    assert json.loads(run("compare", "--group", sweep["name"], "--min", "loss", "--json").stdout)["best"] == "loss"
+    assert json.loads(run("metrics", first, "--json").stdout)[0]["name"] == "loss"
+    assert "-lr: 2" in json.loads(run("diff", first, second, "--json").stdout)["params"]
+    assert json.loads(run("target", "--json").stdout)[0]["name"] == "local"
+    assert json.loads(run("config", "--json").stdout)["defaults"] == []
+    for line in (f"logs {first}", f"tag {first} x", f"note {first} y", f"archive {first}", "help"):
+        assert json.loads(run(*line.split(), "--json").stdout)["said"]
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [

@@ -14,7 +14,8 @@ from submarine_jupyter.commands.expansion import expanded
 from submarine_jupyter.errors import UsageError
 
 NAMES: dict[str, Any] = {
-    "lr": 0.1, "name": "a b", "path": Path("/x"), "cfg": SimpleNamespace(n=3), "math": math, "run": lambda: None,
+    "lr": 0.1, "name": "a b", "path": Path("/x"), "cfg": SimpleNamespace(n=3), "math": math, "rates": [0.1, 0.2],
+    "run": lambda: None,
 }  # fmt: skip
 
 
@@ -24,6 +25,7 @@ NAMES: dict[str, Any] = {
         ("LR={lr}", "LR=0.1"),
         ("{name}-{lr}", "a b-0.1"),
         ("{path}/y", "/x/y"),
+        ("lr={rates}", "lr=0.1,0.2"),
         ("N={cfg.n}", "N=3"),
         ("{{lr}}", "{lr}"),
         ('X={"a": 1}', 'X={"a": 1}'),

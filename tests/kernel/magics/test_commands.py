@@ -68,6 +68,23 @@ def test_a_sweep_says_how_it_goes_and_fails_the_cell_when_a_trial_fails(kernel: 
     assert kernel.run("print([one.state for one in half])").text == "['Succeeded', 'Failed']\n"
 
 
+def test_values_of_a_sweep_may_be_a_list_of_the_notebook(kernel: RealKernel) -> None:
+    ran = kernel.run(
+        "rates = (1, 2)\n%submarine sweep --param lr={rates} --name listed --cpu 100m --cmd true --dry-run"
+    )
+    assert ran.text.startswith("2 experiments: lr=1; lr=2\nIt would start now on local")
+    ran = kernel.run("%submarine run --param lr=1,2 --cmd true --cpu 100m --dry-run")
+    assert ran.text.startswith("Note: lr is the text '1,2'; '%submarine sweep' runs one experiment for each value\n")
+
+
+def test_waiting_for_several_ends_with_the_last_one(kernel: RealKernel) -> None:
+    for name, code in (("w-bad", 3), ("w-good", 0)):
+        kernel.run(f"%submarine run --name {name} --cmd 'exit {code}' --cpu 100m --detach")
+    ran = kernel.run("%submarine wait w-bad w-good")
+    assert ran.error.startswith("ExperimentFailed: 1 of 2 experiments have failed. experiment-")
+    assert kernel.run("%submarine wait w-good").status == "ok"
+
+
 def test_a_list_of_dictionaries_is_swept_from_python(client: SubmarineClient) -> None:
     spec = {
         "meta": {"name": "dicts", "framework": "Standalone", "cmd": "echo {{lr}} {{opt}}"},
