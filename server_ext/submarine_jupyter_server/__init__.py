@@ -13,7 +13,7 @@ store/     the database
 targets/   the places that run experiments
 wire/      text in, text out
 app        The Jupyter Server extension: its configuration, and the life of what it opens
-config     What the service is told when it is opened: plain values, filled from the traits of the extension
+config     The configuration of the service: plain values, filled from the traits of the extension
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the service is told when it is opened: plain values, filled from the traits of the extension."""
+"""The configuration of the service: plain values, filled from the traits of the extension."""
 
 from __future__ import annotations
 

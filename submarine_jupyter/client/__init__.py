@@ -1,6 +1,6 @@
 """HTTP to one Submarine server: the client, the experiment as an object, streams that survive a broken connection.
 
-answers        What the server tells about an experiment, in forms that Python and a notebook can use
+answers        What the server answers about an experiment, in forms that Python and a notebook can use
 changes        A spec with changes: what a clone differs in
 client         Talk to a Submarine server from Python
 comparison     Experiments side by side, as the server answers them

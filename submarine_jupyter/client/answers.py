@@ -1,4 +1,4 @@
-"""What the server tells about an experiment, in forms that Python and a notebook can use."""
+"""What the server answers about an experiment, in forms that Python and a notebook can use."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class Metrics(tuple[Series, ...]):  # noqa: SLOT001 - a tuple cannot have slots 
         return made
 
     def last(self, name: str) -> float:
-        """Return the newest value of a metric, named in any case. Raises NotFound telling of those there are."""
+        """Return the newest value of a metric, named in any case. Raises NotFound, which names those there are."""
         points = [point for one in self if one.name.lower() == name.lower() for point in one.points[-1:]]
         if not points:
             known = commas(sorted({one.name for one in self})) or "none yet"

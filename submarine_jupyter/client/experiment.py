@@ -83,7 +83,7 @@ class Experiment:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it had ended when it was last looked at."""
+        """Whether it had ended when it was last fetched."""
         return self._known["status"] in FINAL
 
     @property

@@ -201,7 +201,7 @@ class _Stream:
         self.wanted_pause = 0.0
 
     def events(self) -> Iterator[Event]:
-        """Yield what comes until the connection ends. Raises what the server answers or tells of instead."""
+        """Yield what comes until the connection ends. Raises the error that the server answers instead."""
         left = math.inf if self._deadline is None else max(0.001, self._deadline - time.monotonic())
         limits = httpx.Timeout(min(SILENCE_S, left), connect=min(CONNECT_S, left), pool=min(CONNECT_S, left))
         self._request.extensions["timeout"] = limits.as_dict()

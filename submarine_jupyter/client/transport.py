@@ -42,7 +42,7 @@ _BY_STATUS: dict[int, type[errors.SubmarineError]] = {
 
 
 class Answer(NamedTuple):
-    """What an envelope holds: the ``result``, and ``attributes`` that tell more."""
+    """What an envelope holds: the ``result``, and ``attributes`` beside it."""
 
     result: Any
     attributes: dict[str, Any]
@@ -138,7 +138,7 @@ class Transport:
         return self._http.send(request, stream=True)
 
     def result(self, answer: httpx.Response) -> Answer:
-        """Return what is in an envelope, or raise the error it tells of."""
+        """Return what is in an envelope, or raise the error it holds."""
         envelope = _envelope(answer)
         if answer.status_code == 200 and envelope and "result" in envelope:
             return Answer(envelope["result"], envelope.get("attributes") or {})

@@ -1,4 +1,4 @@
-"""The Jupyter Servers of this user on this machine, as their runtime files tell.
+"""The Jupyter Servers of this user on this machine, as their runtime files name them.
 
 A running server keeps ``jpserver-<pid>.json`` (mode 0600) in the Jupyter runtime directory: its URL and its token.
 """

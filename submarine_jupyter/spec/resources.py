@@ -1,4 +1,4 @@
-"""Read ``cpu=1,memory=1024M,nvidia.com/gpu=1`` and Kubernetes quantities; what is wrong is told with what to write.
+"""Read ``cpu=1,memory=1024M,nvidia.com/gpu=1`` and Kubernetes quantities; what is wrong is named, with what to write.
 
 Grammar of quantities: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 """
@@ -53,7 +53,7 @@ def quantity(text: str) -> Decimal:
 def in_unit_of(text: str, amount: int | Decimal) -> str:
     """Return an amount in the unit in which ``text``, a quantity, is written: 5e11 like ``400G`` is ``500G``.
 
-    Less than one of these is told in the next smaller unit of the same family: 1e9 like ``1T`` is ``1G``.
+    Less than one of these is written in the next smaller unit of the same family: 1e9 like ``1T`` is ``1G``.
     """
     match = _QUANTITY.fullmatch(text)
     suffix = (match[2] if match else None) or ""

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Lifecycle:
-    """Applies observations; ``ending`` is awaited before an end is told, ``moved`` after each change of status."""
+    """Applies observations; ``ending`` is awaited before an end is reported, ``moved`` after each change of status."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ def apply(tx: Connection, observation: Observation) -> tuple[ExperimentRow | Non
 
 
 def record(tx: Connection, row: ExperimentRow, type_: str) -> None:
-    """Append the event that tells listeners how ``row`` is now."""
+    """Append the event that reports to listeners how ``row`` is now."""
     status = Status.DELETED if row.deleted is not None else row.status
     events.append(tx, row.id, type=type_, status=status, reason=row.reason, message=row.message)
 
@@ -96,6 +96,6 @@ def report_deleted(tx: Connection, row: ExperimentRow) -> None:
 
 
 def is_deletion_reported(tx: Connection, experiment_id: str) -> bool:
-    """Return whether anybody may have been told that an experiment is deleted."""
+    """Return whether somebody may have an answer that says that an experiment is deleted."""
     last = events.of(tx, experiment_id, limit=1)
     return bool(last) and last[0].status == Status.DELETED

@@ -1,6 +1,6 @@
 """The other servers on the data directory: whether there are any, who gives the orders, what they have committed.
 
-One thread looks after that: every two seconds while this server is alone, twice a second otherwise. It is all that
+One thread polls that: every two seconds while this server is alone, twice a second otherwise. It is all that
 wakes an idle server. The controller says how it is when that changes, and every few seconds, but only while somebody
 else is there to read it, and only if its event loop answers: what hangs is silent.
 """
@@ -44,7 +44,7 @@ class Neighbours:
     """The part of this server among those on its data directory; belongs to the event loop that made it.
 
     ``news`` is called on the loop when another server may have committed something, ``describe`` is awaited there for
-    what the followers are told of the targets. ``report_silence`` hears again and again who is silent, and since when
+    what the followers learn of the targets. ``report_silence`` hears again and again who is silent, and since when
     (Unix time).
     """
 

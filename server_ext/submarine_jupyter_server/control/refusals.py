@@ -3,7 +3,7 @@
 a new experiment     it ends as Failed with the reason; that is the answer to its key, unless it was accepted before
 a change             it is taken back: what the target has taken stands again
 a stop               it is given again until the target takes it
-a deletion           the same; the experiment comes back into the lists, unless its deletion was told
+a deletion           the same; the experiment comes back into the lists, unless its deletion was reported
 
 A right that is missing refuses only who still waits for the answer: what was acknowledged is given again.
 """

@@ -1,7 +1,7 @@
 """The feed of events: one reader of the event table serves every listener.
 
 Events are rows first. After each commit of ours, and of other servers on the same data directory, the new rows are read
-once into a bounded ring; each listener keeps only the number of the last event it has seen, so a slow one costs nothing
+once into a bounded ring; each listener keeps only the number of the last event it has sent, so a slow one costs nothing
 and a returning one resumes where it was.
 """
 

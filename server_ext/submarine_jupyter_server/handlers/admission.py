@@ -82,7 +82,7 @@ class Admission(JupyterHandler):
 
     @property
     def for_one(self) -> bool:
-        """Whether this server is one person's: it does not tell its callers apart."""
+        """Whether this server is one person's: it does not distinguish its callers."""
         return self.surroundings.proxy is None and is_nameless(self.identity_provider)
 
     def principal(self) -> Principal:
@@ -123,7 +123,7 @@ class Admission(JupyterHandler):
         self.finish(envelope.failure(code, message, hint, cause))
 
     def words(self, code: int, error: BaseException | None) -> tuple[str, str | None, str]:
-        """Return what to tell a person of an error, message and hint, and the word that tells a program the cause."""
+        """Return what a person reads of an error, message and hint, and the word by which a program knows the cause."""
         if isinstance(error, SubmarineError):
             return error.message, error.hint, type(error).__name__
         if isinstance(error, HTTPError):

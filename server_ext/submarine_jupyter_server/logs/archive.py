@@ -244,7 +244,7 @@ class LogArchive:
         """Return the logs of one attempt (None: the latest), as answers list them.
 
         Chief or master first, then ps, workers and evaluators, each by index. What has the name of a replica and is no
-        folder is listed too: whoever reads it is told so.
+        folder is listed too: whoever reads it gets that as an error.
         """
         attempts = self.attempts(experiment_id)
         chosen = attempts[-1] if attempt is None and attempts else attempt

@@ -71,7 +71,7 @@ def is_metric(name: str, number: str) -> bool:
 
 
 def goes_along(name: str) -> bool:
-    """Whether ``name`` is told beside the metrics of a line, but makes no line one of metrics."""
+    """Whether ``name`` is kept beside the metrics of a line, but makes no line one of metrics."""
     return name.lower() in _BESIDE
 
 

@@ -7,7 +7,7 @@ or Python prints them, tables (``columns``) and names before numbers (``pairs``)
 ``tracking.log_param`` prints it.
 
 A value that is NaN or infinite is a metric without a number, kept as NaN (the store's null): it shows that training
-has diverged. What follows the last ``\\r`` of a line is looked at, ``EXAMINED_BYTES`` at most.
+has diverged. What follows the last ``\\r`` of a line is examined, ``EXAMINED_BYTES`` at most.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def _param(line: str) -> list[Param]:
 
 
 def _finite(value: object) -> object:
-    """Return a value as JSON can tell it: as text where it is not a finite number."""
+    """Return a value as JSON can represent it: as text where it is not a finite number."""
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:

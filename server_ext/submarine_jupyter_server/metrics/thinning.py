@@ -20,7 +20,7 @@ P = TypeVar("P", bound=Point)
 def thinned(points: Sequence[P], count: int | None) -> Sequence[P]:
     """Return at most ``count`` (4 or more) of ``points`` in their order, the first and the last among them.
 
-    None means all of them. A stretch without any number is told by its first point.
+    None means all of them. Of a stretch without any number the first point stays.
     """
     if count is None or len(points) <= count:
         return points

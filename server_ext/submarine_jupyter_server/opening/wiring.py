@@ -184,7 +184,7 @@ class Service:
             await self._neighbours.step_down()
 
     async def _renew_targets(self) -> None:
-        """Let go of all targets: another server looks after what runs there now."""
+        """Let go of all targets: another server controls what runs there now."""
         log.warning("Submarine: another server gives the orders from now on")
         self._started.clear()
         await _ended(
@@ -235,7 +235,7 @@ class Service:
             self._collector.watch(row.id, row.attempt, _templates(row))
 
     async def _ending(self, observation: Observation) -> None:
-        """Read the last metrics: who sees the end may ask for them at once. What takes long goes on meanwhile."""
+        """Store the last metrics before an end is reported: its readers may ask for them. The rest goes on behind."""
         row = await self.db.read(lambda tx: experiments.find(tx, observation.experiment_id))
         if row is not None and row.uid == observation.uid:
             await asyncio.wait([self._finish(row, observation.attempt)], timeout=DRAIN_S)

@@ -13,5 +13,5 @@ metrics      Metrics of an experiment: whole once it has ended, or said not to b
 principal    Who asks: the first argument of every service call
 rows         Experiments as compact rows: a page of them, or all as they change
 targets      What the compute targets are, and what they have
-unknown      What a list asks for that nothing has
+unknown      Names in a list's filters that no experiment has
 """

@@ -1,4 +1,4 @@
-"""What a list asks for that nothing has."""
+"""Names in a list's filters that no experiment has."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ def request_stop(tx: Connection, experiment_id: str, at: int) -> ExperimentRow |
 def mark_deleted(tx: Connection, experiment_id: str, at: int) -> ExperimentRow | None:
     """Take an experiment out of every list for good; None if there is none, or no more.
 
-    The row stays, with its last status: nothing that is still seen of it can bring it back.
+    The row stays, with its last status: nothing that is still reported of it can bring it back.
     """
     row = find(tx, experiment_id)
     if row is None:
@@ -213,7 +213,7 @@ def mark_deleted(tx: Connection, experiment_id: str, at: int) -> ExperimentRow |
 
 
 def bring_back(tx: Connection, experiment_id: str, labels: Sequence[str]) -> ExperimentRow | None:
-    """Undo a deletion that nobody has been told of, because the target refused it; None if there is none."""
+    """Undo a deletion of which nobody knows, because the target refused it; None if there is none."""
     row = find(tx, experiment_id, include_deleted=True)
     if row is None or row.deleted is None:
         return None

@@ -58,8 +58,8 @@ class ReplicaState:
 class Observation:
     """What a target saw at ``at_ms`` (Unix time in milliseconds); it counts only for this uid and attempt.
 
-    ``reason`` is one CamelCase word, ``message`` a sentence for a person; ``notes`` are facts worth telling that do not
-    change the status.
+    ``reason`` is one CamelCase word, ``message`` a sentence for a person; ``notes`` are facts worth reporting that
+    do not change the status.
     """
 
     experiment_id: str
@@ -233,7 +233,7 @@ class ComputeTarget(Protocol):
 
         ``made`` is what this target made for experiments that may still exist, as it said so (`ensure`); ``recall``
         asks the database about one of them. Returns soon even when the target cannot be reached; ``doubt`` is called
-        once it can be looked at, and again after each outage: orders that were put off are given at once then.
+        once it can be inspected, and again after each outage: orders that were put off are given at once then.
         """
 
     async def ensure(self, launch: Launch) -> Made | None:

@@ -70,7 +70,7 @@ class Streams(Connections[asyncio.Task[None]]):
 
 
 async def write(handler: SubmarineHandler, data: str | bytes) -> bool:
-    """Write and wait until the client took it; tell whether it is still there.
+    """Write and wait until the client took it; return whether it is still there.
 
     Awaiting is what bounds the memory: nothing is read for a client that does not take what it has. One that
     took nothing for 60 s is closed.

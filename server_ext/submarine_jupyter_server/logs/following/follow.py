@@ -45,7 +45,7 @@ async def follow(
     """Yield events from ``position``, or from the start of ``attempt`` (None: the latest).
 
     New replicas are picked up, and so are new attempts unless ``attempt`` is given. ``replicas`` are the
-    names wanted (None: all). ``finished`` tells whether the experiment has ended; it is asked about once a
+    names wanted (None: all). ``finished`` returns whether the experiment has ended; it is asked about once a
     second. Close the iterator (``aclosing``) when leaving early.
     """
     number = await growth.archive.run(_first, growth.archive, experiment_id, position, attempt)

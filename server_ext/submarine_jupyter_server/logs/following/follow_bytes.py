@@ -43,7 +43,7 @@ async def follow_bytes(
 ) -> AsyncGenerator[Followed, None]:
     """Yield what stands from offset ``start`` on, at last ``End``. Raises OSError.
 
-    ``allowed`` waits until bytes are wanted, and returns how many; ``over`` tells whether the attempt has ended.
+    ``allowed`` waits until bytes are wanted, and returns how many; ``over`` returns whether the attempt has ended.
     What is more than ``window`` behind the end is left out.
     """
     offset, late = start, False
@@ -71,6 +71,6 @@ async def follow_bytes(
 
 
 async def _idle(watch: Watch, version: int) -> bool:
-    """Wait for something new; tell whether nothing has come."""
+    """Wait for something new; return whether nothing has come."""
     await watch.changed(version, ASK_S)
     return watch.version == version

@@ -36,7 +36,7 @@ class LogPage:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentPages:
-    """The logs of an experiment as REST answers them; ``attributes`` tell what is missing, if anything."""
+    """The logs of an experiment as REST answers them; ``attributes`` say what is missing, if anything."""
 
     result: dict[str, object]
     attributes: dict[str, object]
@@ -45,7 +45,7 @@ class ExperimentPages:
 def tail(log: ReplicaLog, lines: int, max_bytes: int = PAGE_BYTES, since: int = 0) -> LogPage:
     """Return the last ``lines`` lines of the newest ``max_bytes``, none from before offset ``since``.
 
-    The log is read backwards in growing steps, so its size does not matter. ``cut`` tells that there are
+    The log is read backwards in growing steps, so its size does not matter. ``cut`` says that there are
     more lines.
     """
     snapshot = log.snapshot()
@@ -75,7 +75,7 @@ def tail(log: ReplicaLog, lines: int, max_bytes: int = PAGE_BYTES, since: int = 
 def page(log: ReplicaLog, since: float | None = None, tail_lines: int | None = None) -> LogPage:
     """Return the newest lines: written at Unix time ``since`` or later, the last ``tail_lines``.
 
-    ``cut`` tells that the caps left out lines that were asked for.
+    ``cut`` says that the caps left out lines that were asked for.
     Raises InvalidRequest for a negative number of lines or a time that is no number.
     """
     if tail_lines is not None and tail_lines < 0:

@@ -49,7 +49,7 @@ _ECHO = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ErrorSign:
-    """What tells of an error at byte ``offset``. If known, ``at_ns``: when it was written, ``where``: the line of code.
+    """A sign of an error at byte ``offset``. If known, ``at_ns``: when it was written, ``where``: the line of code.
 
     ``text`` is the line that names it, at most ``MAX_CHARS``.
     """

@@ -37,7 +37,7 @@ State = dict[str, str | None]
 
 
 class States:
-    """What a follower was told of an experiment's state: ``row`` as it was when ``seq`` was the newest event."""
+    """What a follower knows of an experiment's state: ``row`` as it was when ``seq`` was the newest event."""
 
     def __init__(self, db: Database, row: ExperimentRow, seq: int) -> None:
         self.experiment_id = row.id
@@ -52,11 +52,11 @@ class States:
         return _status(self.last).final
 
     def allows(self, attempt: int) -> bool:
-        """Whether lines of ``attempt`` agree with the last state told."""
+        """Whether lines of ``attempt`` agree with the last state sent."""
         return self.final or (self._attempt >= attempt and _status(self.last) == Status.RUNNING)
 
     def take(self, message: FeedMessage) -> list[State]:
-        """Return the state that an event of the feed tells, if it is new."""
+        """Return the state that an event of the feed reports, if it is new."""
         data = json.loads(message.data)
         if int(message.id) <= self.seq or data["status"] is None:
             return []
@@ -65,7 +65,7 @@ class States:
         return [self.last]
 
     async def refresh(self) -> list[State]:
-        """Return the states since the last one told, in order, as the database has them."""
+        """Return the states since the last one sent, in order, as the database has them."""
         found, row = await self._db.read(self._read)
         states: list[State] = [_state(event) for event in found if event.status]
         now = _state(row) if row and row.deleted is None else {"status": Status.DELETED.value}

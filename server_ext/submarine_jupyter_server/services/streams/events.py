@@ -22,7 +22,7 @@ class Events:
     ) -> AsyncIterator[FeedMessage | None]:
         """Return the events after number ``after`` (None: from now on), of one experiment or of all; None: a heartbeat.
 
-        What one experiment is told begins with its history, and ends with it. Raises NotFound.
+        A stream of one experiment begins with its history, and ends with it. Raises NotFound.
         """
         if experiment_id is not None:
             await self._db.read(lambda tx: access.find(tx, principal, experiment_id))

@@ -85,7 +85,7 @@ class Forecasts:
 
 
 def _since(row: ExperimentRow, events: Sequence[EventRow]) -> int | None:
-    """Return since when an experiment waits: since it was accepted, or since it was told first after it ran."""
+    """Return since when an experiment waits: since it was accepted, or since that was reported first after it ran."""
     if row.status == Status.ACCEPTED and row.attempt == 1:
         return row.accepted
     since = None

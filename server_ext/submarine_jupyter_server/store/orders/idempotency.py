@@ -16,7 +16,7 @@ _FIND = select(*idempotency.c).where(idempotency.c.owner == bindparam("whose"), 
 class IdempotencyRow:
     """A key of one owner, what it was used for, and the answer to it: the ``refusal`` (JSON) if there is one.
 
-    A refusal that is empty text will never be one: somebody was told that the experiment is accepted.
+    A refusal that is empty text will never be one: somebody has the answer that the experiment is accepted.
     """
 
     owner: str
@@ -68,7 +68,7 @@ def refuse(tx: Connection, experiment_id: str, refusal: str) -> bool:
 
 
 def promise(tx: Connection, experiment_id: str) -> str | None:
-    """Note that somebody is told now that an experiment is accepted; return the refusal if that came first."""
+    """Note that an answer now says that an experiment is accepted; return the refusal if that came first."""
     mine = idempotency.c.experiment_id == experiment_id
     tx.execute(update(idempotency).where(mine, idempotency.c.refusal.is_(None)).values(refusal=""))
     return tx.execute(select(idempotency.c.refusal).where(mine)).scalar() or None

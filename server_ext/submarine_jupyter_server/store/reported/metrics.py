@@ -98,7 +98,7 @@ def reported(tx: Connection, experiment_id: str, attempt: int) -> Report | None:
 
 
 def settings(tx: Connection, experiment_id: str, attempt: int) -> dict[str, str]:
-    """Return the settings that an attempt told, name -> JSON."""
+    """Return the parameters that an attempt logged, name -> JSON."""
     where = (param.c.experiment_id == experiment_id, param.c.attempt == attempt)
     found = tx.execute(select(param.c.name, param.c.value).where(*where).order_by(param.c.name))
     return {row.name: row.value for row in found}

@@ -1,4 +1,4 @@
-"""What was last seen of each replica."""
+"""What was last reported of each replica."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _UPSERT = insert_or_replace(replica)
 
 
 def upsert(tx: Connection, experiment_id: str, attempt: int, states: Iterable[ReplicaState]) -> bool:
-    """Store what was seen of replicas; False if it was known, and nothing had to be written."""
+    """Store what was reported of replicas; False if it was known, and nothing had to be written."""
     known = {row.name: row for row in of(tx, experiment_id, attempt)}
     reported = [ReplicaRow(*(getattr(state, field) for field in _FIELDS)) for state in states]
     changed = [row for row in map(_stored, reported) if known.get(row.name) != row]

@@ -6,7 +6,7 @@ threads/     one thread writes, others read
 connection   Connections to the database file, set up the same way everywhere
 database     The one object through which the server reads and writes its database
 failures     What an error of SQLite means to a person
-foreign      Whether somebody else has changed the database, without a look at what it holds
+foreign      Whether somebody else has changed the database, without reading what it holds
 layout       How SQLite lays the tables out, and its forms of what ``dialect`` leaves to the engine
 schema       Which schema a database file has, and how it gets the one this code needs
 """

@@ -73,7 +73,7 @@ def is_disk(error: BaseException) -> bool:
 
 
 def explain(error: BaseException, path: Path) -> SubmarineError | None:
-    """Return what to tell the user, None when the error is the caller's own (a constraint, a bug)."""
+    """Return what the user should read, None when the error is the caller's own (a constraint, a bug)."""
     if isinstance(error, SubmarineError):
         return error
     if is_full(error, path):

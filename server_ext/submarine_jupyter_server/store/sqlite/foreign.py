@@ -1,4 +1,4 @@
-"""Whether somebody else has changed the database, without a look at what it holds."""
+"""Whether somebody else has changed the database, without reading what it holds."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class KubernetesTarget:
         return await forecast(known.cluster, known.capacity, known.watches.experiments, launch, self._connector.options)
 
     def place(self, experiment_id: str) -> Forecast | None:
-        """Return at which place of its queue it waits, where Kueue tells that."""
+        """Return at which place of its queue it waits, where Kueue publishes that."""
         return place_of(experiment_id, self._connector.experiments)
 
     async def start(self, sink: Sink, doubt: Doubt, made: Collection[Made] = (), recall: Recall | None = None) -> None:
@@ -115,7 +115,7 @@ class KubernetesTarget:
         return made
 
     async def stop(self, launch: Launch) -> None:
-        """End the replicas; the end is told when they are gone."""
+        """End the replicas; the end is reported when they are gone."""
         connection = self._connector.connection(launch.spec.meta.namespace)
         state = connection.watches.track(launch)
         try:

@@ -220,7 +220,7 @@ def begin(run: Run, settings: Settings, ports: PortLeases) -> None:
 
 
 def close(run: Run) -> None:
-    """Leave no secret in the plans of what has ended, and note that its end was told."""
+    """Leave no secret in the plans of what has ended, and note that its end was reported."""
     for attempt in run.folder.attempts():
         with contextlib.suppress(OSError, Unreadable):
             plan = attempt.read("plan.json")

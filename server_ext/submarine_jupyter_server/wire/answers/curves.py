@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """The points of an attempt in the order they were logged, and the settings it told (name -> JSON).
+    """The points of an attempt in the order they were logged, and the parameters it logged (name -> JSON).
 
     ``last`` is the number of the newest point, ``points`` how many of each series are left (None: all), ``late``
     whether the logs are still being read, ``notes`` what a person should know.

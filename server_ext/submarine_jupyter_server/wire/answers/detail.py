@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """What ``?view=full`` adds; ``order`` is one that was given in vain, ``params`` are settings told, name -> JSON."""
+    """What ``?view=full`` adds; ``order`` is one that was given in vain, ``params`` what it logged, name -> JSON."""
 
     replicas: Sequence[ReplicaRow]
     events: Sequence[EventRow]
@@ -67,7 +67,7 @@ def noted(found: Noted | None) -> dict[str, Any]:
 
 
 def _params(row: ExperimentRow, values: Mapping[str, str]) -> dict[str, Any]:
-    """Return the parameters of an attempt, declared or told since, and the names of those that it told."""
+    """Return the parameters of an attempt, declared or logged since, and the names of those that it logged."""
     logged = {name: json.loads(value) for name, value in values.items()}
     params = declared(row.wire_spec) | logged
     return ({"params": params} if params else {}) | ({"loggedParams": list(logged)} if logged else {})

@@ -58,7 +58,7 @@ def search_query(values: QueryString) -> SearchQuery:
 
 
 def place_query(values: QueryString) -> PlaceQuery:
-    """Return which moment is looked for. Raises InvalidRequest."""
+    """Return which moment is asked for. Raises InvalidRequest."""
     only(values, "at", "replica", "attempt")
     at = moment(one(values, "at"), "at")
     if at is None:

@@ -28,7 +28,7 @@ class Ballast:
         self._next_try = time.monotonic() + _RETRY_S
 
     def restore(self) -> None:
-        """Take the space back if there is plenty again; looks once a second at most."""
+        """Take the space back if there is plenty again; checks once a second at most."""
         if not self.released or time.monotonic() < self._next_try:
             return
         self._next_try = time.monotonic() + _RETRY_S

@@ -33,7 +33,7 @@ _REBUILT = "The server reads what happened since then from the run directories a
 def repair(path: Path) -> tuple[str | None, bool]:
     """Make sure that there is an intact database, an empty one at least.
 
-    Returns what to tell the user, if anything, and whether rows may be missing that once were there.
+    Returns what the user should read, if anything, and whether rows may be missing that once were there.
     """
     trouble = _trouble(path)
     if trouble is None:

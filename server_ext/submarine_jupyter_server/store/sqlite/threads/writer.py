@@ -78,7 +78,7 @@ class Writer:
         self._disconnect()
 
     def _settle(self, jobs: list[Job]) -> None:
-        """Run jobs in one transaction and tell each its outcome."""
+        """Run jobs in one transaction and give each its outcome."""
         try:
             if self._damage is not None:
                 raise Damaged(self._damage.message, hint=self._damage.hint)

@@ -214,7 +214,7 @@ def _forget(kube_config: Any, folder: str) -> None:
 
 
 def _harmless(error: Exception) -> str:
-    """Return what may be told of an error: messages of the package and of YAML quote the file, tokens included."""
+    """Return what may be shown of an error: messages of the package and of YAML quote the file, tokens included."""
     if isinstance(error, OSError):
         return ": ".join(filter(None, (str(error.filename or ""), error.strerror or type(error).__name__)))
     if type(error).__name__ == "ConfigException":

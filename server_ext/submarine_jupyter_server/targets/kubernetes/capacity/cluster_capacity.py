@@ -37,7 +37,7 @@ class _NotCounted(Exception):
 class Node:
     """A node that takes pods: its ``room`` in all and what is ``free``, None where that is not known.
 
-    Both also tell how many ``pods``. ``taints`` are those that keep pods out.
+    Both also have the number of ``pods``. ``taints`` are those that keep pods out.
     """
 
     room: Amounts

@@ -37,7 +37,7 @@ def requests_of(pod: Json) -> Amounts:
 
 
 def amounts(quantities: Mapping[str, str] | None) -> Amounts:
-    """Return the cpu, memory and GPUs in a resource list; nothing else is looked at."""
+    """Return the cpu, memory and GPUs in a resource list; nothing else is read."""
     return {
         name: amount_of(text) for name, text in (quantities or {}).items() if name in ("cpu", "memory") or is_gpu(name)
     }

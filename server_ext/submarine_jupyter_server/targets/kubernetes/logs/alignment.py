@@ -43,7 +43,7 @@ class Stock:
 
 
 class Alignment:
-    """Passes over the beginning of one answer; ``note`` is told (time, offset) of each line that is passed over.
+    """Passes over the beginning of one answer; ``note`` gets (time, offset) of each line that is passed over.
 
     ``trusted`` says that the answer is known to be of the same run: what does not fit comes behind a ``gap`` then, but
     for what the archive seems to have already.

@@ -43,7 +43,7 @@ REFUSED_S = 10.0
 
 
 class Follower:
-    """The only one who writes the log of a replica; ``watched`` tells whether somebody reads it."""
+    """The only one who writes the log of a replica; ``watched`` returns whether somebody reads it."""
 
     def __init__(self, shared: Shared, tail: Tail, watched: Callable[[], bool]) -> None:
         self._shared = shared

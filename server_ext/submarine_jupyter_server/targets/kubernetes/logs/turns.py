@@ -38,7 +38,7 @@ class StreamTurns:
         return True
 
     def give_back(self) -> None:
-        """Give a place back, and tell who is first in line."""
+        """Give a place back, and wake who is first in line."""
         self._free += 1
         self.taken -= 1
         for line in (self._urgent, self._patient):

@@ -15,7 +15,7 @@ from .draft import Draft
 class Kind:
     """One kind of object an experiment can become.
 
-    ``objects`` makes all its objects, of which the first owns the rest; ``problems`` tells what of a spec this kind
+    ``objects`` makes all its objects, of which the first owns the rest; ``problems`` returns what of a spec this kind
     cannot express; ``wanted`` yields role (lower case) and number of the replicas that the ``spec`` of an object asks
     for, of which the name says the role. ``succeeded`` is the type of the condition that says so. ``pod_label`` is the
     label by which those who make its pods know theirs.

@@ -65,7 +65,7 @@ class Endings:
     async def begin(self, state: ExperimentState, propagation: str) -> None:
         """Order that all that was made for an experiment ends. Where that is refused, it goes on as before.
 
-        It goes by what was made, whatever is seen of that: others may have taken its labels, or spoilt its record.
+        It goes by what was made, whatever is visible of that: others may have taken its labels, or spoilt its record.
         """
         state.ending = True
         deleting = {job.uid for job in (state.own, *state.jobs.values()) if job is not None and job.deleting}

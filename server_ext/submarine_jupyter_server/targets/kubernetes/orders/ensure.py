@@ -87,7 +87,7 @@ class Orders:
         return objects
 
     async def find(self, state: ExperimentState, launch: Launch) -> None:
-        """Find what was made while the answer did not come, or what no stream tells of."""
+        """Find what was made while the answer did not come, or what no stream reports."""
         ref = state.ref if state.own is None else None
         if ref is not None and (found := await self._calls.find(ref)) is not None:
             self._watches.merge(ref, found)

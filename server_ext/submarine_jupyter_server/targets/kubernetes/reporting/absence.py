@@ -1,7 +1,7 @@
 """Why an object of an experiment is not on the cluster: from what the API server says around it, and how it went.
 
 Absence alone says nothing of who did it. A time to live, a removed kind or namespace, an orphaning deletion and a
-person leave different traces, and after some causes there is none: then it is not known, and that is what is told.
+person leave different traces, and after some causes there is none: then the reason says that it is not known.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _OPERATOR_ENDED = ("JobSucceeded", "JobFailed")
 class Trace:
     """How an object went. ``watched``: this server observed it without a pause until then.
 
-    ``ended``, ``expires``: it had ended, and had a time to live, when it was seen last.
+    ``ended``, ``expires``: it had ended, and had a time to live, when it was last observed.
     """
 
     watched: bool = False
@@ -108,7 +108,7 @@ def decide(ref: ObjectRef, facts: Facts, trace: Trace) -> Absence:
 
 
 def decisive(*found: Absence) -> Absence:
-    """Return what tells most: a namespace is gone with all traces soon, a kind keeps its own name for seconds."""
+    """Return the trace that says most: a namespace is gone with all traces soon, a kind keeps its name for seconds."""
     return min(found, key=lambda absence: _REASONS.index(absence.reason))
 
 

@@ -110,7 +110,7 @@ class Disappearances:
         return await self._absences.why(ref, state.experiment_id, trace)
 
     async def _label(self, state: ExperimentState, ref: ObjectRef) -> None:
-        """Put our labels back on an object that is there: without them no stream tells of it.
+        """Put our labels back on an object that is there: without them no stream reports it.
 
         Where that is refused, it is asked for from time to time.
         """
@@ -149,5 +149,5 @@ def _last(state: ExperimentState) -> Observation | None:
 
 
 def _ended(state: ExperimentState) -> bool:
-    """Return whether it had come to its end before it went: then that is told, as of what is there."""
+    """Return whether it had come to its end before it went: then that is reported, as of what is there."""
     return state.last is not None and (last := _last(state)) is not None and last.status.final

@@ -36,7 +36,7 @@ _ORDERED_S = 0.025
 
 
 class Reporter:
-    """Makes observations of what has changed; ``clean`` is awaited once an end has been told.
+    """Makes observations of what has changed; ``clean`` is awaited once an end has been reported.
 
     ``recall`` says what the database has of an experiment that no order was about yet, ``doomed`` that a namespace is
     being deleted.
@@ -70,13 +70,13 @@ class Reporter:
             self._alarms[key] = asyncio.get_running_loop().call_later(SILENT_S, self._wake, state)
 
     async def report(self, state: ExperimentState, observation: Observation) -> None:
-        """Give an observation to the service, whatever it is, and remember that it was told."""
+        """Give an observation to the service, whatever it is, and remember that it was reported."""
         await self._sink(observation)
         state.reported = observation
         state.stir()
 
     async def ended(self, state: ExperimentState) -> None:
-        """Wait until the end that an experiment has come to by itself is told. Raises TargetUnavailable."""
+        """Wait until the end that an experiment has come to by itself is reported. Raises TargetUnavailable."""
         self.touch(state)
         try:
             async with asyncio.timeout(_SOON_S + DRAIN_S):
@@ -88,7 +88,7 @@ class Reporter:
             ) from None
 
     async def close(self) -> None:
-        """Stop looking."""
+        """Stop reporting."""
         for alarm in self._alarms.values():
             alarm.cancel()
         for task in self._tasks.values():
@@ -208,7 +208,7 @@ def observed(state: ExperimentState, snapshot: Snapshot) -> Observation:
 
 
 def unended(state: ExperimentState, now: Observation) -> Observation:
-    """Return an observation with its end left out while that is not told: its last lines may not be here yet."""
+    """Return an observation with its end left out while that is not reported: its last lines may not be here yet."""
     if not now.status.final:
         return now
     known = state.reported is not None and state.reported.attempt == now.attempt and not state.reported.status.final

@@ -7,6 +7,6 @@ ownership         Whose each object is: by the uids that the cluster gave to wha
 projection        Projections: raw JSON of the API server -> view
 replica_status    How each replica of an experiment is
 snapshot          What is known of one experiment, and what of it counts for its present attempt
-status            What was seen of one experiment -> how it is
+status            From the snapshot of one experiment to its status
 views             What is kept of the cluster's objects
 """

@@ -20,7 +20,7 @@ _TOO_OFTEN = ("BackoffLimitExceeded", "MaxFailedIndexesExceeded", "FailedIndexes
 
 
 def why(view: AttemptView) -> Diagnosis | None:
-    """Return why it does not run, or failed; None when there is nothing to tell."""
+    """Return why it does not run, or failed; None when there is nothing to report."""
     if view.verdict is not None:
         return _why_failed(view, view.verdict) if view.verdict.status == Status.FAILED else None
     if view.own is None:

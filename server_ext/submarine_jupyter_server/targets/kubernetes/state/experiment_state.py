@@ -86,7 +86,7 @@ class ExperimentState:
 
     @property
     def over(self) -> bool:
-        """Return whether its end has been told."""
+        """Return whether its end has been reported."""
         return self.reported is not None and self.reported.status.final and self.reported.attempt >= self.attempt
 
     @property
@@ -98,7 +98,7 @@ class ExperimentState:
 
     @property
     def empty(self) -> bool:
-        """Return whether nothing of it is seen on the cluster."""
+        """Return whether nothing of it is known on the cluster."""
         return self.own is None and not self.jobs and not self.pods
 
     @property

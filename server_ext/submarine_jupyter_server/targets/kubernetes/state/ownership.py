@@ -89,7 +89,7 @@ class Ownership:
         return state, self._follow(job.uid, state)
 
     def drop_job(self, job: JobView, *, watched: bool = False) -> ExperimentState | None:
-        """Take out an object that makes pods; return whose it was. ``watched``: a stream told that it went."""
+        """Take out an object that makes pods; return whose it was. ``watched``: a stream reported that it went."""
         self._unstranger(job)
         if (state := self._of.get(job.uid)) is not None:
             state.drop_job(job, watched=watched)
@@ -157,7 +157,7 @@ class Ownership:
         return owner
 
     def _by_record(self, job: JobView) -> ExperimentState | None:
-        """Return the experiment that a signed record tells of, unless something later is known of it."""
+        """Return the experiment that a signed record names, unless something later is known of it."""
         notes = dict(job.notes)
         if SEAL not in notes or not self.signature.is_on(job):
             return None

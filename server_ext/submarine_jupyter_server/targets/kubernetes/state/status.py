@@ -1,4 +1,4 @@
-"""What was seen of one experiment -> how it is."""
+"""From the snapshot of one experiment to its status."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ cluster_heartbeat  Whether the API server answers at all, asked once for all the
 collection         What a reflector needs of a cluster, and all objects of a collection in pages
 decoder            Events out of the bytes of a watch: one JSON object per line, in chunks that end anywhere
 health             How a watch is, and what its errors mean: for the next try, and for a person
-hidden_pods        Replicas that no stream tells of, because somebody took or changed their labels
+hidden_pods        Replicas that no stream reports, because somebody took or changed their labels
 intake             Put what streams bring into the states of the experiments that it is of
 queue_places       The places in queues of what waits there, asked of Kueue's own API while somebody waits
 reflector          The copy of one collection of the cluster, kept by one stream for as long as the server runs

@@ -1,4 +1,4 @@
-"""The copy of a collection of the cluster: what a stream says put into slim views, and every real difference told once.
+"""The copy of a collection of the cluster: a stream put into slim views, and every real difference reported once.
 
 What we wrote ourselves is put in at once (`merge`), so that a read after a write sees it. The stream is
 behind or ahead of our answer, and must neither take it back nor be taken back by it. Two facts decide. Resource
@@ -68,7 +68,7 @@ class CollectionCache(Generic[V]):
         self._ours.clear()
 
     def end(self, version: str) -> None:
-        """Drop what was not seen since `begin`; the stream goes on from ``version``."""
+        """Drop what has not come since `begin`; the stream goes on from ``version``."""
         listed = self._listed or {}
         for name in [name for name in self.views if name not in listed]:
             ours = self._ours.get(name)

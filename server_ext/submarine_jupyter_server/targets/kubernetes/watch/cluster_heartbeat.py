@@ -41,7 +41,7 @@ class Answers(Protocol):
 
 
 class ClusterHeartbeat:
-    """Asks the API server of one cluster; ``watchful`` tells whether somebody waits for news (a live experiment).
+    """Asks the API server of one cluster; ``watchful`` returns whether somebody waits for news (a live experiment).
 
     ``away`` says that it did not answer when asked last, or was not ready; ``returns`` counts how often it came back.
     """

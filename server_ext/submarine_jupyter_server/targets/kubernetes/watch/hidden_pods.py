@@ -1,4 +1,4 @@
-"""Replicas that no stream tells of, because somebody took or changed their labels: each is asked for by its name.
+"""Replicas that no stream reports, because somebody took or changed their labels: each is asked for by its name.
 
 A stream says of such a pod that it was deleted, exactly as of one that is gone. This server may not write labels of
 pods, so it cannot put them back.

@@ -17,7 +17,7 @@ class Intake:
     """Takes each difference once: the view before it, and the one after it; None where there is none.
 
     ``touched`` is called with an experiment of which something has changed, ``appeared`` and ``gone`` with its pods and
-    the attempt they are of. ``current`` tells whether the stream of a path says what is, and not what was.
+    the attempt they are of. ``current`` returns whether the stream of a path says what is, and not what was.
     """
 
     def __init__(

@@ -99,7 +99,7 @@ class Watches:
     async def run(self, returned: Callable[[], None]) -> None:
         """Follow events while somebody waits, until cancelled.
 
-        ``returned`` is called when an outage is over, and when there is more that can be seen.
+        ``returned`` is called when an outage is over, and when there is more that can be observed.
         """
         self._tasks["heartbeat"] = asyncio.create_task(self._heartbeat.run(), name="heartbeat of the cluster")
         needed, returns, known = 0.0, self._heartbeat.returns, (self.synced, self.whole, self.queued)

@@ -1,4 +1,4 @@
-"""What can be seen of an attempt from its files, and what it means."""
+"""What the files of an attempt say, and what that means."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def inspect(attempt: Attempt, here: Json, silent_s: float = 0.0) -> AttemptStatu
     """Read what an attempt's files say. Blocks.
 
     ``here`` is the identity of this machine; ``silent_s`` are the seconds since the shim's last sign of life. What
-    cannot be read decides nothing: an end is only seen where one is written, a loss only where nothing lives.
+    cannot be read decides nothing: an end is only found where one is written, a loss only where nothing lives.
     """
     try:
         return _inspect(attempt, here, silent_s)

@@ -3,7 +3,7 @@
 Every process of a replica carries ``SUBMARINE_JUPYTER_REPLICA=<uid>/<attempt>/<replica>`` in the environment it was
 started with; the uid is random, so no other process has it. Replicas that overwrite their environment are known by pid
 and start time, and so are the processes below them that the shim wrote down. A pidfd (``pidfd_open(2)``) makes sure
-that the signal goes to the process that was looked at.
+that the signal goes to the process that was inspected.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def _new_items(
 def rendered(launch: Launch, attempt: Attempt, settings: Settings) -> list[dict[str, object]]:
     """Return the replicas as they would run, with example ports and without what they inherit.
 
-    Of each role the first ``SHOWN`` are told; a note says what they stand for. Raises TargetRefused as ``prepare``.
+    Of each role the first ``SHOWN`` are listed; a note says what they stand for. Raises TargetRefused as ``prepare``.
     """
     refuse(launch, attempt)
     spec = launch.spec

@@ -17,7 +17,7 @@ A = TypeVar("A")
 
 
 async def finished(future: Future[T], timeout_s: float) -> bool:
-    """Wait for the end of a call, or for so many seconds; tell whether it has ended. The call goes on either way."""
+    """Wait for the end of a call, or for so many seconds; return whether it has ended. The call goes on either way."""
     if not future.done() and timeout_s > 0:
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 

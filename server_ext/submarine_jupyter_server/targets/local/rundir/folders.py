@@ -9,7 +9,7 @@
                               /state.json  how they are                        (shim)
                               /exit.json   how it all ended                    (shim; the server where there is none)
                               /seen        the final state reached the database
-                              /ctl         FIFO: the shim looks at the plan again
+                              /ctl         FIFO: the shim reads the plan again
                               /logs/<replica>/, shim.log
     <data>/work/<id>/<attempt>/code/, work/, tensorboard/   where replicas start and write
 
@@ -42,7 +42,7 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
 class Lock(Enum):
-    """What the lock of an attempt tells of its shim."""
+    """What the lock of an attempt says of its shim."""
 
     HELD = auto()
     FREE = auto()
@@ -73,12 +73,12 @@ class Attempt:
         return plan if made else self.read("plan.json") or plan
 
     def replace_plan(self, plan: Json) -> None:
-        """Write the plan anew and have the shim look at it."""
+        """Write the plan anew and have the shim read it."""
         files.write_json(self.path / "plan.json", plan)
         self.call()
 
     def call(self, word: bytes = b"") -> bool:
-        """Have the shim look at the plan, or do what ``word`` says; return whether there is one that hears it."""
+        """Have the shim read the plan, or do what ``word`` says; return whether there is one that hears it."""
         try:
             fd = os.open(self.path / "ctl", os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:

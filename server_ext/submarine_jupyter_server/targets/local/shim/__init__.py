@@ -6,7 +6,7 @@ directory (``plan.json`` in, ``state.json`` and ``exit.json`` out); a FIFO each 
 It is a package and not one file because Python compiles a script anew at each start, which would cost as much time as
 all the rest of the start; as modules the parts come from their ``.pyc`` files.
 
-    exchange/   what the server and the shim tell each other
+    exchange/   what the server and the shim write for each other
     processes/  which processes there are
     replica/    one replica: started, its output written down, its ports held
     ending      End processes for sure: each replica's group, and all that escaped from it

@@ -38,7 +38,7 @@ class AttemptReporter:
         self.changed = True
 
     def note(self, sentence: str) -> None:
-        """Have a person told once."""
+        """Say something to a person once."""
         if sentence not in self._notes and len(self._notes) < MAX_NOTES:
             self._notes.append(sentence)
             self.changed = True

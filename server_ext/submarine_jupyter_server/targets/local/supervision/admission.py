@@ -28,7 +28,7 @@ from .tasks import Tasks, safely
 class Admission:
     """Room and ports for the experiments in ``runs``.
 
-    ``report`` is given what a start makes of an experiment, ``refresh_soon`` one that is to be looked at.
+    ``report`` is given what a start makes of an experiment, ``refresh_soon`` one that is to be inspected.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ FIRST_PAUSE_S, LAST_PAUSE_S = 2.0, 60.0
 
 
 def adopt(folder: ExperimentFolder, uid: str | None = None) -> Run | None:
-    """Return the run of an experiment as its folder tells it, None if there is none. Blocks.
+    """Return the run of an experiment as its folder describes it, None if there is none. Blocks.
 
     Where the record of what was ordered cannot be read, the other files have to do: it can be observed and ended then,
     but not changed. Raises Unreadable if not even its ``uid`` is to be found there, unless it is given.
@@ -45,7 +45,7 @@ def adopt(folder: ExperimentFolder, uid: str | None = None) -> Run | None:
 
 
 async def take_on_all(supervision: Supervision, runs: RunFolders) -> None:
-    """Take on all experiments that have not ended, or of whose end nobody was told; later what now cannot be read."""
+    """Take on all experiments that have not ended, or of whose end nobody knows; later what now cannot be read."""
     left = await _take_on(supervision, await supervision.calls.io(runs.experiments))
     if left:
         supervision.tasks.spawn(_take_on_later(supervision, left))
@@ -92,7 +92,7 @@ async def _resume(supervision: Supervision, runs: Sequence[Run]) -> None:
 
 
 def _unfinished(folder: ExperimentFolder) -> Run | None:
-    """Return what has not ended, and what ended while nobody was there to be told. Blocks."""
+    """Return what has not ended, and what ended while no server was there. Blocks."""
     return None if is_settled(folder) else adopt(folder)
 
 

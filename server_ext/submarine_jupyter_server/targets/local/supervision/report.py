@@ -1,4 +1,4 @@
-"""Describe how an experiment is, for the person who owns it, from what was seen of its attempts."""
+"""Describe how an experiment is, for the person who owns it, from what is known of its attempts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Reason = tuple[str, str]
 def report(run: Run, here: Json, queued: str | None, failure: Reason | None = None) -> Observation:
     """Return the observation of an experiment's present attempt.
 
-    ``queued`` says what it waits for, if it does; ``failure`` is why it could not be looked at just now.
+    ``queued`` says what it waits for, if it does; ``failure`` is why it could not be inspected just now.
     """
     present = run.present
     trouble = failure or next(filter(None, map(_trouble, run.attempts)), None)
@@ -55,7 +55,7 @@ def report(run: Run, here: Json, queued: str | None, failure: Reason | None = No
 
 
 def steps(reported: Observation | None, observation: Observation) -> list[Observation]:
-    """Return what is to be told after ``reported``: nothing that is no news, and no end without the beginning."""
+    """Return what is to be reported after ``reported``: nothing that is no news, and no end without the beginning."""
     if reported is not None and replace(reported, at_ms=0) == replace(observation, at_ms=0):
         return []
     before = reported.status if reported else Status.ACCEPTED

@@ -63,7 +63,7 @@ class Supervision:
         self._busy = asyncio.Event()
 
     async def start(self, sink: Sink) -> None:
-        """Begin to look; observations go to ``sink``, or from now on to another one."""
+        """Begin to observe; observations go to ``sink``, or from now on to another one."""
         again, self._sink = self._sink is not None, sink
         if again:
             return
@@ -71,7 +71,7 @@ class Supervision:
         self.tasks.spawn(self._watch())
 
     async def close(self) -> None:
-        """Stop looking; a call that hangs is left behind."""
+        """Stop observing; a call that hangs is left behind."""
         self._news.close()
         await self.tasks.close()
         until = time.monotonic() + CLOSE_S
@@ -260,7 +260,7 @@ class Supervision:
             self._report_queue()
 
     async def _feel(self) -> None:
-        """Feel the pulse of every attempt, and look at the experiments that have news."""
+        """Feel the pulse of every attempt, and inspect the experiments that have news."""
         waiting = self.admission.waits
         watched = [
             (run, attempt)

@@ -54,7 +54,7 @@ def overwritten(spec: ExperimentSpec, kind: str, injected: frozenset[str]) -> li
 
 
 def one_decides(spec: ExperimentSpec, kind: str, leader: str | None) -> list[str]:
-    """Return the problem of a success policy where the operator looks at the leader only."""
+    """Return the problem of a success policy where the operator counts the leader only."""
     if leader is None or spec.runtime is None or spec.runtime.success_policy is None:
         return []
     return [f"runtime.successPolicy: a {kind} with a {leader} succeeds when that one does; leave it out"]

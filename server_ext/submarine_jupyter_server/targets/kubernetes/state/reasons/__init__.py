@@ -12,6 +12,6 @@ queueing         Why nothing was made yet: suspended, waiting in a queue of Kueu
 quota            Why a queue of Kueue gives no quota, by reason and message of the condition ``QuotaReserved``
 scheduling       Why no node takes a replica, from what the scheduler says
 shortening       Shorten what Kubernetes says, so that a person reads where it is wrong and what
-trouble          A cause why something does not run, and how it is told
+trouble          A cause why something does not run, and its sentence
 waiting          Why the pod of a replica does not run yet, or may not run any more
 """

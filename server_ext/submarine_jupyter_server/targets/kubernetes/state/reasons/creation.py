@@ -49,7 +49,7 @@ def why_not_made(view: AttemptView) -> dict[str, Trouble]:
 def refusal(message: str, room: int = 140) -> tuple[Rank, str, str]:
     """Return what the API server means that does not take an object: how bad it is, a word, a sentence.
 
-    ``room`` is how many characters of the words of others are told.
+    ``room`` is how many characters of the words of others are kept.
     """
     if found := _QUOTA.search(message):
         rank, why = over_quota(found[1], *(_amounts(text) for text in found.groups()[1:]))

@@ -1,4 +1,4 @@
-"""A cause why something does not run, and how it is told."""
+"""A cause why something does not run, and its sentence."""
 
 from __future__ import annotations
 

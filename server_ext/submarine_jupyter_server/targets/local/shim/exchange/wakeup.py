@@ -1,4 +1,4 @@
-"""What wakes the shim: signals, and the FIFO through which the server asks it to look at the plan again."""
+"""What wakes the shim: signals, and the FIFO through which the server asks it to read the plan again."""
 
 from __future__ import annotations
 

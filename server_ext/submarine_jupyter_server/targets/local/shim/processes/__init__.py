@@ -3,5 +3,5 @@
 census    Know who lives below the shim, also for whoever has to clean up after it was killed
 identity  Tell one process from another that came to have its number
 memory    How much memory processes hold that the kernel cannot take back (Linux, ``proc(5)``)
-tree      Look at the processes below one (Linux, ``proc(5)``)
+tree      List the processes below one (Linux, ``proc(5)``)
 """

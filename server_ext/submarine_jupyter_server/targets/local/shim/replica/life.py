@@ -71,7 +71,7 @@ class Replica:
 
     @property
     def unclean(self) -> bool:
-        """Return whether its process ended, but what it left behind is still to be looked for."""
+        """Return whether its process ended, but what it left behind is still to be found."""
         return self.pid is not None and self.exited
 
     @property
