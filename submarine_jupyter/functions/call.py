@@ -90,7 +90,7 @@ def _files(content: bytes, here: Surroundings, *, local: bool) -> dict[str, str]
     if local:
         places.remove(here.folder)  # the replicas find these where they are
     files = modules.imported_by((f"import {name}" for name in _names(content)), places)
-    files |= {} if local else _cloudpickle()
+    files |= {} if local else _needed()
     return {
         PROGRAM: program,
         PICKLE: encoded(content),
@@ -105,8 +105,12 @@ def _names(content: bytes) -> Iterable[str]:
     return sorted(word for word in words if word.isidentifier() and word.isascii())
 
 
-def _cloudpickle() -> dict[str, Path]:
+def _needed() -> dict[str, Path]:
+    """Return what a call needs where the image has it not: cloudpickle, and what reports metrics."""
     import cloudpickle
 
-    folder = Path(cloudpickle.__file__).parent
-    return {f"{OWN}/cloudpickle/{file.name}": file for file in sorted(folder.glob("*.py"))}
+    folder, ours = Path(cloudpickle.__file__).parent, Path(__file__).parents[1]
+    return {
+        **{f"{OWN}/cloudpickle/{file.name}": file for file in sorted(folder.glob("*.py"))},
+        **{f"{OWN}/submarine_jupyter/{name}": ours / name for name in ("__init__.py", "tracking.py")},
+    }

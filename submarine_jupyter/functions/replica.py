@@ -25,7 +25,7 @@ def main() -> None:
     if wanted != f"{sys.version_info[0]}.{sys.version_info[1]}":
         here = sys.version.split()[0]
         sys.exit(f"The function comes from Python {wanted}, this replica has {here}: use an image with that Python")
-    sys.path.append(os.path.join(folder, "submarine_call"))  # cloudpickle, where the image has none
+    sys.path.append(os.path.join(folder, "submarine_call"))  # where the image has not what a call needs
     import cloudpickle
 
     with open(os.path.join(folder, "submarine_call.pickle"), "rb") as file:

@@ -56,6 +56,17 @@ def test_the_demo_trains_and_says_how_to_go_on() -> None:
 
 
 @pytest.mark.slow
+def test_functions_run_elsewhere_and_their_values_come_back(kernel: RealKernel) -> None:
+    ran = [kernel.run(cell.source) for cell in read(FOLDER / "functions.ipynb").cells if cell.cell_type == "code"]
+
+    assert [one.status for one in ran] == ["ok"] * len(ran), ran
+    one, four, attached, metrics, shared = ran
+    assert (one.plain, four.plain, attached.plain) == ("3.1", "(4, 3.1)", "(3.1, 'Succeeded')")
+    assert "pi" in metrics.plain
+    assert shared.text == "[1, 3]\n'NoneType' object is not subscriptable\n"
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("tensorflow") is None, reason="tensorflow-cpu is not installed")
 def test_tensorflow_trains_with_a_parameter_server(kernel: RealKernel) -> None:
     cells = [cell for cell in read(FOLDER / "tensorflow.ipynb").cells if cell.cell_type == "code"]
