@@ -74,7 +74,7 @@ def test_a_circle_is_found() -> None:
         list(TopologicalSorter({"a": {"b"}, "b": {"a"}}).static_order())
     (one, *_), known = at_import(ast.parse("from .client import x").body), modules()
     assert isinstance(one, ast.ImportFrom)
-    assert "submarine_jupyter.errors" in imported("submarine_jupyter.client.client", known)
+    assert "submarine_jupyter.errors" in imported("submarine_jupyter.client.experiment", known)
 
 
 def test_no_module_has_the_name_of_one_of_the_standard_library() -> None:

@@ -10,6 +10,7 @@ experiment     One experiment, as an object to hold on to
 following      Follow the logs or the events of an experiment over a connection that may break
 frames         pandas, where it is there
 proxies        Which proxy leads to a server, by the variables that curl and Python's urllib read, in any case
+request_parts  What requests are made of: the path of an experiment, its id, its spec
 reasons        Why an experiment is as it is
 scaling        Which change of a spec gives roles another number of replicas
 sse            Read server-sent events from text that arrives in pieces

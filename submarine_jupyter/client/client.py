@@ -12,16 +12,13 @@ from submarine_jupyter.client.answers import LogMatch, Logs, Metrics, Plan
 from submarine_jupyter.client.comparison import Comparison, Difference
 from submarine_jupyter.client.experiment import Experiment, ExperimentList
 from submarine_jupyter.client.following import Cut, Item, follow_events, follow_log
+from submarine_jupyter.client.request_parts import id_of, notices_of, path_of, wire
 from submarine_jupyter.client.scaling import replica_patch
 from submarine_jupyter.client.transport import Transport
-from submarine_jupyter.errors import NotFound
-from submarine_jupyter.spec.experiment_ids import is_id
 
 if TYPE_CHECKING:
+    from submarine_jupyter.client.request_parts import Spec
     from submarine_jupyter.client.sweep import Params, Sweep
-    from submarine_jupyter.models import ExperimentSpec
-
-    Spec = ExperimentSpec | Mapping[str, Any]
 
 # Filters of lists; several values of one name hold together.
 Where = Mapping[str, str | Sequence[str]]
@@ -55,7 +52,7 @@ class SubmarineClient:
 
     def ping(self) -> builtins.list[str]:
         """Return what people should know about the server, whole sentences. Raises ServerNotFound, Forbidden."""
-        return _notices(self._transport.ask("GET", "experiment/ping", patience=PING_S).attributes)
+        return notices_of(self._transport.ask("GET", "experiment/ping", patience=PING_S).attributes)
 
     def targets(self, *, capacity: bool = True) -> builtins.list[dict[str, Any]]:
         """Return the compute targets: ``name``, ``kind``, ``default``, ``namespaces``, ``health``, ``capacity``.
@@ -75,7 +72,7 @@ class SubmarineClient:
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
         params = {"ifNotRunning": "true"} if if_not_running else {}
         found, attributes = self._transport.ask(
-            "POST", "experiment", params=params, body=_wire(spec), headers=headers, repeatable=True
+            "POST", "experiment", params=params, body=wire(spec), headers=headers, repeatable=True
         )
         return self._used(Experiment(self, found, attached=bool(attributes.get("attached"))))
 
@@ -96,12 +93,12 @@ class SubmarineClient:
         """
         from submarine_jupyter.client.sweep import submit
 
-        return submit(self, _wire(spec), params, parallel=parallel, name=name, metric=metric, highest=highest)
+        return submit(self, wire(spec), params, parallel=parallel, name=name, metric=metric, highest=highest)
 
     def plan(self, spec: Spec) -> Plan:
         """Return what ``create`` would make and whether it would start now, and make nothing."""
         return Plan.read(
-            *self._transport.ask("POST", "experiment", body=_wire(spec), params={"dryRun": "true"}, repeatable=True)
+            *self._transport.ask("POST", "experiment", body=wire(spec), params={"dryRun": "true"}, repeatable=True)
         )
 
     def list(
@@ -122,7 +119,7 @@ class SubmarineClient:
         query: dict[str, Any] = {"status": status, "name": name, "tag": tag, "framework": framework, "limit": limit}
         query |= {"view": "summary", "sort": sort, **(where or {})}
         found, attributes = self._transport.ask("GET", "experiment", params=query)
-        return ExperimentList((Experiment(self, one) for one in found), _notices(attributes))
+        return ExperimentList((Experiment(self, one) for one in found), notices_of(attributes))
 
     def rows(self, where: Where | None = None, *, limit: int | None = None) -> builtins.list[dict[str, Any]]:
         """Return the experiments that fit as compact rows, newest first: quick, and without their specs."""
@@ -141,18 +138,18 @@ class SubmarineClient:
 
     def read(self, experiment_id: str) -> dict[str, Any]:
         """Return one experiment as the server answers it, with ``detail``. Raises NotFound."""
-        found: dict[str, Any] = self._transport.ask("GET", _path(experiment_id), params={"view": "full"}).result
+        found: dict[str, Any] = self._transport.ask("GET", path_of(experiment_id), params={"view": "full"}).result
         return found
 
     def patch(self, experiment_id: str, change: Mapping[str, Any]) -> Experiment:
         """Change an experiment by a JSON merge patch of its spec (RFC 7396)."""
         headers = {"Content-Type": "application/merge-patch+json"}
-        found = self._transport.ask("PATCH", _path(experiment_id), body=dict(change), headers=headers).result
+        found = self._transport.ask("PATCH", path_of(experiment_id), body=dict(change), headers=headers).result
         return self._used(Experiment(self, found))
 
     def annotate(self, experiment_id: str, change: Mapping[str, Any]) -> None:
         """Note something about an experiment: ``note``, ``pinned``, ``archived``, each where it is given."""
-        self._transport.ask("PATCH", f"{_path(experiment_id)}/notes", body=dict(change), repeatable=True)
+        self._transport.ask("PATCH", f"{path_of(experiment_id)}/notes", body=dict(change), repeatable=True)
 
     def _used(self, experiment: Experiment) -> Experiment:
         self.on_use(experiment.id)
@@ -165,12 +162,12 @@ class SubmarineClient:
 
     def stop(self, experiment_id: str) -> Experiment:
         """End an experiment; its record and its logs stay."""
-        found, attributes = self._transport.ask("POST", f"{_path(experiment_id)}/stop")
+        found, attributes = self._transport.ask("POST", f"{path_of(experiment_id)}/stop")
         return Experiment(self, found | ({"detail": attributes} if "state" in attributes else {}))
 
     def delete(self, experiment_id: str) -> None:
         """End an experiment and forget it."""
-        self._transport.ask("DELETE", _path(experiment_id))
+        self._transport.ask("DELETE", path_of(experiment_id))
 
     def stop_all(self, where: Where, *, dry_run: bool = False) -> builtins.list[str]:
         """End all experiments that fit the filters of `list` (``{"group": "lr"}``); their records and logs stay.
@@ -195,7 +192,7 @@ class SubmarineClient:
         replica: str | None = None,
     ) -> Logs:
         """Return the newest lines of each replica: the last ``tail``, those ``since`` ``10m`` or an ISO time."""
-        _path(experiment_id)
+        path_of(experiment_id)
         query = {"tail": tail, "since": since, "replica": replica}
         return Logs.read(self._transport.ask("GET", f"experiment/logs/{experiment_id}", params=query).result)
 
@@ -212,7 +209,7 @@ class SubmarineClient:
 
         With ``regex`` it is a regular expression of RE2, line by line. Raises InvalidRequest.
         """
-        _path(experiment_id)
+        path_of(experiment_id)
         query = {"search": text, "regex": regex, "ignoreCase": ignore_case, "replica": replica, "after": None}
         while True:
             found, about = self._transport.ask("GET", f"experiment/logs/{experiment_id}", params=query)
@@ -223,7 +220,7 @@ class SubmarineClient:
 
     def end_of_log(self, experiment_id: str, replica: str, size: int) -> bytes:
         """Return the last ``size`` bytes that a replica has written, as they are; what is lost is marked in them."""
-        _path(experiment_id)
+        path_of(experiment_id)
         return self._transport.read_end(f"experiment/logs/{experiment_id}", {"format": "raw", "replica": replica}, size)
 
     def follow(
@@ -240,13 +237,13 @@ class SubmarineClient:
         A connection that breaks is made again where it broke; another thread ends it by ``cut``. Raises WaitTimeout
         after ``timeout`` seconds.
         """
-        _path(experiment_id)
+        path_of(experiment_id)
         return follow_log(self._transport, experiment_id, {"tail": tail, "replica": replica}, timeout, cut)
 
     def events(self, experiment_id: str | None = None, *, timeout: float | None = None) -> Iterator[dict[str, Any]]:
         """Yield the events of an experiment from first to last, or those of all experiments from now on."""
         if experiment_id is not None:
-            _path(experiment_id)
+            path_of(experiment_id)
         return follow_events(self._transport, experiment_id, timeout)
 
     def metrics(self, experiment_id: str, *, names: Sequence[str] = (), points: int | None = None) -> Metrics:
@@ -255,7 +252,7 @@ class SubmarineClient:
         Of the metrics ``names`` only (none: of all), at most ``points`` of each series, ends and extremes among them.
         """
         query = {"names": ",".join(names) or None, "points": points}
-        return Metrics.read(*self._transport.ask("GET", f"{_path(experiment_id)}/metrics", params=query))
+        return Metrics.read(*self._transport.ask("GET", f"{path_of(experiment_id)}/metrics", params=query))
 
     def compare(
         self,
@@ -268,13 +265,13 @@ class SubmarineClient:
 
         ``metrics`` and ``params`` name the columns wanted, by default those of most experiments and those that differ.
         """
-        query = {"ids": ",".join(map(_id, experiments)), "metrics": ",".join(metrics), "params": ",".join(params)}
+        query = {"ids": ",".join(map(id_of, experiments)), "metrics": ",".join(metrics), "params": ",".join(params)}
         chosen = {**{name: text for name, text in query.items() if text}, **(where or {})}
         return Comparison.read(*self._transport.ask("GET", "experiment/compare", params=chosen))
 
     def diff(self, a: Experiment | str, b: Experiment | str) -> Difference:
         """Return how experiment ``b`` differs from ``a``. Raises NotFound."""
-        return Difference(**self._transport.ask("GET", "experiment/diff", params={"a": _id(a), "b": _id(b)}).result)
+        return Difference(**self._transport.ask("GET", "experiment/diff", params={"a": id_of(a), "b": id_of(b)}).result)
 
     def close(self) -> None:
         """Close the connections."""
@@ -294,21 +291,3 @@ class SubmarineClient:
 
 def _nobody(experiment_id: str) -> None:
     pass
-
-
-def _notices(attributes: Mapping[str, Any]) -> list[str]:
-    return [str(notice) for notice in attributes.get("notices") or ()]
-
-
-def _id(experiment: Experiment | str) -> str:
-    return experiment if isinstance(experiment, str) else experiment.id
-
-
-def _wire(spec: Spec) -> dict[str, Any]:
-    return dict(spec) if isinstance(spec, Mapping) else spec.wire()
-
-
-def _path(experiment_id: str) -> str:
-    if not is_id(experiment_id):
-        raise NotFound(f"{experiment_id[:80]!r} is not the id of an experiment.")
-    return f"experiment/{experiment_id}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from datetime import datetime
+from typing import Any, Self, overload
 
 _HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
@@ -16,3 +17,22 @@ def of_the_documents(owner: object, name: str) -> Any:
     if snake != name and not name.startswith("_") and hasattr(type(owner), snake):
         return getattr(owner, snake)
     raise AttributeError(f"{type(owner).__name__!r} object has no attribute {name!r}", name=name, obj=owner)
+
+
+class Moment:
+    """A time of an experiment, by its name in the documents; None if that has not come."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> Self: ...
+
+    @overload
+    def __get__(self, owner: object, kind: type) -> datetime | None: ...
+
+    def __get__(self, owner: Any, kind: type) -> Self | datetime | None:
+        if owner is None:
+            return self
+        text = owner._known[self._name]
+        return None if text is None else datetime.fromisoformat(text)

@@ -7,9 +7,9 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
-from submarine_jupyter.client.answers import LogLine, Logs, Metrics, Progress, clock, commas, moment, span
+from submarine_jupyter.client.answers import LogLine, Logs, Metrics, Progress, clock, commas, span
 from submarine_jupyter.client.changes import changed
-from submarine_jupyter.client.documents import of_the_documents
+from submarine_jupyter.client.documents import Moment, of_the_documents
 from submarine_jupyter.client.following import Lines
 from submarine_jupyter.client.reasons import exit_code, first_ended, why
 from submarine_jupyter.display.tables import LONGEST_SENTENCE, Table, bundle
@@ -63,10 +63,10 @@ class Experiment:
         """The word for people, as fresh as the last ``refresh``: a status, or Queued, Starting, Stopping, Stopped."""
         return str((self._known.get("detail") or {}).get("state") or self._known["status"])
 
-    accepted_time = property(lambda self: moment(self._known["acceptedTime"]), doc="When it was accepted.")
-    created_time = property(lambda self: moment(self._known["createdTime"]), doc="When its target had it; None before.")
-    running_time = property(lambda self: moment(self._known["runningTime"]), doc="When all ran; None before.")
-    finished_time = property(lambda self: moment(self._known["finishedTime"]), doc="When it ended; None before.")
+    accepted_time = Moment("acceptedTime")
+    created_time = Moment("createdTime")
+    running_time = Moment("runningTime")
+    finished_time = Moment("finishedTime")
 
     @property
     def params(self) -> dict[str, Any]:
