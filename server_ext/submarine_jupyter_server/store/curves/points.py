@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 from operator import attrgetter, itemgetter
 from typing import Any
 
 from sqlalchemy import Column, Connection, Select, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from submarine_jupyter_server.metrics.thinning import thinned
 from submarine_jupyter_server.store.tables import curve, curve_stretches, metric
 
 from .growth import AT_ONCE, STRETCH, Curve, Stretch
@@ -84,9 +83,11 @@ def few(tx: Connection, chosen: Chosen, count: int, most: int = MOST_POINTS) -> 
     count = max(_FEWEST, min(count, most // max(len(curves), 1)))
     # What has more has at least half of ``count`` among the extremes of its stretches.
     many = count * STRETCH // 4
-    short = _short(tx, [one.number for one in curves if one.count <= many], count)
-    long = _numbered(tx, _long(tx, {one.number: one for one in curves if one.count > many}, count))
-    return sorted(chain(short, long), key=attrgetter("seq"))[-MOST_POINTS:]
+    whole = _whole(tx, [one.number for one in curves if one.count <= count])
+    short = _short(tx, {one.number: one for one in curves if count < one.count <= many}, count)
+    long = _long(tx, {one.number: one for one in curves if one.count > many}, count)
+    found = chain(whole, _numbered(tx, sorted(chain(short, long))))
+    return sorted(found, key=attrgetter("seq"))[-MOST_POINTS:]
 
 
 def outline(tx: Connection, chosen: Chosen) -> list[MetricRow]:
@@ -99,34 +100,43 @@ def last_number(tx: Connection, chosen: Chosen) -> int:
     return tx.execute(select(func.max(curve.c.last_seq)).where(*chosen.where())).scalar() or 0
 
 
-def _short(tx: Connection, numbers: Sequence[int], count: int) -> Iterator[MetricRow]:
-    """Yield at most ``count`` points of each of some curves, chosen from all of them."""
+def _whole(tx: Connection, numbers: Sequence[int]) -> Iterator[MetricRow]:
+    """Yield all points of some curves."""
     for some in _chunks(numbers):
-        found = points_of((metric.c.curve, *_SHOWN), curve.c.number.in_(some)).order_by(metric.c.curve, metric.c.seq)
-        rows = tx.execute(found).yield_per(1000)
-        for _, its in groupby(rows, itemgetter(0)):
-            yield from thinned([MetricRow(*row[1:]) for row in its], count)
+        found = tx.execute(points_of(_SHOWN, curve.c.number.in_(some))).yield_per(1000)
+        yield from (MetricRow(*row) for row in found)
 
 
-def _long(tx: Connection, curves: Mapping[int, Curve], count: int) -> list[int]:
-    """Return the numbers of at most ``count`` points of each of some curves, chosen from the extremes of stretches."""
-    found: list[int] = []
-    stretches = curve_stretches.c
+def _short(tx: Connection, curves: Mapping[int, Curve], count: int) -> Iterator[int]:
+    """Yield the numbers of at most ``count`` points of each of some curves, chosen from all of them."""
     for some in _chunks(list(curves)):
-        asked = select(stretches.curve, stretches.extremes).where(stretches.curve.in_(some))
-        rows = tx.execute(asked.order_by(stretches.curve, stretches.text)).yield_per(100)
+        asked = select(metric.c.curve, metric.c.seq, metric.c.value).where(metric.c.curve.in_(some))
+        rows = tx.execute(asked.order_by(metric.c.curve, metric.c.seq)).yield_per(1000)
+        for number, its in groupby(rows, itemgetter(0)):
+            points = ((seq, value, seq, value) for _, seq, value in its)
+            yield from _chosen(curves[number], curves[number].count, points, count)
+
+
+def _long(tx: Connection, curves: Mapping[int, Curve], count: int) -> Iterator[int]:
+    """Yield the numbers of at most ``count`` points of each of some curves, chosen from the extremes of stretches."""
+    kept = curve_stretches.c
+    for some in _chunks(list(curves)):
+        asked = select(kept.curve, kept.extremes).where(kept.curve.in_(some))
+        rows = tx.execute(asked.order_by(kept.curve, kept.text)).yield_per(100)
         for number, texts in groupby(rows, itemgetter(0)):
             one = curves[number]
-            ended: list[Stretch] = json.loads(f"[{''.join(text for _, text in texts)[1:]}]")
-            found += _chosen(one, ended if one.count % STRETCH == 0 else [*ended, one.stretch()], count)
-    return sorted(found)
+            # Text by text: whatever else the server does waits while one is parsed.
+            stretches = chain.from_iterable(json.loads(f"[{text[1:]}]") for _, text in texts)
+            unfinished = [one.stretch()] if one.count % STRETCH else []
+            yield from _chosen(one, -(-one.count // STRETCH), chain(stretches, unfinished), count)
 
 
-def _chosen(one: Curve, stretches: Sequence[Stretch], count: int) -> set[int]:
-    many = min((count - 2) // 2, len(stretches))
+def _chosen(one: Curve, there: int, stretches: Iterator[Stretch], count: int) -> set[int]:
+    """Return the numbers of at most ``count`` points, chosen from those of ``there`` stretches."""
+    many = min((count - 2) // 2, there)
     found = {one.first_seq, one.last_seq}
     for number in range(many):
-        some = stretches[len(stretches) * number // many : len(stretches) * (number + 1) // many]
+        some = list(islice(stretches, there * (number + 1) // many - there * number // many))
         # One without any number is told by its first point.
         valued = [stretch for stretch in some if _low(stretch) is not None] or some[:1]
         found |= {min(valued, key=_low)[0], max(valued, key=_high)[2]}
