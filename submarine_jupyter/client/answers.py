@@ -13,6 +13,19 @@ from submarine_jupyter.errors import NotFound
 from submarine_jupyter.spec.vocabulary import VALUE_MARK
 
 
+class Ids(list[str]):
+    """Ids of experiments, the newest 1,000 of ``total``."""
+
+    def __init__(self, ids: Iterable[str], total: int) -> None:
+        super().__init__(ids)
+        self.total = total
+
+    @classmethod
+    def read(cls, result: Mapping[str, Any]) -> Ids:
+        """Return the answer to an order for many."""
+        return cls(result["experimentIds"], result["count"])
+
+
 class LogLine(NamedTuple):
     """One line of one replica; as text it is ``[worker-0] line``."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from submarine_jupyter.client.answers import LogMatch, Logs, Metrics, Plan
+from submarine_jupyter.client.answers import Ids, LogMatch, Logs, Metrics, Plan
 from submarine_jupyter.client.comparison import Comparison, Difference
 from submarine_jupyter.client.experiment import Experiment, ExperimentList
 from submarine_jupyter.client.following import Cut, Item, follow_events, follow_log
@@ -121,11 +121,18 @@ class SubmarineClient:
         found, attributes = self._transport.ask("GET", "experiment", params=query)
         return ExperimentList((Experiment(self, one) for one in found), notices_of(attributes))
 
-    def rows(self, where: Where | None = None, *, limit: int | None = None) -> builtins.list[dict[str, Any]]:
-        """Return the experiments that fit as compact rows, newest first: quick, and without their specs."""
-        query = {"view": "row", "limit": limit, **(where or {})}
-        found: builtins.list[dict[str, Any]] = self._transport.ask("GET", "experiment", params=query).result
-        return found
+    def rows(
+        self, where: Where | None = None, *, limit: int | None = None, every: bool = False
+    ) -> builtins.list[dict[str, Any]]:
+        """Return experiments as compact rows, newest first: at most ``limit``, what comes at once, or ``every`` one."""
+        query: dict[str, Any] = {"view": "row", "limit": limit, **(where or {})}
+        found: builtins.list[dict[str, Any]] = []
+        while True:
+            rows, about = self._transport.ask("GET", "experiment", params=query)
+            found += rows
+            query["cursor"] = about.get("nextCursor")
+            if not every or query["cursor"] is None:
+                return found
 
     def knows(self, name: str) -> bool:
         """Return whether any experiment has a parameter or a metric: ``param.lr``, ``metric.loss``."""
@@ -169,19 +176,19 @@ class SubmarineClient:
         """End an experiment and forget it."""
         self._transport.ask("DELETE", path_of(experiment_id))
 
-    def stop_all(self, where: Where, *, dry_run: bool = False) -> builtins.list[str]:
+    def stop_all(self, where: Where, *, dry_run: bool = False) -> Ids:
         """End all experiments that fit the filters of `list` (``{"group": "lr"}``); their records and logs stay.
 
-        Returns the ids of those concerned, newest first, 1,000 at most; with ``dry_run`` nothing is done to them.
-        Raises InvalidRequest without any filter.
+        Returns the ids of those concerned, newest first, 1,000 at most, and their ``total``; with ``dry_run`` nothing
+        is done to them. Raises InvalidRequest without any filter.
         """
         query = {**where, "dryRun": dry_run}
-        return list(self._transport.ask("POST", "experiment/stop", params=query).result["experimentIds"])
+        return Ids.read(self._transport.ask("POST", "experiment/stop", params=query).result)
 
-    def delete_all(self, where: Where, *, dry_run: bool = False) -> builtins.list[str]:
+    def delete_all(self, where: Where, *, dry_run: bool = False) -> Ids:
         """End and forget all experiments that fit the filters of `list`, as `stop_all` does."""
         query = {**where, "dryRun": dry_run}
-        return list(self._transport.ask("DELETE", "experiment", params=query).result["experimentIds"])
+        return Ids.read(self._transport.ask("DELETE", "experiment", params=query).result)
 
     def logs(
         self,

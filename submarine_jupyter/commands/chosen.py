@@ -13,6 +13,7 @@ from submarine_jupyter.commands.ids import SHOWN, short
 from submarine_jupyter.errors import UsageError
 
 if TYPE_CHECKING:
+    from submarine_jupyter.client.answers import Ids
     from submarine_jupyter.commands.session import Session
 
 MANY = (*FILTERS, argument("--yes", action="store_true", help="do it to all that fit the filters, not only count them"))
@@ -28,7 +29,7 @@ def chosen(session: Session, options: argparse.Namespace) -> list[str]:
     return list(dict.fromkeys(session.id(text, newest=False) for text in options.ids or (None,)))
 
 
-def many(session: Session, options: argparse.Namespace, verb: str, done: str, order: Callable[..., list[str]]) -> bool:
+def many(session: Session, options: argparse.Namespace, verb: str, done: str, order: Callable[..., Ids]) -> bool:
     """Carry out an ``order`` on all that fit the filters of a line; return False where it has none.
 
     Without ``--yes`` only say how many these are, and the line that does it. Raises UsageError.
@@ -46,16 +47,16 @@ def many(session: Session, options: argparse.Namespace, verb: str, done: str, or
     elif options.yes:
         for experiment_id in found if verb == "delete" else ():
             session.ids.forget(experiment_id)
-        session.say(f"{_counted(found)} {'is' if len(found) == 1 else 'are'} {done}")
+        session.say(f"{_counted(found)} {'is' if found.total == 1 else 'are'} {done}")
     else:
         session.say(f"{_counted(found)} would be {done}. To do it: {_line(session, options)} --yes")
     return True
 
 
-def _counted(found: list[str]) -> str:
+def _counted(found: Ids) -> str:
     shown = ", ".join(short(one, found) for one in found[:SHOWN])
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return f"{len(found)} experiment{'s' if len(found) > 1 else ''} ({shown}{more})"
+    more = f" and {found.total - SHOWN:,} more" if found.total > SHOWN else ""
+    return f"{found.total:,} experiment{'s' if found.total > 1 else ''} ({shown}{more})"
 
 
 def _line(session: Session, options: argparse.Namespace) -> str:

@@ -40,12 +40,13 @@ def note(session: Session, options: argparse.Namespace) -> None:
 
 def archive(session: Session, options: argparse.Namespace) -> None:
     """Take experiments out of lists, or back into them; they stay."""
+    from submarine_jupyter.client.answers import Ids
 
-    def fitting(where: dict[str, Any], *, dry_run: bool) -> list[str]:
-        ids = [row["experimentId"] for row in session.client.rows({**where, "archived": str(options.undo).lower()})]
-        for one in () if dry_run else ids:
-            session.client.annotate(one, {"archived": not options.undo})
-        return ids
+    def fitting(where: dict[str, Any], *, dry_run: bool) -> Ids:
+        rows = session.client.rows({**where, "archived": str(options.undo).lower()}, every=True)
+        for row in () if dry_run else rows:
+            session.client.annotate(row["experimentId"], {"archived": not options.undo})
+        return Ids([row["experimentId"] for row in rows], len(rows))
 
     done = "back in lists" if options.undo else "archived"
     if many(session, options, "archive", done, fitting):
