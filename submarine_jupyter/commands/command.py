@@ -17,12 +17,14 @@ Act = Callable[["Session", argparse.Namespace], Any]
 class Argument:
     """An option with its names, or a word at a place; ``how`` is what argparse is given.
 
-    ``values`` are the words that can stand there; ``experiments`` says that ids and names of experiments can.
+    ``values`` are the words that can stand there, ``used`` of what those of known experiments can: their ``tags``,
+    ``group``, ``target``, ``params`` or ``metrics``; ``experiments`` says that ids and names of experiments can.
     """
 
     names: tuple[str, ...]
     how: Mapping[str, Any]
     values: tuple[str, ...] = ()
+    used: tuple[str, ...] = ()
     experiments: bool = False
 
 
@@ -43,6 +45,8 @@ class Command:
     takes_program: bool = False
 
 
-def argument(*names: str, values: Iterable[str] = (), experiments: bool = False, **how: Any) -> Argument:
+def argument(
+    *names: str, values: Iterable[str] = (), used: Iterable[str] = (), experiments: bool = False, **how: Any
+) -> Argument:
     """Return an argument."""
-    return Argument(names, how, tuple(values), experiments)
+    return Argument(names, how, tuple(values), tuple(used), experiments)

@@ -32,13 +32,21 @@ def complete(
     previous = before[-1]
     if len(before) > 1 and parser.takes_value(previous):
         option = parser.argument(previous)
-        return _starting([Choice(value) for value in option.values], fragment) if option else []
+        return _values(option, fragment, ids, refresh) if option else []
     if fragment.startswith("-"):
         return _starting([Choice(name, _help(parser.argument(name))) for name in parser.options()], fragment)
     if _takes_experiments(parser, before[1:]):
         refresh()
         return _experiments(ids.newest_first(), fragment)
     return []
+
+
+def _values(option: Argument, fragment: str, ids: KnownIds, refresh: Callable[[], object]) -> list[Choice]:
+    if option.used:
+        refresh()
+    dash = "-" if fragment.startswith("-") else ""  # of an order, the highest first
+    words = [*option.values, *(f"{dash}{word}" for part in option.used for word in ids.used(part))]
+    return _starting([Choice(word) for word in dict.fromkeys(words) if " " not in word], fragment)
 
 
 def _takes_experiments(parser: Parser, words: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ from submarine_jupyter.errors import UsageError
 from submarine_jupyter.spec.experiment_ids import parts
 
 SHOWN = 5
+_USED = ("tags", "params", "metrics", "group", "target")
 
 
 class Known(NamedTuple):
@@ -23,6 +24,7 @@ class KnownIds:
 
     def __init__(self) -> None:
         self._known: dict[str, Known] = {}
+        self._used: dict[str, dict[str, None]] = {}
         self.last: str | None = None
 
     def use(self, experiment_id: str) -> None:
@@ -36,12 +38,18 @@ class KnownIds:
             experiment_id = str(row["experimentId"])
             self._known.pop(experiment_id, None)
             self._known[experiment_id] = Known(str(row["name"]), str(row["state"]))
+            for part in _USED:
+                self._used.setdefault(part, {}).update(dict.fromkeys(_words(row.get(part))))
 
     def forget(self, experiment_id: str) -> None:
         """Forget an experiment that was deleted."""
         self._known.pop(experiment_id, None)
         if self.last == experiment_id:
             self.last = None
+
+    def used(self, part: str) -> list[str]:
+        """Return what the experiments have been met with, by the part of a row: ``tags``, ``metrics``."""
+        return sorted(self._used.get(part, ()))
 
     def newest_first(self) -> list[tuple[str, Known]]:
         """Return what was met."""
@@ -74,6 +82,11 @@ def choose(text: str, known: Iterable[tuple[str, str]], *, newest: bool = True) 
     if named:
         return named[0]
     raise UsageError(f"No experiment has an id like {text!r}, nor that name; %submarine list shows them")
+
+
+def _words(found: Any) -> list[str]:
+    """Return the words in a part of a row: one, a list, names with values."""
+    return [found] if isinstance(found, str) else list(found or ())
 
 
 def _shown(found: list[tuple[str, str]]) -> str:

@@ -13,9 +13,20 @@ if TYPE_CHECKING:
     from submarine_jupyter.client.comparison import Comparison, Difference
     from submarine_jupyter.commands.session import Session
 
-BEST: tuple[Argument, ...] = (
-    argument("--max", metavar="METRIC", help="the best has the highest of this metric; the best first"),
-    argument("--min", metavar="METRIC", help="the best has the lowest of this metric; the best first"),
+BEST: tuple[Argument, ...] = tuple(
+    argument(
+        f"--{which}",
+        metavar="METRIC",
+        used=("metrics",),
+        help=f"the best has the {extreme} of this metric; the best first",
+    )
+    for which, extreme in (("max", "highest"), ("min", "lowest"))
+)
+ORDER = argument(
+    "--sort",
+    metavar="NAME",
+    used=("params", "metrics"),
+    help="with filters: a parameter or a metric; -NAME: the highest first",
 )
 
 
@@ -47,7 +58,7 @@ COMMANDS = (
             argument("ids", nargs="*", metavar="id", experiments=True, help="ids or names"),
             *BEST,
             *FILTERS,
-            argument("--sort", metavar="NAME", help="with filters: a parameter or a metric; -NAME: the highest first"),
+            ORDER,
         ),
         (
             ("%submarine compare 35 36 37 --max accuracy", "the most accurate first"),

@@ -22,6 +22,8 @@ ID = argument(
 SORT = argument(
     "--sort",
     metavar="NAME",
+    values=("accepted", "name", "status", "finished"),
+    used=("params", "metrics"),
     help="accepted, name, status, finished, a parameter or a metric; -NAME: the highest first",
 )
 LIMIT = 50

@@ -116,7 +116,7 @@ COMMANDS = (
         wait,
         (
             argument("ids", nargs="*", metavar="id", experiments=True, help="ids or names; if left out, the last one"),
-            argument("--group", metavar="NAME", help="all of this group, such as a sweep"),
+            argument("--group", metavar="NAME", used=("group",), help="all of this group, such as a sweep"),
             argument("--timeout", type=duration, metavar="TIME", help="give up waiting for one after this time"),
         ),
         (

@@ -40,9 +40,9 @@ CHANGES = (
     argument(
         "--env", action="append", type=assignment, metavar="NAME=VALUE", help="environment variable; can be repeated"
     ),
-    argument("--tag", action="append", metavar="TAG", help="tag to find it by; can be repeated"),
+    argument("--tag", action="append", metavar="TAG", used=("tags",), help="tag to find it by; can be repeated"),
     argument("--image", help="container image (on Kubernetes)"),
-    argument("--target", help="compute target (default: the server's)"),
+    argument("--target", used=("target",), help="compute target (default: the server's)"),
     argument("--cmd", help='command line of the replicas; for a cell: python "$CODE_PATH/train.py"'),
     argument(
         "--max-run-time",

@@ -14,7 +14,9 @@ GRAMMAR = Grammar()
 def ids() -> KnownIds:
     made = KnownIds()
     names = ("mnist", "two words", "mnist")
-    made.meet({"experimentId": one, "name": name, "state": "Running"} for one, name in zip(IDS, names, strict=True))
+    used = {"tags": ["base", "a b"], "params": {"lr": 1}, "metrics": {"loss": 2.0}, "target": "local", "group": "g1"}
+    found = ({"experimentId": one, "name": name, "state": "Running"} for one, name in zip(IDS, names, strict=True))
+    made.meet({**used, **one} for one in found)
     return made
 
 
@@ -39,6 +41,12 @@ def ids() -> KnownIds:
         ("stop experiment-16471", [IDS[2]]),
         ("status mn", ["mnist"]),
         ("logs --tail ", []),
+        ("list --tag ", ["base"]),
+        ("list --group ", ["g1"]),
+        ("list --sort ", ["accepted", "name", "status", "finished", "lr", "loss"]),
+        ("list --sort -l", ["-lr", "-loss"]),
+        ("compare --max ", ["loss"]),
+        ("run --target lo", ["local"]),
         ("nothing ", []),
     ],
 )
