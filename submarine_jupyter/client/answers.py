@@ -190,6 +190,17 @@ class Metrics(tuple[Series, ...]):  # noqa: SLOT001 - a tuple cannot have slots 
         }
         return plot(curves)
 
+    def documents(self) -> list[dict[str, Any]]:
+        """Return the series with their points as the server answers them, without times."""
+        return [
+            {
+                "name": one.name,
+                "replica": one.replica,
+                "points": [{"step": at.step, "value": at.value} for at in one.points],
+            }
+            for one in self
+        ]
+
     def __repr__(self) -> str:
         return str(self._repr_mimebundle_()["text/plain"])
 

@@ -276,6 +276,15 @@ class SubmarineClient:
         chosen = {**{name: text for name, text in query.items() if text}, **(where or {})}
         return Comparison.read(*self._transport.ask("GET", "experiment/compare", params=chosen))
 
+    def curves(self, ids: Sequence[str], metric: str, points: int = 60) -> dict[str, builtins.list[float]]:
+        """Return the values of a metric by the id of the experiment, of the replica that comes first, thinned."""
+        found = {}
+        for experiment_id in ids:
+            series = self.metrics(experiment_id, names=[metric], points=points)
+            if series:
+                found[experiment_id] = [point.value for point in series[0].points]
+        return found
+
     def diff(self, a: Experiment | str, b: Experiment | str) -> Difference:
         """Return how experiment ``b`` differs from ``a``. Raises NotFound."""
         return Difference(**self._transport.ask("GET", "experiment/diff", params={"a": id_of(a), "b": id_of(b)}).result)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from submarine_jupyter.client.frames import pandas
-from submarine_jupyter.display.tables import Table, bundle
 from submarine_jupyter.errors import NotFound
 
 Value = float | str | bool | None
@@ -28,7 +27,8 @@ class Comparison(NamedTuple):
 
     Of ``experiments`` each has ``experimentId``, ``name``, ``status``, ``state`` and times. ``others`` are parameters
     and metrics for which there was no room, ``missing`` ids of none. ``best`` is the metric by which they are ordered,
-    the best first; None where none was asked for. Shown as a table with the last values.
+    the best (``highest`` or lowest value) first; None where none was asked for. ``curves`` are values of that metric by
+    the id of the experiment. Shown as a table with the last values, and the curves.
     """
 
     experiments: list[dict[str, Any]]
@@ -38,6 +38,8 @@ class Comparison(NamedTuple):
     others: tuple[str, ...]
     missing: tuple[str, ...]
     best: str | None = None
+    highest: bool | None = None
+    curves: Mapping[str, Sequence[float]] | None = None
 
     @classmethod
     def read(cls, result: Mapping[str, Any], attributes: Mapping[str, Any]) -> Comparison:
@@ -69,6 +71,7 @@ class Comparison(NamedTuple):
             params={key: _in(order, column) for key, column in self.params.items()},
             metrics={key: Measured(*(_in(order, part) for part in one)) for key, one in self.metrics.items()},
             best=name,
+            highest=highest,
         )
 
     def to_pandas(self) -> Any:
@@ -84,17 +87,19 @@ class Comparison(NamedTuple):
         return str(self._repr_mimebundle_()["text/plain"])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        columns: list[Sequence[object]] = [*self.params.values(), *(one.last for one in self.metrics.values())]
-        rows = [
-            (
-                f"{one['experimentId']}{' ★ best' if at == 0 and self.best else ''}",
-                one["name"],
-                one["state"],
-                *(column[at] for column in columns),
-            )
-            for at, one in enumerate(self.experiments)
-        ]
-        return bundle([Table(("id", "name", "status", *self.params, *self.metrics), rows)], "no experiments")
+        from submarine_jupyter.display.card.show import show_comparison
+
+        better = "" if self.highest is None else "max" if self.highest else "min"
+        return show_comparison(self.document(), metric=self.best or "", curves=self.curves, better=better)
+
+    def document(self) -> dict[str, Any]:
+        """Return what the server answered, in this order of the experiments."""
+        return {
+            "experiments": self.experiments,
+            "params": [{"name": name, "values": values} for name, values in self.params.items()],
+            "same": self.same,
+            "metrics": [{"name": name, "last": one.last} for name, one in self.metrics.items()],
+        }
 
 
 def _in(order: Sequence[int], column: Sequence[Any]) -> list[Any]:

@@ -7,12 +7,11 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
-from submarine_jupyter.client.answers import LogLine, Logs, Metrics, Progress, clock, commas, span
+from submarine_jupyter.client.answers import LogLine, Logs, Metrics, Progress, commas, span
 from submarine_jupyter.client.changes import changed
 from submarine_jupyter.client.documents import Moment, of_the_documents
 from submarine_jupyter.client.following import Lines
 from submarine_jupyter.client.reasons import exit_code, first_ended, why
-from submarine_jupyter.display.tables import LONGEST_SENTENCE, Table, bundle
 from submarine_jupyter.errors import ExperimentFailed, InvalidRequest, SubmarineError, WaitTimeout
 from submarine_jupyter.spec.params import Value
 from submarine_jupyter.spec.vocabulary import FINAL
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from submarine_jupyter.models import ExperimentSpec
 
 LAST_LINES = 5
+# Of a curve on a card so many points are drawn, and so many experiments of a list have their metrics there.
+CURVE_POINTS, MOST_COMPARED = 120, 30
 
 
 class Experiment:
@@ -226,28 +227,13 @@ class Experiment:
             # What is known is shown when the server is away.
             with contextlib.suppress(SubmarineError):
                 self.refresh()
-        return bundle(self._tables())
+        from submarine_jupyter.display.card.experiment import Scene
+        from submarine_jupyter.display.card.show import show_experiment
 
-    def _tables(self) -> list[Table]:
-        known, detail = self._known, self._known.get("detail") or {}
-        facts = [
-            ("status", _because(self.state, detail)),
-            ("progress", str(self.progress or "")),
-            ("replicas", replica_counts(known)),
-            ("framework", known["spec"]["meta"]["framework"]),
-            ("target", detail.get("target")),
-            ("accepted", clock(known["acceptedTime"])),
-            ("took", span(known["runningTime"], known["finishedTime"])),
-            *(("note", note) for note in detail.get("notes") or ()),
-        ]
-        rows = [
-            (one["name"], one["status"], one["exitCode"], one["signal"], one["message"] or one["reason"])
-            for one in detail.get("replicas") or ()
-        ]
-        return [
-            Table(("", ""), [fact for fact in facts if fact[1]], f"{self.id} ({self.name})", longest=LONGEST_SENTENCE),
-            Table(("replica", "status", "exit code", "signal", "message"), rows, longest=LONGEST_SENTENCE),
-        ]
+        series: list[dict[str, Any]] = []
+        with contextlib.suppress(SubmarineError):
+            series = self._client.metrics(self.id, points=CURVE_POINTS).documents()
+        return show_experiment(self._known, Scene(series=series, attached=self.attached and not self.has_ended))
 
     def _lines(self, **how: Any) -> Iterator[LogLine]:
         for item in self._client.follow(self.id, **how):
@@ -278,24 +264,22 @@ class ExperimentList(tuple[Experiment, ...]):  # noqa: SLOT001 - a tuple cannot 
         return str(self._repr_mimebundle_()["text/plain"])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        rows = []
-        for experiment in self:
-            known = experiment._known
-            meta = known["spec"]["meta"]
-            rows.append(
-                (
-                    experiment.id,
-                    experiment.name,
-                    meta["framework"],
-                    experiment.state,
-                    replica_counts(known),
-                    clock(known["acceptedTime"]),
-                    span(known["runningTime"], known["finishedTime"]),
-                )
-            )
-        headers = ("id", "name", "framework", "status", "replicas", "accepted", "took")
-        notices = Table(("",), [(notice,) for notice in self.notices], longest=LONGEST_SENTENCE)
-        return bundle([notices, Table(headers, rows)], "no experiments")
+        from submarine_jupyter.display.card.show import show_list
+
+        return show_list(self._rows(), notices=self.notices)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        """Return the documents with the last values of their metrics, as far as the server tells them."""
+        known = [dict(one._known) for one in self]
+        with contextlib.suppress(SubmarineError):
+            compared = self[0]._client.compare(*self[:MOST_COMPARED]) if self else None
+            for at, one in enumerate(compared.experiments if compared else ()):
+                measured = {name: column.last[at] for name, column in compared.metrics.items()} if compared else {}
+                found = {name: value for name, value in measured.items() if value is not None}
+                for row in known:
+                    if row["experimentId"] == one["experimentId"]:
+                        row["detail"] = {**(row.get("detail") or {}), "metrics": found}
+        return known
 
 
 def replica_counts(known: Mapping[str, Any]) -> str:

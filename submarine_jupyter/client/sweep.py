@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from submarine_jupyter.client.comparison import Comparison
     from submarine_jupyter.client.experiment import Experiment
 
+# So many trials have a curve on the card of a sweep.
+MOST_CURVES = 16
 Params = Mapping[str, Sequence[Any]] | Iterable[Mapping[str, Value]]
 
 
@@ -111,7 +113,17 @@ class Sweep:
         return f"<Sweep {self.name!r} of {len(self)} experiments>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return self.compare()._repr_mimebundle_()
+        from submarine_jupyter.display.card.show import show_group
+
+        rows = self._client.rows({"group": self.name, "archived": "any"})
+        better = ("max" if self.highest else "min") if self.metric else ""
+        return show_group(self.name, rows, metric=self.metric or "", better=better, curves=self._curves(rows))
+
+    def _curves(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+        """Return the values of the metric by the id of the trial, of the first few."""
+        if self.metric is None:
+            return {}
+        return self._client.curves([row["experimentId"] for row in rows if row["metrics"]][:MOST_CURVES], self.metric)
 
 
 def submit(

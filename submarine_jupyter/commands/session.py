@@ -30,6 +30,8 @@ class Screen(Protocol):
         """Show what comes; return False when an interrupt has ended the waiting, not the experiment."""
 
 
+# Takes an experiment and how to wait for it (tail, replica, timeout, cell); returns False after an interrupt.
+Watch = Callable[..., bool]
 Connect = Callable[[str | None, str | None, Callable[[str], object]], "tuple[SubmarineClient, str]"]
 
 
@@ -38,6 +40,7 @@ class Session:
 
     ``connect`` takes address and token (None: find the server) and returns a client with how it was found. ``names``
     are the variables of the notebook, None where there are none; ``origin`` says where a command is given now.
+    ``watch`` shows an experiment as one card until its end, None where lines are shown as they come.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Session:
         names: dict[str, Any] | None = None,
         origin: Callable[[], Origin] = Origin,
         settings: Callable[[], Settings] = Settings,
+        watch: Watch | None = None,
     ) -> None:
         self.grammar = grammar
         self.screen = screen
@@ -59,6 +63,7 @@ class Session:
         self._find = connect
         self._origin = origin
         self._settings = settings
+        self._watch = watch
         self._client: SubmarineClient | None = None
         self._execution: tuple[str | None, set[str]] = (None, set())
 
@@ -85,6 +90,30 @@ class Session:
         ended = self.screen.show(experiment_id, all_as_written(items, self.cells.get(experiment_id)), tail)
         self.interrupted = self.interrupted or not ended
         return ended
+
+    @property
+    def draws(self) -> bool:
+        """Whether an experiment is shown as a card, which says its name and how it ended."""
+        return self._watch is not None
+
+    def follow(
+        self,
+        experiment: Experiment,
+        *,
+        tail: int | None = None,
+        last: int | None = None,
+        replica: str | None = None,
+        timeout: float | None = None,
+    ) -> bool:
+        """Show an experiment until its end; return False when an interrupt has ended the waiting. Raises WaitTimeout.
+
+        Its log is shown from the last ``tail`` lines on, or only the ``last`` ones at the end, of a ``replica`` or all.
+        """
+        if self._watch is not None:
+            cell = self.cells.get(experiment.id)
+            return self._watch(experiment, cell=cell, tail=last or tail, replica=replica, timeout=timeout)
+        items = self.client.follow(experiment.id, tail=tail, replica=replica, timeout=timeout)
+        return self.show(experiment.id, items, last)
 
     def ended(self, experiment: Experiment, *, shown: bool) -> Experiment:
         """Return an experiment if it has succeeded; ``shown``: its lines stand above.

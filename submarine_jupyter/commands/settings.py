@@ -41,6 +41,8 @@ NAMES: Mapping[str, Callable[[str], Any]] = {
     "detach": _flag,
     "tail": count,
     "limit": count,
+    "most_lines": count,
+    "most_bytes": count,
 }
 """The options that can have a default, each with the reader of its value."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from submarine_jupyter.client.answers import clock
 from submarine_jupyter.client.experiment import Experiment
-from submarine_jupyter.display.tables import Table, bundle
+from submarine_jupyter.display.tables import LONGEST_SENTENCE, Table, bundle
 
 
 class Description:
@@ -31,7 +31,13 @@ class Description:
         known = self._experiment.known
         events = (known.get("detail") or {}).get("events") or ()
         rows = [(clock(one["time"]), one["status"] or one["type"], one["reason"], one["message"]) for one in events]
-        history = bundle([Table(("time", "status", "reason", "message"), rows)], "no events")
+        replicas = [
+            (one["name"], one["status"], one["exitCode"], one["signal"], one["message"] or one["reason"])
+            for one in (known.get("detail") or {}).get("replicas") or ()
+        ]
+        columns = ("replica", "status", "exit code", "signal", "message")
+        table = Table(columns, replicas, longest=LONGEST_SENTENCE)
+        history = bundle([table, Table(("time", "status", "reason", "message"), rows)], "no events")
         spec = _yaml(known["spec"])
         return {
             "text/plain": "\n\n".join((shown["text/plain"], history["text/plain"], spec)),

@@ -1,5 +1,6 @@
 """``%submarine`` and ``%%submarine``.
 
+cards       Where cards are shown, and that a cell shows the card of its experiment once
 completion  Complete ``%submarine`` lines from what this kernel knows already; nothing is asked of the server
 magic       The magics: what each sub-command does
 """

@@ -13,6 +13,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from traitlets import Any as AnyTrait
 
 from submarine_jupyter.errors import UsageError
+from submarine_jupyter.magics.cards import shown_already, shows_cards
 from submarine_jupyter.magics.completion import matcher
 from submarine_jupyter.magics.surroundings import origin_of
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from submarine_jupyter.client.client import SubmarineClient
+    from submarine_jupyter.client.experiment import Experiment
     from submarine_jupyter.client.following import Item
     from submarine_jupyter.commands.session import Session
     from submarine_jupyter.commands.settings import Settings
@@ -57,10 +59,13 @@ class SubmarineMagics(Magics):
     detach = _default("Whether run returns at once: True or False")
     tail = _default("How many of the last lines run shows at the end, instead of all")
     limit = _default("How many experiments list shows")
+    most_lines = _default("How many lines of an experiment a cell shows at most (1,000)")
+    most_bytes = _default("How many bytes of lines a cell shows at most (262,144)")
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell=shell, parent=shell)
         self._session: Session | None = None
+        self._watched: Experiment | None = None
         self.matcher = matcher(lambda: self.session)
 
     @property
@@ -77,6 +82,7 @@ class SubmarineMagics(Magics):
                 names=self.shell.user_ns,
                 origin=lambda: origin_of(self.shell),
                 settings=self._settings,
+                watch=self._watch if shows_cards() else None,
             )
         return self._session
 
@@ -86,12 +92,17 @@ class SubmarineMagics(Magics):
         from submarine_jupyter.commands.parser import HelpShown
 
         try:
-            return self.session.carry_out(line, cell)
+            value = self.session.carry_out(line, cell)
+            if self._watched is not None and value is self._watched:
+                shown_already(self.shell, value)
+            return value
         except HelpShown as shown:
             return self.say(shown.text)
         except UsageError as error:
             # IPython shows its own without a traceback, if it is exactly this class.
             raise ipython.UsageError(str(error)) from None
+        finally:
+            self._watched = None
 
     submarine.__doc__ = _QUESTION
     # What '%submarine?' and Shift-Tab show (IPython asks for it by this name).
@@ -125,6 +136,23 @@ class SubmarineMagics(Magics):
             if isinstance(items, Generator):
                 items.close()
         return True
+
+    def _watch(self, experiment: Experiment, *, cell: str | None, **how: Any) -> bool:
+        from submarine_jupyter.display.waiting.budget import Budget
+        from submarine_jupyter.display.waiting.waiting import Wish, wait
+        from submarine_jupyter.script.tracebacks import all_as_written
+
+        self._watched = experiment
+        settings = self.session.settings
+        usual = Budget()
+        wish = Wish(
+            Budget(settings.get("most_lines") or usual.lines, settings.get("most_bytes") or usual.size),
+            cell=cell or "",
+            attached=experiment.attached,
+            written=lambda items: all_as_written(items, cell),
+            **how,
+        )
+        return wait(experiment, wish)
 
     def _settings(self) -> Settings:
         from jupyter_core.paths import jupyter_config_dir

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from submarine_jupyter_server.feed.row_texts import Row, RowTexts
-from submarine_jupyter_server.store.annotations.row_changes import PlaceInChanges
+from submarine_jupyter_server.store.annotations.row_changes import Place
 
 
 def row(seq: int, text: str | None, owner: str = "ann") -> Row:
     return Row(seq, f"experiment-1-{seq:04}", owner, text)
 
 
-def at(number: int) -> PlaceInChanges:
-    return PlaceInChanges(number, number, number)
+def at(number: int) -> Place:
+    return Place(number, number, number)
 
 
 def changed(*rows: Row) -> dict[str, Row]:

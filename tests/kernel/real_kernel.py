@@ -2,33 +2,58 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
+_PRE = re.compile(r"<pre[^>]*>(.*?)</pre>", re.DOTALL)
+_ROW = re.compile(r'^<span style="opacity:.72">([\w-]+) *</span> (.*)$', re.MULTILINE)
+_TAG = re.compile(r"<[^>]+>")
 CELL_S = 110.0
 
 
 @dataclass
 class Ran:
-    """What a cell did: ``text`` of both streams, the bundles it displayed, the error that ended it."""
+    """What a cell did: ``text`` of both streams, the bundles it displayed, the error that ended it.
+
+    A bundle that is written again in place is there once, as it was last; ``updates`` counts how often, ``size`` the
+    bytes of all that came.
+    """
 
     status: str = ""
     text: str = ""
-    shown: list[dict[str, str]] = field(default_factory=list)
+    shown: list[dict[str, Any]] = field(default_factory=list)
     error: str = ""
     traceback: list[str] = field(default_factory=list)
+    updates: int = 0
+    size: int = 0
+    places: dict[str, int] = field(default_factory=dict)
 
     @property
     def plain(self) -> str:
         """The text of what was displayed last."""
-        return self.shown[-1]["text/plain"]
+        return str(self.shown[-1]["text/plain"])
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of replicas on the card that was displayed last, whole: ``[worker-0] line``."""
+        rows = _ROW.findall("\n".join(_PRE.findall(self.shown[-1]["text/html"]))) if self.shown else []
+        return [f"[{name}] {unescape(_TAG.sub('', text))}" for name, text in rows]
+
+    def has(self, text: str) -> bool:
+        """Return whether it wrote or displays a text; a line of a replica is ``[worker-0] line``."""
+        return (
+            text in self.text or any(text in one["text/plain"] for one in self.shown) or text in "\n".join(self.lines)
+        )
 
 
 class RealKernel:
@@ -71,7 +96,7 @@ class RealKernel:
     def until(self, message_id: str, text: str) -> Ran:
         """Wait until a cell has written ``text``; what it writes later is left to ``finish``."""
         ran, end = Ran(), time.monotonic() + CELL_S
-        while text not in ran.text:
+        while not ran.has(text):
             assert not self._take(message_id, ran), f"the cell has ended: {ran}"
             assert time.monotonic() < end, ran
         return ran
@@ -101,10 +126,17 @@ class RealKernel:
         if message["parent_header"].get("msg_id") != message_id:
             return False
         kind, content = message["msg_type"], message["content"]
+        ran.size += len(json.dumps(content, ensure_ascii=False).encode())
         if kind == "stream":
             ran.text += content["text"]
         elif kind in ("display_data", "execute_result"):
+            ran.places[content.get("transient", {}).get("display_id", "")] = len(ran.shown)
             ran.shown.append(content["data"])
+        elif kind == "update_display_data":
+            ran.updates += 1
+            # A cell that was left to go on has shown it before.
+            place = ran.places.setdefault(content["transient"]["display_id"], len(ran.shown))
+            ran.shown[place:] = [content["data"], *ran.shown[place + 1 :]]
         elif kind == "error":
             ran.error, ran.traceback = f"{content['ename']}: {content['evalue']}", content["traceback"]
         return bool(kind == "status" and content["execution_state"] == "idle")

@@ -22,7 +22,7 @@ from submarine_jupyter_server.metrics import reader as metric_reader
 from submarine_jupyter_server.metrics.collector import MetricCollector
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.curves import points
-from submarine_jupyter_server.store.curves.points import ChosenCurves
+from submarine_jupyter_server.store.curves.points import Chosen
 from submarine_jupyter_server.store.experiments import NewExperiment
 from submarine_jupyter_server.store.reported import metrics
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
@@ -45,7 +45,7 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
 
 
 async def stored(db: SqliteDatabase, attempt: int = 1) -> list[tuple[str, str, float | None, int | None]]:
-    rows = await db.read(lambda tx: points.after(tx, ChosenCurves(experiment_id=EXPERIMENT, attempt=attempt)))
+    rows = await db.read(lambda tx: points.after(tx, Chosen(experiment_id=EXPERIMENT, attempt=attempt)))
     return [(row.replica, row.name, row.value, row.step) for row in rows]
 
 
@@ -83,7 +83,7 @@ async def test_drains_what_has_ended(tmp_path: Path, archive: LogArchive, new_wr
             ("worker-0", "loss", None, None),
             ("worker-0", "loss", 0.25, None),
         ]
-        [first, *_] = await db.read(lambda tx: points.after(tx, ChosenCurves(experiment_id=EXPERIMENT, attempt=1)))
+        [first, *_] = await db.read(lambda tx: points.after(tx, Chosen(experiment_id=EXPERIMENT, attempt=1)))
         assert first.at == 1_700_000_000_123
         known = await db.read(lambda tx: metrics.positions(tx, EXPERIMENT, 1))
         assert known == {log.name: log.end for log in archive.replicas(EXPERIMENT)}

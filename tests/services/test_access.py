@@ -15,7 +15,7 @@ from submarine_jupyter.errors import InvalidSpec, NotFound
 from submarine_jupyter_server.logs.search.needle import needle
 from submarine_jupyter_server.logs.search.scan import SearchQuery
 from submarine_jupyter_server.opening.wiring import Service
-from submarine_jupyter_server.services.logs.log_bytes import FollowedBytes
+from submarine_jupyter_server.services.logs.log_bytes import WantedBytes
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.streams.points import WantedPoints
 from submarine_jupyter_server.store import experiments
@@ -96,7 +96,7 @@ async def follow_bytes(service: Service, who: Principal, made: str) -> object:
     async def allowed() -> int:
         return 1000
 
-    async for piece in service.log_bytes.follow(who, FollowedBytes(made, "worker-0"), allowed):
+    async for piece in service.log_bytes.follow(who, WantedBytes(made, "worker-0"), allowed):
         return piece
     return None
 

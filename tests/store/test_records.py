@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.curves import points
-from submarine_jupyter_server.store.curves.points import ChosenCurves
+from submarine_jupyter_server.store.curves.points import Chosen
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
 from submarine_jupyter_server.store.orders import idempotency
 from submarine_jupyter_server.store.reported import events, metrics, replicas
@@ -82,12 +82,12 @@ def test_metrics_and_the_position_move_together(tx: Connection, row: ExperimentR
     assert metrics.record(tx, row.id, 1, "worker-1", 7, [("loss", 9.0, None, 30)])
     assert metrics.record(tx, row.id, 1, "worker-0", 150, [])
     assert metrics.positions(tx, row.id, 1) == {"worker-0": 150, "worker-1": 7}
-    assert [(m.replica, m.value) for m in points.after(tx, ChosenCurves(experiment_id=row.id, attempt=1))] == [
+    assert [(m.replica, m.value) for m in points.after(tx, Chosen(experiment_id=row.id, attempt=1))] == [
         ("worker-0", 0.5), ("worker-0", 0.25), ("worker-1", 9.0),
     ]  # fmt: skip
-    one = ChosenCurves(experiment_id=row.id, attempt=1, names=("loss",), replica="worker-0")
+    one = Chosen(experiment_id=row.id, attempt=1, names=("loss",), replica="worker-0")
     assert [m.value for m in points.after(tx, one, limit=1)] == [0.25]
-    assert points.after(tx, ChosenCurves(experiment_id=row.id, attempt=2)) == []
+    assert points.after(tx, Chosen(experiment_id=row.id, attempt=2)) == []
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_odd_numbers_are_kept_as_far_as_can_be(
     tx: Connection, row: ExperimentRow, value: float, step: int | None, kept: tuple[float | None, int | None]
 ) -> None:
     metrics.record(tx, row.id, 1, "w", 1, [("loss", value, step, 1)])
-    [found] = points.after(tx, ChosenCurves(experiment_id=row.id, attempt=1))
+    [found] = points.after(tx, Chosen(experiment_id=row.id, attempt=1))
     assert (found.value, found.step) == kept
 
 

@@ -20,7 +20,7 @@ COALESCE_S = 0.02
 
 
 @dataclass(eq=False, slots=True)
-class PointFollower:
+class Follower:
     """One who follows some experiments; ``quiet`` is up to which number none of them has a new point."""
 
     ids: frozenset[str]
@@ -33,7 +33,7 @@ class PointFeed:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._followers: set[PointFollower] = set()
+        self._followers: set[Follower] = set()
         self._last = 0
         self._beginning = asyncio.Lock()
         failing = Failing(db.notices, "points", "Reading the points of metrics")
@@ -48,12 +48,12 @@ class PointFeed:
         await self._reading.close()
 
     @asynccontextmanager
-    async def following(self, ids: Collection[str]) -> AsyncIterator[PointFollower]:
+    async def following(self, ids: Collection[str]) -> AsyncIterator[Follower]:
         """Follow some experiments: from here on no new point is missed."""
         async with self._beginning:
             if not self._followers:
                 self._last = (await self._db.read(following.place)).seq
-            follower = PointFollower(frozenset(ids), self._last)
+            follower = Follower(frozenset(ids), self._last)
             self._followers.add(follower)
         self._reading.start()
         try:

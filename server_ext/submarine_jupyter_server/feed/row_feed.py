@@ -17,7 +17,7 @@ from submarine_jupyter_server.feed.after_commits import AfterCommits
 from submarine_jupyter_server.feed.row_texts import Row, RowTexts
 from submarine_jupyter_server.process.notices import Failing
 from submarine_jupyter_server.store.annotations import row_changes
-from submarine_jupyter_server.store.annotations.row_changes import PlaceInChanges
+from submarine_jupyter_server.store.annotations.row_changes import Place
 from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.lists import summaries
 from submarine_jupyter_server.store.lists.summaries import Summary
@@ -37,7 +37,7 @@ class Changes:
 
     rows: tuple[str, ...]
     gone: tuple[str, ...] = ()
-    place: PlaceInChanges | None = None
+    place: Place | None = None
     snapshot: bool = False
 
 
@@ -46,12 +46,12 @@ class _Follower:
     """One who follows: what waits for him, and up to where; ``lost`` when only a snapshot can tell what he missed."""
 
     owner: str | None
-    place: PlaceInChanges
+    place: Place
     lost: bool = False
     waiting: dict[str, str | None] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def forget_older(self, until: PlaceInChanges) -> None:
+    def forget_older(self, until: Place) -> None:
         """Drop what was read before a place from which newer rows are at hand: no row goes back in time."""
         if until.covers(self.place):
             self.waiting.clear()
@@ -64,7 +64,7 @@ class RowFeed:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._followers: set[_Follower] = set()
-        self._place = PlaceInChanges(0, 0)
+        self._place = Place(0, 0)
         self._texts = RowTexts()
         self._beginning = asyncio.Lock()
         failing = Failing(db.notices, "rows", "Reading the rows of experiments")
@@ -78,7 +78,7 @@ class RowFeed:
         """Read no more changes."""
         await self._reading.close()
 
-    async def follow(self, owner: str | None, after: PlaceInChanges | None = None) -> AsyncGenerator[Changes, None]:
+    async def follow(self, owner: str | None, after: Place | None = None) -> AsyncGenerator[Changes, None]:
         """Yield the rows of an owner (None: of all), or what has changed since ``after``, then each change."""
         async with self._following(owner) as follower:
             missed = None if after is None else await self._db.read(lambda tx: _since(tx, after, sudden=True))
@@ -111,7 +111,7 @@ class RowFeed:
             done = begin + PAGE >= len(texts)
             yield Changes(tuple(texts[begin : begin + PAGE]), place=until if done else None, snapshot=True)
 
-    async def _remembered(self) -> PlaceInChanges | None:
+    async def _remembered(self) -> Place | None:
         """Bring the rows that are remembered up to now and return of when they are; None where there are none."""
         after = self._texts.place
         if after is None:
@@ -171,7 +171,7 @@ class RowFeed:
                 follower.news.set()
 
 
-def _since(tx: Connection, after: PlaceInChanges, *, sudden: bool) -> tuple[dict[str, Row], PlaceInChanges] | None:
+def _since(tx: Connection, after: Place, *, sudden: bool) -> tuple[dict[str, Row], Place] | None:
     """Return what has changed since a place, and up to where; None where that is not known any more.
 
     ``sudden``: somebody comes back, and may have been away for a year.
@@ -183,7 +183,7 @@ def _since(tx: Connection, after: PlaceInChanges, *, sudden: bool) -> tuple[dict
     return {found.row.id: _row(found) for found in summaries.of(tx, ids)}, until
 
 
-def _page(tx: Connection, owner: str | None, before: int | None) -> tuple[list[Row], PlaceInChanges]:
+def _page(tx: Connection, owner: str | None, before: int | None) -> tuple[list[Row], Place]:
     now = row_changes.place(tx)
     return [_row(one) for one in summaries.page(tx, owner, before, PAGE)], now
 
@@ -197,6 +197,6 @@ def _of_owner(found: Mapping[str, Row], owner: str | None) -> dict[str, str | No
     return {experiment_id: row.text for experiment_id, row in found.items() if owner in (None, row.owner)}
 
 
-def _changes(found: Mapping[str, str | None], place: PlaceInChanges) -> Changes:
+def _changes(found: Mapping[str, str | None], place: Place) -> Changes:
     rows = tuple(text for text in found.values() if text is not None)
     return Changes(rows, tuple(experiment_id for experiment_id, text in found.items() if text is None), place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from submarine_jupyter_server.store.annotations.row_changes import PlaceInChanges
+from submarine_jupyter_server.store.annotations.row_changes import Place
 
 MOST_CHARACTERS = 32 * 1024 * 1024
 """Of more than so many nothing is remembered: about 50,000 experiments."""
@@ -25,19 +25,19 @@ class RowTexts:
     """What all rows were at ``place``, or are since; nothing where ``place`` is None."""
 
     def __init__(self, most: int = MOST_CHARACTERS) -> None:
-        self.place: PlaceInChanges | None = None
+        self.place: Place | None = None
         self._most = most
         self._size = 0
         self._rows: dict[int, Row] = {}
 
-    def begin(self, rows: Iterable[Row], place: PlaceInChanges) -> None:
+    def begin(self, rows: Iterable[Row], place: Place) -> None:
         """Remember all rows, each at least as new as ``place``."""
         if self.place is None or place.covers(self.place):
             self.forget()
             self.place = place
             self._put(rows)
 
-    def go_on(self, changed: Mapping[str, Row], after: PlaceInChanges, until: PlaceInChanges) -> None:
+    def go_on(self, changed: Mapping[str, Row], after: Place, until: Place) -> None:
         """Take what has changed between two places, as it was at the second, unless newer rows are known."""
         if self.place is not None and self.place.covers(after) and until.covers(self.place):
             self.place = until

@@ -16,7 +16,7 @@ from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.unknown import unknown
 from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.lists import compared
-from submarine_jupyter_server.store.lists.compared import ComparedParam
+from submarine_jupyter_server.store.lists.compared import Param
 from submarine_jupyter_server.store.reported import metrics
 from submarine_jupyter_server.store.rows import ListRow
 from submarine_jupyter_server.wire.comparison.columns import Comparison, ComparisonQuery
@@ -112,7 +112,7 @@ def _others(known: Sequence[str], shown: Sequence[str]) -> list[str]:
     return [name for name in known if name not in set(shown)]
 
 
-def _same(params: dict[str, ComparedParam], differ: Sequence[str]) -> dict[str, compared.Value]:
+def _same(params: dict[str, Param], differ: Sequence[str]) -> dict[str, compared.Value]:
     others = set(differ)
     return {name: one.value for name, one in sorted(params.items()) if name not in others}
 

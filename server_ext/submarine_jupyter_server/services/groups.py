@@ -15,7 +15,7 @@ from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.experiments import Query
 from submarine_jupyter_server.store.lists.grouped import Kin, grouped
 from submarine_jupyter_server.store.rows import ListRow
-from submarine_jupyter_server.wire.answers.groups import ChosenExperiments
+from submarine_jupyter_server.wire.answers.groups import Chosen
 
 # So many experiments are ended in one transaction.
 _AT_ONCE = 200
@@ -39,7 +39,7 @@ class Groups:
 
         return await self._db.read(read)
 
-    async def stop(self, principal: Principal, query: Query, *, dry_run: bool = False) -> ChosenExperiments:
+    async def stop(self, principal: Principal, query: Query, *, dry_run: bool = False) -> Chosen:
         """End all experiments that fit, those that wait before those that run; their records stay.
 
         They are answered once the orders are stored; what becomes of each is in its own record.
@@ -50,9 +50,7 @@ class Groups:
 
         return await self._all(principal, query, _lives, None if dry_run else stop)
 
-    async def delete(
-        self, principal: Principal, query: Query, *, purge: bool = False, dry_run: bool = False
-    ) -> ChosenExperiments:
+    async def delete(self, principal: Principal, query: Query, *, purge: bool = False, dry_run: bool = False) -> Chosen:
         """End all experiments that fit and take them out of every list; ``purge`` removes their logs and secrets."""
 
         def delete(tx: Connection, row: ListRow) -> bool:
@@ -69,14 +67,14 @@ class Groups:
         query: Query,
         concerns: Callable[[ListRow], bool],
         act: Callable[[Connection, ListRow], bool] | None,
-    ) -> ChosenExperiments:
+    ) -> Chosen:
         ids: list[str] = []
         for _ in range(_MOST_PASSES):
             found = await self._pass(principal, query, concerns, act)
             ids += found
             if act is None or not found:
                 break
-        return ChosenExperiments(ids, act is None)
+        return Chosen(ids, act is None)
 
     async def _pass(
         self,

@@ -12,7 +12,7 @@ from submarine_jupyter_server.metrics.reader import MAX_NAMES
 from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store.curves import points
-from submarine_jupyter_server.store.curves.points import MOST_POINTS, ChosenCurves
+from submarine_jupyter_server.store.curves.points import MOST_POINTS, Chosen
 from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.experiments import ExperimentRow
 from submarine_jupyter_server.store.reported import metrics
@@ -52,7 +52,7 @@ class Metrics:
 def _curves(tx: Connection, row: ExperimentRow, query: MetricQuery) -> Curves:
     late = Status(row.status).final and not metrics.is_finished(tx, row.id, row.attempt)
     full = len(metrics.names(tx, row.id, row.attempt)) >= MAX_NAMES
-    chosen = ChosenCurves(experiment_id=row.id, attempt=row.attempt, names=query.names, replica=query.replica)
+    chosen = Chosen(experiment_id=row.id, attempt=row.attempt, names=query.names, replica=query.replica)
     # Of all points few are read; of those that are new, or the newest ones, all.
     if query.points is not None and not query.since and query.limit is None:
         found = points.few(tx, chosen, query.points)

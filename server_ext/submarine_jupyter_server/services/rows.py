@@ -11,7 +11,7 @@ from submarine_jupyter_server.feed.row_feed import Changes, RowFeed
 from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.unknown import unknown
-from submarine_jupyter_server.store.annotations.row_changes import PlaceInChanges
+from submarine_jupyter_server.store.annotations.row_changes import Place
 from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.experiments import Query
 from submarine_jupyter_server.store.lists import summaries
@@ -44,6 +44,6 @@ class Rows:
 
         return await self._db.read(read)
 
-    def follow(self, principal: Principal, after: PlaceInChanges | None = None) -> AsyncGenerator[Changes, None]:
+    def follow(self, principal: Principal, after: Place | None = None) -> AsyncGenerator[Changes, None]:
         """Return what a principal may see: all rows, or those that have changed since ``after``, then each change."""
         return self._feed.follow(access.only_owner(principal), after)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from submarine_jupyter.client.comparison import Comparison, Difference
     from submarine_jupyter.commands.session import Session
 
+# So many experiments have a curve on the card of a comparison.
+MOST_CURVES = 6
 BEST: tuple[Argument, ...] = tuple(
     argument(
         f"--{which}",
@@ -41,7 +43,11 @@ def compare(session: Session, options: argparse.Namespace) -> Comparison:
     ids = [session.id(text) for text in options.ids]
     metric = options.max or options.min
     found = session.client.compare(*ids, where=where | ({"sort": sort} if sort else {}))
-    return found if metric is None else found.ranked(metric, highest=options.max is not None)
+    if metric is None:
+        return found
+    ranked = found.ranked(metric, highest=options.max is not None)
+    best = [one["experimentId"] for one in ranked.experiments[:MOST_CURVES]]
+    return ranked._replace(curves=session.client.curves(best, ranked.best or metric))
 
 
 def diff(session: Session, options: argparse.Namespace) -> Difference:

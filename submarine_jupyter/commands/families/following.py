@@ -31,7 +31,7 @@ def logs(session: Session, options: argparse.Namespace) -> None:
     elif not options.follow:
         lines = client.logs(experiment_id, tail=options.tail, since=options.since, replica=options.replica)
         session.screen.say(as_written(repr(lines), session.cells.get(experiment_id)))
-    elif session.show(experiment_id, client.follow(experiment_id, tail=options.tail, replica=options.replica)):
+    elif session.follow(client.get(experiment_id), tail=options.tail, replica=options.replica) and not session.draws:
         session.say(f"{experiment_id} {client.get(experiment_id).took()}")
 
 
@@ -66,6 +66,11 @@ def wait(session: Session, options: argparse.Namespace) -> Experiment | Experime
 
 
 def _waited(session: Session, experiment: Experiment, timeout: float | None) -> bool:
+    if session.draws:
+        has_ended = session.follow(experiment, timeout=timeout)
+        if has_ended:
+            session.ended(experiment, shown=True)
+        return has_ended
     events = session.client.events(experiment.id, timeout=timeout)
     if session.show(experiment.id, _states(events)):
         session.say(f"{session.ended(experiment, shown=False).id} {experiment.took()}")

@@ -132,7 +132,7 @@ def run(session: Session, options: argparse.Namespace) -> Experiment | None:
 def submit(session: Session, spec: Json, options: argparse.Namespace) -> Experiment:
     """Submit a spec and wait for it, unless this cell still runs the same: then wait for that."""
     experiment, attached = _created(session, spec, again=options.again)
-    if attached:
+    if attached and not session.draws:
         session.say(
             f"The same code of this cell still runs as {short(experiment.id, ())}: attached to it. "
             f"For another one beside it: %submarine {options.command.name} --again"
@@ -145,12 +145,15 @@ def wait_for(session: Session, options: argparse.Namespace, experiment: Experime
     if options.cell is not None:
         session.cells[experiment.id] = session.origin.label
     keep(session, options, experiment)
-    session.say(f"{experiment.id} ({experiment.name})")
+    if not session.draws:
+        session.say(f"{experiment.id} ({experiment.name})")
     if session.settings.get("detach", options.detach):
         return experiment
     tail = session.settings.get("tail", options.tail)
-    if session.show(experiment.id, session.client.follow(experiment.id), tail):
-        session.say(f"{session.ended(experiment, shown=tail is None).id} {experiment.took()}")
+    if session.follow(experiment, last=tail):
+        session.ended(experiment, shown=tail is None or session.draws)
+        if not session.draws:
+            session.say(f"{experiment.id} {experiment.took()}")
     return experiment
 
 

@@ -39,10 +39,3 @@ class Output:
         self._last = shown
         size = sum(len(str(value)) for value in shown.values())
         self._free_at = time.monotonic() + max(LEAST_S, size / BYTES_PER_S)
-
-
-def shows_cards() -> bool:
-    """Return whether a front end of Jupyter shows what is displayed: HTML, written again in place."""
-    from IPython.core.getipython import get_ipython
-
-    return getattr(get_ipython(), "kernel", None) is not None

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from submarine_jupyter.client.following import Cut, End, Item
 from submarine_jupyter.display.card.drawing.curves import POINTS
@@ -14,7 +14,6 @@ from submarine_jupyter.display.waiting.board import Board
 from submarine_jupyter.errors import KernelError, SubmarineError
 
 if TYPE_CHECKING:
-    from submarine_jupyter.client.answers import Metrics
     from submarine_jupyter.client.client import SubmarineClient
 
 log = logging.getLogger(__name__)
@@ -70,22 +69,10 @@ class Sources:
     def _once(self) -> None:
         try:
             known = self._client.read(self._id)
-            series = documents(self._client.metrics(self._id, points=POINTS))
+            series = self._client.metrics(self._id, points=POINTS).documents()
         except SubmarineError as error:
             if not self._closed.is_set():
                 self._board.lose(datetime.now().astimezone(), str(error).partition("\n")[0])
             return
         if not self._closed.is_set():
             self._board.know(known, series)
-
-
-def documents(metrics: Metrics) -> list[dict[str, Any]]:
-    """Return metrics as the server answers them, which is what cards take."""
-    return [
-        {
-            "name": one.name,
-            "replica": one.replica,
-            "points": [{"step": at.step, "value": at.value} for at in one.points],
-        }
-        for one in metrics
-    ]

@@ -13,7 +13,7 @@ from submarine_jupyter.display.card.show import show_experiment
 from submarine_jupyter.display.waiting.board import Board
 from submarine_jupyter.display.waiting.budget import Budget
 from submarine_jupyter.display.waiting.output import Output
-from submarine_jupyter.display.waiting.sources import Sources, documents
+from submarine_jupyter.display.waiting.sources import Sources
 from submarine_jupyter.errors import SubmarineError, WaitTimeout
 from submarine_jupyter.spec.vocabulary import FINAL
 
@@ -60,7 +60,7 @@ def wait(experiment: Experiment, wish: Wish | None = None, output: Output | None
         if board.error is not None:
             raise board.error
         sources.close()
-        board.know(client.read(experiment.id), documents(client.metrics(experiment.id, points=_POINTS)))
+        board.know(client.read(experiment.id), client.metrics(experiment.id, points=_POINTS).documents())
         experiment._known = board.known
         output.show(_card(board, wish, waits=False))
         return True

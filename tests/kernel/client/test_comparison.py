@@ -28,8 +28,8 @@ def test_runs_side_by_side_and_their_difference(client: SubmarineClient) -> None
     loss = found.metrics["loss"]
     assert (loss.last, loss.min, loss.min_step, loss.max_step) == ([3.1, 3.2], [1.1, 1.2], [1, 1], [3, 3])
     assert (found.others, found.missing) == ((), (MISSING,))
-    assert str(found).splitlines()[0].split() == ["id", "name", "status", "lr", "loss"]
-    assert "<table>" in found._repr_mimebundle_()["text/html"]
+    assert [line.split()[0] for line in str(found).splitlines()[1:4]] == ["WHAT", "lr", "loss"]
+    assert "<table" in found._repr_mimebundle_()["text/html"]
     listed = client.compare(where={"tag": "sweep", "sort": "param.lr"}, metrics=["acc"])
     assert [one["experimentId"] for one in listed.experiments] == [first.id, second.id]
     assert (listed.metrics["acc"].last, listed.others) == ([None, None], ("loss",))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 
 from submarine_jupyter import SubmarineClient
+from submarine_jupyter.display.card.bundle import MIME
 from tests.kernel.real_kernel import MakeKernel, Ran, RealKernel
 from tests.live_server import TOKEN
 
@@ -15,12 +17,12 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def plain(ran: Ran) -> list[str]:
-    """Return the lines a cell wrote, without colours."""
-    return COLOUR.sub("", ran.text).splitlines()
+    """Return the lines a cell wrote, without colours, and those on its card."""
+    return [*COLOUR.sub("", ran.text).splitlines(), *ran.lines]
 
 
 def last_id(kernel: RealKernel) -> str:
-    return kernel.run("%submarine status").plain.split()[0]
+    return kernel.run("one = %submarine status\nprint(one.id)").text.strip()
 
 
 def test_a_cell_is_the_training_script(kernel: RealKernel) -> None:
@@ -33,29 +35,26 @@ def test_a_cell_is_the_training_script(kernel: RealKernel) -> None:
 
     assert ran.status == "ok", ran
     lines = plain(ran)
-    experiment_id = lines[0].split()[0]
-    assert lines[0] == f"{experiment_id} (cell)"
     where = kernel.run("import os, sys; print(sys.executable, os.getcwd())").text.strip()
     for index in (0, 1):
         assert [line for line in lines if line.startswith(f"[worker-{index}]")] == [
             f"[worker-{index}] hello {index} $HOME {{x}}",
             f"[worker-{index}] {where}",
         ]
-    assert re.fullmatch(rf"{experiment_id} Succeeded in [\d.]+ m?s", lines[-1])
-    assert f"{experiment_id} (cell)" in ran.plain
-    assert "<table>" in ran.shown[0]["text/html"]
-    assert kernel.run("print(_ is exp, exp.id, exp.status)").text == f"True {experiment_id} Succeeded\n"
-
-
-def test_names_of_replicas_are_coloured_and_lines_are_not(kernel: RealKernel) -> None:
-    ran = kernel.run("%submarine run --cmd 'echo line'")
-    assert "\x1b[36m[worker-0]\x1b[0m line\n" in ran.text
+    # One output, which has the handle beside it: nothing is shown twice.
+    assert ran.text == ""
+    (shown,) = ran.shown
+    assert re.match(r"✓ cell  \d+ +Succeeded · took [\d.]+ m?s\n", shown["text/plain"]), shown
+    about = shown[MIME]
+    assert kernel.run("print(_ is exp, exp.id, exp.status)").text == f"True {about['experiment']} Succeeded\n"
+    # From the next cell on it is shown like any value.
+    assert kernel.run("exp").plain.startswith("✓ cell  ")
 
 
 def test_the_handle_is_returned(kernel: RealKernel) -> None:
-    assert kernel.run("handle = %submarine run --name assigned --cmd 'echo 1'").shown == []
+    assert len(kernel.run("handle = %submarine run --name assigned --cmd 'echo 1'").shown) == 1
     assert kernel.run("print(handle.name, handle.status)").text == "assigned Succeeded\n"
-    assert "(shown)" in kernel.run("%submarine run --name shown --cmd true").plain
+    assert "✓ shown  " in kernel.run("%submarine run --name shown --cmd true").plain
     assert kernel.run("print(_.name)").text == "shown\n"
 
 
@@ -125,20 +124,22 @@ def test_an_interrupt_detaches_and_the_experiment_goes_on(kernel: RealKernel, cl
     assert (ran.status, ran.error) == ("ok", "")
     experiment_id = last_id(kernel)
     short = experiment_id.rpartition("-")[2]
-    assert f"Detached: {experiment_id} goes on." in ran.text
-    assert f"'%submarine logs {short} -f'" in ran.text
+    number = int(short)
+    assert "This cell no longer waits; the experiment goes on." in ran.plain
+    assert f"%submarine wait {number} waits for its end" in ran.plain
+    assert ran.plain.startswith("▶ long  ")
     assert client.get(experiment_id).status == "Running"
 
     # Coming back, and leaving again.
     cell = kernel.start(f"%submarine logs {short} -f")
-    kernel.until(cell, "[worker-0]\x1b[0m 3\n")
+    kernel.until(cell, "[worker-0]")
     kernel.interrupt()
-    assert "Detached" in kernel.finish(cell).text
+    assert "no longer waits" in kernel.finish(cell).plain
 
     cell = kernel.start("%submarine wait")
     kernel.until(cell, "Running")
     kernel.interrupt()
-    assert "Detached" in kernel.finish(cell).text
+    assert "no longer waits" in kernel.finish(cell).plain
 
     assert kernel.run(f"%submarine stop {short}").status == "ok"
     ran = kernel.run("%submarine wait")
@@ -180,7 +181,7 @@ def test_tail_shows_the_end_only(kernel: RealKernel) -> None:
     assert kernel.run("%submarine logs --tail 1 --replica worker-1").text == "[worker-1] 100\n"
     followed = plain(kernel.run("%submarine logs -f --tail 1"))
     assert sorted(line for line in followed if line.startswith("[")) == ["[worker-0] 100", "[worker-1] 100"]
-    assert "Succeeded in" in followed[-1]
+    assert "Succeeded" in kernel.run("%submarine status").plain
 
 
 def test_variables_of_the_notebook_in_a_loop(kernel: RealKernel, client: SubmarineClient) -> None:
@@ -198,12 +199,12 @@ def test_variables_of_the_notebook_in_a_loop(kernel: RealKernel, client: Submari
 def test_a_clone_and_a_scaled_one_are_the_last(kernel: RealKernel) -> None:
     kernel.run("%submarine run --name first --cmd 'sleep 600' --resources cpu=100m --detach -o first")
     kernel.run("second = first.clone(name='second')")
-    assert "(second)" in kernel.run("%submarine status").plain
+    assert " second  " in kernel.run("%submarine status").plain
     kernel.run("first.scale(worker=2)")
-    assert "(first)" in kernel.run("%submarine status").plain
+    assert " first  " in kernel.run("%submarine status").plain
     assert kernel.run("%submarine status second").text.endswith(" (second)\n")
     stopped = kernel.run("print(first.id[-4:], second.id[-4:])").text.split()
-    assert len(kernel.run(f"%submarine stop {' '.join(stopped)}").plain.splitlines()) == 3
+    assert len(kernel.run(f"%submarine stop {' '.join(stopped)}").shown[0][MIME]["experiments"]) == 2
     assert kernel.run(f"%submarine delete {' '.join(stopped)}").text.count("is deleted") == 2
 
 
@@ -222,10 +223,8 @@ def test_list_status_and_describe(kernel: RealKernel) -> None:
     kernel.run("%submarine run --name '<b>x' --tag shown --cmd 'echo 1' --env DATA=5")
     listed = kernel.run("%submarine list --tag shown")
     assert "&lt;b&gt;x" in listed.shown[0]["text/html"]
-    assert "<b>" not in listed.shown[0]["text/html"]
-    assert listed.plain.splitlines()[0].split() == [
-        "id", "name", "framework", "status", "replicas", "accepted", "took",
-    ]  # fmt: skip
+    assert "<b>x" not in listed.shown[0]["text/html"]
+    assert listed.plain.splitlines()[2].split()[:3] == ["STATE", "EXPERIMENT", "AGE"]
     assert "Succeeded" in kernel.run("%submarine status").plain
     described = kernel.run("%submarine describe")
     assert "DATA: '5'" in described.plain
@@ -242,11 +241,12 @@ def test_a_queue_is_shown_with_its_reason(kernel: RealKernel, client: SubmarineC
         }
     )
     cell = kernel.start(f"%submarine run --name queued --cmd 'echo at last' --resources cpu={free}")
-    kernel.until(cell, "Accepted: ")
+    # Which of them waits for how long is in the reason.
+    kernel.until(cell, "cpu: experiment ")
     busy.stop()
     ran = kernel.finish(cell)
     assert "[worker-0] at last" in plain(ran)
-    assert "Succeeded" in ran.text
+    assert "Succeeded" in ran.plain
 
 
 @pytest.mark.parametrize(
@@ -320,28 +320,75 @@ def test_tab_completes_commands_options_and_experiments_of_the_server(
     assert "import" in kernel.complete("impor")
 
 
-def test_a_bar_moves_in_place_until_it_is_whole(kernel: RealKernel) -> None:
-    script = "for i in 1 2 3 4; do printf '\\rstep %s/4' $i; sleep 0.6; done; echo; echo after"
-    ran = kernel.run(f'%submarine run --cmd "{script}" --worker 2 --resources cpu=100m')
+def test_a_bar_moves_in_place_until_it_is_whole(kernel: RealKernel, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    script = f"printf '\\\\rstep 1/4'; until [ -e {go} ]; do sleep 0.1; done; printf '\\\\rstep 4/4\\\\n'; echo after"
+    cell = kernel.start(f'%submarine run --cmd "{script}" --worker 2 --resources cpu=100m')
+    before = kernel.until(cell, "[worker-0] step 1/4\n[worker-1] step 1/4")
+    go.touch()
+    ran = kernel.finish(cell)
     assert ran.status == "ok", ran
-    text = COLOUR.sub("", ran.text)
-    # While it runs, both bars are in one line that is written over; in the end the lines are there as they were.
-    assert re.search(r"\r\[worker-0\] step \d/4  \[worker-1\] step \d/4", text), text
-    ends = [line.rpartition("\r")[2] for line in text.split("\n")]
     for replica in ("worker-0", "worker-1"):
-        assert [line for line in ends if line.startswith(f"[{replica}]")] == [
+        assert [line for line in ran.lines if line.startswith(f"[{replica}]")] == [
             f"[{replica}] step 4/4",
             f"[{replica}] after",
         ]
+    # All is one output: what was shown before is written over.
+    assert len(ran.shown) == 1 == len(before.shown)
+
+
+def test_a_flood_is_cut_to_its_budget_and_the_end_is_there(kernel: RealKernel) -> None:
+    ran = kernel.run(
+        "%submarine run --name flood --cmd 'seq -f line-%.0f-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx 200000'"
+    )
+    assert ran.status == "ok", ran
+    assert ran.plain.startswith("✓ flood  ")
+    assert ran.lines[0].startswith("[worker-0] line-1-")
+    assert ran.lines[-1].startswith("[worker-0] line-200000-")
+    assert "… 199,000 lines" in ran.plain
+    stored = sum(len(text.encode()) for kind, text in ran.shown[0].items() if kind.startswith("text/"))
+    assert stored <= 300_000
+    # What came on the way is small, however much was printed; a server cuts off what is over 1,000,000 a second.
+    assert ran.size <= 300_000 + 16_000 * (ran.updates + 1)
+
+
+def test_a_budget_can_be_set(kernel: RealKernel) -> None:
+    kernel.run("%config SubmarineMagics.most_lines = 4")
+    ran = kernel.run("%submarine run --cmd 'seq 9'")
+    kernel.run("%config SubmarineMagics.most_lines = 1000")
+    assert ran.lines == ["[worker-0] 1", "[worker-0] 2", "[worker-0] 8", "[worker-0] 9"]
+    assert "… 5 lines left out" in ran.plain
+
+
+def test_a_cell_detaches_by_setting(kernel: RealKernel) -> None:
+    kernel.run("%config SubmarineMagics.detach = True")
+    ran = kernel.run("%submarine run --name left --cmd 'sleep 600'")
+    kernel.run("%config SubmarineMagics.detach = None")
+    assert ran.status == "ok"
+    assert " left  " in ran.plain
+    kernel.run("%submarine stop")
+
+
+def test_metrics_and_progress_are_on_the_card_and_their_reports_are_not(kernel: RealKernel) -> None:
+    ran = kernel.run(
+        "%%submarine run --name measured\nfrom submarine_jupyter import log_metric, progress\n"
+        "for step in range(30):\n    log_metric('accuracy', step / 30, step=step)\n    progress(step + 1, 30)\n"
+        "print('done')\n"
+    )
+    assert ran.lines == ["[worker-0] done"]
+    assert re.search(r"accuracy +0.967  ▁.*█  best 0.967 at step 29", ran.plain), ran.plain
+    listed = kernel.run("%submarine list --limit 1").plain
+    assert "ACCURACY" in listed
+    assert "0.967" in listed
 
 
 def test_what_is_stopped_is_called_so(kernel: RealKernel) -> None:
     kernel.run("%submarine run --name halted --cmd 'trap \"\" TERM; sleep 600' --detach")
     stopped = kernel.run("%submarine stop").plain
-    assert re.search(r"status +Stopp(ing|ed)", stopped), stopped
+    assert re.search(r"halted  \d+ +Stopp(ing|ed)", stopped), stopped
     kernel.run("%submarine wait")
     assert "Stopped" in kernel.run("%submarine list --name halted").plain
-    assert re.search(r"status +Stopped", kernel.run("%submarine status").plain)
+    assert "Stopped" in kernel.run("%submarine status").plain
 
 
 def test_unloading_takes_it_all_away(make_kernel: MakeKernel) -> None:
@@ -366,5 +413,6 @@ def test_metrics_of_tracking_arrive(kernel: RealKernel) -> None:
 
 def test_colours_of_a_log_stay_and_its_control_sequences_do_not(kernel: RealKernel) -> None:
     ran = kernel.run(r"%submarine run --cmd 'printf \\033[31mred\\033[0m\\033]0;title\\007\\n'")
-    assert "\x1b[31mred\x1b[0m\n" in ran.text
-    assert "title" not in ran.text
+    assert '<span style="color:#e5484d">red</span>' in ran.shown[0]["text/html"]
+    assert ran.lines == ["[worker-0] red"]
+    assert "\x1b" not in ran.plain

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.curves import points
 from submarine_jupyter_server.store.curves.growth import IN_A_ROW, STRETCH
-from submarine_jupyter_server.store.curves.points import ChosenCurves, MetricRow
+from submarine_jupyter_server.store.curves.points import Chosen, MetricRow
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment
 from submarine_jupyter_server.store.orders import changes
 from submarine_jupyter_server.store.orders.changes import SpecTexts
@@ -45,8 +45,8 @@ class Log:
         self.steps += len(found)
         assert metrics.record(self.tx, self.id, self.attempt, replica, self.positions[replica], rows)
 
-    def chosen(self, *names: str, replica: str | None = None) -> ChosenCurves:
-        return ChosenCurves(experiment_id=self.id, attempt=self.attempt, names=names, replica=replica)
+    def chosen(self, *names: str, replica: str | None = None) -> Chosen:
+        return Chosen(experiment_id=self.id, attempt=self.attempt, names=names, replica=replica)
 
 
 def by_curve(found: list[MetricRow]) -> dict[tuple[str, str], list[MetricRow]]:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert
 from submarine_jupyter.errors import InvalidRequest
 from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.experiments import NewExperiment, Query
-from submarine_jupyter_server.store.lists.conditions import OPERATORS, Named, ValueCondition
+from submarine_jupyter_server.store.lists.conditions import OPERATORS, Condition, Named
 from submarine_jupyter_server.store.orders import changes
 from submarine_jupyter_server.store.orders.changes import SpecTexts
 from submarine_jupyter_server.store.reported import metrics
@@ -39,14 +39,12 @@ rows = st.fixed_dictionaries(
     }
 )
 numbers = st.builds(
-    lambda named, operator, number: ValueCondition(named, operator, str(number), number),
+    lambda named, operator, number: Condition(named, operator, str(number), number),
     st.sampled_from((LR, ACCURACY)),
     st.sampled_from(OPERATORS),
     st.sampled_from((0.0, 0.1, -1.5)) | st.floats(-1, 1),
 )
-texts = st.builds(
-    ValueCondition, st.just(LR), st.sampled_from(("=", "!=")), st.sampled_from(("adam", "Ünï", "")), st.none()
-)
+texts = st.builds(Condition, st.just(LR), st.sampled_from(("=", "!=")), st.sampled_from(("adam", "Ünï", "")), st.none())
 conditions = numbers | texts
 queries = st.fixed_dictionaries(
     {},
@@ -100,7 +98,7 @@ def fits(seq: int, row: dict[str, Any], query: dict[str, Any]) -> bool:
     return all(compares(row[one.named.name], one) for one in query.get("conditions", ()))
 
 
-def compares(value: Any, one: ValueCondition) -> bool:
+def compares(value: Any, one: Condition) -> bool:
     if value is None:
         return False
     number = isinstance(value, float)
@@ -167,7 +165,7 @@ def test_pages_by_value_are_what_sorting_in_python_gives(
 def found_by(tx: Connection, name: str, operator: str, text: str, number: float | None = None) -> int:
     named = Named.of(name)
     assert named is not None
-    return experiments.count(tx, Query(conditions=[ValueCondition(named, operator, text, number)]))
+    return experiments.count(tx, Query(conditions=[Condition(named, operator, text, number)]))
 
 
 def spec(**params: Any) -> str:
@@ -241,7 +239,7 @@ def test_a_forged_value_is_a_bad_request(tx: Connection, key: Any) -> None:
 
 
 def test_what_is_asked_for_is_bounded(tx: Connection) -> None:
-    condition = ValueCondition(LR, "<", "1", 1.0)
+    condition = Condition(LR, "<", "1", 1.0)
     assert experiments.page(tx, Query(conditions=[condition] * 20, words="a " * 8)).rows == []
     with pytest.raises(InvalidRequest, match="at most 20 conditions"):
         experiments.page(tx, Query(conditions=[condition] * 21))

@@ -12,7 +12,7 @@ from submarine_jupyter_server.store import experiments
 from submarine_jupyter_server.store.annotations.searchable import METRIC, Measured
 from submarine_jupyter_server.store.curves import points
 from submarine_jupyter_server.store.curves.growth import Curve, Point
-from submarine_jupyter_server.store.curves.points import ChosenCurves
+from submarine_jupyter_server.store.curves.points import Chosen
 from submarine_jupyter_server.store.experiments import NewExperiment
 from submarine_jupyter_server.store.orders import changes
 from submarine_jupyter_server.store.orders.changes import SpecTexts
@@ -70,7 +70,7 @@ class Recording:
         row = experiments.find(tx, self.id)
         assert row is not None
         for attempt in (1, 2):
-            chosen = ChosenCurves(experiment_id=self.id, attempt=attempt)
+            chosen = Chosen(experiment_id=self.id, attempt=attempt)
             curves: dict[tuple[str, str], list[Point]] = {}
             for one in points.after(tx, chosen):
                 point = (one.seq, one.value, one.step)

@@ -26,12 +26,12 @@ from submarine_jupyter_server.store import experiments, tables, transitions
 from submarine_jupyter_server.store.annotations import groups, housekeeping, origins, row_changes, tags
 from submarine_jupyter_server.store.annotations.groups import Group
 from submarine_jupyter_server.store.curves import following, points
-from submarine_jupyter_server.store.curves.points import ChosenCurves
+from submarine_jupyter_server.store.curves.points import Chosen
 from submarine_jupyter_server.store.engine import memory, space
 from submarine_jupyter_server.store.engine.prepared import Prepared
 from submarine_jupyter_server.store.experiments import ExperimentRow, NewExperiment, Query
 from submarine_jupyter_server.store.lists import compared, listing, summaries
-from submarine_jupyter_server.store.lists.conditions import HAS, OPERATORS, Named, ValueCondition
+from submarine_jupyter_server.store.lists.conditions import HAS, OPERATORS, Condition, Named
 from submarine_jupyter_server.store.lists.cursor import SORTS, PagePosition
 from submarine_jupyter_server.store.lists.grouped import grouped
 from submarine_jupyter_server.store.orders import changes, idempotency, outbox
@@ -51,8 +51,8 @@ FILTERS: dict[str, Any] = {
     "statuses": ("Running", "Failed"), "name": "n*", "tags": ("a", "b"),
     "owner": "ada", "target": "local", "framework": "f", "namespace": "d", "since": 5, "words": "a b",
     "archived": True, "pinned": False, "notebook": "a.ipynb", "group": "g",
-    "conditions": [ValueCondition(Named("param", "lr"), operator, "0.1", 0.1) for operator in OPERATORS]
-    + [ValueCondition(Named("metric", "loss"), operator, "low", None) for operator in ("=", "!=", HAS)],
+    "conditions": [Condition(Named("param", "lr"), operator, "0.1", 0.1) for operator in OPERATORS]
+    + [Condition(Named("metric", "loss"), operator, "low", None) for operator in ("=", "!=", HAS)],
 }  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def queries() -> dict[str, CodeType]:
 
 def _summarize(tx: Connection) -> None:
     now = row_changes.place(tx)
-    ids = row_changes.changed(tx, row_changes.PlaceInChanges(0, 0), now, bounded=False)
+    ids = row_changes.changed(tx, row_changes.Place(0, 0), now, bounded=False)
     assert ids
     row_changes.changed(tx, now, now, bounded=True)
     assert summaries.of(tx, ids)
@@ -192,10 +192,10 @@ def _live(tx: Connection, new: New) -> None:
         (experiments.note_compared, ("local",)), (experiments.is_compared, ("local",)),
     ):  # fmt: skip
         query(tx, *values)
-    row_changes.changed(tx, row_changes.PlaceInChanges(0, 0), row_changes.place(tx), bounded=True)
+    row_changes.changed(tx, row_changes.Place(0, 0), row_changes.place(tx), bounded=True)
     found = origins.running(tx, notebook="a", cell="c", digest="d", owner="ada")
     assert [one.id for one in found] == [row.id]
-    chosen = ChosenCurves(experiment_id=row.id, attempt=1, names=("loss",), replica="worker-0")
+    chosen = Chosen(experiment_id=row.id, attempt=1, names=("loss",), replica="worker-0")
     assert points.after(tx, chosen)
     assert following.new(tx, [row.id], ["loss"], 0, 5)
     assert following.moved(tx, 0, following.place(tx).seq) == {row.id}

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from submarine_jupyter.errors import InvalidRequest
-from submarine_jupyter_server.store.lists.conditions import OPERATORS, Named, ValueCondition
+from submarine_jupyter_server.store.lists.conditions import OPERATORS, Condition, Named
 from submarine_jupyter_server.wire.queries.lists import list_query
 
 
-def read(name: str, text: str) -> ValueCondition:
+def read(name: str, text: str) -> Condition:
     [found] = list_query({name: [text]}).conditions
     return found
 
@@ -37,7 +37,7 @@ def test_conditions(name: str, text: str, operator: str, value: str, number: flo
             read(name, text)
         return
     kind, _, rest = name.partition(".")
-    assert read(name, text) == ValueCondition(Named(kind, rest), operator, value, number)
+    assert read(name, text) == Condition(Named(kind, rest), operator, value, number)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,4 @@ def test_any_text_is_a_condition_or_a_bad_request(kind: str, name: str, text: st
 
 @given(number=st.floats(allow_nan=False, allow_infinity=False), operator=st.sampled_from(OPERATORS))
 def test_every_number_is_read_exactly(number: float, operator: str) -> None:
-    assert read("metric.x", f"{operator}{number!r}") == ValueCondition(
-        Named("metric", "x"), operator, repr(number), number
-    )
+    assert read("metric.x", f"{operator}{number!r}") == Condition(Named("metric", "x"), operator, repr(number), number)

@@ -22,7 +22,7 @@ from submarine_jupyter_server.targets.protocol import ComputeTarget
 
 
 @dataclass(frozen=True, slots=True)
-class FollowedBytes:
+class WantedBytes:
     """The bytes of one replica in one attempt (None: the latest), from ``offset`` or the last ``tail`` of them.
 
     ``window``: what is so many bytes behind the end is left out.
@@ -46,7 +46,7 @@ class LogBytes:
         self._targets = targets
 
     async def follow(
-        self, principal: Principal, wanted: FollowedBytes, allowed: Callable[[], Awaitable[int]]
+        self, principal: Principal, wanted: WantedBytes, allowed: Callable[[], Awaitable[int]]
     ) -> AsyncGenerator[Followed, None]:
         """Yield what stands from an offset on, then what is written; see `logs.follow_bytes`. Raises NotFound."""
         row = await self._db.read(lambda tx: access.find(tx, principal, wanted.experiment_id))
@@ -64,7 +64,7 @@ class LogBytes:
             async for piece in found:
                 yield piece
 
-    async def _log(self, row: ExperimentRow, wanted: FollowedBytes) -> ReplicaLog:
+    async def _log(self, row: ExperimentRow, wanted: WantedBytes) -> ReplicaLog:
         """Return the log of a replica, which may not have begun; of one that was scaled away only what is there."""
         attempt = wanted.attempt or row.attempt
         if attempt > row.attempt:

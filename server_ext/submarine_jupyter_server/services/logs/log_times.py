@@ -14,7 +14,7 @@ from submarine_jupyter_server.services.logs.log_attempt import attempt_of, atten
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.targets.protocol import ComputeTarget
-from submarine_jupyter_server.wire.answers.logs import MergedLogs, PlaceInLog, PlacesInLogs
+from submarine_jupyter_server.wire.answers.logs import MergedLogs, Place, Places
 from submarine_jupyter_server.wire.queries.logs import MergedQuery, PlaceQuery
 
 _Found = TypeVar("_Found")
@@ -28,14 +28,14 @@ class LogTimes:
         self._archive = archive
         self._targets = targets
 
-    async def places(self, principal: Principal, experiment_id: str, query: PlaceQuery) -> PlacesInLogs:
+    async def places(self, principal: Principal, experiment_id: str, query: PlaceQuery) -> Places:
         """Return where each log is at a moment. Raises NotFound."""
 
-        def find(logs: Sequence[ReplicaLog]) -> list[PlaceInLog]:
+        def find(logs: Sequence[ReplicaLog]) -> list[Place]:
             return [_place(log, query.at) for log in logs]
 
         attempt, found = await self._read(principal, experiment_id, query.attempt, query.replica, find)
-        return PlacesInLogs(experiment_id=experiment_id, attempt=attempt, places=found)
+        return Places(experiment_id=experiment_id, attempt=attempt, places=found)
 
     async def merged(self, principal: Principal, experiment_id: str, query: MergedQuery) -> MergedLogs:
         """Return lines of all replicas in the order of time. Raises NotFound."""
@@ -72,14 +72,14 @@ class LogTimes:
             return await self._archive.run(read)
 
 
-def _place(log: ReplicaLog, at: float) -> PlaceInLog:
+def _place(log: ReplicaLog, at: float) -> Place:
     """Return where a log is at Unix time ``at``: the line that was written then, or the first one after."""
     try:
         end = log.end
         if not times.known(log.path / TIMES):
-            return PlaceInLog(log, None, None, end)
+            return Place(log, None, None, end)
         offset = line_start(log, log.offset_at(at))
         records = log.times(offset, offset + 1)
-        return PlaceInLog(log, offset, records[0][1] if records and offset < end else None, end)
+        return Place(log, offset, records[0][1] if records and offset < end else None, end)
     except OSError:
-        return PlaceInLog(log, None, None, 0)
+        return Place(log, None, None, 0)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from submarine_jupyter_server.feed.point_feed import PointFeed, PointFollower
+from submarine_jupyter_server.feed.point_feed import Follower, PointFeed
 from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.store.curves import following, points
 from submarine_jupyter_server.store.curves.following import NewPoint, PointPlace
-from submarine_jupyter_server.store.curves.points import MOST_POINTS, ChosenCurves
+from submarine_jupyter_server.store.curves.points import MOST_POINTS, Chosen
 from submarine_jupyter_server.store.engine.database import Database
 
 MOST_AT_ONCE = 2000
@@ -76,7 +76,7 @@ class Points:
                         yield some
                 now, place = await self._next(follower, place or now)
 
-    async def _next(self, follower: PointFollower, place: PointPlace) -> tuple[PointPlace, PointPlace]:
+    async def _next(self, follower: Follower, place: PointPlace) -> tuple[PointPlace, PointPlace]:
         """Wait for new points; return how far they go, and from where on there may be some."""
         await follower.news.wait()
         quiet = follower.quiet
@@ -119,7 +119,7 @@ def _few(tx: Connection, wanted: WantedPoints, experiment_id: str) -> tuple[list
     attempt = following.attempts(tx, [experiment_id]).get(experiment_id)
     if attempt is None:
         return [], until
-    chosen = ChosenCurves(experiment_id=experiment_id, attempt=attempt, names=wanted.names)
+    chosen = Chosen(experiment_id=experiment_id, attempt=attempt, names=wanted.names)
     few = points.few(tx, chosen, wanted.points, most=MOST_POINTS // len(wanted.ids))
     return [
         NewPoint(experiment_id, one.attempt, one.name, one.replica, one.step, one.value, one.at, one.seq) for one in few

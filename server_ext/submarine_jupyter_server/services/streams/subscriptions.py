@@ -11,11 +11,11 @@ from functools import partial
 from submarine_jupyter.errors import InvalidRequest, SubmarineError, TooManyRequests, Unavailable
 from submarine_jupyter_server.logs.archive import Chunk, Gap
 from submarine_jupyter_server.logs.following.follow_bytes import End, Skipped
-from submarine_jupyter_server.services.logs.log_bytes import FollowedBytes, LogBytes
+from submarine_jupyter_server.services.logs.log_bytes import LogBytes, WantedBytes
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.rows import Rows
 from submarine_jupyter_server.services.streams.points import Points, WantedPoints
-from submarine_jupyter_server.store.annotations.row_changes import PlaceInChanges
+from submarine_jupyter_server.store.annotations.row_changes import Place
 from submarine_jupyter_server.store.curves.following import PointPlace
 from submarine_jupyter_server.wire.frames import (
     FollowLog,
@@ -77,7 +77,7 @@ class Subscriptions:
         """Carry out a request. Raises InvalidRequest, TooManyRequests."""
         match request:
             case FollowRows():
-                after = None if request.after is None else PlaceInChanges.parse(request.after)
+                after = None if request.after is None else Place.parse(request.after)
                 self._begin(request.ch, partial(self._follow_rows, request.ch, after), None)
             case FollowLog():
                 credit = Credit(request.credit)
@@ -122,7 +122,7 @@ class Subscriptions:
             if self._channels.get(ch, (None,))[0] is asyncio.current_task():
                 del self._channels[ch]
 
-    async def _follow_rows(self, ch: int, after: PlaceInChanges | None) -> None:
+    async def _follow_rows(self, ch: int, after: Place | None) -> None:
         async with aclosing(self._rows.follow(self._principal, after)) as found:
             async for each in found:
                 place = None if each.place is None else str(each.place)
@@ -140,7 +140,7 @@ class Subscriptions:
 
     async def _follow_log(self, request: FollowLog, credit: Credit) -> None:
         ch, window = request.ch, credit.window if request.skip else None
-        wanted = FollowedBytes(
+        wanted = WantedBytes(
             request.experiment_id, request.replica, request.attempt, request.offset, request.tail, window
         )
         pieces = self._logs.follow(self._principal, wanted, credit.some)

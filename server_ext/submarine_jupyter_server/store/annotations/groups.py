@@ -46,7 +46,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupMember:
+class Member:
     """One experiment in its group; ``max_running`` says how many of the group may run for it to begin, None: any."""
 
     group: Group
@@ -72,10 +72,10 @@ def renew(tx: Connection, row: ExperimentRow) -> None:
         tx.execute(sa.update(group_member).where(_MINE).values(**found), {"of": row.seq})
 
 
-def member(tx: Connection, seq: int) -> GroupMember | None:
+def member(tx: Connection, seq: int) -> Member | None:
     """Return an experiment as the member of its group, None if it is in none."""
     found = tx.execute(_MEMBER, {"of": seq}).first()
-    return None if found is None else GroupMember(Group(found.owner, found.name), found.max_running, found.place)
+    return None if found is None else Member(Group(found.owner, found.name), found.max_running, found.place)
 
 
 def wait(tx: Connection, seq: int) -> None:
@@ -109,7 +109,7 @@ def queues(tx: Connection) -> list[Group]:
     return [Group(*row) for row in tx.execute(_QUEUES)]
 
 
-def first(tx: Connection, group: Group) -> tuple[ExperimentRow, GroupMember] | None:
+def first(tx: Connection, group: Group) -> tuple[ExperimentRow, Member] | None:
     """Return the member of a group that has waited longest, None if none waits."""
     lowest = sa.select(sa.func.min(group_member.c.seq)).where(group_member.c.place == WAITS, *_NAMED).scalar_subquery()
     found = tx.execute(sa.select(*WHOLE).where(experiment.c.seq == lowest), group.named).first()

@@ -25,7 +25,7 @@ _TOUCH = insert(row_change)
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceInChanges:
+class Place:
     """How far the changes of experiments are known: the numbers of the last event, of the last metric, of the rest."""
 
     event: int
@@ -36,20 +36,20 @@ class PlaceInChanges:
         return f"{self.event}.{self.metric}.{self.rest}"
 
     @classmethod
-    def parse(cls, text: str) -> PlaceInChanges:
+    def parse(cls, text: str) -> Place:
         """Read what ``str`` returned. Raises InvalidRequest."""
         if (match := _PLACE.fullmatch(text)) is None:
             raise InvalidRequest(f"after: {text[:80]!r} is not a cursor of this stream; leave it out to begin anew.")
         return cls(int(match[1]), int(match[2]), int(match[3]))
 
-    def covers(self, other: PlaceInChanges) -> bool:
+    def covers(self, other: Place) -> bool:
         """Return whether nothing is known at the other place that is not known here."""
         return self.event >= other.event and self.metric >= other.metric and self.rest >= other.rest
 
 
-def place(tx: Connection) -> PlaceInChanges:
+def place(tx: Connection) -> Place:
     """Return how far it goes now."""
-    return PlaceInChanges(*(last or 0 for last in tx.execute(_LAST).one()))
+    return Place(*(last or 0 for last in tx.execute(_LAST).one()))
 
 
 def touch(tx: Connection, experiment_id: str) -> None:
@@ -58,7 +58,7 @@ def touch(tx: Connection, experiment_id: str) -> None:
     tx.execute(_TOUCH, {"experiment_id": experiment_id})
 
 
-def changed(tx: Connection, after: PlaceInChanges, until: PlaceInChanges, *, bounded: bool) -> list[str] | None:
+def changed(tx: Connection, after: Place, until: Place, *, bounded: bool) -> list[str] | None:
     """Return the experiments that have changed between two places; None where that is not known, or are too many.
 
     ``bounded``: they may be far apart. Then events between them may be gone, and there may be so many metrics that it
@@ -76,7 +76,7 @@ def changed(tx: Connection, after: PlaceInChanges, until: PlaceInChanges, *, bou
     return list(found) if len(found) <= _MOST_CHANGED else None
 
 
-def _far(tx: Connection, after: PlaceInChanges, until: PlaceInChanges) -> bool:
+def _far(tx: Connection, after: Place, until: Place) -> bool:
     oldest = tx.execute(select(func.min(event.c.seq))).scalar()
     # Without any event nobody knows whether there has been one.
     forgotten = oldest is None or (after.event + 1 < oldest and after.event < until.event)

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from submarine_jupyter.spec.params import declared
 from submarine_jupyter_server.store.curves import points
 from submarine_jupyter_server.store.curves.growth import AT_ONCE, Point, extremes
-from submarine_jupyter_server.store.curves.points import ChosenCurves
+from submarine_jupyter_server.store.curves.points import Chosen
 from submarine_jupyter_server.store.engine.prepared import Prepared
 from submarine_jupyter_server.store.rows import ExperimentRow
 from submarine_jupyter_server.store.tables import experiment_value, param
@@ -82,7 +82,7 @@ def renew(tx: Connection, row: ExperimentRow, *, anew: bool) -> None:
     _add(tx, row.seq, PARAM, (declared(row.spec) | logged).items())
     if anew:
         _remove(tx, row.seq, METRIC)
-        found = points.outline(tx, ChosenCurves(experiment_id=row.id, attempt=row.attempt))
+        found = points.outline(tx, Chosen(experiment_id=row.id, attempt=row.attempt))
         by_name: dict[str, list[Point]] = {}
         for one in found:
             by_name.setdefault(one.name, []).append((one.seq, one.value, one.step))

@@ -37,7 +37,7 @@ class MetricRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChosenCurves:
+class Chosen:
     """Which curves of one attempt: of some metrics (none: of all), of one replica (None: of all)."""
 
     experiment_id: str
@@ -57,7 +57,7 @@ _KEPT = tuple(curve.c[name] for name in Curve.__dataclass_fields__)
 _SHOWN = tuple((metric if name in metric.c else curve).c[name] for name in MetricRow.__dataclass_fields__)
 
 
-def after(tx: Connection, chosen: ChosenCurves, since: int = 0, limit: int = MOST_POINTS) -> list[MetricRow]:
+def after(tx: Connection, chosen: Chosen, since: int = 0, limit: int = MOST_POINTS) -> list[MetricRow]:
     """Return the newest ``limit`` points after number ``since``, in the order they were reported."""
     # A curve that has nothing new is passed over; of the others the index leads to the first new point.
     found = points_of(_SHOWN, *chosen.where(), curve.c.last_seq > since).where(metric.c.seq > since)
@@ -73,7 +73,7 @@ def points_of(columns: Sequence[Column[Any]], *where: ColumnElement[bool]) -> Se
     return select(*shown).select_from(some).join(metric, metric.c.curve == some.c.number)
 
 
-def few(tx: Connection, chosen: ChosenCurves, count: int, most: int = MOST_POINTS) -> list[MetricRow]:
+def few(tx: Connection, chosen: Chosen, count: int, most: int = MOST_POINTS) -> list[MetricRow]:
     """Return at most ``count`` (4 or more) points of each curve, in the order they were reported.
 
     The first, the last, the lowest and the highest are among them. Of many curves there are fewer points of each, so
@@ -90,12 +90,12 @@ def few(tx: Connection, chosen: ChosenCurves, count: int, most: int = MOST_POINT
     return sorted(found, key=attrgetter("seq"))[-MOST_POINTS:]
 
 
-def outline(tx: Connection, chosen: ChosenCurves) -> list[MetricRow]:
+def outline(tx: Connection, chosen: Chosen) -> list[MetricRow]:
     """Return the first, the last, the lowest and the highest point of each curve, in the order they were reported."""
     return few(tx, chosen, _FEWEST)
 
 
-def last_number(tx: Connection, chosen: ChosenCurves) -> int:
+def last_number(tx: Connection, chosen: Chosen) -> int:
     """Return the number of the newest point, 0 where there is none."""
     return tx.execute(select(func.max(curve.c.last_seq)).where(*chosen.where())).scalar() or 0
 

@@ -15,7 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from submarine_jupyter_server.store.tables import experiment, experiment_value
 
-from .conditions import HAS, Named, ValueCondition
+from .conditions import HAS, Condition, Named
 
 Key = str | float | None
 _Compare = Callable[[ColumnElement[Any], Any], ColumnElement[bool]]
@@ -26,7 +26,7 @@ _number: Column[float] = _sorted.c.number
 _text: Column[str] = _sorted.c.text
 
 
-def having(condition: ValueCondition) -> Select[Any]:
+def having(condition: Condition) -> Select[Any]:
     """Return the numbers of the experiments that fit."""
     return select(experiment_value.c.seq).where(_is(experiment_value, condition.named), _fits(condition))
 
@@ -35,7 +35,7 @@ def _is(table: FromClause, named: Named) -> ColumnElement[bool]:
     return and_(table.c.kind == named.kind, table.c.name == named.name)
 
 
-def _fits(condition: ValueCondition) -> ColumnElement[bool]:
+def _fits(condition: Condition) -> ColumnElement[bool]:
     number, text = experiment_value.c.number, experiment_value.c.text
     if condition.operator == HAS:
         return true()

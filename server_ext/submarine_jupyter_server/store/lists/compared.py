@@ -26,18 +26,18 @@ _value = experiment_value.c
 
 
 @dataclass(frozen=True, slots=True)
-class ComparedParam:
+class Param:
     """A parameter: how many experiments have it, and its value where it is the same in all of them."""
 
     count: int
     value: Value
     varies: bool
 
-    def and_(self, other: ComparedParam) -> ComparedParam:
+    def and_(self, other: Param) -> Param:
         """Return what is true of the experiments of both."""
         same = type(self.value) is type(other.value) and self.value == other.value
         varies = self.varies or other.varies or not same
-        return ComparedParam(self.count + other.count, None if varies else self.value, varies)
+        return Param(self.count + other.count, None if varies else self.value, varies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ def rows(tx: Connection, ids: Sequence[str]) -> list[ListRow]:
     return [found[one] for one in ids if one in found]
 
 
-def params(tx: Connection, seqs: Sequence[int]) -> dict[str, ComparedParam]:
+def params(tx: Connection, seqs: Sequence[int]) -> dict[str, Param]:
     """Return all parameters of some experiments, by name."""
     truths = func.sum(case((_value.truth, 1), else_=0))
     counts = (func.count(), func.count(_value.number), func.count(_value.text), truths)
     ends = (func.min(_value.number), func.max(_value.number), func.min(_value.text), func.max(_value.text))
-    found: dict[str, ComparedParam] = {}
+    found: dict[str, Param] = {}
     for some in _chunks(seqs, PARAM):
         asked = select(_value.name, *counts, *ends).select_from(some).join(experiment_value, _of(some))
         for name, *fields in tx.execute(asked.group_by(_value.name)):
@@ -142,9 +142,9 @@ def _param(
     high: float | None,
     first: str | None,
     last: str | None,
-) -> ComparedParam:
+) -> Param:
     if numbers == count and low == high:
-        return ComparedParam(count, written(low), varies=False)
+        return Param(count, written(low), varies=False)
     if texts == count and first == last and truths in (0, count):
-        return ComparedParam(count, first == "true" if truths else first, varies=False)
-    return ComparedParam(count, None, varies=numbers + texts > 0)
+        return Param(count, first == "true" if truths else first, varies=False)
+    return Param(count, None, varies=numbers + texts > 0)

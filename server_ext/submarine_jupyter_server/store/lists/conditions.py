@@ -26,7 +26,7 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class ValueCondition:
+class Condition:
     """``named`` compares so (one of ``OPERATORS``, or ``HAS``) with ``text``, a ``number`` where it is one.
 
     What has no such value fits none, ``!=`` neither. Only numbers are lower or higher.

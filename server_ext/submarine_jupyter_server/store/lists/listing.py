@@ -21,7 +21,7 @@ from submarine_jupyter_server.store.tables import experiment, experiment_tag, ex
 from submarine_jupyter_server.store.tables.dialect import ascending, descending, unindexed
 
 from . import by_value
-from .conditions import Named, ValueCondition
+from .conditions import Condition, Named
 from .cursor import PagePosition
 from .inspected import inspected, noted
 from .query import Query
@@ -212,7 +212,7 @@ def _filters(query: Query) -> list[Filter]:
     return filters + [_tagged(tag) for tag in dict.fromkeys(query.tags)]
 
 
-def _valued(condition: ValueCondition) -> Filter:
+def _valued(condition: Condition) -> Filter:
     return _found_by(by_value.having(condition), experiment_value.c.seq)
 
 

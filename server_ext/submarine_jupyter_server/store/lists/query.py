@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .conditions import ValueCondition
+from .conditions import Condition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Query:
     target: str | None = None
     owner: str | None = None
     namespace: str | None = None
-    conditions: Sequence[ValueCondition] = ()
+    conditions: Sequence[Condition] = ()
     since: int | None = None
     words: str | None = None
     notebook: str | None = None

@@ -19,7 +19,7 @@ MOST_IDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class ChosenExperiments:
+class Chosen:
     """The experiments that a request was about, newest first; ``dry_run``: nothing was done to them."""
 
     ids: list[str]
@@ -31,7 +31,7 @@ def groups_json(found: Mapping[str, tuple[int | None, list[Kin]]]) -> str:
     return json_text([_group(name, limit, members) for name, (limit, members) in found.items()])
 
 
-def chosen_json(chosen: ChosenExperiments) -> str:
+def chosen_json(chosen: Chosen) -> str:
     """Return as JSON text which experiments a request was about."""
     ids = chosen.ids[:MOST_IDS]
     return json_text({"count": len(chosen.ids), "dryRun": chosen.dry_run, "experimentIds": ids})

@@ -30,7 +30,7 @@ class FoundInLogs:
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceInLog:
+class Place:
     """Where a log of ``end`` bytes is at a moment: ``offset``, None: its times are not known.
 
     ``at_ns`` is when the line there was written, None: none was written since.
@@ -43,12 +43,12 @@ class PlaceInLog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlacesInLogs:
+class Places:
     """Where the logs of an attempt are at a moment."""
 
     experiment_id: str
     attempt: int
-    places: Sequence[PlaceInLog]
+    places: Sequence[Place]
 
     @property
     def next(self) -> Position:
@@ -93,7 +93,7 @@ def _match(match: Match) -> dict[str, object]:
     return about | {name: lines for name, lines in around.items() if lines}
 
 
-def places_json(found: PlacesInLogs) -> str:
+def places_json(found: Places) -> str:
     """Return where the logs are."""
     places = [
         {

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from submarine_jupyter.errors import InvalidRequest
-from submarine_jupyter_server.store.lists.conditions import KINDS, LONGEST_NAME, Named, ValueCondition
+from submarine_jupyter_server.store.lists.conditions import KINDS, LONGEST_NAME, Condition, Named
 from submarine_jupyter_server.wire.queries.parameters import QueryString
 
 LONGEST = 255
@@ -20,7 +20,7 @@ def is_condition(name: str) -> bool:
     return name.partition(".")[0] in KINDS and "." in name
 
 
-def conditions(query: QueryString) -> Iterator[ValueCondition]:
+def conditions(query: QueryString) -> Iterator[Condition]:
     """Yield the conditions of a list, all of which hold. Raises InvalidRequest naming the one that cannot be used."""
     for name, texts in query.items():
         if is_condition(name):
@@ -28,7 +28,7 @@ def conditions(query: QueryString) -> Iterator[ValueCondition]:
                 yield _condition(name, text)
 
 
-def _condition(name: str, text: str) -> ValueCondition:
+def _condition(name: str, text: str) -> Condition:
     named = Named.of(name)
     if named is None:
         raise InvalidRequest(f"'{name[:40]}' must be followed by a name of 1 to {LONGEST_NAME} characters, as param.lr")
@@ -42,7 +42,7 @@ def _condition(name: str, text: str) -> ValueCondition:
         raise InvalidRequest(
             f"'{name[:80]}' must be compared with a number, as {name[:80]}=>0.9, not with '{value[:40]}'"
         )
-    return ValueCondition(named, operator, value, number)
+    return Condition(named, operator, value, number)
 
 
 def _number(text: str) -> float | None:

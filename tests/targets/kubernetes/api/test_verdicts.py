@@ -16,7 +16,7 @@ from submarine_jupyter_server.targets.kubernetes.api.verdicts import (
     TABLE,
     TAKEN,
     UNKNOWN,
-    AnswerVerdict,
+    Verdict,
     judged,
     meaning,
 )
@@ -48,7 +48,7 @@ TERMINATING = f"{JOB} is forbidden: unable to create new content in namespace ns
 NO_CRD = f"{JOB} is forbidden: create not allowed while custom resource definition is terminating"
 
 # Status, reason, message; then the verdict and the word, of each method where they differ.
-ANSWERS: list[tuple[int, str, str, AnswerVerdict | dict[str, AnswerVerdict], str]] = [
+ANSWERS: list[tuple[int, str, str, Verdict | dict[str, Verdict], str]] = [
     (400, "BadRequest", 'Job in version "v1" cannot be handled: unknown field "spec.nope"', REFUSED, "Invalid"),
     (400, "", f"{WEBHOOK}", REFUSED, "Denied"),
     (400, "", PAGE, LATER, "NotTheCluster"),
@@ -114,7 +114,7 @@ ANSWERS: list[tuple[int, str, str, AnswerVerdict | dict[str, AnswerVerdict], str
 ]
 
 
-def of(verdict: AnswerVerdict | dict[str, AnswerVerdict], method: str, word: str) -> AnswerVerdict:
+def of(verdict: Verdict | dict[str, Verdict], method: str, word: str) -> Verdict:
     """Return the verdict on one method."""
     if isinstance(verdict, dict):
         other = GONE if word in ("NotFound", "NoNamespace") and "DELETE" not in verdict else LATER
@@ -125,7 +125,7 @@ def of(verdict: AnswerVerdict | dict[str, AnswerVerdict], method: str, word: str
 @pytest.mark.parametrize(("status", "reason", "message", "verdict", "word"), ANSWERS)
 @pytest.mark.parametrize("method", METHODS)
 def test_every_answer_has_one_meaning(
-    status: int, reason: str, message: str, verdict: AnswerVerdict | dict[str, AnswerVerdict], word: str, method: str
+    status: int, reason: str, message: str, verdict: Verdict | dict[str, Verdict], word: str, method: str
 ) -> None:
     found = ApiError(status, reason, message, retry_after=7.0)
     wanted = of(verdict, method, word)

@@ -14,7 +14,7 @@ from submarine_jupyter.spec.resources import quantity
 from submarine_jupyter_server.targets.kubernetes.capacity.cluster_capacity import Node
 from submarine_jupyter_server.targets.kubernetes.capacity.pod_requests import Amounts
 from submarine_jupyter_server.targets.kubernetes.forecast.nodes import on_nodes
-from submarine_jupyter_server.targets.kubernetes.forecast.outlook import ForecastFacts, outlook
+from submarine_jupyter_server.targets.kubernetes.forecast.outlook import Facts, outlook
 from submarine_jupyter_server.targets.kubernetes.forecast.pods import PodSet, pod_sets, written
 from submarine_jupyter_server.targets.kubernetes.forecast.queues import Queue
 from submarine_jupyter_server.targets.protocol import Ahead, Forecast, Verdict
@@ -163,12 +163,12 @@ ROOMY = (node("cpu=8,memory=16Gi"),)
     ],
 )  # fmt: skip
 def test_what_quotas_have_room_for(quotas: list[Json] | None, verdict: Verdict | None, why: str) -> None:
-    found = outlook(ForecastFacts(ANY, ROOMY, quotas), [pods("cpu=1,memory=1Gi")])
+    found = outlook(Facts(ANY, ROOMY, quotas), [pods("cpu=1,memory=1Gi")])
     assert (found.verdict, found.why) == (verdict, why)
 
 
 def test_a_quota_wants_each_pod_to_say_what_it_asks_for() -> None:
-    found = outlook(ForecastFacts(ANY, ROOMY, [quota(limits_memory="1Gi")]), [pods("cpu=1")])
+    found = outlook(Facts(ANY, ROOMY, [quota(limits_memory="1Gi")]), [pods("cpu=1")])
     assert found == Forecast(None, "under the quota 'q' each pod has to say its memory")
 
 
@@ -247,32 +247,29 @@ HAS = "the queue 'team' has quota for it"
     ],
 )  # fmt: skip
 def test_what_a_queue_has_room_for(asked: str, there: Queue, verdict: Verdict | None, why: str) -> None:
-    found = outlook(ForecastFacts(ANY, ROOMY, [], there), [pods(asked)])
+    found = outlook(Facts(ANY, ROOMY, [], there), [pods(asked)])
     assert (found.verdict, found.why.partition("; with ")[0]) == (verdict, why)
 
 
 def test_who_may_make_room_is_not_guessed() -> None:
     runtime = RuntimeSpec(priority="high")
     waits = "it waits in the queue 'team': 1 cpu more has to become free"
-    found = outlook(
-        ForecastFacts(runtime, ROOMY, [], queue({"preemption": {"withinClusterQueue": "Never"}})), [pods("cpu=2")]
-    )
+    found = outlook(Facts(runtime, ROOMY, [], queue({"preemption": {"withinClusterQueue": "Never"}})), [pods("cpu=2")])
     assert found.verdict is Verdict.WAITS
     found = outlook(
-        ForecastFacts(runtime, ROOMY, [], queue({"preemption": {"withinClusterQueue": "LowerPriority"}})),
-        [pods("cpu=2")],
+        Facts(runtime, ROOMY, [], queue({"preemption": {"withinClusterQueue": "LowerPriority"}})), [pods("cpu=2")]
     )
     assert found == Forecast(None, f"{waits}; whether others make room for its priority is not known", Ahead(0))
 
 
 def test_what_is_ahead_in_a_queue_is_counted_and_ours_is_named() -> None:
-    found = outlook(ForecastFacts(ANY, ROOMY, [], queue(pendingWorkloads=3), ("one", "two")), [pods("cpu=2")])
+    found = outlook(Facts(ANY, ROOMY, [], queue(pendingWorkloads=3), ("one", "two")), [pods("cpu=2")])
     assert found.ahead == Ahead(3, ("one", "two"))
 
 
 def test_the_least_that_would_start_is_of_cpu_and_memory_together_where_both_lack() -> None:
     there = (node("cpu=3,memory=3Gi"),)
-    found = outlook(ForecastFacts(ANY, there, []), [pods("cpu=4,memory=4Gi")])
+    found = outlook(Facts(ANY, there, []), [pods("cpu=4,memory=4Gi")])
     assert (found.verdict, found.fits) == (Verdict.WAITS, "cpu=2,memory=2Gi")
     assert found.why == "no node has cpu=4,memory=4Gi free; with cpu=2,memory=2Gi it would start now"
 

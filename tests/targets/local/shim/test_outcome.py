@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from submarine_jupyter_server.targets.local.shim.exchange.plan import AttemptPlan, Item
+from submarine_jupyter_server.targets.local.shim.exchange.plan import Item, Plan
 from submarine_jupyter_server.targets.local.shim.outcome import interim, judge, settle
 from submarine_jupyter_server.targets.local.shim.replica.life import Replica
 from submarine_jupyter_server.targets.local.shim.replica.log_files import Archive
@@ -17,8 +17,8 @@ def replica(folder: Path, name: str = "worker-0", duty: str = "worker") -> Repli
     return Replica(Item(item(name, "true", duty=duty, memory="1Gi")), Archive(str(folder / name), 2**20))
 
 
-def plan(retries: int) -> AttemptPlan:
-    return AttemptPlan(
+def plan(retries: int) -> Plan:
+    return Plan(
         {"experiment_id": "experiment-1-0001", "uid": "uid", "attempt": 1, "generation": 1, "replicas": []}
         | {"grace_s": 1, "linger_s": 1, "retries": retries, "log_cap_bytes": 2**20, "max_run_time_s": None}
     )

@@ -10,7 +10,7 @@ import pytest
 
 from submarine_jupyter_server.targets.local.shim import reporter as module
 from submarine_jupyter_server.targets.local.shim.exchange.heartbeat import Heartbeat
-from submarine_jupyter_server.targets.local.shim.exchange.plan import AttemptPlan, Item
+from submarine_jupyter_server.targets.local.shim.exchange.plan import Item, Plan
 from submarine_jupyter_server.targets.local.shim.outcome import AttemptOutcome
 from submarine_jupyter_server.targets.local.shim.replica.life import Replica
 from submarine_jupyter_server.targets.local.shim.replica.log_files import Archive
@@ -26,7 +26,7 @@ class Published:
         self.folder.mkdir(parents=True)
         os.mkfifo(tmp_path / "runs/.news")
         self.news = os.open(tmp_path / "runs/.news", os.O_RDONLY | os.O_NONBLOCK)
-        self.plan = AttemptPlan(GOOD)
+        self.plan = Plan(GOOD)
         self.replica = Replica(Item(item("worker-0", "true")), Archive(str(self.folder / "log"), 2**20))
         self.reporter = module.AttemptReporter(str(self.folder), Heartbeat(self.news))
 

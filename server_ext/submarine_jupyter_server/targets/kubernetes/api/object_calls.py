@@ -9,7 +9,7 @@ from submarine_jupyter_server.targets.protocol import ObjectRef
 from .cluster import ApiError, Cluster, Unreachable
 from .discovery import serves
 from .paths import collection_of, path_of
-from .verdicts import AnswerVerdict, judged, meaning
+from .verdicts import Verdict, judged, meaning
 
 # Strict: a field that the cluster does not know is an error and not dropped.
 WRITE = {"fieldManager": "submarine-jupyter", "fieldValidation": "Strict"}
@@ -27,7 +27,7 @@ class ObjectCalls:
         try:
             return await self._cluster.call("POST", collection_of(item), params=WRITE, body=item)
         except (ApiError, Unreachable) as error:
-            if judged(error, "POST")[0] is AnswerVerdict.TAKEN:
+            if judged(error, "POST")[0] is Verdict.TAKEN:
                 return None
             raise meaning(error, "POST") from error
 

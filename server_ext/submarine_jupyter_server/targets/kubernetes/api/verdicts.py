@@ -25,7 +25,7 @@ _TOO_LARGE = "shorten its command, its variables and its code; put larger things
 _RENEW = "renew the credentials, in the kubeconfig or for the pod; the server reads them again by itself"
 
 
-class AnswerVerdict(Enum):
+class Verdict(Enum):
     """What became of a request."""
 
     GONE = auto()  # what it is about is not there, which is all that a deletion wants
@@ -46,7 +46,7 @@ class AnswerRule:
     says: str
     to: str
     official: bool
-    verdict: AnswerVerdict
+    verdict: Verdict
     reason: str
 
     def fits(self, error: ApiError, method: str) -> bool:
@@ -67,7 +67,7 @@ _NO_KIND = r"\A404 page not found\s*\Z|could not find the requested resource"
 _TAG = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL)
 _FORBIDDEN = re.compile(r'\A[\w.]+ "[^"]{0,253}" is forbidden: ')
 _NO_UID = r"(?i)\buid in (the )?precondition"
-GONE, TAKEN, REFUSED, LATER, UNKNOWN = AnswerVerdict
+GONE, TAKEN, REFUSED, LATER, UNKNOWN = Verdict
 
 TABLE = (
     #   status     says                         to                  official  verdict   reason
@@ -101,7 +101,7 @@ TABLE = (
 )  # fmt: skip
 
 
-def judged(error: ApiError | Unreachable, method: str = "") -> tuple[AnswerVerdict, str]:
+def judged(error: ApiError | Unreachable, method: str = "") -> tuple[Verdict, str]:
     """Return what became of a request that was answered so, and a CamelCase word for it."""
     if isinstance(error, BadCredentials):
         return LATER, "Unauthorized"

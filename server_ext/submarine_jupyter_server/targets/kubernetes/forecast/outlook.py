@@ -26,7 +26,7 @@ _LESS = {
 
 
 @dataclass(frozen=True, slots=True)
-class ForecastFacts:
+class Facts:
     """What is known of a cluster for one experiment: ``nodes`` and ``quotas`` are None where they may not be read.
 
     ``queue`` is None where it goes into none; ``waiting`` are our own experiments that wait there, in order.
@@ -39,7 +39,7 @@ class ForecastFacts:
     waiting: tuple[str, ...] = ()
 
 
-def outlook(facts: ForecastFacts, pods: Sequence[PodSet]) -> Forecast:
+def outlook(facts: Facts, pods: Sequence[PodSet]) -> Forecast:
     """Return what comes of an experiment that is submitted now, with what would start in its place.
 
     With many nodes it takes a while.
@@ -58,7 +58,7 @@ def outlook(facts: ForecastFacts, pods: Sequence[PodSet]) -> Forecast:
     return replace(found, why=f"{found.why}; with {fits}{each} it would start now", fits=fits)
 
 
-def _judged(facts: ForecastFacts, pods: Sequence[PodSet]) -> Forecast:
+def _judged(facts: Facts, pods: Sequence[PodSet]) -> Forecast:
     """Return the worst of what quotas, queue and nodes say: all of them have to let it through."""
     runtime = facts.runtime
     if facts.quotas is None:
@@ -84,7 +84,7 @@ def _on_flavor(runtime: RuntimeSpec, queue: Queue) -> RuntimeSpec:
     return runtime.model_copy(update={"node_selector": labels, "tolerations": [*(runtime.tolerations or []), *more]})
 
 
-def _fits(facts: ForecastFacts, pods: Sequence[PodSet]) -> str | None:
+def _fits(facts: Facts, pods: Sequence[PodSet]) -> str | None:
     """Return the most that could be asked for instead: less of one thing, else of cpu and memory; None: nothing."""
     steps = _steps(pods)
 

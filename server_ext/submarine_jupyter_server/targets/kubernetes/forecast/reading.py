@@ -14,7 +14,7 @@ from submarine_jupyter_server.targets.kubernetes.state.experiment_state import E
 from submarine_jupyter_server.targets.protocol import Forecast, Launch
 
 from . import queues
-from .outlook import ForecastFacts, outlook
+from .outlook import Facts, outlook
 from .places import in_queue
 from .pods import pod_sets
 
@@ -43,5 +43,5 @@ async def forecast(
     except (ApiError, Unreachable) as error:
         raise meaning(error) from error
     waiting = in_queue(experiments, namespace, runtime.queue) if runtime.queue else ()
-    facts = ForecastFacts(runtime, reading.nodes, reading.quotas.get(namespace), queue, waiting)
+    facts = Facts(runtime, reading.nodes, reading.quotas.get(namespace), queue, waiting)
     return await asyncio.to_thread(outlook, facts, pod_sets(launch.spec, cpu_limit=options.cpu_limit))

@@ -13,7 +13,7 @@ from submarine_jupyter.errors import TargetUnavailable
 from submarine_jupyter_server.targets.kubernetes.api.cluster import ApiError, Cluster, Unreachable
 from submarine_jupyter_server.targets.kubernetes.api.discovery import serves
 from submarine_jupyter_server.targets.kubernetes.api.paths import collection, path_of
-from submarine_jupyter_server.targets.kubernetes.api.verdicts import AnswerVerdict, judged, meaning
+from submarine_jupyter_server.targets.kubernetes.api.verdicts import Verdict, judged, meaning
 from submarine_jupyter_server.targets.kubernetes.manifests.recognition.metadata import EXPERIMENT_LABEL
 from submarine_jupyter_server.targets.kubernetes.orders.create import owner_of
 from submarine_jupyter_server.targets.kubernetes.raw_json import Json
@@ -150,7 +150,7 @@ class Absences:
                 return Facts(readable=False)
             if reason == "KindGone" and not await serves(self._cluster, path_of(ref)):
                 return Facts(served=False)
-            if verdict is not AnswerVerdict.GONE:
+            if verdict is not Verdict.GONE:
                 raise
         deleted, orphans, ended = await asyncio.gather(
             self._namespace_deleted(ref),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import words
-from .exchange.plan import HELPER, LEADER, WORKER, AttemptPlan
+from .exchange.plan import HELPER, LEADER, WORKER, Plan
 from .replica.life import FAILED, STOPPED, SUCCEEDED, Replica
 
 MAX_PAUSE_S = 60
@@ -18,7 +18,7 @@ class AttemptOutcome:
         self.message = message
 
 
-def settle(replica: Replica, plan: AttemptPlan, *, retry: bool) -> None:
+def settle(replica: Replica, plan: Plan, *, retry: bool) -> None:
     """Give a replica whose process has just ended its result, or another try if there may be a ``retry``.
 
     What we did to it comes first: a program may answer SIGTERM with exit code 0, and has not succeeded by that.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from .exchange import record
 from .exchange.heartbeat import Heartbeat
-from .exchange.plan import AttemptPlan
+from .exchange.plan import Plan
 from .outcome import AttemptOutcome, interim
 from .replica.life import Replica, now_ms
 
@@ -43,7 +43,7 @@ class AttemptReporter:
             self._notes.append(sentence)
             self.changed = True
 
-    def publish(self, plan: AttemptPlan, replicas: list[Replica], processes: Callable[[], list[list[int]]]) -> None:
+    def publish(self, plan: Plan, replicas: list[Replica], processes: Callable[[], list[list[int]]]) -> None:
         """Write ``state.json`` if something changed; a full disk is no reason to stop, it is tried again.
 
         ``processes`` gives [pid, start time] of all that would have to be ended if this process were killed. The first
@@ -63,7 +63,7 @@ class AttemptReporter:
         if changed:
             self.announce(plan)
 
-    def finish(self, plan: AttemptPlan, replicas: list[Replica], verdict: AttemptOutcome, left: str | None) -> None:
+    def finish(self, plan: Plan, replicas: list[Replica], verdict: AttemptOutcome, left: str | None) -> None:
         """Write ``exit.json``, however long the disk is full; ``left`` says what could not be ended."""
         message = "; ".join([text for text in (verdict.message, left) if text]) or None
         state = self._state(plan, replicas, verdict.status, verdict.reason, message) | {"finished_ms": now_ms()}
@@ -80,12 +80,12 @@ class AttemptReporter:
         with contextlib.suppress(OSError):
             os.unlink(f"{self._folder}/ctl")
 
-    def announce(self, plan: AttemptPlan) -> None:
+    def announce(self, plan: Plan) -> None:
         """Notify the server that there is news."""
         record.announce(self._folder, f"{plan.experiment_id}/{plan.attempt}\n")
 
     def _state(
-        self, plan: AttemptPlan, replicas: list[Replica], status: str, reason: str | None, message: str | None
+        self, plan: Plan, replicas: list[Replica], status: str, reason: str | None, message: str | None
     ) -> dict[str, object]:
         return {
             "experiment_id": plan.experiment_id,

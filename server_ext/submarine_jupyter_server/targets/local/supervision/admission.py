@@ -25,7 +25,7 @@ from submarine_jupyter_server.targets.replicas import members
 from .tasks import Tasks, safely
 
 
-class LocalAdmission:
+class Admission:
     """Room and ports for the experiments in ``runs``.
 
     ``report`` is given what a start makes of an experiment, ``refresh_soon`` one that is to be inspected.

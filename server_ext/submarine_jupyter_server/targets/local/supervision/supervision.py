@@ -28,7 +28,7 @@ from submarine_jupyter_server.targets.local.rundir.files import Json, Unreadable
 from submarine_jupyter_server.targets.local.rundir.folders import ExperimentFolder, RunFolders
 from submarine_jupyter_server.targets.protocol import Launch, Observation, Sink
 
-from .admission import LocalAdmission
+from .admission import Admission
 from .news import News
 from .report import obstacle, report, steps
 from .settling import settle
@@ -50,7 +50,7 @@ class Supervision:
         self.here = here
         self.calls = calls
         self.tasks = Tasks()
-        self.admission = LocalAdmission(
+        self.admission = Admission(
             self.runs, scheduler, settings, calls, self.tasks, here, self._report, self._refresh_soon
         )
         self._folders = folders

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from submarine_jupyter_server.targets.local.shim.exchange.plan import AttemptPlan, PlanFile
+from submarine_jupyter_server.targets.local.shim.exchange.plan import Plan, PlanFile
 from tests.targets.local.shim.attempt import Json, item
 
 GOOD: Json = {
@@ -36,7 +36,7 @@ values = some.recursive(
 
 
 def test_a_good_plan() -> None:
-    plan = AttemptPlan(GOOD)
+    plan = Plan(GOOD)
     assert (plan.replicas[0].argv, plan.replicas[0].path_replaced) == (["/bin/sh", "-c", "true"], False)
     assert plan.stop is not None
     assert plan.stop.grace_s == 1.0
@@ -49,24 +49,24 @@ def test_anything_else_is_a_value_error(where: str, name: str, value: Any) -> No
     inner = data if not where else data["replicas"][0] if where == "replicas" else data["stop"]
     inner[name] = value
     with contextlib.suppress(ValueError):
-        plan = AttemptPlan(data)
+        plan = Plan(data)
         assert 0 <= plan.grace_s < float("inf")
         assert all(one.argv for one in plan.replicas)
     for other in (value, [value], {name: value}):
         with pytest.raises(ValueError, match="is no"):
-            AttemptPlan(other)
+            Plan(other)
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "1e999", "-1", "true s", '"1"', "null"])
 def test_a_time_is_a_number_of_seconds(text: str) -> None:
     with pytest.raises(ValueError, match=r"seconds|Expecting"):
-        AttemptPlan(json.loads(json.dumps(GOOD).replace('"grace_s": 1.5', f'"grace_s": {text}')))
+        Plan(json.loads(json.dumps(GOOD).replace('"grace_s": 1.5', f'"grace_s": {text}')))
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../../x", "a/b"])
 def test_the_name_of_a_replica_becomes_a_folder(name: str) -> None:
     with pytest.raises(ValueError, match="impossible name"):
-        AttemptPlan(GOOD | {"replicas": [item("worker-0", "true") | {"name": name}]})
+        Plan(GOOD | {"replicas": [item("worker-0", "true") | {"name": name}]})
 
 
 def test_it_is_read_when_it_was_replaced(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class Stop:
         self.grace_s = _seconds(data, "grace_s")
 
 
-class AttemptPlan:
+class Plan:
     """All of ``plan.json``; times in seconds, sizes in bytes. Raises ValueError if it is not what it should be."""
 
     def __init__(self, data: Any) -> None:
@@ -77,7 +77,7 @@ class PlanFile:
         self._path = f"{folder}/plan.json"
         self._stamp = (0, 0)
 
-    def changed(self) -> AttemptPlan | None:
+    def changed(self) -> Plan | None:
         """Return the plan if it is another one than last time. Raises OSError or ValueError if it cannot be read.
 
         What cannot be understood is complained about once, until there is another one.
@@ -97,7 +97,7 @@ class PlanFile:
             os.close(fd)
         self._stamp = stamp
         try:
-            return AttemptPlan(json.loads(text))
+            return Plan(json.loads(text))
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
 
