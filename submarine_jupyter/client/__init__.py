@@ -9,6 +9,7 @@ documents      Names of the documents in Python: ``acceptedTime`` for ``accepted
 experiment     One experiment, as an object to hold on to
 following      Follow the logs or the events of an experiment over a connection that may break
 frames         pandas, where it is there
+place          Where the replicas of a server run
 proxies        Which proxy leads to a server, by the variables that curl and Python's urllib read, in any case
 request_parts  What requests are made of: the path of an experiment, its id, its spec
 reasons        Why an experiment is as it is

@@ -24,12 +24,7 @@ def forget() -> None:
 
 @cache
 def runs_here(client: SubmarineClient, target: str | None) -> bool:
-    """Return whether replicas run on this machine, where this kernel's interpreter and folder mean something."""
-    from submarine_jupyter.client.proxies import on_this_machine
+    """Return whether replicas run on this machine; each server is asked once."""
+    from submarine_jupyter.client import place
 
-    if not on_this_machine(client.url):
-        return False
-    return any(
-        one["kind"] == "local" and (one["name"] == target if target else one["default"])
-        for one in client.targets(capacity=False)
-    )
+    return place.runs_here(client, target)

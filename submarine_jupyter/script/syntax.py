@@ -9,7 +9,7 @@ from submarine_jupyter.errors import UsageError
 
 # It stands where the magic stands in the cell: so the lines of the file have the numbers of those of the cell.
 HEAD = "# %%submarine run\n"
-_OF_IPYTHON = re.compile(r"\s*(?:[%!].*|.*\?\s*|[\w\s,.*()\[\]]+=\s*[%!].*)$")
+_OF_IPYTHON = re.compile(r"\s*(?:[%!].*|\?{1,2}[\w.*%]+|[\w.*%]+\?{1,2}|[\w\s,.*()\[\]]+=\s*[%!].*)\s*$")
 
 
 def script_of(body: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from submarine_jupyter.script.syntax import script_of
 
 _MOST = 3
+_OF_NOTEBOOKS = frozenset({"display", "get_ipython"})  # IPython puts them among the names of Python itself
 
 
 def left_behind(body: str, variables: Mapping[str, Any], cell: str) -> list[str]:
@@ -20,15 +21,17 @@ def left_behind(body: str, variables: Mapping[str, Any], cell: str) -> list[str]
     tree = ast.parse(text)
     if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)):
         return []  # nobody knows what that brings
-    unknown = _used_and_not_bound(symtable.symtable(text, cell, "exec")) & variables.keys()
+    unknown = _used_and_not_bound(symtable.symtable(text, cell, "exec")) & (variables.keys() | _OF_NOTEBOOKS)
     lines = {name: line for name, line in _uses(tree) if name in unknown}
     first = sorted(lines, key=lambda name: lines[name])
-    found = [f"{cell}, line {lines[name]}: {_sentence(name, variables[name])}" for name in first[:_MOST]]
+    found = [f"{cell}, line {lines[name]}: {_sentence(name, variables.get(name))}" for name in first[:_MOST]]
     rest = first[_MOST:]
     return [*found, f"The script has not either: {', '.join(rest)}"] if rest else found
 
 
 def _sentence(name: str, value: Any) -> str:
+    if name in _OF_NOTEBOOKS:
+        return f"{name!r} is there in a notebook only, and the script runs in a process of its own. Use print"
     has_not = f"the script has no {name!r}, only this notebook has: it runs in a process of its own."
     if isinstance(value, ModuleType):
         as_name = "" if value.__name__ == name else f" as {name}"
@@ -56,7 +59,8 @@ def _used_and_not_bound(module: symtable.SymbolTable) -> set[str]:
         for one in table.get_symbols()
         if one.is_referenced() and (table is module or one.is_global())
     }
-    return {name for name in used - bound if not hasattr(builtins, name) and not name.startswith("__")}
+    own = {name for name in used - bound if name in _OF_NOTEBOOKS or not hasattr(builtins, name)}
+    return {name for name in own if not name.startswith("__")}
 
 
 def _all(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:

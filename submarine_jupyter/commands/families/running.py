@@ -21,7 +21,6 @@ from submarine_jupyter.spec.params import read
 from submarine_jupyter.spec.vocabulary import FRAMEWORKS, ROLES
 
 if TYPE_CHECKING:
-    from submarine_jupyter.client.client import SubmarineClient
     from submarine_jupyter.client.experiment import Experiment
     from submarine_jupyter.commands.session import Session
 
@@ -88,11 +87,14 @@ ROLE_RESOURCES = f"--{{{','.join(ROLES).lower()}}}-resources LIST: resources of 
 
 def spec_of(session: Session, options: argparse.Namespace) -> Json:
     """Return the spec that a line and its cell describe. Raises UsageError."""
+    from submarine_jupyter.client.place import runs_here
+
     given = read_what(options.what, options.program_words, options.cmd)
     if options.cell is not None and not options.cell.strip():
         raise UsageError(f"The cell is empty: write the training script below %%submarine {options.command.name}")
     here = Surroundings.of_this_kernel(session.origin.label)
-    local = _runs_here(session.client, options.target or session.settings.get("target"), given.spec)
+    in_file = ((given.spec or {}).get("runtime") or {}).get("target")
+    local = runs_here(session.client, options.target or in_file or session.settings.get("target"))
     spec = describe(options, given, options.cell, here, session.settings, local=local)
     if options.cell is not None and session.names is not None and is_script(given, options.cmd):
         from submarine_jupyter.script.variables import left_behind
@@ -174,19 +176,6 @@ def _created(session: Session, spec: Json, *, again: bool) -> tuple[Experiment, 
     experiment = session.client.create(spec)
     session.made_here(experiment.id)
     return experiment, False
-
-
-def _runs_here(client: SubmarineClient, named: str | None, spec: Json | None) -> bool:
-    """Return whether the replicas run on this kernel's machine, where its interpreter and folder mean something."""
-    from submarine_jupyter.client.proxies import on_this_machine
-
-    if not on_this_machine(client.url):
-        return False
-    named = named or ((spec or {}).get("runtime") or {}).get("target")
-    return any(
-        target["kind"] == "local" and (target["name"] == named if named else target["default"])
-        for target in client.targets(capacity=False)
-    )
 
 
 RUN = Command(

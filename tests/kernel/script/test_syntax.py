@@ -17,6 +17,8 @@ from submarine_jupyter.script.syntax import check, script_of
         ("for i in a:\n    files = !ls {i}\n", "Cell In[3], line 3: 'files = !ls {i}' is understood by IPython only"),
         ("x = %time 1\n", "Cell In[3], line 2: 'x = %time 1' is understood by IPython only"),
         ("print?\n", "Cell In[3], line 2: 'print?' is understood by IPython only"),
+        ("?print\n", "Cell In[3], line 2: '?print' is understood by IPython only"),
+        ("print('what?\n", "Cell In[3], line 2: SyntaxError: unterminated string literal"),
         ("%%time\nx = 1", "Cell In[3], line 2: '%%time' is understood by IPython only"),
         ("await f()\n", "a script has no event loop: asyncio.run(main()) runs one"),
         ("return 1", "Cell In[3], line 2: SyntaxError: 'return' outside function"),

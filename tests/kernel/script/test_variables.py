@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import builtins
 import collections
 from typing import Any
 
@@ -39,6 +40,15 @@ def test_a_name_that_only_the_notebook_has_gets_one_sentence(body: str, sentence
 
     assert said.startswith("Cell In[3], line 3: the script has no '")
     assert said.endswith(f"{HAS_NOT} {sentence}")
+
+
+@pytest.mark.parametrize("name", ["display", "get_ipython"])
+def test_what_ipython_adds_to_python_is_none_of_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(builtins, name, print, raising=False)
+
+    (said,) = left_behind(f"{name}()", {"get_ipython": print}, "Cell In[3]")
+
+    assert said.startswith(f"Cell In[3], line 2: '{name}' is there in a notebook only")
 
 
 @pytest.mark.parametrize(
