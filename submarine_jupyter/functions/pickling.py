@@ -24,7 +24,7 @@ def pickled(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping
                 return super().reducer_override(value)
             make, parts, *rest = self.dispatch_table[CodeType](value)
             file = _file(value.co_filename)
-            return make, tuple(file if part == _NAMELESS else part for part in parts), *rest
+            return make, tuple(file if part in (_NAMELESS, value.co_filename) else part for part in parts), *rest
 
     buffer = io.BytesIO()
     try:

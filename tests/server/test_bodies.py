@@ -19,7 +19,21 @@ GOOD = {
     "spec": {"Worker": {"resources": "cpu=1"}},
 }
 
+
+def files(**found: str) -> bytes:
+    """Return a body whose code has these files."""
+    return json.dumps(GOOD | {"code": {"syncMode": "inline", "files": found}}).encode()
+
+
+BINARY = "data:application/octet-stream;base64,"
+TWICE = files(**{"a.py": ""}).replace(b'{"a.py": ""}', b'{"a.py": "", "a.py": "x"}')
 BAD = [
+    ("file above", JSON, files(**{"../x": ""}), 400, "code.files: '../x' is not a relative file name"),
+    ("absolute file", JSON, files(**{"/etc/x": ""}), 400, "code.files: '/etc/x' is not a relative file name"),
+    ("file in a file", JSON, files(**{"a": "", "a/b": ""}), 400, "'a' cannot be both a file and a folder of 'b'"),
+    ("file twice", JSON, TWICE, 400, "'a.py' is given twice"),
+    ("no base64", JSON, files(a=f"{BINARY}%"), 400, "code.files: 'a' is not base64 after"),
+    ("large files", JSON, files(a=BINARY + "AAAA" * 175_000), 400, "code.files: more than 512 KiB in all"),
     ("empty", JSON, b"", 400, "Invalid experiment spec. The body is empty."),
     ("blank", JSON, b" \n ", 400, "Invalid experiment spec. The body is empty."),
     ("truncated", JSON, json.dumps(GOOD).encode()[:-5], 400, "Invalid experiment spec. Line 1, column"),

@@ -76,6 +76,20 @@ def test_a_search_goes_on_to_the_end(client: SubmarineClient) -> None:
         next(client.search(experiment.id, ""))
 
 
+def test_the_end_of_a_log_is_bytes(client: SubmarineClient) -> None:
+    def ended(command: str) -> str:
+        meta = {"name": "end", "framework": "Standalone", "cmd": command}
+        return client.create({"meta": meta, "spec": {"Worker": {}}}).wait().id
+
+    written, silent = ended("printf 'a\\0\\377bc'"), ended("true")
+
+    assert client.end_of_log(written, "worker-0", 2) == b"bc"
+    assert client.end_of_log(written, "worker-0", 100) == b"a\0\xffbc"
+    assert client.end_of_log(silent, "worker-0", 100) == b""
+    with pytest.raises(NotFound):
+        client.end_of_log("experiment-1-0001", "worker-0", 100)
+
+
 def test_what_is_shown_is_plain_text_everywhere(client: SubmarineClient) -> None:
     experiment = client.create(spec("echo '<script>alert(1)</script>'; exit 1", name="<img src=x>"))
     with pytest.raises(ExperimentFailed):
