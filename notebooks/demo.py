@@ -94,8 +94,10 @@ def execute(log: Path) -> None:
     class Shown(NotebookClient):
         def output(self, outs: Any, msg: Any, display_id: Any, cell_index: int) -> Any:
             content = msg["content"]
-            text = content.get("data", {}).get("text/plain")
-            show(content.get("text", "") if text is None else f"{text}\n")
+            # What is written again in place is shown once it is as it stays.
+            if msg["msg_type"] != "display_data":
+                text = content.get("data", {}).get("text/plain")
+                show(content.get("text", "") if text is None else f"{text}\n")
             return super().output(outs, msg, display_id, cell_index)
 
     notebook = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
@@ -105,6 +107,7 @@ def execute(log: Path) -> None:
         timeout=600,
         resources={"metadata": {"path": str(NOTEBOOK.parent)}},
         on_cell_execute=lambda cell, cell_index: show(f"\n>>> {cell['source'].splitlines()[0]}\n"),
+        on_cell_executed=lambda cell, cell_index, execute_reply: show(displayed(cell)),
     )
     try:
         with log.open("wb") as output:
@@ -113,6 +116,12 @@ def execute(log: Path) -> None:
         sys.exit(f"{error.ename}: {error.evalue}")
     except RuntimeError as error:
         sys.exit(f"{error}\n{log.read_text(errors='replace')}")
+
+
+def displayed(cell: Any) -> str:
+    """Return the cards of a cell as text."""
+    shown = (output["data"]["text/plain"] for output in cell.outputs if output.output_type == "display_data")
+    return "".join(f"{text}\n" for text in shown)
 
 
 def show(text: str) -> None:
