@@ -15,6 +15,8 @@ from sqlalchemy import Connection
 from submarine_jupyter_server.store.sqlite.connection import BUSY_S
 
 T = TypeVar("T")
+# Who waited for a result goes on at once, all of them in one turn of the event loop: so many leave others their turn.
+_TURN = 8
 
 
 class Job:
@@ -85,11 +87,14 @@ class Jobs:
             job.settled = True
         # A loop that is closed has nobody left to tell.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(_give_back, outcomes)
+            self._loop.call_soon_threadsafe(_give_back, self._loop, outcomes)
 
 
-def _give_back(outcomes: JobOutcomes) -> None:
-    for job, outcome in outcomes:
+def _give_back(loop: asyncio.AbstractEventLoop, outcomes: JobOutcomes) -> None:
+    """Give some results back and leave the others for the next turn of the event loop."""
+    if len(outcomes) > _TURN:
+        loop.call_soon(_give_back, loop, outcomes[_TURN:])
+    for job, outcome in outcomes[:_TURN]:
         if job.future.done():
             continue  # its caller gave up
         if outcome.error is None:

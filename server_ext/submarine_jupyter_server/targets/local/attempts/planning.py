@@ -65,7 +65,7 @@ def notes(spec: ExperimentSpec) -> tuple[str, ...]:
     ]
     runtime = spec.runtime.model_dump(by_alias=True) if spec.runtime else {}
     found += [f"local: runtime.{name} has no meaning here" for name in _NO_MEANING if runtime.get(name)]
-    if local_shell()[0] == SH and any(needs_shell(spec.command(role)) for role in spec.spec):
+    if any(needs_shell(spec.command(role)) for role in spec.spec) and local_shell()[0] == SH:
         found.append(
             f"local: there is no {BASH} on this machine, so {SH} read the command: not all that bash knows works"
         )

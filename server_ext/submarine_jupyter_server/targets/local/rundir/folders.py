@@ -56,7 +56,11 @@ class Attempt:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.number = int(path.name)
-        self.workspace = _workspace(path.parent) / path.name
+
+    @property
+    def workspace(self) -> Path:
+        """Where its replicas work."""
+        return _workspace(self.path.parent) / self.path.name
 
     def create_plan(self, plan: Json) -> Json:
         """Write the first plan and return it, or return the one that is there already."""
