@@ -15,7 +15,7 @@ from submarine_jupyter_server.targets.local.attempts.attempt_status import Attem
 from submarine_jupyter_server.targets.local.run import AttemptRun, Run
 from submarine_jupyter_server.targets.local.rundir import contents
 from submarine_jupyter_server.targets.local.rundir.files import Unreadable, read_json
-from submarine_jupyter_server.targets.local.rundir.folders import Attempt, ExperimentFolder
+from submarine_jupyter_server.targets.local.rundir.folders import Attempt, RunFolders
 from submarine_jupyter_server.targets.local.shim.processes.identity import here
 from submarine_jupyter_server.targets.local.supervision.adoption import adopt
 from submarine_jupyter_server.targets.local.supervision.report import report
@@ -77,7 +77,7 @@ def changed(draw: st.DrawFn) -> dict[str, bytes]:
 def test_any_content(files: dict[str, bytes]) -> None:
     order = launch("true")
     with tempfile.TemporaryDirectory() as data:
-        folder = ExperimentFolder(Path(data) / "runs/experiment-1-0001")
+        folder = RunFolders(Path(data)).experiment("experiment-1-0001")
         attempt = folder.attempt(1)
         attempt.path.mkdir(parents=True)
         for name, content in files.items():

@@ -24,7 +24,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum, auto
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from submarine_jupyter_server.targets.protocol import Launch
 
 from . import contents, files
 from .files import Json, Unreadable, private_folder
+from .shared_sync import SharedSync
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
@@ -169,10 +170,11 @@ class Attempt:
 
 
 class ExperimentFolder:
-    """The folder of one experiment."""
+    """The folder of one experiment; ``sync`` has its name survive a power cut."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sync: Callable[[], None]) -> None:
         self.path = path
+        self._sync = sync
 
     @property
     def deleted(self) -> bool:
@@ -221,7 +223,7 @@ class ExperimentFolder:
         data = {name: getattr(launch, name) for name in Launch.__slots__} | {"spec": launch.spec.wire()}
         files.write_json(self.path / "experiment.json", data)
         if new:
-            atomic_files.sync(self.path.parent)
+            self._sync()
 
     def remove(self) -> None:
         """Remove everything but the tombstone: an older copy of the database may come back."""
@@ -234,6 +236,7 @@ class RunFolders:
 
     def __init__(self, data_dir: Path) -> None:
         self.path = data_dir / "runs"
+        self._sync = SharedSync(self.path)
 
     def create(self) -> None:
         """Make the folder, for its owner only."""
@@ -244,7 +247,7 @@ class RunFolders:
         """Return the folder of an experiment. Raises NotFound for what is no id: nothing else gets into a path."""
         if not is_id(experiment_id):
             raise NotFound(f"{experiment_id[:80]!r} is not the id of an experiment")
-        return ExperimentFolder(self.path / experiment_id)
+        return ExperimentFolder(self.path / experiment_id, self._sync)
 
     def experiments(self) -> list[ExperimentFolder]:
         """Return the folders of all experiments, oldest first. Raises TargetUnavailable if they cannot be listed."""
@@ -252,7 +255,7 @@ class RunFolders:
             names = sorted(os.listdir(self.path))
         except OSError as error:
             raise TargetUnavailable(f"the experiments in {self.path} cannot be listed: {error.strerror}") from error
-        return [ExperimentFolder(self.path / name) for name in names if is_id(name)]
+        return [ExperimentFolder(self.path / name, self._sync) for name in names if is_id(name)]
 
     def listen(self) -> int:
         """Open the FIFO through which shims report news, for reading without waiting; -1 where there are no FIFOs."""
