@@ -27,7 +27,7 @@ test: .venv/.extra-test .venv/.extra-notebooks .venv/.panel ## Run all tests
 # Where each dependency is used: models, the database, the server, the client, the notebook, the cluster's API. Old
 # versions warn of one another.
 lowest: .lowest/.installed ## Run some of the tests with the lowest versions of the dependencies that are allowed
-	.lowest/bin/pytest -n 3 --dist worksteal -W default tests/models tests/wire tests/store/lists tests/store/test_*.py \
+	.lowest/bin/pytest -n 3 --dist worksteal -W default tests/models tests/kernel/spec tests/wire tests/store/lists tests/store/tables \
 		tests/store/sqlite/test_migrations.py tests/server/test_document.py tests/server/test_bodies.py \
 		tests/kernel/client tests/kernel/magics tests/targets/kubernetes/api/test_transport.py
 
