@@ -13,7 +13,7 @@ import pytest
 
 from submarine_jupyter import ServerNotFound, SubmarineClient, WaitTimeout
 from submarine_jupyter.client import following
-from submarine_jupyter.client.following import End, Lines, Partial, State
+from submarine_jupyter.client.following import Cut, End, Lines, Partial, State
 from submarine_jupyter.errors import ServerError, TooManyRequests, Unavailable
 
 ID = "experiment-1-0001"
@@ -161,3 +161,28 @@ def test_unfinished_lines_are_told(odd: Odd, client: SubmarineClient) -> None:
         Partial("worker-0", 1, "50 %"),
         End("Succeeded", True),
     ]
+
+
+def test_another_thread_ends_a_silent_stream_at_once(odd: Odd, client: SubmarineClient) -> None:
+    read = threading.Event()
+
+    def silent(connection: socket.socket, number: int) -> None:
+        connection.recv(65536)
+        connection.sendall(STREAM + event("log", 1, replica="worker-0", attempt=1, offset=0, lines=["first"]))
+
+    odd.behave = silent
+    cut = Cut()
+
+    def end() -> None:
+        assert read.wait(30)
+        cut.make()
+
+    threading.Thread(target=end, daemon=True).start()
+    found = []
+    for item in client.follow(ID, cut=cut):
+        found.append(item)
+        read.set()
+    assert found == [Lines("worker-0", 1, 0, ("first",))]
+    assert odd.connections == 1
+    # What is cut before it begins brings nothing.
+    assert list(client.follow(ID, cut=cut)) == []
