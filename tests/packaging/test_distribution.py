@@ -135,5 +135,9 @@ def test_jupyterlab_finds_the_panel(python: Path) -> None:
     assert f"submarine-jupyter v{VERSION} enabled OK" in listed
 
 
+def test_commands_are_there_in_a_terminal(python: Path) -> None:
+    assert run([python.parent / "submarine-jupyter", "help"]).startswith("submarine-jupyter COMMAND")
+
+
 def test_server_runs_alone_from_its_command(python: Path) -> None:
     assert run([python.parent / "jupyter-submarine", "--version"]).strip() == VERSION
