@@ -76,6 +76,10 @@ def fill(file: Path, size: int, *, params: int = 10, metrics: int = 5) -> None:
             only = " AND seq % 10" if name == "accuracy" else ""
             rows = f"SELECT seq, ?, ?, {value}, NULL, 0 FROM experiment WHERE seq > 0{only}"  # noqa: S608
             db.execute(f"INSERT OR IGNORE INTO experiment_value ({names}) {rows}", (kind, name, many, many))
+        whole = "CAST(number AS INTEGER)"
+        text = f"json_group_object(name, CASE number WHEN {whole} THEN {whole} ELSE number END)"
+        values = f"SELECT seq, kind, {text} FROM experiment_value GROUP BY seq, kind"  # noqa: S608
+        db.execute(f"INSERT OR REPLACE INTO shown_values {values}")
     db.close()
 
 

@@ -37,7 +37,7 @@ def test_any_text_comes_back(name: str, message: str, tags: list[str], params: d
     finite = {key: value for key, value in params.items() if value not in (float("inf"), float("-inf"))}
     noted = Noted(note or None, pinned=True, archived=False)
     more = (noted, origin, name or None)
-    found = json.loads(row_json(Summary(row, tuple(tags), finite, {}, 0, None, *more)))  # type: ignore[arg-type]
+    found = json.loads(row_json(Summary(row, tuple(tags), json.dumps(finite), "{}", 0, None, *more)))
     assert (found["name"], found["message"], found["tags"], found["params"]) == (name, message, tags, finite)
     assert (found["state"], found["attempt"], found["total"], found["metrics"]) == ("Stopped", 2, 3, {})
     assert (found["origin"], found.get("note", ""), found["pinned"], "archived" in found) == (origin, note, True, False)

@@ -14,6 +14,7 @@ from submarine_jupyter.errors import TooManyRequests
 from submarine_jupyter_server.services import access
 from submarine_jupyter_server.services.principal import Principal
 from submarine_jupyter_server.services.unknown import unknown
+from submarine_jupyter_server.store.annotations.shown import Value
 from submarine_jupyter_server.store.engine.database import Database
 from submarine_jupyter_server.store.lists import compared
 from submarine_jupyter_server.store.lists.compared import Param
@@ -112,7 +113,7 @@ def _others(known: Sequence[str], shown: Sequence[str]) -> list[str]:
     return [name for name in known if name not in set(shown)]
 
 
-def _same(params: dict[str, Param], differ: Sequence[str]) -> dict[str, compared.Value]:
+def _same(params: dict[str, Param], differ: Sequence[str]) -> dict[str, Value]:
     others = set(differ)
     return {name: one.value for name, one in sorted(params.items()) if name not in others}
 

@@ -33,6 +33,7 @@ from .tables import (
     param,
     progress,
     replica,
+    shown_values,
 )
 from .tables.dialect import insert_or_replace, numbered, storable
 from .transitions import advance
@@ -68,7 +69,7 @@ __all__ = [
 
 # What a purge removes, by what it knows the experiment; with a curve go its points.
 _BY_ID = (attempt_spec, replica, curve, log_position, made_object, progress, param)
-_BY_NUMBER = (experiment_value, housekeeping, origin, group_member)
+_BY_NUMBER = (experiment_value, shown_values, housekeeping, origin, group_member)
 # Made once: to put a statement together takes as long as to carry it out.
 _UNSET = dict.fromkeys(("reason", "message", "created", "running", "finished", "stop_requested", "deleted", "applied"))
 _INSERT, _META = sa.insert(experiment), sa.select(meta.c.key, meta.c.value)

@@ -28,15 +28,17 @@ def row_json(found: Summary) -> str:
     more |= {"origin": found.origin} if found.origin else {}
     more |= noted(found.noted and replace(found.noted, note=shortened(found.noted.note)))
     more |= progress_fields(row, found.progress)
+    accepted = _time(row.accepted)
+    created = accepted if row.created in (None, row.accepted) else _time(row.created)
     # Put together by hand: ten thousand rows are made at a time. Ids, words of ours and times need no escaping.
     return (
         f'{{"experimentId":"{row.id}","uid":"{row.uid}","name":{_quoted(row.name)},"status":"{row.status}",'
         f'"state":"{known["state"]}","reason":{_text(known["reason"])},"message":{_text(known["message"])},'
         f'"framework":"{row.framework}","target":{_quoted(row.target)},"namespace":{_quoted(row.namespace)},'
-        f'"owner":{_quoted(row.owner)},"tags":{_json(found.tags)},"params":{_json(found.params)},'
-        f'"metrics":{_json(found.metrics)},'
+        f'"owner":{_quoted(row.owner)},"tags":[{",".join(map(_quoted, found.tags))}],"params":{found.params},'
+        f'"metrics":{found.metrics},'
         f'"ready":{found.ready},"total":{row.replicas},"attempt":{row.attempt},"generation":{row.generation},'
-        f'"acceptedTime":{_time(row.accepted)},"createdTime":{_time(row.created or row.accepted)},'
+        f'"acceptedTime":{accepted},"createdTime":{created},'
         f'"runningTime":{_time(row.running)},"finishedTime":{_time(row.finished)}'
         f"{f',{json_text(more)[1:-1]}' if more else ''}}}"
     )
@@ -44,10 +46,6 @@ def row_json(found: Summary) -> str:
 
 def _text(text: str | None) -> str:
     return "null" if text is None else _quoted(text)
-
-
-def _json(values: object) -> str:
-    return json_text(values) if values else ("[]" if isinstance(values, tuple) else "{}")
 
 
 def _time(ms: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 
@@ -18,7 +19,7 @@ from submarine_jupyter_server.store.orders import changes
 from submarine_jupyter_server.store.orders.changes import SpecTexts
 from submarine_jupyter_server.store.reported import metrics, remembered
 from submarine_jupyter_server.store.sqlite.database import SqliteDatabase
-from submarine_jupyter_server.store.tables import curve, curve_stretches, experiment_value
+from submarine_jupyter_server.store.tables import curve, curve_stretches, experiment_value, shown_values
 from tests.store.conftest import Opened
 
 New = Callable[..., NewExperiment]
@@ -90,11 +91,15 @@ class Recording:
             assert not curves
         value = experiment_value.c
         fields_ = [value[name] for name in Measured.__dataclass_fields__]
+        values: dict[str, float | None] = {}
         asked = select(value.name, *fields_).where(value.seq == row.seq, value.kind == METRIC)
         for name, *fields in tx.execute(asked):
             measured = Measured()
             measured.take(shown.pop(name))
             assert Measured(*fields) == measured
+            values[name] = measured.number
+        text = tx.execute(select(shown_values.c.text).where(shown_values.c.seq == row.seq)).scalar()
+        assert (json.loads(text) if text else {}) == values
         assert not shown
 
 

@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from operator import attrgetter
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from submarine_jupyter.spec.params import declared
 from submarine_jupyter_server.store.curves import points
-from submarine_jupyter_server.store.curves.growth import AT_ONCE, Point, extremes
+from submarine_jupyter_server.store.curves.growth import Point, extremes
 from submarine_jupyter_server.store.curves.points import Chosen
 from submarine_jupyter_server.store.engine.prepared import Prepared
 from submarine_jupyter_server.store.rows import ExperimentRow
 from submarine_jupyter_server.store.tables import experiment_value, param
-from submarine_jupyter_server.store.tables.dialect import insert_or_replace
+from submarine_jupyter_server.store.tables.dialect import insert_or_replace, storable
+
+from . import shown
 
 PARAM, METRIC = "param", "metric"
 LONGEST = 256
@@ -59,7 +63,13 @@ _fields = attrgetter(*_FIELDS)
 _FIND = sa.select(experiment_value.c.name, *_MEASURED).where(
     experiment_value.c.seq == sa.bindparam("of"),
     experiment_value.c.kind == METRIC,
-    experiment_value.c.name.in_(sa.bindparam("names", expanding=True)),
+)
+_SHOWN = (experiment_value.c.name, experiment_value.c.number, experiment_value.c.text, experiment_value.c.truth)
+_FIRST = (
+    sa.select(*_SHOWN)
+    .where(experiment_value.c.seq == sa.bindparam("of"), experiment_value.c.kind == PARAM)
+    .order_by(experiment_value.c.name)
+    .limit(shown.MOST)
 )
 _KEY = ("seq", "kind", "name")
 _GO_ON = sa.update(experiment_value).where(*(experiment_value.c[name] == sa.bindparam(f"of_{name}") for name in _KEY))
@@ -69,7 +79,7 @@ _NOTHING: dict[str, object] = {**dict.fromkeys(("text", *_FIELDS)), "truth": Fal
 
 def begin(tx: Connection, seq: int, spec: str) -> None:
     """Keep what the spec of a new experiment declares."""
-    _add(tx, seq, PARAM, declared(spec).items())
+    _add(tx, seq, declared(spec))
 
 
 def renew(tx: Connection, row: ExperimentRow, *, anew: bool) -> None:
@@ -79,7 +89,7 @@ def renew(tx: Connection, row: ExperimentRow, *, anew: bool) -> None:
         name: json.loads(value) for name, value in tx.execute(sa.select(param.c.name, param.c.value).where(*where))
     }
     _remove(tx, row.seq, PARAM)
-    _add(tx, row.seq, PARAM, (declared(row.spec) | logged).items())
+    _add(tx, row.seq, declared(row.spec) | logged)
     if anew:
         _remove(tx, row.seq, METRIC)
         found = points.outline(tx, Chosen(experiment_id=row.id, attempt=row.attempt))
@@ -93,14 +103,14 @@ def put(tx: Connection, seq: int, values: Mapping[str, object]) -> None:
     """Keep newer values of parameters in place of those of the same names."""
     if values:
         tx.execute(_REPLACE, [_row(seq, PARAM, name, **_stored(value)) for name, value in values.items()])
+        first = tx.execute(_FIRST, {"of": seq})
+        shown.keep(tx, seq, PARAM, {name: shown.value(*columns) for name, *columns in first})
 
 
 def measure(tx: Connection, seq: int, found: Mapping[str, Sequence[Point]], known: dict[str, Measured]) -> None:
-    """Record new points of metrics, in order; ``known`` are values by name: those that were not known are then."""
-    unknown = [name for name in found if name not in known]
-    for begin in range(0, len(unknown), AT_ONCE):
-        for name, *fields in tx.execute(_FIND, {"of": seq, "names": unknown[begin : begin + AT_ONCE]}):
-            known[name] = Measured(*fields)
+    """Record new points of metrics, in order; ``known`` are all values by name, or none where they are not known."""
+    if not known:
+        known |= {name: Measured(*fields) for name, *fields in tx.execute(_FIND, {"of": seq})}
     begun, moved = [], []
     for name, some in found.items():
         new = name not in known
@@ -113,28 +123,33 @@ def measure(tx: Connection, seq: int, found: Mapping[str, Sequence[Point]], know
     _MEASURE(tx, moved)
     if begun:
         tx.execute(_INSERT, begun)
+    if found:
+        first = nsmallest(shown.MOST, known)
+        shown.keep(tx, seq, METRIC, {name: shown.written(known[name].number) for name in first})
 
 
 def _remove(tx: Connection, seq: int, kind: str) -> None:
     tx.execute(sa.delete(experiment_value).where(experiment_value.c.seq == seq, experiment_value.c.kind == kind))
+    shown.remove(tx, seq, kind)
 
 
-def _add(tx: Connection, seq: int, kind: str, values: Iterable[tuple[str, object]]) -> None:
-    rows = [_row(seq, kind, name, **_stored(value)) for name, value in values]
-    if rows:
-        tx.execute(_INSERT, rows)
+def _add(tx: Connection, seq: int, params: Mapping[str, object]) -> None:
+    if params:
+        rows = {storable(name): _stored(value) for name, value in params.items()}
+        tx.execute(_INSERT, [_row(seq, PARAM, name, **columns) for name, columns in rows.items()])
+        shown.keep(tx, seq, PARAM, {name: shown.value(**columns) for name, columns in rows.items()})
 
 
 def _row(seq: int, kind: str, name: str, **values: object) -> dict[str, object]:
     return {"seq": seq, "kind": kind, "name": name, **_NOTHING, **values}
 
 
-def _stored(value: object) -> dict[str, object]:
+def _stored(value: object) -> dict[str, Any]:
     return _valued(value) | {"truth": isinstance(value, bool)}
 
 
-def _valued(value: object) -> dict[str, object]:
+def _valued(value: object) -> dict[str, Any]:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return {"number": float(value) if math.isfinite(value) else None, "text": None}
     text = value if isinstance(value, str) else None if value is None else json.dumps(value)
-    return {"number": None, "text": None if text is None else text[:LONGEST]}
+    return {"number": None, "text": None if text is None else storable(text[:LONGEST])}

@@ -13,12 +13,11 @@ from sqlalchemy import Connection, Subquery, and_, case, func, literal, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from submarine_jupyter_server.store.annotations.searchable import METRIC, PARAM
+from submarine_jupyter_server.store.annotations.shown import Value, written
+from submarine_jupyter_server.store.annotations.shown import value as shown_value
 from submarine_jupyter_server.store.rows import SLIM, ListRow, listed
 from submarine_jupyter_server.store.tables import experiment, experiment_value
 
-from .summaries import written
-
-Value = float | str | bool | None
 # So many values a statement may have everywhere.
 _AT_ONCE = 500
 _MOST_NAMES_READ = 150_000
@@ -83,7 +82,7 @@ def values(tx: Connection, seqs: Sequence[int], names: Sequence[str]) -> dict[st
         asked = select(_value.seq, _value.name, _value.number, _value.text, _value.truth).select_from(some)
         asked = asked.join(experiment_value, _of(some)).where(_value.name.in_(names))
         for seq, name, number, text, truth in tx.execute(asked):
-            found[name][place[seq]] = written(number) if text is None else text == "true" if truth else text
+            found[name][place[seq]] = shown_value(number, text, truth)
     return found
 
 

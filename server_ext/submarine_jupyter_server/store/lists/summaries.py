@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from submarine_jupyter_server.metrics.progress.reports import Report
-from submarine_jupyter_server.store.annotations import groups, origins, progress, searchable
+from submarine_jupyter_server.store.annotations import groups, origins, progress, searchable, shown
 from submarine_jupyter_server.store.annotations.housekeeping import Noted
 from submarine_jupyter_server.store.orders import outbox
 from submarine_jupyter_server.store.orders.outbox import OutboxRow
@@ -17,7 +17,6 @@ from submarine_jupyter_server.store.rows import SLIM, Among, ListRow, listed
 from submarine_jupyter_server.store.tables import (
     experiment,
     experiment_tag,
-    experiment_value,
     housekeeping,
     replica,
 )
@@ -25,23 +24,19 @@ from submarine_jupyter_server.store.tables import outbox as outbox_table
 
 # So many values a statement may have everywhere.
 _AT_ONCE = 500
-MOST_VALUES = 20
-# Beyond it a float is no exact whole number.
-_EXACT = 2**53
-Value = float | str | bool | None
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """One experiment; ``ready`` counts the replicas of its attempt that run.
 
-    Of parameters and of last values of metrics it has ``MOST_VALUES`` each, by name.
+    Parameters and last values of metrics are JSON objects: the first of each, by name.
     """
 
     row: ListRow
     tags: tuple[str, ...]
-    params: dict[str, Value]
-    metrics: dict[str, Value]
+    params: str
+    metrics: str
     ready: int
     order: OutboxRow | None
     noted: Noted | None
@@ -75,13 +70,13 @@ def of(tx: Connection, ids: Sequence[str]) -> list[Summary]:
 
 def _summaries(tx: Connection, rows: list[ListRow], among: Among) -> list[Summary]:
     orders, running, tags = _orders(tx, among), _running(tx, among), _tags(tx, among)
-    values, noted, named = _values(tx, among), _noted(tx, among), origins.of(tx, among)
+    values, noted, named = shown.of(tx, among), _noted(tx, among), origins.of(tx, among)
     grouped = groups.of(tx, among)
     moving = progress.of_some(tx, among)
     found = []
     for row in rows:
         ready = running.get((row.id, row.attempt), 0)
-        params, metrics = (values.get((row.seq, kind), {}) for kind in (searchable.PARAM, searchable.METRIC))
+        params, metrics = (values.get((row.seq, kind), "{}") for kind in (searchable.PARAM, searchable.METRIC))
         labels, order = tuple(tags.get(row.seq, ())), orders.get(row.id)
         known = (noted.get(row.seq), named.get(row.seq), grouped.get(row.seq), moving.get(row.id))
         found.append(Summary(row, labels, params, metrics, ready, order, *known))
@@ -120,22 +115,3 @@ def _noted(tx: Connection, among: Among) -> dict[int, Noted]:
     columns = (housekeeping.c[name] for name in Noted.__dataclass_fields__)
     found = tx.execute(select(housekeeping.c.seq, *columns).where(among(housekeeping.c.seq)))
     return {seq: Noted(*values) for seq, *values in found}
-
-
-def _values(tx: Connection, among: Among) -> dict[tuple[int, str], dict[str, Value]]:
-    value = experiment_value.c
-    number = func.row_number().over(partition_by=(value.seq, value.kind), order_by=value.name).label("place")
-    each = select(value.seq, value.kind, value.name, value.number, value.text, value.truth, number)
-    some = each.where(among(value.seq)).subquery()
-    found: dict[tuple[int, str], dict[str, Value]] = {}
-    wanted = (some.c.seq, some.c.kind, some.c.name, some.c.number, some.c.text, some.c.truth)
-    # By place, not by name: there are a hundred thousand of them.
-    for seq, kind, name, numeric, text, truth in tx.execute(select(*wanted).where(some.c.place <= MOST_VALUES)):
-        shown = written(numeric) if text is None else text == "true" if truth else text
-        found.setdefault((seq, kind), {})[name] = shown
-    return found
-
-
-def written(value: float | None) -> float | None:
-    """Return a number as people write it: 3, not 3.0."""
-    return int(value) if value is not None and value.is_integer() and abs(value) < _EXACT else value

@@ -21,6 +21,7 @@ for _table in (tables.experiment, tables.outbox, tables.event, tables.row_change
 for _table in (
     tables.experiment_tag,
     tables.experiment_value,
+    tables.shown_values,
     tables.replica,
     tables.made_object,
     tables.log_position,

@@ -24,6 +24,7 @@ from .experiments import (
     idempotency,
     origin,
     outbox,
+    shown_values,
 )
 from .metrics import curve, curve_stretches, log_position, metric, metrics_read
 from .reported import event, made_object, param, progress, replica, row_change
@@ -54,4 +55,5 @@ __all__ = [
     "progress",
     "replica",
     "row_change",
+    "shown_values",
 ]

@@ -83,6 +83,15 @@ experiment_value = Table(
     Index("value_text", "kind", "name", "text"),
 )
 
+# Those of its parameters, and of its last values of metrics, that a row shows: a JSON object of each kind that it has.
+shown_values = Table(
+    "shown_values",
+    metadata,
+    Column("seq", Number, ForeignKey("experiment.seq", ondelete="CASCADE"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("text", Text, nullable=False),
+)
+
 # Where an experiment comes from, where its spec says so, and the digest of the body that was sent.
 origin = Table(
     "origin",

@@ -14,7 +14,8 @@ from submarine_jupyter_server.wire.queries.lists import list_query
 from submarine_jupyter_server.wire.queries.parameters import QueryString, several, whole
 
 if TYPE_CHECKING:
-    from submarine_jupyter_server.store.lists.compared import Measure, Value
+    from submarine_jupyter_server.store.annotations.shown import Value
+    from submarine_jupyter_server.store.lists.compared import Measure
     from submarine_jupyter_server.store.rows import ListRow
 
 MOST_EXPERIMENTS = 1500

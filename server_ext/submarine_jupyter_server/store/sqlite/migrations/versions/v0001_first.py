@@ -92,6 +92,16 @@ _STATEMENTS = (
     "CREATE INDEX value_number ON experiment_value (kind, name, number)",
     "CREATE INDEX value_text ON experiment_value (kind, name, text)",
     """
+    CREATE TABLE shown_values (
+        seq INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        text TEXT NOT NULL,
+        PRIMARY KEY (seq, kind),
+        FOREIGN KEY(seq) REFERENCES experiment (seq) ON DELETE CASCADE
+    )
+    WITHOUT ROWID
+    """,
+    """
     CREATE TABLE origin (
         seq INTEGER NOT NULL,
         notebook TEXT NOT NULL,
