@@ -17,12 +17,19 @@ _FRAME = re.compile(rf'File "{_PLACE}([^"\n]+)"')
 _OWN_LINE = re.compile(rf'File "({_PLACE}[^"\n]+)", line ([0-9]+)')
 _WHERE = re.compile(rf"{_PLACE}([^\n]+):([0-9]+)")
 
+_FIRST_ERROR = re.compile(rf"(?<=, in ){_PLACE}[^\n]+:[0-9]+(?=\)$)", re.MULTILINE)
+
 
 def as_written(text: str, cell: str | None) -> str:
     """Return output with the files of the experiment's code under their own names, its script as ``cell`` if known."""
     if "/code/" not in text:
         return text
     return _FRAME.sub(lambda frame: _named(frame[1], cell), text)
+
+
+def reason_as_written(text: str) -> str:
+    """Return why an experiment failed with the files of its code under their own names."""
+    return as_written(_FIRST_ERROR.sub(lambda where: place(where[0], None), text), None)
 
 
 def place(where: str, cell: str | None) -> str:

@@ -50,7 +50,9 @@ def describe(session: Session, options: argparse.Namespace) -> Any:
 
 def why(session: Session, options: argparse.Namespace) -> None:
     """Say why an experiment is as it is."""
-    session.say(session.client.get(session.id(options.id)).why())
+    from submarine_jupyter.script.tracebacks import reason_as_written
+
+    session.say(reason_as_written(session.client.get(session.id(options.id)).why()))
 
 
 COMMANDS = (

@@ -79,7 +79,9 @@ def _ranked(rows: Sequence[Row], metric: str, better: str) -> list[Row]:
         out = value is None or state_of(row) == "Failed"
         return out, 0.0 if value is None else sign * value, row["status"] not in FINAL
 
-    return sorted(rows, key=place)
+    # Rows come newest first, and of equal ones the first that was submitted leads.
+    as_submitted = rows[::-1]
+    return sorted(as_submitted, key=place)
 
 
 def _chosen(ranked: Sequence[Row]) -> list[Row]:
@@ -98,7 +100,7 @@ def _spaces(rows: Sequence[Row]) -> Words:
     """Return which values the parameters take that differ: ``lr 0.01, 0.1 × batch 32, 64``."""
     spaces = []
     for name in _varying(rows)[:MOST_PARAMS]:
-        values = list(dict.fromkeys(setting((row.get("params") or {}).get(name)) for row in rows))
+        values = list(dict.fromkeys(setting((row.get("params") or {}).get(name)) for row in reversed(rows)))
         spaces.append(f"{name} {', '.join(values[:6])}{' …' if len(values) > 6 else ''}")
     return say(" × ".join(spaces), 120)
 
@@ -144,7 +146,7 @@ def _best(ranked: Sequence[Row], metric: str) -> Block | None:
     value = _value(first, metric) or 0.0
     second = _value(ranked[1], metric) if len(ranked) > 1 and state_of(ranked[1]) != "Failed" else None
     with_ = params_cell(first, _varying(ranked), MOST_PARAMS)
-    ahead = f", {number(abs(value - second))} from the next" if second is not None else ""
+    ahead = f", {number(abs(value - second))} from the next" if second not in (None, value) else ""
     best = say("Best so far: ") + bold(f"{metric} {number(value)}") + (" with " + bold(with_) if with_ else "")
     return Reason(best + muted(f" (experiment {number_of(first).text}){ahead}"), state="best")
 

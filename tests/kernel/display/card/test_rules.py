@@ -229,6 +229,13 @@ def test_long_lists_are_folded_and_say_so() -> None:
     check(show_comparison(compared, now=NOW, curves=curves))
 
 
+def test_of_equal_trials_the_first_leads() -> None:
+    rows = [row(at, "x", "Succeeded", 0.9, 0.2, 0.1) for at in (3, 2, 1)]
+    text = show_group("lr", rows, now=NOW)["text/plain"]
+    assert "(experiment 1)" in text
+    assert "from the next" not in text
+
+
 def test_a_running_card_keeps_its_height() -> None:
     heights = set()
     for at in range(20):
