@@ -9,15 +9,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from submarine_jupyter.client.answers import Ids, LogMatch, Logs, Metrics, Plan
+from submarine_jupyter.client.calls.request_parts import id_of, notices_of, path_of, wire
+from submarine_jupyter.client.calls.transport import Transport
 from submarine_jupyter.client.comparison import Comparison, Difference
 from submarine_jupyter.client.experiment import Experiment, ExperimentList
 from submarine_jupyter.client.following import Cut, Item, follow_events, follow_log
-from submarine_jupyter.client.request_parts import id_of, notices_of, path_of, wire
 from submarine_jupyter.client.scaling import replica_patch
-from submarine_jupyter.client.transport import Transport
 
 if TYPE_CHECKING:
-    from submarine_jupyter.client.request_parts import Spec
+    from submarine_jupyter.client.calls.request_parts import Spec
     from submarine_jupyter.client.sweep import Params, Sweep
 
 # Filters of lists; several values of one name hold together.

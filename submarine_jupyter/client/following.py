@@ -18,8 +18,8 @@ from typing import Any
 
 import httpx
 
-from submarine_jupyter.client.sse import Event, EventParser
-from submarine_jupyter.client.transport import CONNECT_S, Pauses, Transport, retry_after
+from submarine_jupyter.client.calls.sse import Event, EventParser
+from submarine_jupyter.client.calls.transport import CONNECT_S, Pauses, Transport, retry_after
 from submarine_jupyter.errors import ServerError, SubmarineError, TooManyRequests, Unavailable, WaitTimeout
 from submarine_jupyter.spec.vocabulary import FINAL, VALUE_MARK
 

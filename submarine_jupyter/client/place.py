@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from submarine_jupyter.client.proxies import on_this_machine
+from submarine_jupyter.client.calls.proxies import on_this_machine
 
 if TYPE_CHECKING:
     from submarine_jupyter.client.client import SubmarineClient

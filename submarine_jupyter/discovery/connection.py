@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
-from submarine_jupyter.client.proxies import on_this_machine
+from submarine_jupyter.client.calls.proxies import on_this_machine
 from submarine_jupyter.discovery.running import (
     PING,
     Running,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submarine_jupyter.client.sse import EventParser
+from submarine_jupyter.client.calls.sse import EventParser
 from submarine_jupyter_server.handlers.streams.sse import _error, _frame
 
 

@@ -236,7 +236,7 @@ def test_a_wrong_token_is_refused_with_a_hint(url: str) -> None:
 
 
 def test_nobody_answers(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("submarine_jupyter.client.transport.PATIENCE_S", 0.5)
+    monkeypatch.setattr("submarine_jupyter.client.calls.transport.PATIENCE_S", 0.5)
     wire.close()
     with SubmarineClient(f"http://127.0.0.1:{wire.port}/", "secret-token") as client:
         with pytest.raises(ServerNotFound, match="No answer from the server") as caught:

@@ -13,7 +13,7 @@ import httpx
 
 from submarine_jupyter import errors
 from submarine_jupyter.backoff import Backoff
-from submarine_jupyter.client.proxies import on_this_machine, proxy_of
+from submarine_jupyter.client.calls.proxies import on_this_machine, proxy_of
 
 API = "api/v1/"
 # How long a request that may be repeated is tried again (s), and how long one answer may take.

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from submarine_jupyter import Forbidden, InvalidRequest, ServerNotFound, SubmarineClient, SubmarineError
-from submarine_jupyter.client.proxies import on_this_machine, proxy_of
+from submarine_jupyter.client.calls.proxies import on_this_machine, proxy_of
 from submarine_jupyter.discovery.connection import find
 from tests.live_server import TOKEN, LiveServer, kill_experiments
 

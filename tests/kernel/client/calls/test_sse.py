@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submarine_jupyter.client.sse import Event, EventParser
+from submarine_jupyter.client.calls.sse import Event, EventParser
 
 LINE = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=12)
 NAME = LINE.filter(bool)
