@@ -138,7 +138,7 @@ def test_a_controller_whose_lock_was_taken_steps_down(pair: Pair) -> None:
     os.kill(controller.pid, signal.SIGSTOP)
     (controller.data / "controller.lock").unlink()
     # The follower has the lock, and waits for the one that takes itself for the controller.
-    until(lambda: "The lock of" in notices(follower), follower)
+    until(lambda: "removed the lock of" in notices(follower), follower)
     made = follower.result("POST", json=body("true"))["experimentId"]
     os.kill(controller.pid, signal.SIGCONT)
     assert controller.ended(made)["status"] == "Succeeded"

@@ -126,7 +126,7 @@ def workers(found: Json) -> int:
 
 def taken_back(found: Json) -> bool:
     """Tell whether a refused change is told: by an event and a note."""
-    return "refused" in json.dumps(found["detail"]["events"]) and "undone" in json.dumps(found["detail"]["notes"])
+    return "refused" in json.dumps(found["detail"]["events"]) and "undid it" in json.dumps(found["detail"]["notes"])
 
 
 def each(cases: Iterable[Case], act: Callable[[Case], object], at_once: int = 64) -> None:
