@@ -120,7 +120,7 @@ def test_each_reason_of_a_queue_is_told(cluster: Cluster, team: ClusterServer, q
         submit(team, "none"): ("NoQueue", "there is no queue 'none' in this namespace"),
         submit(team, "lost"): ("NoQueue", "the queue 'lost' leads nowhere: its ClusterQueue 'nowhere' does not exist"),
         held: ("QueueStopped", closed.format("held")),
-        submit(team, "halted"): ("QueueStopped", f"{halted} is over"),
+        submit(team, "halted"): ("QueueStopped", f"{halted} until that is over"),
     }
     without = submit(team, "open", priority="urgent")
     first = submit(team, "open")
