@@ -115,10 +115,17 @@ def test_help_names_the_program_and_the_codes(run: Run) -> None:
     assert "submarine-jupyter run train.py -- --lr 0.1" in run("run", "--help").stdout
 
 
+def _heed_interrupts() -> None:
+    # Where the tests run in the background of a script, the shell has them ignored.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_the_waiting_only(env: dict[str, str], client: SubmarineClient, tmp_path: Path) -> None:
     command = [*COMMAND, "run", "--name", "interrupted", "--cmd", "echo begun; sleep 600"]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, env=env, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True)
+    process = subprocess.Popen(
+        command, env=env, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True, preexec_fn=_heed_interrupts
+    )
     assert process.stdout is not None
     lines = []
     for line in process.stdout:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from submarine_jupyter_server.logs.archive import LogArchive
-from submarine_jupyter_server.logs.following.growth import Growth, Size
+from submarine_jupyter_server.logs.following.growth import Growth, Size, Watch
 from submarine_jupyter_server.logs.segment_writer import SegmentWriter
 from tests.logs.conftest import EXPERIMENT
 
@@ -34,6 +35,32 @@ async def test_tells_of_news_and_of_the_end(archive: LogArchive, new_writer: New
         assert next(iter(watch.sizes.logs.values())) == Size(8, True, False)
         assert watch.sizes.newest == 1
     await growth.close()
+
+
+async def test_a_poll_whose_owner_leaves_counts_for_nobody(
+    archive: LogArchive, new_writer: NewWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new_writer().write(b"line\n")
+    watch = Watch(archive, EXPERIMENT, 1)
+    stalls, run = 2, archive.run
+
+    async def stalling(*work: Any) -> Any:
+        nonlocal stalls
+        stalls -= 1
+        if stalls >= 0:
+            await asyncio.Event().wait()
+        return await run(*work)
+
+    monkeypatch.setattr(archive, "run", stalling)
+    polls = []
+    for _ in range(3):
+        polls.append(asyncio.create_task(watch.poll()))
+        await asyncio.sleep(0)
+    for poll in polls[:2]:
+        poll.cancel()
+        await asyncio.wait([poll])
+    await polls[2]
+    assert [size.end for size in watch.sizes.logs.values()] == [5]
 
 
 async def test_a_log_that_is_no_folder_is_over_and_not_whole(archive: LogArchive, new_writer: NewWriter) -> None:

@@ -52,7 +52,8 @@ class Watch:
         self._shared: dict[str, tuple[Hashable, asyncio.Future[object]]] = {}
         self.followers = 0
         self.version = 0
-        self._polls = 0
+        # Which poll was begun last, and which one brought its sizes: who begins one may be cancelled meanwhile.
+        self._begun = self._brought = 0
         self._polling = asyncio.Lock()
         self.closed = False
         self.sizes = Sizes({}, 0)
@@ -72,12 +73,13 @@ class Watch:
 
     async def poll(self) -> None:
         """Read the sizes, or let a poll that somebody else begins from now on count, and wake the followers."""
-        wanted = self._polls + 1
+        wanted = self._begun + 1
         async with self._polling:
-            if self._polls >= wanted:
+            if self._brought >= wanted:
                 return
-            self._polls += 1
+            self._begun += 1
             sizes = await self.archive.run(_measure, self.archive, self._experiment_id, self._attempt)
+            self._brought = self._begun
         if sizes != self.sizes:
             self.sizes = sizes
             self._wake()
