@@ -99,7 +99,7 @@ def _why(known: Document, state: str) -> list[Block]:
     message = shortened_ids(str(detail.get("message") or detail.get("reason") or ""))
     plan = detail.get("plan") or {}
     if not message or state in ("Succeeded", "Stopped"):
-        return [*(Reason(say(str(note))) for note in (detail.get("notes") or ())[:2])]
+        return [*(Reason(muted(say(str(note)))) for note in (detail.get("notes") or ())[:2])]
     first, colon, rest = clean(message, LONGEST_REASON).partition(": ")
     why = bold(f"{_capital(first)}{colon.strip() or '.'}") + (f" {rest}" if rest else "")
     more = Words()
