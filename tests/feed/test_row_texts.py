@@ -61,3 +61,11 @@ def test_only_so_much_is_remembered_and_room_is_given_back() -> None:
     assert texts.of(None) == ["12345", "12345"]
     texts.go_on(changed(row(3, "1")), at(5), at(6))
     assert (texts.of(None), texts.place) == ([], None)
+
+
+def test_a_reading_that_has_become_too_large_stays_forgotten() -> None:
+    texts = RowTexts(10)
+    texts.begin((), at(1))
+    for number in range(1, 100):
+        texts.add([row(number, "12345")])
+    assert (texts.rows(), texts.place) == ([], None)

@@ -126,17 +126,20 @@ class RowFeed:
 
     async def _read_anew(self, follower: _Follower) -> AsyncIterator[Changes]:
         """Yield all rows as the database has them now, page by page, and remember them where they are everybody's."""
-        everything: list[Row] = []
+        # Apart until it is whole, and no more than is remembered in the end: there may be a million rows.
+        anew = RowTexts()
         before, until = None, None
         while True:
             rows, now = await self._db.read(lambda tx, before=before: _page(tx, follower.owner, before))  # type: ignore[misc]
             if until is None:
                 until = now
                 follower.forget_older(until)
-            everything += rows
+                if follower.owner is None:
+                    anew.begin((), until)
+            anew.add(rows)
             done, before = len(rows) < PAGE, rows[-1].seq if rows else None
-            if done and follower.owner is None:
-                self._texts.begin(everything, until)
+            if done and anew.place is not None:
+                self._texts.begin(anew.rows(), anew.place)
             texts = tuple(row.text for row in rows if row.text is not None)
             yield Changes(texts, place=until if done else None, snapshot=True)
             if done:

@@ -37,6 +37,15 @@ class RowTexts:
             self.place = place
             self._put(rows)
 
+    def add(self, rows: Iterable[Row]) -> None:
+        """Remember further rows of the same reading, if those before them are remembered."""
+        if self.place is not None:
+            self._put(rows)
+
+    def rows(self) -> list[Row]:
+        """Return what is remembered, in no order."""
+        return list(self._rows.values())
+
     def go_on(self, changed: Mapping[str, Row], after: Place, until: Place) -> None:
         """Take what has changed between two places, as it was at the second, unless newer rows are known."""
         if self.place is not None and self.place.covers(after) and until.covers(self.place):
