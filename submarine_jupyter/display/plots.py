@@ -7,18 +7,13 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from importlib import import_module
 from typing import Any
-from urllib.parse import quote
+
+from submarine_jupyter.display.card.drawing import icons
 
 Curves = Mapping[str, Sequence[tuple[float, float]]]
 WIDTH, HEIGHT = 640, 240
-# Mid-tones that can be told apart on light and on dark, each with its own dashes.
-SERIES = (
-    ("#3588dd", ""),
-    ("#d9660f", "7 3"),
-    ("#12a07c", "2 3"),
-    ("#c26aa0", "9 3 2 3"),
-    ("#9270d8", "1 4"),
-)
+# Without the grey one, which is hard to tell from a rule.
+SERIES = [(colour, dashes) for colour, dashes, _ in icons.SERIES[:5]]
 
 
 class Picture:
@@ -37,14 +32,14 @@ class Picture:
     def _html(self) -> str:
         if not self._curves:
             return "<p>no points yet</p>"
-        source = quote(svg(self._curves), safe="")
+        source = icons.data_uri(svg(self._curves))
         legend = " · ".join(
             f'<span style="border-left:14px solid {SERIES[at % len(SERIES)][0]};padding-left:5px">{escape(line)}</span>'
             for at, line in enumerate(repr(self).splitlines())
         )
         low, high = _ends(self._curves, 1)
         axis = f"from {low:.6g} to {high:.6g}"
-        image = f'<img alt="" width="{WIDTH}" height="{HEIGHT}" src="data:image/svg+xml,{source}">'
+        image = f'<img alt="" width="{WIDTH}" height="{HEIGHT}" src="{source}">'
         return f"<div>{image}<div>{legend}</div><div>{axis}</div></div>"
 
 

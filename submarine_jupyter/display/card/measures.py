@@ -96,7 +96,7 @@ def result(found: Sequence[Measure]) -> Raw:
     curves = [Curve(one.values, *SERIES[at][:2]) for at, one in enumerate(drawn)]
     chart = chart_of(label(first), curves, ends, _steps(first), f"{first.name} {blocks(first.values, 24)}")
     legend = joined(
-        (Words(f'<span style="color:{SERIES[at][1 - 1]}">{SERIES[at][2] * 2}</span> ', "") + say(one.name, LONGEST_NAME)
+        (Words(f'<span style="color:{SERIES[at][0]}">{SERIES[at][2] * 2}</span> ', "") + say(one.name, LONGEST_NAME)
          + f" {number(one.last)}" for at, one in enumerate(drawn)), "  ",
     )  # fmt: skip
     rest = [one for one in others if one not in pair][:6]
